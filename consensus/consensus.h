@@ -1,0 +1,113 @@
+/* Consensus: a replicated log of opaque commands, on libuv. The public header of the folder.
+ *
+ * One member runs one `struct cons`. Commands proposed on the leader are committed by a majority, on disk, and applied
+ * in the same order on every member. The leader serves only while it holds its lease (design.md 5).
+ * All functions and callbacks run on the loop thread.
+ */
+#ifndef HECATE_CONSENSUS_CONSENSUS_H
+#define HECATE_CONSENSUS_CONSENSUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "store/base/err.h"
+#include "store/base/id.h"
+
+#define CONS_MEMBERS_MAX 9
+
+struct cons_peer {
+    uint64_t id;         /* member id, 1..2^63 */
+    const char *address; /* peer address "host:port" */
+};
+
+struct cons_config {
+    uint64_t member_id;
+    const char *data_dir;           /* must exist, private to this member */
+    const char *listen;             /* "host:port" the peer protocol listens on */
+    const struct cons_peer *peers;  /* all initial members, this one included */
+    size_t n_peers;
+    const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* all NULL: plain, allowed by tls_off only */
+    bool tls_off;                   /* explicit; refused unless every peer address is loopback */
+    uint32_t election_timeout_ms, lease_ms, heartbeat_ms;   /* 300, 150, 50 */
+    uint32_t snapshot_threshold;    /* entries between snapshots, e.g. 4096 (staggered by member) */
+};
+
+/* The state machine behind the log. `user` is passed first. apply is called in order, once per index since the last
+ * restore. The result pointer is handed to the proposer's callback on the leader, and is valid during that call. */
+struct cons_fsm {
+    void *user;
+    /* Applies one command, returns a result that lives until the next call of apply. */
+    const void *(*apply)(void *user, uint64_t index, const void *data, size_t len);
+    /* Takes a snapshot handle: cheap, on the loop. encode then runs in a thread and must touch only the handle;
+     * it returns malloc'ed bytes. free runs on the loop afterwards. */
+    void *(*snapshot_take)(void *user);
+    void (*snapshot_encode)(void *handle, uint8_t **ret_data, size_t *ret_len);
+    void (*snapshot_free)(void *handle);
+    /* Replaces the state by a snapshot's. Damaged data: an error, the member stops. */
+    int (*restore)(void *user, const uint8_t *data, size_t len, struct err *reterr);
+};
+
+enum cons_role { CONS_FOLLOWER, CONS_CANDIDATE, CONS_LEADER };
+
+struct cons_events {
+    void *user;
+    /* Role, term or leader changed, or serving (lease held and barrier applied) began or ended. Read cons_status. */
+    void (*changed)(void *user);
+    /* The member cannot go on (storage error, damaged data, broken rule). message names file and remedy. The owner
+     * logs it and exits; nothing more is sent or acknowledged after this call. */
+    void (*failed)(void *user, const char *message);
+};
+
+struct cons_member_status {
+    uint64_t id;
+    const char *address;
+    bool connected;
+    bool voter;
+    uint64_t match_index;        /* leader only: acknowledged by that member */
+    uint64_t last_contact_ms;    /* since something was heard from it; UINT64_MAX never */
+};
+
+struct cons_status {
+    enum cons_role role;
+    uint64_t term, leader_id;    /* leader_id 0: none known */
+    uint64_t commit_index, applied_index, last_index, snapshot_index;
+    int64_t lease_left_us;       /* leader: may be negative */
+    bool serving;
+    bool formed;                 /* a cluster exists on this disk */
+    struct id cluster_id;
+    size_t n_members;
+    struct cons_member_status members[CONS_MEMBERS_MAX];
+};
+
+struct cons;
+
+/* Creates the member, loads its disk (synchronously) and calls restore and apply for what it has. On failure (damaged
+ * disk, bad configuration, address in use) nothing is left running and *reterr says which file and what to do. */
+int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct cons_fsm *fsm,
+               const struct cons_events *events, struct cons **ret_cons, struct err *reterr);
+/* Closes sockets, stops threads after the writes in flight, then calls closed_cb from the loop and frees. */
+void cons_close(struct cons *c, void (*closed_cb)(void *user), void *user);
+
+/* status 0: applied at index, result is what apply returned. E_UNKNOWN_OUTCOME: leadership was lost, the command may
+ * still be applied. */
+typedef void (*cons_propose_cb)(void *user, int status, uint64_t index, const void *result);
+/* Copies data. Returns 0 and calls cb exactly once later (never from within); E_NOT_LEADER, E_BUSY (window full): cb
+ * is never called. */
+int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user);
+
+/* Leader of a term whose barrier is applied, holding a lease right now (reads the clock). To be asked before each
+ * answer and before each step. */
+bool cons_serving(struct cons *c);
+void cons_get_status(struct cons *c, struct cons_status *ret_status);
+/* Planned hand-over to the most advanced follower (target 0) or a given one; result comes as changed events. */
+int cons_transfer(struct cons *c, uint64_t target, struct err *reterr);
+
+/* Messages between members for the layers above (small, best effort, at most 64 KiB): delivered to the callback with
+ * the authenticated sender's id. Used to tell each other API addresses. */
+void cons_set_user_message_cb(struct cons *c, void (*cb)(void *user, uint64_t from, const void *data, size_t len),
+                              void *user);
+int cons_send_user_message(struct cons *c, uint64_t to, const void *data, size_t len);
+
+#endif

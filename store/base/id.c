@@ -1,0 +1,64 @@
+#include "store/base/id.h"
+
+#include <string.h>
+
+const struct id ID_NONE;
+
+struct id_text id_text(struct id id)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct id_text ret;
+
+    for (size_t i = 0; i < ID_BYTES; i++) {
+        ret.text[2 * i] = digits[id.bytes[i] >> 4];
+        ret.text[2 * i + 1] = digits[id.bytes[i] & 15];
+    }
+    ret.text[ID_TEXT_LEN] = '\0';
+    return ret;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    return -1;
+}
+
+bool id_parse(const char *text, size_t len, struct id *ret_id)
+{
+    struct id id;
+
+    if (len != ID_TEXT_LEN) {
+        return false;
+    }
+    for (size_t i = 0; i < ID_BYTES; i++) {
+        int high = hex_value(text[2 * i]);
+        int low = hex_value(text[2 * i + 1]);
+
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        id.bytes[i] = (uint8_t)(high * 16 + low);
+    }
+    *ret_id = id;
+    return true;
+}
+
+int id_cmp(const struct id *a, const struct id *b)
+{
+    return memcmp(a->bytes, b->bytes, ID_BYTES);
+}
+
+bool id_equal(struct id a, struct id b)
+{
+    return id_cmp(&a, &b) == 0;
+}
+
+bool id_is_none(struct id id)
+{
+    return id_equal(id, ID_NONE);
+}

@@ -1,0 +1,30 @@
+/* Object ids: 16 random bytes, written as 32 lower-case hex digits. Byte order equals the order of the text. */
+#ifndef HECATE_STORE_BASE_ID_H
+#define HECATE_STORE_BASE_ID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ID_BYTES 16
+#define ID_TEXT_LEN 32
+
+struct id {
+    uint8_t bytes[ID_BYTES];
+};
+
+/* A printed id, returned by value: use as id_text(id).text within the same expression. */
+struct id_text {
+    char text[ID_TEXT_LEN + 1];
+};
+
+extern const struct id ID_NONE; /* all zero: no object */
+
+struct id_text id_text(struct id id);
+/* Exactly 32 lower-case hex digits, nothing else (text need not be terminated at len). */
+bool id_parse(const char *text, size_t len, struct id *ret_id);
+int id_cmp(const struct id *a, const struct id *b); /* like memcmp */
+bool id_equal(struct id a, struct id b);
+bool id_is_none(struct id id);
+
+#endif

@@ -1,0 +1,122 @@
+#include "store/base/log.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/base/buf.h"
+
+static _Atomic int current_level = LOG_INFO;
+static _Atomic int current_format = LOG_FORMAT_TEXT;
+
+static const char *const level_names[] = {"none", "critical", "error", "warning", "info", "debug"};
+
+void log_set_level(enum log_level level)
+{
+    current_level = (int)level;
+}
+
+enum log_level log_get_level(void)
+{
+    return (enum log_level)current_level;
+}
+
+void log_set_format(enum log_format format)
+{
+    current_format = (int)format;
+}
+
+static void append_quoted(struct buf *buf, const char *text)
+{
+    buf_append_char(buf, '"');
+    for (const char *p = text; *p != '\0'; p++) {
+        unsigned char c = (unsigned char)*p;
+
+        if (c == '"' || c == '\\') {
+            buf_append_char(buf, '\\');
+            buf_append_char(buf, *p);
+        } else if (c == '\n') {
+            buf_append_str(buf, "\\n");
+        } else if (c < 0x20 || c == 0x7f) {
+            buf_printf(buf, "\\u%04x", c);
+        } else {
+            buf_append_char(buf, *p);
+        }
+    }
+    buf_append_char(buf, '"');
+}
+
+static bool is_plain(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if ((unsigned char)*p <= ' ' || *p == '"' || *p == '=' || *p == '\\' || (unsigned char)*p == 0x7f) {
+            return false;
+        }
+    }
+    return *text != '\0';
+}
+
+static void append_value(struct buf *buf, const struct log_field *field, bool json)
+{
+    const char *str = field->str != NULL ? field->str : "";
+
+    switch (field->type) {
+    case LOG_FIELD_STR:
+        if (!json && is_plain(str)) {
+            buf_append_str(buf, str);
+        } else {
+            append_quoted(buf, str);
+        }
+        break;
+    case LOG_FIELD_U64:
+        buf_printf(buf, "%" PRIu64, field->u64);
+        break;
+    case LOG_FIELD_I64:
+        buf_printf(buf, "%" PRId64, field->i64);
+        break;
+    }
+}
+
+static void append_time(struct buf *buf)
+{
+    struct timespec now;
+    struct tm tm;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
+    (void)gmtime_r(&now.tv_sec, &tm);
+    buf_printf(buf, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+               tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+}
+
+void log_write(enum log_level level, const char *component, const char *message, const struct log_field *fields,
+               size_t n_fields)
+{
+    struct buf line = BUF_INIT;
+    bool json = current_format == LOG_FORMAT_JSON;
+
+    if (level == LOG_NONE || (int)level > current_level) {
+        return;
+    }
+    if (json) {
+        buf_append_str(&line, "{\"time\":\"");
+        append_time(&line);
+        buf_printf(&line, "\",\"level\":\"%s\",\"component\":\"%s\",\"message\":", level_names[level], component);
+        append_quoted(&line, message);
+    } else {
+        append_time(&line);
+        buf_printf(&line, " %-8s %-10s %s", level_names[level], component, message);
+    }
+    for (size_t i = 0; i < n_fields; i++) {
+        buf_printf(&line, json ? ",\"%s\":" : " %s=", fields[i].key);
+        append_value(&line, &fields[i], json);
+    }
+    buf_append_str(&line, json ? "}\n" : "\n");
+    if (write(STDERR_FILENO, line.data, line.len) < 0) {
+        /* Nowhere left to say it. */
+    }
+    buf_fini(&line);
+}
