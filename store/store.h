@@ -1,0 +1,101 @@
+/* The replicated volume database: one deterministic state machine. No I/O, no clock, no random.
+ *
+ * One direction of each link is stored, the reverse is an index. Used and free space are derived from bricks.
+ * Lists of ids come in ascending order. Pointers returned by lookups are valid until the next apply.
+ */
+#ifndef HECATE_STORE_STORE_H
+#define HECATE_STORE_STORE_H
+
+#include "store/command.h"
+#include "store/request.h"
+#include "store/types.h"
+
+struct store;
+
+struct store *store_new(void);
+void store_free(struct store *store);
+
+/* Applies one command at a log index (must grow). Never fails: a refusal is a result and changes nothing. */
+void store_apply(struct store *store, uint64_t index, const struct store_cmd *cmd, struct store_result *ret_result);
+uint64_t store_applied_index(const struct store *store);
+
+/* All invariants of heketi-storage.md 1.4 and of the indexes. 0 or E_DAMAGED with the first violation. O(everything). */
+int store_check(const struct store *store, struct err *reterr);
+
+/* A digest of the whole state; equal states give equal digests. Maintained incrementally: O(1) here. */
+struct store_digest {
+    uint8_t bytes[16];
+};
+struct store_digest store_digest(const struct store *store);
+
+/* Snapshots: canonical (equal states give equal bytes), checksummed, versioned. take is cheap (shares immutable record
+ * encodings by reference count) and safe to encode from another thread while the store goes on. */
+struct store_snapshot;
+struct store_snapshot *store_snapshot_take(struct store *store);
+void store_snapshot_encode(const struct store_snapshot *snapshot, struct buf *buf);
+void store_snapshot_free(struct store_snapshot *snapshot);
+/* A new store from a snapshot. E_DAMAGED, E_UNSUPPORTED. */
+int store_snapshot_decode(const void *data, size_t len, struct store **ret_store, struct err *reterr);
+
+/* Lookups: NULL when unknown. Pending objects are found too; callers that show things to clients look at `pending`. */
+const struct store_cluster *store_cluster(const struct store *store, struct id id);
+const struct store_node *store_node(const struct store *store, struct id id);
+const struct store_device *store_device(const struct store *store, struct id id);
+const struct store_volume *store_volume(const struct store *store, struct id id);
+const struct store_brick *store_brick(const struct store *store, struct id id);
+const struct store_operation *store_operation(const struct store *store, struct id id);
+const struct store_job *store_job(const struct store *store, struct id id);
+const struct store_volume *store_volume_by_name(const struct store *store, struct id cluster, const char *name);
+
+/* Iteration in ascending id order: pass NULL first, then the last one; NULL at the end. */
+const struct store_cluster *store_cluster_next(const struct store *store, const struct store_cluster *last);
+const struct store_node *store_node_next(const struct store *store, const struct store_node *last);
+const struct store_device *store_device_next(const struct store *store, const struct store_device *last);
+const struct store_volume *store_volume_next(const struct store *store, const struct store_volume *last);
+const struct store_operation *store_operation_next(const struct store *store, const struct store_operation *last);
+/* Nodes of a cluster, devices of a node, bricks on a device (of volumes; abandoned ones are not listed). */
+const struct store_node *store_cluster_node_next(const struct store *store, struct id cluster,
+                                                 const struct store_node *last);
+const struct store_volume *store_cluster_volume_next(const struct store *store, struct id cluster,
+                                                     const struct store_volume *last);
+const struct store_device *store_node_device_next(const struct store *store, struct id node,
+                                                  const struct store_device *last);
+const struct store_brick *store_device_brick_next(const struct store *store, struct id device,
+                                                  const struct store_brick *last);
+/* Charged on the device by bricks, those of pending and abandoned ones included (pool + metadata). */
+uint64_t store_device_used_kib(const struct store *store, struct id device);
+
+struct store_counts {
+    size_t clusters, nodes, devices, volumes, bricks, operations, jobs;
+};
+struct store_counts store_counts(const struct store *store);
+
+/* ---- planner: pure; on the leader; turns a request into a command ---- */
+
+struct store_plan_env {
+    void *user;
+    void (*random)(void *user, void *data, size_t len);
+    /* Is this node known to be down? NULL: nobody is. */
+    bool (*node_down)(void *user, struct id node);
+    int64_t now_ms;
+    /* limits and settings of heketi.json (heketi-storage.md 5.1, 12.4); store_plan_env_init sets Heketi's defaults */
+    uint64_t brick_min_kib, brick_max_kib;
+    uint32_t bricks_per_volume_max;
+    int64_t volumes_per_cluster_max; /* negative: unlimited */
+    uint32_t average_file_size_kib;
+    bool zone_strict;
+    const char *pre_options, *post_options; /* comma lists, "" when none */
+    const struct id *exclude_nodes;         /* replan: nodes that failed this operation */
+    size_t n_exclude_nodes;
+};
+void store_plan_env_init(struct store_plan_env *env);
+
+/* STORE_OK or STORE_REPEATED: *ret_cmd is filled (owner: caller, store_cmd_fini) unless REPEATED, where ret_result has
+ * the first one's ids. Otherwise ret_result->text is the client's text; "No space" keeps Heketi's first line. */
+enum store_code store_plan(const struct store *store, const struct store_request *request,
+                           const struct store_plan_env *env, struct store_cmd *ret_cmd, struct store_result *ret_result);
+/* New bricks for a volume create whose bricks could not be made (OP_REPLAN). */
+enum store_code store_plan_again(const struct store *store, struct id op_id, const struct store_plan_env *env,
+                                 struct store_cmd *ret_cmd, struct store_result *ret_result);
+
+#endif

@@ -1,0 +1,163 @@
+/* The records of the volume database. Plain data: who may change it and how is command.h.
+ *
+ * Sizes: volumes in whole GiB, everything below a volume in KiB. Times: milliseconds since 1970 (decided by the leader,
+ * travels in the command). Strings are never NULL unless said so. Lists own their items.
+ */
+#ifndef HECATE_STORE_TYPES_H
+#define HECATE_STORE_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/base/id.h"
+
+#define STORE_KIB_PER_GIB UINT64_C(1048576)
+
+struct store_strs {
+    char **items;
+    size_t n;
+};
+
+struct store_tag {
+    char *name, *value;
+};
+
+struct store_tags { /* ascending by name */
+    struct store_tag *items;
+    size_t n;
+};
+
+enum store_state { STORE_STATE_ONLINE = 0, STORE_STATE_OFFLINE = 1, STORE_STATE_FAILED = 2 };
+
+struct store_cluster {
+    struct id id;
+    bool file, block;
+};
+
+struct store_node {
+    struct id id, cluster;
+    uint32_t zone;             /* >= 1 */
+    struct store_strs manage;  /* item 0: where commands are sent */
+    struct store_strs storage; /* item 0: Gluster peer and brick host */
+    struct store_tags tags;
+    enum store_state state;
+    struct id pending; /* the operation that adds or deletes it, or ID_NONE */
+};
+
+struct store_device {
+    struct id id, node;
+    char *name; /* as given, e.g. /dev/sdb */
+    struct store_strs paths;
+    char *pv_uuid;       /* "" while unknown */
+    uint64_t total_kib;  /* size in extents; 0 while being added */
+    uint64_t extent_kib; /* 4096 by default */
+    struct store_tags tags;
+    enum store_state state;
+    struct id pending;
+    bool destroy_data; /* as asked at add */
+};
+
+enum store_brick_type { STORE_BRICK_UNKNOWN = 0, STORE_BRICK_NORMAL = 1, STORE_BRICK_ARBITER = 2 };
+
+struct store_brick { /* part of its volume: set and position are its place there */
+    struct id id, volume, device;
+    uint32_t set, position; /* set in the volume, position in the set; order of volume create */
+    uint64_t size_kib;      /* virtual size of the LV */
+    uint64_t pool_kib;      /* thin pool data */
+    uint64_t meta_kib;      /* thin pool metadata */
+    char *pool;             /* LV name of the pool, "tp_<id>" */
+    char *lv;               /* LV name; "" means "brick_<id>" */
+    char *path;             /* brick directory given to Gluster; "" means the default path */
+    enum store_brick_type type;
+    struct id pending; /* the operation that adds or removes it */
+};
+
+enum store_durability { STORE_NONE = 0, STORE_REPLICATE = 1, STORE_DISPERSE = 2 };
+
+struct store_volume {
+    struct id id, cluster;
+    char *name;
+    uint32_t size_gib;
+    enum store_durability durability;
+    uint32_t replica;                    /* effective for replicate; as asked otherwise (echoed) */
+    uint32_t disperse_data, redundancy;  /* effective for disperse; as asked otherwise */
+    int64_t gid;                         /* 0: none */
+    struct store_strs options;           /* effective list, may contain "" */
+    bool snapshot_enable;
+    float snapshot_factor;
+    bool block;
+    struct id pending; /* create, delete */
+    struct store_brick *bricks; /* ordered by (set, position) */
+    size_t n_bricks;
+};
+
+enum store_op_type { /* numbers are stored and shown by Heketi's names; never renumber */
+    STORE_OP_CREATE_VOLUME = 1,
+    STORE_OP_DELETE_VOLUME = 2,
+    STORE_OP_NODE_ADD = 101,
+    STORE_OP_NODE_DELETE = 102,
+    STORE_OP_DEVICE_ADD = 103,
+    STORE_OP_DEVICE_DELETE = 104,
+};
+
+enum store_op_phase {
+    STORE_OP_FORWARD = 0, /* doing */
+    STORE_OP_UNDO = 1,    /* taking back; ends as failed with `reason` */
+};
+
+struct store_parked { /* a part that waits for an unreachable node */
+    struct id node;
+    char *text; /* for people: what is left to do, and the last error */
+};
+
+struct store_operation { /* its id is the queue id */
+    struct id id;
+    enum store_op_type type;
+    enum store_op_phase phase;
+    struct id target;     /* volume, node or device */
+    int64_t created_ms;
+    uint32_t attempt;     /* replans so far */
+    char *reason;         /* why it is being undone; "" in FORWARD */
+    bool force;           /* device delete: forget */
+    struct store_parked *parked;
+    size_t n_parked;
+    /* Bricks of abandoned attempts that still have to be destroyed on their nodes; they keep their space charged. */
+    struct store_brick *abandoned;
+    size_t n_abandoned;
+    uint64_t begin_index; /* log index of its begin: order of age */
+};
+
+enum store_resource { STORE_RES_NONE = 0, STORE_RES_NODE = 1, STORE_RES_VOLUME = 2 };
+
+struct store_job { /* a finished operation: what GET /queue/<id> answers, repeatably, for at least an hour */
+    struct id id;
+    bool failed;
+    char *error;                  /* failed: the text; else "" */
+    enum store_resource resource; /* done: where 303 points, NONE: 204 */
+    struct id resource_id;
+    enum store_op_type type; /* 0 for jobs without an operation (state changes) */
+    int64_t ended_ms;
+};
+
+void store_strs_fini(struct store_strs *strs);
+void store_strs_add(struct store_strs *strs, const char *text);
+void store_strs_copy(struct store_strs *to, const struct store_strs *from); /* to is overwritten, not freed */
+void store_tags_fini(struct store_tags *tags);
+void store_tags_set(struct store_tags *tags, const char *name, const char *value); /* keeps the order, replaces */
+void store_tags_copy(struct store_tags *to, const struct store_tags *from);
+const char *store_tags_get(const struct store_tags *tags, const char *name); /* NULL when absent */
+void store_brick_fini(struct store_brick *brick);
+void store_brick_copy(struct store_brick *to, const struct store_brick *from);
+
+const char *store_state_name(enum store_state state);           /* "online" ... */
+const char *store_op_type_name(enum store_op_type type);        /* "create-volume", "add-node", ... */
+const char *store_durability_name(enum store_durability value); /* "none", "replicate", "disperse" */
+
+/* Names on the nodes (heketi-storage.md 1.1): malloc'ed. */
+char *store_brick_lv_name(const struct store_brick *brick);  /* brick_<id> unless recorded */
+char *store_brick_mount(const struct store_brick *brick);    /* /var/lib/heketi/mounts/vg_<device>/brick_<id> */
+char *store_brick_path(const struct store_brick *brick);     /* mount point + "/brick" unless recorded */
+char *store_brick_devnode(const struct store_brick *brick);  /* /dev/mapper/vg_<device>-brick_<id> */
+
+#endif
