@@ -1,0 +1,78 @@
+/* The REST API on h2o: Heketi's contract and ours. Asks for changes through struct api_backend and knows nothing of
+ * operations, executors or consensus. */
+#ifndef HECATE_API_API_H
+#define HECATE_API_API_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "store/base/err.h"
+#include "store/store.h"
+
+struct api_leader { /* where requests are forwarded to */
+    char host[256];
+    uint16_t port;
+    bool tls;
+};
+
+enum api_submit_kind {
+    API_DONE,        /* applied: `id` is the object created or changed */
+    API_ACCEPTED,    /* an operation or job: answer 202 with /queue/<op_id> */
+    API_REFUSED,     /* `code` and `text` say why */
+    API_UNAVAILABLE, /* no leader any more, or outcome unknown: 503 */
+};
+
+struct api_submit_result {
+    enum api_submit_kind kind;
+    struct id id, op_id;
+    enum store_code code;
+    const char *text; /* complete client text without final LF; valid during the callback */
+};
+
+typedef void (*api_submit_cb)(void *cb_user, const struct api_submit_result *result);
+
+struct api_backend {
+    void *user;
+    /* This member is the leader, holds the lease now and has applied its barrier. Asked before every answer. */
+    bool (*serving)(void *user);
+    /* Another member leads and its API address is known. */
+    bool (*leader)(void *user, struct api_leader *ret_leader);
+    const struct store *(*store)(void *user);
+    /* Plans, proposes and answers; cb fires exactly once from the loop, possibly before submit returns. Takes nothing:
+     * the request is copied. */
+    void (*submit)(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user);
+    /* The document of GET /cluster/status; answered by every member. New reference. */
+    json_t *(*status)(void *user);
+    /* Steps of an operation for GET /operations/...; new reference to an array. */
+    json_t *(*operation_steps)(void *user, struct id op_id);
+};
+
+struct api_config {
+    const char *listen_host; /* "0.0.0.0", "::" or an address; */
+    uint16_t port;
+    bool tls;
+    const char *cert_file, *key_file;
+    bool auth;                       /* false only by --disable-auth */
+    const char *admin_key, *user_key;
+    uint32_t iat_leeway_s;           /* 120 */
+    uint64_t brick_min_kib;          /* for the minimum size check */
+    uint32_t max_inflight;           /* 0: not configured, the store's limit holds */
+    size_t body_max_bytes;           /* 1 MiB */
+    size_t connections_max;          /* 512 */
+    uint32_t request_timeout_ms;     /* how long a request waits for a lease, a leader, a submit: 10000 */
+    const char *forward_ca_file;     /* verify the leader's certificate; NULL with tls: not verified is refused */
+    uint64_t member_id;
+};
+
+struct api_server;
+
+int api_server_start(uv_loop_t *loop, const struct api_config *config, const struct api_backend *backend,
+                     struct api_server **ret_server, struct err *reterr);
+/* Role or serving changed: waiting requests are looked at again. */
+void api_server_changed(struct api_server *server);
+uint16_t api_server_port(const struct api_server *server); /* the bound one, when config.port was 0 */
+/* Stops listening, answers what runs, closes; closed_cb from the loop. */
+void api_server_close(struct api_server *server, void (*closed_cb)(void *user), void *user);
+
+#endif

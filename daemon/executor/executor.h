@@ -1,0 +1,123 @@
+/* The executor does one step on one storage node: a single remote call that checks, does, verifies and syncs.
+ *
+ * Every step is safe to repeat: what is there already is left, what is gone already is gone. A step is reported done
+ * only when its effect is on stable storage of the node. Two executors exist: ssh (real nodes) and mock (pretended
+ * nodes, whose failures, delays and hangs can be ordered).
+ */
+#ifndef HECATE_DAEMON_EXECUTOR_EXECUTOR_H
+#define HECATE_DAEMON_EXECUTOR_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "store/base/err.h"
+#include "store/types.h"
+
+enum exec_step_kind {
+    EXEC_GLUSTERD_CHECK = 1, /* is glusterd running on `host`? */
+    EXEC_PEER_PROBE,         /* on `host` (a member of the pool): probe `peer`; verified by peer status */
+    EXEC_PEER_DETACH,        /* on `host`: detach `peer`; not a peer: done */
+    EXEC_DEVICE_SETUP,       /* pvcreate + vgcreate vg_<device>; result has sizes, pv_uuid, paths */
+    EXEC_DEVICE_TEARDOWN,    /* vgremove + pvremove + rmdir; absent: done */
+    EXEC_BRICK_CREATE,       /* pool, LV, XFS, fstab, mount, directory, gid; synced */
+    EXEC_BRICK_DESTROY,      /* umount, fstab, LV, pool, directory; absent: done */
+    EXEC_VOLUME_CREATE,      /* volume create + add-brick + set + start; existing with the same bricks: completed */
+    EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present: refused before the stop */
+    EXEC_FENCE,              /* raises the fence of `host` to the term; nothing else */
+};
+
+struct exec_brick {
+    const struct store_brick *brick; /* borrowed until the callback */
+    const char *storage_host;        /* of the brick's node */
+};
+
+struct exec_step {
+    enum exec_step_kind kind;
+    const char *host;     /* manage address; borrowed until the callback */
+    struct id node;       /* for logs and status */
+    struct id op_id;
+    uint64_t term;        /* of the leader: the node refuses an older one (E_FENCED) */
+    uint32_t timeout_ms;  /* whole step; 0: the executor's default for this kind */
+    const char *peer;     /* PEER_*: storage name */
+    const struct store_device *device;  /* DEVICE_* */
+    const struct store_volume *volume;  /* VOLUME_*, BRICK_CREATE (gid) */
+    const struct exec_brick *bricks;    /* BRICK_*: exactly one; VOLUME_*: all, in order */
+    size_t n_bricks;
+    uint32_t snapshot_limit; /* PEER_PROBE: > 0 sets snap-max-hard-limit */
+};
+
+struct exec_device_info { /* of DEVICE_SETUP */
+    uint64_t total_kib, extent_kib;
+    char pv_uuid[64];
+    struct store_strs paths;
+};
+
+struct exec_result {
+    int code;             /* E_OK; E_CONNECT, E_AUTH, E_TIMEOUT (outcome unknown: look again), E_FENCED, E_REMOTE, E_BUSY
+                             (gluster: another transaction), E_CANCELLED */
+    char message[2048];   /* failure: the text of the node, fit for clients and logs */
+    bool permanent;       /* E_REMOTE: repeating is pointless (e.g. the device holds other data) */
+    struct exec_device_info device; /* freed by the executor after the callback */
+};
+
+struct executor;
+struct exec_call; /* one running step */
+
+/* Fires exactly once, from the loop, never from within exec_run. */
+typedef void (*exec_done_cb)(void *user, const struct exec_result *result);
+
+struct exec_ops {
+    struct exec_call *(*run)(struct executor *executor, const struct exec_step *step, exec_done_cb cb, void *user);
+    /* The callback still comes (E_CANCELLED or the real result). The remote command may go on; its late effect is
+     * fenced or found by the next check. */
+    void (*cancel)(struct executor *executor, struct exec_call *call);
+    void (*close)(struct executor *executor, void (*closed_cb)(void *user), void *user);
+};
+
+struct executor {
+    const struct exec_ops *ops;
+};
+
+static inline struct exec_call *exec_run(struct executor *executor, const struct exec_step *step, exec_done_cb cb,
+                                         void *user)
+{
+    return executor->ops->run(executor, step, cb, user);
+}
+
+static inline void exec_cancel(struct executor *executor, struct exec_call *call)
+{
+    executor->ops->cancel(executor, call);
+}
+
+static inline void exec_close(struct executor *executor, void (*closed_cb)(void *user), void *user)
+{
+    executor->ops->close(executor, closed_cb, user);
+}
+
+const char *exec_step_name(enum exec_step_kind kind); /* "brick-create", ... */
+
+/* ---- settings: sections sshexec and mock of the configuration; strings are borrowed for the executor's life ---- */
+
+struct exec_config {
+    const char *keyfile, *user;   /* ssh */
+    uint16_t port;
+    const char *known_hosts;      /* file; NULL: none */
+    bool trust_first_use;         /* unknown host keys are learnt and written to known_hosts; else refused */
+    bool sudo;
+    const char *fstab, *mount_options;
+    const char *pv_data_alignment, *vg_extent_size, *lv_chunk_size;
+    const char *lvm_wrapper;      /* "" */
+    bool backup_lvm_metadata;
+    uint32_t xfs_sw, xfs_su;
+    uint32_t gluster_timeout_s;   /* 600 */
+    uint32_t connect_timeout_ms;  /* 5000 */
+    uint64_t mock_device_kib;     /* 500 GiB */
+    const char *mock_faults;      /* mock: JSON text of orders, see mock.h; "" none */
+};
+void exec_config_init(struct exec_config *config); /* Heketi's defaults */
+
+struct executor *exec_ssh_new(uv_loop_t *loop, const struct exec_config *config, struct err *reterr);
+struct executor *exec_mock_new(uv_loop_t *loop, const struct exec_config *config, struct err *reterr);
+
+#endif
