@@ -58,5 +58,7 @@ struct store_request {
 /* A zeroed request with empty strings instead of NULL; fini frees everything inside. */
 void store_request_init(struct store_request *request, enum store_request_type type);
 void store_request_fini(struct store_request *request);
+/* A deep copy; to is overwritten, not freed. */
+void store_request_copy(struct store_request *to, const struct store_request *from);
 
 #endif
