@@ -1,0 +1,230 @@
+/* What the API asks for: a validated request becomes a plan, a command, a committed operation.
+ *
+ * A plan is made against the present state and checked again when it is applied; if the state moved in between, it is
+ * made anew, a few times. Node add asks glusterd first, as Heketi does, before anything is recorded.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/member_priv.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define PLAN_ATTEMPTS 5
+#define SUBMIT_MAGIC 0x7375626d
+
+struct submit {
+    uint32_t magic;
+    struct member *member;
+    struct store_request request;
+    unsigned attempts;
+    struct id checked; /* node add: the node whose glusterd was asked last, ID_NONE before the first */
+    api_submit_cb cb;
+    void *cb_user;
+};
+
+static void finish(struct submit *submit, const struct api_submit_result *result)
+{
+    submit->cb(submit->cb_user, result);
+    store_request_fini(&submit->request);
+    submit->magic = 0;
+    free(submit);
+}
+
+static void finish_unavailable(struct submit *submit, const char *text)
+{
+    finish(submit, &(struct api_submit_result){.kind = API_UNAVAILABLE, .text = text});
+}
+
+static void finish_refused(struct submit *submit, enum store_code code, const char *text)
+{
+    finish(submit, &(struct api_submit_result){.kind = API_REFUSED, .code = code, .text = text});
+}
+
+static bool is_job(enum store_request_type type)
+{
+    switch (type) {
+    case STORE_REQ_CLUSTER_CREATE:
+    case STORE_REQ_CLUSTER_FLAGS:
+    case STORE_REQ_CLUSTER_DELETE:
+    case STORE_REQ_NODE_TAGS:
+    case STORE_REQ_DEVICE_TAGS:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void finish_applied(struct submit *submit, const struct store_result *result)
+{
+    struct api_submit_result answer = {
+        .kind = is_job(submit->request.type) ? API_ACCEPTED : API_DONE,
+        .id = result->id,
+        .op_id = result->op_id,
+        .text = "",
+    };
+
+    finish(submit, &answer);
+}
+
+static void plan_and_propose(struct submit *submit);
+
+static void proposed(void *user, int status, const struct store_result *result)
+{
+    struct submit *submit = user;
+
+    CHECK_MAGIC(submit, SUBMIT_MAGIC);
+    if (status == E_BUSY) {
+        finish_refused(submit, STORE_TOO_BUSY, "Server busy. Retry operation later.");
+    } else if (status == E_NOT_LEADER) {
+        finish_unavailable(submit, "this member is no longer the leader; nothing was changed");
+    } else if (status != 0) {
+        finish_unavailable(submit, "leadership was lost before the request was confirmed; it may still be carried out");
+    } else if (result->code == STORE_STALE_PLAN) {
+        plan_and_propose(submit);
+    } else if (result->code == STORE_OK || result->code == STORE_REPEATED) {
+        finish_applied(submit, result);
+    } else {
+        finish_refused(submit, result->code, result->text);
+    }
+}
+
+static void plan_and_propose(struct submit *submit)
+{
+    struct member *member = submit->member;
+    struct store_plan_env env;
+    struct store_result result;
+    struct store_cmd cmd;
+    enum store_code code;
+
+    if (!member_serving(member)) {
+        finish_unavailable(submit, "this member is no longer the leader; nothing was changed");
+        return;
+    }
+    if (submit->attempts++ >= PLAN_ATTEMPTS) {
+        finish_refused(submit, STORE_TOO_BUSY, "Server busy. Retry operation later.");
+        return;
+    }
+    memset(&result, 0, sizeof(result));
+    member_plan_env(member, &env);
+    code = store_plan(member->store, &submit->request, &env, &cmd, &result);
+    if (code == STORE_REPEATED) {
+        finish_applied(submit, &result);
+    } else if (code != STORE_OK) {
+        finish_refused(submit, code, result.text);
+    } else {
+        member_propose(member, &cmd, proposed, submit);
+        store_cmd_fini(&cmd);
+    }
+}
+
+/* ---- node add: is glusterd there? ---- */
+
+static void glusterd_checked(void *user, int code, const char *message);
+
+/* The first node of the cluster after `checked` that is online, settled and not known to be down. */
+static const struct store_node *next_verifier(const struct submit *submit)
+{
+    const struct member *member = submit->member;
+    const struct store_node *node = NULL;
+
+    while ((node = store_cluster_node_next(member->store, submit->request.cluster, node)) != NULL) {
+        bool usable = node->state == STORE_STATE_ONLINE && id_is_none(node->pending) &&
+                      !op_driver_node_down(member->driver, node->id);
+
+        if (usable && (id_is_none(submit->checked) || id_cmp(&node->id, &submit->checked) > 0)) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+static bool cluster_has_nodes(const struct submit *submit)
+{
+    const struct store_node *node = NULL;
+
+    while ((node = store_cluster_node_next(submit->member->store, submit->request.cluster, node)) != NULL) {
+        if (id_is_none(node->pending)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool hostname_taken(const struct submit *submit)
+{
+    struct store_plan_env env;
+    struct store_result result;
+    struct store_cmd cmd;
+    enum store_code code;
+
+    /* A plan tells everything that is wrong with the request before any node is asked. */
+    member_plan_env(submit->member, &env);
+    memset(&result, 0, sizeof(result));
+    code = store_plan(submit->member->store, &submit->request, &env, &cmd, &result);
+    if (code == STORE_OK) {
+        store_cmd_fini(&cmd);
+    }
+    return code != STORE_OK;
+}
+
+static void check_glusterd(struct submit *submit)
+{
+    struct member *member = submit->member;
+    const struct store_node *node;
+
+    if (!member_serving(member)) {
+        finish_unavailable(submit, "this member is no longer the leader; nothing was changed");
+        return;
+    }
+    if (hostname_taken(submit)) {
+        plan_and_propose(submit); /* answers with the refusal */
+        return;
+    }
+    if (!cluster_has_nodes(submit)) {
+        op_driver_check_glusterd(member->driver, submit->request.manage.items[0], ID_NONE, glusterd_checked, submit);
+        return;
+    }
+    node = next_verifier(submit);
+    if (node == NULL) {
+        finish_refused(submit, STORE_BAD_REQUEST, "None of the nodes in cluster has glusterd running");
+        return;
+    }
+    submit->checked = node->id;
+    op_driver_check_glusterd(member->driver, node->manage.items[0], node->id, glusterd_checked, submit);
+}
+
+static void glusterd_checked(void *user, int code, const char *message)
+{
+    struct submit *submit = user;
+
+    CHECK_MAGIC(submit, SUBMIT_MAGIC);
+    if (code == 0) {
+        plan_and_propose(submit);
+        return;
+    }
+    LOG(LOG_WARNING, "backend", "glusterd check before node add failed", LF_STR("reason", message));
+    if (id_is_none(submit->checked)) {
+        finish_refused(submit, STORE_BAD_REQUEST, "New Node doesn't have glusterd running");
+    } else {
+        check_glusterd(submit);
+    }
+}
+
+void backend_submit(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user)
+{
+    struct member *member = user;
+    struct submit *submit = mem_calloc(1, sizeof(*submit));
+
+    CHECK_MAGIC(member, MEMBER_MAGIC);
+    submit->magic = SUBMIT_MAGIC;
+    submit->member = member;
+    submit->cb = cb;
+    submit->cb_user = cb_user;
+    store_request_copy(&submit->request, request);
+    if (request->type == STORE_REQ_NODE_ADD) {
+        check_glusterd(submit);
+    } else {
+        plan_and_propose(submit);
+    }
+}

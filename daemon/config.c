@@ -1,0 +1,446 @@
+/* Reading the configuration: a table of keys, walked over the JSON document, then over the environment. */
+#include "daemon/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/base/buf.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define CFG_FILE_MAX ((off_t)1 << 20)
+
+enum cfg_type { CFG_STR, CFG_INT, CFG_BOOL, CFG_OBSOLETE };
+
+struct cfg_key {
+    const char *section; /* dotted path, "" = top level */
+    const char *name;
+    enum cfg_type type;
+    size_t offset;
+    const char *text; /* default of a string or bool ("true") */
+    int64_t number, min, max;
+    const char *env;
+};
+
+#define STR(section, name, field, def, env)                                    \
+    {                                                                          \
+        section, name, CFG_STR, offsetof(struct cfg, field), def, 0, 0, 0, env \
+    }
+#define INT(section, name, field, def, min, max, env)                                 \
+    {                                                                                 \
+        section, name, CFG_INT, offsetof(struct cfg, field), NULL, def, min, max, env \
+    }
+#define BOOL(section, name, field, env)                                          \
+    {                                                                            \
+        section, name, CFG_BOOL, offsetof(struct cfg, field), NULL, 0, 0, 0, env \
+    }
+/* Accepted with a warning: obsolete, or of a part that this release does not have. */
+#define OBSOLETE(section, name)                             \
+    {                                                       \
+        section, name, CFG_OBSOLETE, 0, NULL, 0, 0, 0, NULL \
+    }
+
+static const struct cfg_key keys[] = {
+    STR("", "port", port, "8080", "HEKETI_HTTP_PORT"),
+    OBSOLETE("", "use_auth"),
+    STR("jwt.admin", "key", admin_key, "", "HEKETI_ADMIN_KEY"),
+    STR("jwt.user", "key", user_key, "", "HEKETI_USER_KEY"),
+    BOOL("", "enable_tls", enable_tls, NULL),
+    STR("", "cert_file", cert_file, "", NULL),
+    STR("", "key_file", key_file, "", NULL),
+    OBSOLETE("", "backup_db_to_kube_secret"),
+    OBSOLETE("", "profiling"),
+    STR("", "default_state", default_state, "normal", "HEKETI_DEFAULT_STATE"),
+
+    STR("glusterfs", "executor", executor, "ssh", "HEKETI_EXECUTOR"),
+    OBSOLETE("glusterfs", "db"),
+    OBSOLETE("glusterfs", "db_read_only"),
+    OBSOLETE("glusterfs", "allocator"),
+    STR("glusterfs", "loglevel", loglevel, "info", "HEKETI_GLUSTERAPP_LOGLEVEL"),
+    STR("glusterfs", "log_format", log_format, "text", NULL),
+    INT("glusterfs", "brick_max_size_gb", brick_max_gib, 4096, 1, 1 << 20, NULL),
+    INT("glusterfs", "brick_min_size_gb", brick_min_gib, 1, 1, 1 << 20, NULL),
+    INT("glusterfs", "max_bricks_per_volume", bricks_per_volume_max, 32, 1, 10000, NULL),
+    INT("glusterfs", "max_volumes_per_cluster", volumes_per_cluster_max, 0, INT32_MIN, INT32_MAX,
+        "HEKETI_GLUSTER_MAX_VOLUMES_PER_CLUSTER"),
+    INT("glusterfs", "average_file_size_kb", average_file_size_kib, 64, 1, INT32_MAX, NULL),
+    STR("glusterfs", "pre_request_volume_options", pre_options, "", "HEKETI_PRE_REQUEST_VOLUME_OPTIONS"),
+    STR("glusterfs", "post_request_volume_options", post_options, "", "HEKETI_POST_REQUEST_VOLUME_OPTIONS"),
+    STR("glusterfs", "zone_checking", zone_checking, "none", "HEKETI_ZONE_CHECKING"),
+    OBSOLETE("glusterfs", "auto_create_block_hosting_volume"),
+    OBSOLETE("glusterfs", "block_hosting_volume_size"),
+    OBSOLETE("glusterfs", "block_hosting_volume_options"),
+    INT("glusterfs", "max_inflight_operations", max_inflight_operations, 0, 0, INT32_MAX,
+        "HEKETI_MAX_INFLIGHT_OPERATIONS"),
+    OBSOLETE("glusterfs.operation_retry_limits", "volume_create"),
+    OBSOLETE("glusterfs", "disable_monitor_gluster_nodes"),
+    OBSOLETE("glusterfs", "refresh_time_monitor_gluster_nodes"),
+    OBSOLETE("glusterfs", "start_time_monitor_gluster_nodes"),
+    OBSOLETE("glusterfs", "disable_background_cleaner"),
+    OBSOLETE("glusterfs", "refresh_time_background_cleaner"),
+    OBSOLETE("glusterfs", "start_time_background_cleaner"),
+    OBSOLETE("glusterfs", "kubeexec"),
+    OBSOLETE("glusterfs", "injectexec"),
+
+    STR("glusterfs.sshexec", "keyfile", ssh_keyfile, "", "HEKETI_SSH_KEYFILE"),
+    STR("glusterfs.sshexec", "user", ssh_user, "heketi", "HEKETI_SSH_USER"),
+    STR("glusterfs.sshexec", "port", ssh_port, "22", "HEKETI_SSH_PORT"),
+    STR("glusterfs.sshexec", "fstab", ssh_fstab, "/etc/fstab", "HEKETI_FSTAB"),
+    STR("glusterfs.sshexec", "mountopts", ssh_mountopts, "rw,inode64,noatime,nouuid", "HEKETI_MOUNT_OPTS"),
+    STR("glusterfs.sshexec", "known_hosts", ssh_known_hosts, "", "SSH_KNOWN_HOSTS"),
+    BOOL("glusterfs.sshexec", "trust_first_use", ssh_trust_first_use, NULL),
+    BOOL("glusterfs.sshexec", "sudo", ssh_sudo, NULL),
+    INT("glusterfs.sshexec", "snapshot_limit", ssh_snapshot_limit, 0, 0, 256, "HEKETI_SNAPSHOT_LIMIT"),
+    OBSOLETE("glusterfs.sshexec", "rebalance_on_expansion"),
+    BOOL("glusterfs.sshexec", "backup_lvm_metadata", ssh_backup_lvm_metadata, NULL),
+    INT("glusterfs.sshexec", "gluster_cli_timeout", ssh_gluster_timeout_s, 600, 1, 86400, "HEKETI_GLUSTER_CLI_TIMEOUT"),
+    INT("glusterfs.sshexec", "connect_timeout_ms", ssh_connect_timeout_ms, 5000, 100, 600000, NULL),
+    STR("glusterfs.sshexec", "pv_data_alignment", ssh_pv_data_alignment, "256K", NULL),
+    STR("glusterfs.sshexec", "vg_physicalextentsize", ssh_vg_extent_size, "4M", NULL),
+    STR("glusterfs.sshexec", "lv_chunksize", ssh_lv_chunk_size, "256K", NULL),
+    INT("glusterfs.sshexec", "xfs_sw", ssh_xfs_sw, 0, 0, 65536, NULL),
+    INT("glusterfs.sshexec", "xfs_su", ssh_xfs_su, 0, 0, INT32_MAX, NULL),
+    OBSOLETE("glusterfs.sshexec", "debug_umount_failures"),
+    OBSOLETE("glusterfs.sshexec", "block_prealloc"),
+    STR("glusterfs.sshexec", "lvm_wrapper", ssh_lvm_wrapper, "", "HEKETI_LVM_WRAPPER"),
+
+    INT("glusterfs.mock", "device_size_gb", mock_device_size_gib, 500, 1, 1 << 20, "HEKETI_MOCK_DEVICE_SIZE_GB"),
+    STR("glusterfs.mock", "faults", mock_faults, "", NULL),
+
+    STR("cluster", "name", cluster_name, "hecate", NULL),
+    INT("cluster", "member_id", member_id, 0, 1, INT64_MAX, NULL),
+    STR("cluster", "data_dir", data_dir, "/var/lib/hecate", NULL),
+    STR("cluster.tls", "ca", tls_ca, "", NULL),
+    STR("cluster.tls", "cert", tls_cert, "", NULL),
+    STR("cluster.tls", "key", tls_key, "", NULL),
+    STR("cluster.tls", "api_ca", api_ca, "", NULL),
+    BOOL("cluster", "plain", plain, NULL),
+    INT("cluster", "election_timeout_ms", election_timeout_ms, 300, 50, 60000, NULL),
+    INT("cluster", "lease_ms", lease_ms, 150, 20, 30000, NULL),
+    INT("cluster", "heartbeat_ms", heartbeat_ms, 50, 5, 10000, NULL),
+    INT("cluster", "snapshot_entries", snapshot_entries, 8192, 16, 1 << 24, NULL),
+};
+#define N_KEYS (sizeof(keys) / sizeof(*keys))
+
+static void *field(struct cfg *cfg, const struct cfg_key *key)
+{
+    return (char *)cfg + key->offset;
+}
+
+static void set_str(struct cfg *cfg, const struct cfg_key *key, const char *text)
+{
+    char **slot = field(cfg, key);
+
+    free(*slot);
+    *slot = mem_strdup(text);
+}
+
+static void set_defaults(struct cfg *cfg)
+{
+    memset(cfg, 0, sizeof(*cfg));
+    for (size_t i = 0; i < N_KEYS; i++) {
+        if (keys[i].type == CFG_STR) {
+            set_str(cfg, &keys[i], keys[i].text);
+        } else if (keys[i].type == CFG_INT) {
+            *(int64_t *)field(cfg, &keys[i]) = keys[i].number;
+        }
+    }
+    cfg->auth = true;
+    cfg->iat_leeway_s = 120;
+}
+
+static void warn(struct cfg_warnings *warnings, char *text)
+{
+    warnings->items = mem_realloc_array(warnings->items, warnings->n + 1, sizeof(*warnings->items));
+    warnings->items[warnings->n++] = text;
+}
+
+static char *full_name(const char *section, const char *name)
+{
+    return *section != '\0' ? mem_printf("%s.%s", section, name) : mem_strdup(name);
+}
+
+static int set_int(struct cfg *cfg, const struct cfg_key *key, int64_t value, const char *origin, struct err *reterr)
+{
+    CLEANUP(free_ptr) char *name = full_name(key->section, key->name);
+
+    if (value < key->min || value > key->max) {
+        return err_set(reterr, E_INVALID, "%s: %s is %" PRId64 ", expected a number from %" PRId64 " to %" PRId64,
+                       origin, name, value, key->min, key->max);
+    }
+    *(int64_t *)field(cfg, key) = value;
+    return 0;
+}
+
+static bool parse_number(const char *text, int64_t *ret_value)
+{
+    char *end;
+
+    errno = 0;
+    *ret_value = strtoll(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0';
+}
+
+static int set_value(struct cfg *cfg, const struct cfg_key *key, const json_t *value, const char *source,
+                     struct cfg_warnings *warnings, struct err *reterr)
+{
+    static const char *const expected[] = {"a string", "a whole number", "true or false"};
+    CLEANUP(free_ptr) char *name = full_name(key->section, key->name);
+    int64_t number;
+
+    switch (key->type) {
+    case CFG_OBSOLETE:
+        warn(warnings, mem_printf("%s: %s has no effect and is ignored", source, name));
+        return 0;
+    case CFG_STR:
+        if (json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value)) {
+            set_str(cfg, key, json_string_value(value));
+            return 0;
+        }
+        break;
+    case CFG_INT:
+        if (json_is_integer(value)) {
+            return set_int(cfg, key, json_integer_value(value), source, reterr);
+        }
+        /* Heketi's sample file has numbers as strings; a string that is a number is meant as one. */
+        if (json_is_string(value) && parse_number(json_string_value(value), &number)) {
+            return set_int(cfg, key, number, source, reterr);
+        }
+        break;
+    case CFG_BOOL:
+        if (json_is_boolean(value)) {
+            *(bool *)field(cfg, key) = json_is_true(value);
+            return 0;
+        }
+        break;
+    }
+    return err_set(reterr, E_INVALID, "%s: %s must be %s", source, name, expected[key->type]);
+}
+
+static bool is_section(const char *path)
+{
+    size_t len = strlen(path);
+
+    for (size_t i = 0; i < N_KEYS; i++) {
+        if (strncasecmp(keys[i].section, path, len) == 0 &&
+            (keys[i].section[len] == '\0' || keys[i].section[len] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int parse_peer(struct cfg *cfg, size_t at, const json_t *item, const char *source, struct err *reterr)
+{
+    struct cfg_peer *peer = &cfg->peers[at];
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(item)) {
+        return err_set(reterr, E_INVALID, "%s: cluster.initial_peers[%zu] must be an object with id, peer and api",
+                       source, at);
+    }
+    json_object_foreach((json_t *)(uintptr_t)item, name, value)
+    {
+        if (*name == '_') {
+            continue;
+        }
+        if (strcasecmp(name, "id") == 0 && json_is_integer(value) && json_integer_value(value) > 0) {
+            peer->id = json_integer_value(value);
+        } else if (strcasecmp(name, "peer") == 0 && json_is_string(value)) {
+            free(peer->peer);
+            peer->peer = mem_strdup(json_string_value(value));
+        } else if (strcasecmp(name, "api") == 0 && json_is_string(value)) {
+            free(peer->api);
+            peer->api = mem_strdup(json_string_value(value));
+        } else {
+            return err_set(reterr, E_INVALID,
+                           "%s: cluster.initial_peers[%zu].%s is unknown or of the wrong type (expected id: a positive "
+                           "number, peer: \"host:port\", api: \"host:port\")",
+                           source, at, name);
+        }
+    }
+    if (peer->id == 0 || peer->peer == NULL || peer->api == NULL) {
+        return err_set(reterr, E_INVALID, "%s: cluster.initial_peers[%zu] needs id, peer and api", source, at);
+    }
+    return 0;
+}
+
+static int parse_peers(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr)
+{
+    if (!json_is_array(list) || json_array_size(list) > CFG_PEERS_MAX) {
+        return err_set(reterr, E_INVALID, "%s: cluster.initial_peers must be a list of at most %d members", source,
+                       CFG_PEERS_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        int rc;
+
+        cfg->n_peers = i + 1;
+        rc = parse_peer(cfg, i, json_array_get(list, i), source, reterr);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int parse_object(struct cfg *cfg, const json_t *object, const char *section, const char *source,
+                        struct cfg_warnings *warnings, struct err *reterr)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    {
+        CLEANUP(free_ptr) char *path = full_name(section, name);
+        const struct cfg_key *key = NULL;
+        int rc;
+
+        if (*name == '_') {
+            continue;
+        }
+        for (size_t i = 0; i < N_KEYS && key == NULL; i++) {
+            if (strcasecmp(keys[i].section, section) == 0 && strcasecmp(keys[i].name, name) == 0) {
+                key = &keys[i];
+            }
+        }
+        if (key != NULL) {
+            rc = set_value(cfg, key, value, source, warnings, reterr);
+        } else if (strcasecmp(path, "cluster.initial_peers") == 0) {
+            rc = parse_peers(cfg, value, source, reterr);
+        } else if (is_section(path)) {
+            rc = json_is_object(value) ? parse_object(cfg, value, path, source, warnings, reterr)
+                                       : err_set(reterr, E_INVALID, "%s: %s must be an object", source, path);
+        } else {
+            rc = err_set(reterr, E_INVALID, "%s: %s is not a known key (a key that starts with _ would be a comment)",
+                         source, path);
+        }
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int apply_environment(struct cfg *cfg, struct err *reterr)
+{
+    const char *leeway = getenv("HEKETI_JWT_IAT_LEEWAY_SECONDS");
+
+    for (size_t i = 0; i < N_KEYS; i++) {
+        const char *text = keys[i].env != NULL ? getenv(keys[i].env) : NULL;
+        int64_t number;
+        int rc;
+
+        if (text == NULL || *text == '\0') {
+            continue;
+        }
+        if (keys[i].type == CFG_STR) {
+            set_str(cfg, &keys[i], text);
+            continue;
+        }
+        if (!parse_number(text, &number)) {
+            return err_set(reterr, E_INVALID, "environment: %s must be a whole number", keys[i].env);
+        }
+        rc = set_int(cfg, &keys[i], number, keys[i].env, reterr);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    if (leeway != NULL && (!parse_number(leeway, &cfg->iat_leeway_s) || cfg->iat_leeway_s < 0)) {
+        return err_set(reterr, E_INVALID, "environment: HEKETI_JWT_IAT_LEEWAY_SECONDS must be a whole number from 0");
+    }
+    return 0;
+}
+
+int cfg_parse(const char *text, size_t len, const char *source, struct cfg *ret_cfg, struct cfg_warnings *ret_warnings,
+              struct err *reterr)
+{
+    json_error_t json_error;
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &json_error);
+    int rc;
+
+    set_defaults(ret_cfg);
+    *ret_warnings = (struct cfg_warnings){NULL, 0};
+    if (root == NULL) {
+        rc = err_set(reterr, E_INVALID, "%s: line %d, column %d: %s", source, json_error.line, json_error.column,
+                     json_error.text);
+    } else if (!json_is_object(root)) {
+        rc = err_set(reterr, E_INVALID, "%s: must be a JSON object", source);
+    } else {
+        rc = parse_object(ret_cfg, root, "", source, ret_warnings, reterr);
+    }
+    json_decref(root);
+    if (rc == 0) {
+        rc = apply_environment(ret_cfg, reterr);
+    }
+    if (rc == 0) {
+        rc = cfg_validate(ret_cfg, source, reterr);
+    }
+    if (rc != 0) {
+        cfg_fini(ret_cfg);
+        cfg_warnings_fini(ret_warnings);
+    }
+    return rc;
+}
+
+int cfg_load(const char *path, struct cfg *ret_cfg, struct cfg_warnings *ret_warnings, struct err *reterr)
+{
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int rc = 0;
+
+    if (fd < 0) {
+        return err_set(reterr, E_IO, "unable to open configuration file %s: %s", path, strerror(errno));
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > CFG_FILE_MAX) {
+        rc = err_set(reterr, E_INVALID, "configuration file %s must be a regular file of at most 1 MiB", path);
+    }
+    while (rc == 0) {
+        ssize_t n;
+
+        buf_reserve(&text, 65536);
+        n = read(fd, text.data + text.len, 65536);
+        if (n < 0) {
+            rc = err_set(reterr, E_IO, "unable to read configuration file %s: %s", path, strerror(errno));
+        }
+        if (n <= 0) {
+            break;
+        }
+        text.len += (size_t)n;
+    }
+    (void)close(fd); /* only read from */
+    return rc != 0 ? rc : cfg_parse(buf_str(&text), text.len, path, ret_cfg, ret_warnings, reterr);
+}
+
+void cfg_fini(struct cfg *cfg)
+{
+    for (size_t i = 0; i < N_KEYS; i++) {
+        if (keys[i].type == CFG_STR) {
+            free(*(char **)field(cfg, &keys[i]));
+        }
+    }
+    for (size_t i = 0; i < cfg->n_peers; i++) {
+        free(cfg->peers[i].peer);
+        free(cfg->peers[i].api);
+    }
+    memset(cfg, 0, sizeof(*cfg));
+}
+
+void cfg_warnings_fini(struct cfg_warnings *warnings)
+{
+    for (size_t i = 0; i < warnings->n; i++) {
+        free(warnings->items[i]);
+    }
+    free(warnings->items);
+    *warnings = (struct cfg_warnings){NULL, 0};
+}

@@ -1,0 +1,90 @@
+/* Configuration: one JSON file, a superset of heketi.json with a section `cluster`.
+ *
+ * Typed and strict: an unknown key or a wrong type is an error that names the key and what was expected. Keys that
+ * start with `_` are comments. Heketi's obsolete keys, and those that name what this release does not do, are accepted
+ * with a warning. Keys match case-insensitively, as Heketi's do. The environment overrides the file
+ * (heketi-rest.md 8.1).
+ */
+#ifndef HECATE_DAEMON_CONFIG_H
+#define HECATE_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/base/err.h"
+#include "store/base/log.h"
+
+#define CFG_PEERS_MAX 9
+
+struct cfg_peer {
+    int64_t id;
+    char *peer; /* "host:port" of the peer protocol */
+    char *api;  /* "host:port" of the REST API, as the other members reach it */
+};
+
+struct cfg {
+    /* top level */
+    char *port;
+    char *admin_key, *user_key;
+    bool enable_tls;
+    char *cert_file, *key_file;
+    char *default_state;
+    bool auth; /* false by --disable-auth only */
+    int64_t iat_leeway_s;
+
+    /* glusterfs */
+    char *executor; /* "ssh" or "mock" */
+    char *loglevel;
+    char *log_format; /* "text" or "json" */
+    int64_t brick_max_gib, brick_min_gib, bricks_per_volume_max, volumes_per_cluster_max, average_file_size_kib;
+    char *pre_options, *post_options, *zone_checking;
+    int64_t max_inflight_operations; /* 0: not configured */
+
+    /* sshexec */
+    char *ssh_keyfile, *ssh_user, *ssh_port, *ssh_fstab, *ssh_mountopts;
+    char *ssh_known_hosts;
+    bool ssh_trust_first_use;
+    bool ssh_sudo, ssh_backup_lvm_metadata;
+    int64_t ssh_snapshot_limit, ssh_gluster_timeout_s, ssh_connect_timeout_ms;
+    char *ssh_pv_data_alignment, *ssh_vg_extent_size, *ssh_lv_chunk_size, *ssh_lvm_wrapper;
+    int64_t ssh_xfs_sw, ssh_xfs_su;
+
+    /* mock */
+    int64_t mock_device_size_gib;
+    char *mock_faults; /* JSON text of orders, "" none */
+
+    /* cluster */
+    char *cluster_name;
+    int64_t member_id;
+    char *data_dir;
+    struct cfg_peer peers[CFG_PEERS_MAX];
+    size_t n_peers;
+    char *tls_ca, *tls_cert, *tls_key;
+    bool plain;   /* no TLS between members; loopback addresses only */
+    char *api_ca; /* certificate authority of the members' REST certificates, with enable_tls */
+    int64_t election_timeout_ms, lease_ms, heartbeat_ms;
+    int64_t snapshot_entries;
+};
+
+struct cfg_warnings {
+    char **items;
+    size_t n;
+};
+
+/* Parses text (named `source` in messages) and applies the environment (getenv). E_INVALID with the key's name. */
+int cfg_parse(const char *text, size_t len, const char *source, struct cfg *ret_cfg, struct cfg_warnings *ret_warnings,
+              struct err *reterr);
+/* What cfg_parse does last: settings held against each other, files that must be readable. */
+int cfg_validate(const struct cfg *cfg, const char *source, struct err *reterr);
+/* cfg_parse of a file; E_IO when it cannot be read. */
+int cfg_load(const char *path, struct cfg *ret_cfg, struct cfg_warnings *ret_warnings, struct err *reterr);
+void cfg_fini(struct cfg *cfg);
+void cfg_warnings_fini(struct cfg_warnings *warnings);
+/* The entry of this member in peers. */
+const struct cfg_peer *cfg_self(const struct cfg *cfg);
+enum log_level cfg_log_level(const struct cfg *cfg);
+
+/* "host:port" or "[v6]:port": host into a buffer of at least 256 bytes. */
+bool cfg_split_address(const char *address, char *ret_host, size_t host_size, uint16_t *ret_port);
+
+#endif

@@ -1,0 +1,214 @@
+/* What the configuration means as a whole: settings held against each other, addresses, log levels. */
+#include "daemon/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/base/check.h"
+
+static const char *const level_names[] = {"none", "critical", "error", "warning", "info", "debug"};
+
+bool cfg_split_address(const char *address, char *ret_host, size_t host_size, uint16_t *ret_port)
+{
+    const char *colon = strrchr(address, ':');
+    const char *host = address;
+    size_t len;
+    unsigned long port;
+    char *end;
+
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9') {
+        return false;
+    }
+    len = (size_t)(colon - address);
+    if (*host == '[') {
+        if (len < 3 || colon[-1] != ']') {
+            return false;
+        }
+        host++;
+        len -= 2;
+    } else if (memchr(host, ':', len) != NULL) {
+        return false; /* a bare IPv6 address: its port would be guesswork */
+    }
+    port = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || port == 0 || port > 65535 || len == 0 || len >= host_size) {
+        return false;
+    }
+    memcpy(ret_host, host, len);
+    ret_host[len] = '\0';
+    *ret_port = (uint16_t)port;
+    return true;
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (inet_pton(AF_INET, host, &v4) == 1) {
+        return (ntohl(v4.s_addr) >> 24) == 127;
+    }
+    return (inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6)) || strcmp(host, "localhost") == 0;
+}
+
+const struct cfg_peer *cfg_self(const struct cfg *cfg)
+{
+    for (size_t i = 0; i < cfg->n_peers; i++) {
+        if (cfg->peers[i].id == cfg->member_id) {
+            return &cfg->peers[i];
+        }
+    }
+    return NULL;
+}
+
+enum log_level cfg_log_level(const struct cfg *cfg)
+{
+    for (size_t i = 0; i < sizeof(level_names) / sizeof(*level_names); i++) {
+        if (strcmp(cfg->loglevel, level_names[i]) == 0) {
+            return (enum log_level)i;
+        }
+    }
+    return LOG_INFO; /* Heketi, too, goes on with a level that it does not know */
+}
+
+static int check_peers(const struct cfg *cfg, const char *source, struct err *reterr)
+{
+    if (cfg->member_id == 0) {
+        return err_set(reterr, E_INVALID,
+                       "%s: cluster.member_id is missing; the section cluster names this member and its peers (see "
+                       "hecate.json.example)",
+                       source);
+    }
+    if (cfg->n_peers < 2) {
+        return err_set(
+            reterr, E_INVALID,
+            "%s: cluster.initial_peers must list all members, at least two and best three, this one included", source);
+    }
+    for (size_t i = 0; i < cfg->n_peers; i++) {
+        char host[256];
+        uint16_t port;
+
+        if (!cfg_split_address(cfg->peers[i].api, host, sizeof(host), &port)) {
+            return err_set(reterr, E_INVALID, "%s: cluster.initial_peers[%zu].api is \"%s\", expected \"host:port\"",
+                           source, i, cfg->peers[i].api);
+        }
+        if (!cfg_split_address(cfg->peers[i].peer, host, sizeof(host), &port)) {
+            return err_set(reterr, E_INVALID, "%s: cluster.initial_peers[%zu].peer is \"%s\", expected \"host:port\"",
+                           source, i, cfg->peers[i].peer);
+        }
+        if (cfg->plain && !is_loopback(host)) {
+            return err_set(
+                reterr, E_INVALID,
+                "%s: cluster.plain is true, but cluster.initial_peers[%zu].peer (%s) is no loopback address; "
+                "set cluster.tls instead (scripts/pki makes certificates)",
+                source, i, cfg->peers[i].peer);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (cfg->peers[j].id == cfg->peers[i].id || strcmp(cfg->peers[j].peer, cfg->peers[i].peer) == 0) {
+                return err_set(reterr, E_INVALID,
+                               "%s: cluster.initial_peers[%zu] and [%zu] have the same id or address", source, j, i);
+            }
+        }
+    }
+    if (cfg_self(cfg) == NULL) {
+        return err_set(reterr, E_INVALID,
+                       "%s: cluster.initial_peers has no member with the id of cluster.member_id, %ld", source,
+                       (long)cfg->member_id);
+    }
+    return 0;
+}
+
+static int check_timeouts(const struct cfg *cfg, const char *source, struct err *reterr)
+{
+    if (cfg->lease_ms * 2 > cfg->election_timeout_ms) {
+        return err_set(reterr, E_INVALID,
+                       "%s: cluster.lease_ms (%ld) must be at most half of election_timeout_ms (%ld)", source,
+                       (long)cfg->lease_ms, (long)cfg->election_timeout_ms);
+    }
+    if (cfg->heartbeat_ms * 2 > cfg->lease_ms) {
+        return err_set(reterr, E_INVALID, "%s: cluster.heartbeat_ms (%ld) must be at most half of lease_ms (%ld)",
+                       source, (long)cfg->heartbeat_ms, (long)cfg->lease_ms);
+    }
+    return 0;
+}
+
+static int check_files(const struct cfg *cfg, const char *source, struct err *reterr)
+{
+    const struct {
+        bool wanted;
+        const char *key, *path;
+    } files[] = {
+        {!cfg->plain, "cluster.tls.ca", cfg->tls_ca},
+        {!cfg->plain, "cluster.tls.cert", cfg->tls_cert},
+        {!cfg->plain, "cluster.tls.key", cfg->tls_key},
+        {cfg->enable_tls, "cert_file", cfg->cert_file},
+        {cfg->enable_tls, "key_file", cfg->key_file},
+        {cfg->enable_tls, "cluster.tls.api_ca", cfg->api_ca},
+        {strcmp(cfg->executor, "ssh") == 0, "glusterfs.sshexec.keyfile", cfg->ssh_keyfile},
+    };
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        if (!files[i].wanted) {
+            continue;
+        }
+        if (*files[i].path == '\0') {
+            return err_set(reterr, E_INVALID, "%s: %s is missing, expected the path of a file", source, files[i].key);
+        }
+        if (access(files[i].path, R_OK) != 0) {
+            return err_set(reterr, E_INVALID, "%s: %s: cannot read %s: %s", source, files[i].key, files[i].path,
+                           strerror(errno));
+        }
+    }
+    return 0;
+}
+
+static int check_values(const struct cfg *cfg, const char *source, struct err *reterr)
+{
+    char *end;
+    unsigned long port = strtoul(cfg->port, &end, 10);
+
+    if (*cfg->port == '\0' || *end != '\0' || port == 0 || port > 65535) {
+        return err_set(reterr, E_INVALID, "%s: port is \"%s\", expected a string with a number from 1 to 65535", source,
+                       cfg->port);
+    }
+    port = strtoul(cfg->ssh_port, &end, 10);
+    if (*cfg->ssh_port == '\0' || *end != '\0' || port == 0 || port > 65535) {
+        return err_set(reterr, E_INVALID,
+                       "%s: glusterfs.sshexec.port is \"%s\", expected a string with a number from 1 to 65535", source,
+                       cfg->ssh_port);
+    }
+    if (strcmp(cfg->executor, "ssh") != 0 && strcmp(cfg->executor, "mock") != 0) {
+        return err_set(reterr, E_INVALID, "%s: glusterfs.executor is \"%s\", expected \"ssh\" or \"mock\"", source,
+                       cfg->executor);
+    }
+    if (strcmp(cfg->default_state, "normal") != 0) {
+        return err_set(reterr, E_INVALID, "%s: default_state is \"%s\", expected \"normal\"", source,
+                       cfg->default_state);
+    }
+    if (strcmp(cfg->log_format, "text") != 0 && strcmp(cfg->log_format, "json") != 0) {
+        return err_set(reterr, E_INVALID, "%s: glusterfs.log_format is \"%s\", expected \"text\" or \"json\"", source,
+                       cfg->log_format);
+    }
+    if (cfg->brick_min_gib > cfg->brick_max_gib) {
+        return err_set(reterr, E_INVALID, "%s: glusterfs.brick_min_size_gb is larger than brick_max_size_gb", source);
+    }
+    return 0;
+}
+
+int cfg_validate(const struct cfg *cfg, const char *source, struct err *reterr)
+{
+    int rc = check_values(cfg, source, reterr);
+
+    if (rc == 0) {
+        rc = check_peers(cfg, source, reterr);
+    }
+    if (rc == 0) {
+        rc = check_timeouts(cfg, source, reterr);
+    }
+    if (rc == 0) {
+        rc = check_files(cfg, source, reterr);
+    }
+    return rc;
+}

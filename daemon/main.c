@@ -1,0 +1,173 @@
+/* hecated: one member of a Hecate cluster. Arguments, configuration, signals; the rest is in member.c. */
+#include <argp.h>
+#include <libssh2.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/member.h"
+#include "daemon/notify.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+
+const char *argp_program_version = "hecated " HECATE_VERSION;
+
+#define DEFAULT_CONFIG "/etc/hecate/hecate.json"
+#define HEKETI_CONFIG "/etc/heketi/heketi.json"
+
+struct arguments {
+    const char *config;
+    bool check_config, disable_auth;
+};
+
+enum { KEY_CHECK = 256, KEY_DISABLE_AUTH };
+
+static const struct argp_option options[] = {
+    {"config", 'c', "FILE", 0, "Configuration (default " DEFAULT_CONFIG ", else " HEKETI_CONFIG ")", 0},
+    {"check-config", KEY_CHECK, NULL, 0, "Check the configuration, print what is wrong, and exit", 0},
+    {"disable-auth", KEY_DISABLE_AUTH, NULL, 0, "Let everybody do everything (for trying only)", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+
+    switch (key) {
+    case 'c':
+        arguments->config = arg;
+        return 0;
+    case KEY_CHECK:
+        arguments->check_config = true;
+        return 0;
+    case KEY_DISABLE_AUTH:
+        arguments->disable_auth = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", arg);
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    options, parse_option,
+    NULL,    "Hecate: a highly available manager of GlusterFS volumes.\vEvery member of a cluster runs one hecated.",
+    0,       0,
+    0};
+
+struct daemon_state {
+    uv_loop_t loop;
+    struct member *member;
+    uv_signal_t sigterm, sigint;
+    bool stopping;
+};
+
+static void closed(void *user)
+{
+    struct daemon_state *daemon = user;
+
+    LOG(LOG_INFO, "member", "stopped");
+    uv_close((uv_handle_t *)&daemon->sigterm, NULL);
+    uv_close((uv_handle_t *)&daemon->sigint, NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct daemon_state *daemon = handle->data;
+
+    if (daemon->stopping) {
+        return;
+    }
+    daemon->stopping = true;
+    puts("Shutting down...");
+    (void)fflush(stdout); /* for people only */
+    LOG(LOG_INFO, "member", "stopping", LF_STR("signal", strsignal(number)));
+    notify_state("STOPPING=1");
+    member_stop(daemon->member, closed, daemon);
+}
+
+/* A member that lost its disk or found damage says so and ends; it never carries on with less than it had. */
+static void failed(void *user, const char *message)
+{
+    (void)user;
+    LOG(LOG_CRITICAL, "member", message);
+    notify_state("STATUS=failed, see the log");
+    _exit(1);
+}
+
+static void start_signal(struct daemon_state *daemon, uv_signal_t *handle, int number)
+{
+    CHECK(uv_signal_init(&daemon->loop, handle) == 0);
+    handle->data = daemon;
+    CHECK(uv_signal_start(handle, on_signal, number) == 0);
+}
+
+static int run(const struct cfg *cfg)
+{
+    static struct daemon_state daemon;
+    struct err err = ERR_INIT;
+
+    CHECK(uv_loop_init(&daemon.loop) == 0);
+    if (libssh2_init(0) != 0) {
+        fprintf(stderr, "ERROR: unable to initialise the SSH library\n");
+        return 1;
+    }
+    if (member_start(&daemon.loop, cfg, failed, NULL, &daemon.member, &err) != 0) {
+        fprintf(stderr, "ERROR: %s\n", err.message);
+        return 1;
+    }
+    start_signal(&daemon, &daemon.sigterm, SIGTERM);
+    start_signal(&daemon, &daemon.sigint, SIGINT);
+    printf("Listening on port %s%s\n", cfg->port, cfg->enable_tls ? " with TLS enabled" : "");
+    (void)fflush(stdout); /* for people only */
+    notify_state("READY=1");
+    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    libssh2_exit();
+    CHECK_MSG(uv_loop_close(&daemon.loop) == 0, "a handle was left open");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct cfg_warnings warnings;
+    struct err err = ERR_INIT;
+    struct cfg cfg;
+    int rc;
+
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    signal(SIGPIPE, SIG_IGN); /* peers, clients and storage nodes may close at any time */
+    if (arguments.config == NULL) {
+        arguments.config = access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : HEKETI_CONFIG;
+    }
+    if (cfg_load(arguments.config, &cfg, &warnings, &err) != 0) {
+        fprintf(stderr, "ERROR: Unable to parse configuration: %s\n", err.message);
+        return 1;
+    }
+    log_set_level(cfg_log_level(&cfg));
+    log_set_format(strcmp(cfg.log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    for (size_t i = 0; i < warnings.n; i++) {
+        LOG(LOG_WARNING, "config", warnings.items[i]);
+    }
+    cfg.auth = !arguments.disable_auth;
+    if (cfg.auth && (*cfg.admin_key == '\0' || *cfg.user_key == '\0')) {
+        fprintf(stderr, "ERROR: Missing JWT information in config file (jwt.admin.key and jwt.user.key)\n");
+        rc = 1;
+    } else if (arguments.check_config) {
+        printf("%s: ok\n", arguments.config);
+        rc = 0;
+    } else {
+        if (!cfg.auth) {
+            printf("WARNING: Hecate started with --disable-auth\n");
+        }
+        rc = run(&cfg);
+    }
+    cfg_warnings_fini(&warnings);
+    cfg_fini(&cfg);
+    return rc;
+}

@@ -1,0 +1,553 @@
+/* Wiring: the store behind the log, the operation driver on the leader, the API in front.
+ *
+ * The driver runs while this member leads: it is started when the member begins to serve in a new term and stopped when
+ * leadership or the term is lost. A lease that lapses for a moment stops nothing; it only delays the next step, since
+ * the driver asks before each one.
+ */
+#include "daemon/member.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "daemon/member_priv.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define JOB_KEEP_MS (2 * 3600 * INT64_C(1000)) /* promise 1: at least an hour */
+#define EXPIRE_EVERY_MS (10 * 60 * UINT64_C(1000))
+#define HANDOVER_WAIT_MS 2000
+#define HANDOVER_POLL_MS 10
+
+int64_t member_now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void member_random(void *user, void *data, size_t len)
+{
+    (void)user;
+    CHECK(len <= 256 && getrandom(data, len, 0) == (ssize_t)len); /* up to 256 bytes are never cut short */
+}
+
+bool member_serving(struct member *member)
+{
+    return !member->failed && cons_serving(member->cons);
+}
+
+static void member_failed(struct member *member, const char *message)
+{
+    if (!member->failed) {
+        member->failed = true;
+        member->failed_cb(member->failed_user, message);
+    }
+}
+
+/* ---- state machine ---- */
+
+static const void *fsm_apply(void *user, uint64_t index, const void *data, size_t len)
+{
+    struct member *member = user;
+    struct store_cmd cmd;
+    struct err err = ERR_INIT;
+
+    memset(&member->result, 0, sizeof(member->result));
+    /* A command that this release does not know must never be skipped: the replicas would differ. */
+    if (store_cmd_decode(data, len, &cmd, &err) != 0) {
+        CLEANUP(free_ptr)
+        char *text = mem_printf("log entry %lu cannot be applied: %s; start a release of Hecate that knows it",
+                                (unsigned long)index, err.message);
+
+        member_failed(member, text);
+        CHECK_MSG(false, "%s", text);
+    }
+    store_apply(member->store, index, &cmd, &member->result);
+    if (cmd.type == STORE_CMD_OP_BEGIN && member->result.code == STORE_OK && member->driver_term != 0) {
+        op_driver_begun(member->driver, member->result.op_id);
+    }
+    store_cmd_fini(&cmd);
+    return &member->result;
+}
+
+static void *fsm_snapshot_take(void *user)
+{
+    return store_snapshot_take(((struct member *)user)->store);
+}
+
+static void fsm_snapshot_encode(void *handle, uint8_t **ret_data, size_t *ret_len)
+{
+    struct buf buf = BUF_INIT;
+
+    store_snapshot_encode(handle, &buf);
+    *ret_len = buf.len;
+    *ret_data = (uint8_t *)buf_take(&buf);
+}
+
+static void fsm_snapshot_free(void *handle)
+{
+    store_snapshot_free(handle);
+}
+
+static int fsm_restore(void *user, const uint8_t *data, size_t len, struct err *reterr)
+{
+    struct member *member = user;
+    struct store *store;
+    int rc = store_snapshot_decode(data, len, &store, reterr);
+
+    if (rc != 0) {
+        return rc;
+    }
+    store_free(member->store);
+    member->store = store;
+    return 0;
+}
+
+/* ---- proposals ---- */
+
+struct proposal {
+    member_propose_cb cb;
+    void *user;
+    int status;
+    uv_idle_t idle; /* answers a refused proposal from the loop */
+};
+
+static void proposal_applied(void *user, int status, uint64_t index, const void *result)
+{
+    struct proposal *proposal = user;
+
+    (void)index;
+    proposal->cb(proposal->user, status, result);
+    free(proposal);
+}
+
+static void proposal_free(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void proposal_refused(uv_idle_t *idle)
+{
+    struct proposal *proposal = idle->data;
+
+    uv_idle_stop(idle);
+    proposal->cb(proposal->user, proposal->status, NULL);
+    uv_close((uv_handle_t *)idle, proposal_free);
+}
+
+void member_propose(struct member *member, const struct store_cmd *cmd, member_propose_cb cb, void *user)
+{
+    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
+    struct proposal *proposal = mem_calloc(1, sizeof(*proposal));
+
+    proposal->cb = cb;
+    proposal->user = user;
+    store_cmd_encode(cmd, &buf);
+    proposal->status = cons_propose(member->cons, buf.data, buf.len, proposal_applied, proposal);
+    if (proposal->status != 0) {
+        CHECK(uv_idle_init(member->loop, &proposal->idle) == 0);
+        proposal->idle.data = proposal;
+        CHECK(uv_idle_start(&proposal->idle, proposal_refused) == 0);
+    }
+}
+
+/* ---- what the operation driver asks for ---- */
+
+static const struct store *env_store(void *user)
+{
+    return ((struct member *)user)->store;
+}
+
+static bool env_serving(void *user)
+{
+    return member_serving(user);
+}
+
+static uint64_t env_term(void *user)
+{
+    return ((struct member *)user)->driver_term;
+}
+
+static int64_t env_now_ms(void *user)
+{
+    (void)user;
+    return member_now_ms();
+}
+
+static void env_propose(void *user, const struct store_cmd *cmd, op_propose_cb cb, void *cb_user)
+{
+    member_propose(user, cmd, cb, cb_user);
+}
+
+static bool env_node_down(void *user, struct id node)
+{
+    struct member *member = user;
+
+    return op_driver_node_down(member->driver, node);
+}
+
+void member_plan_env(struct member *member, struct store_plan_env *ret_env)
+{
+    const struct cfg *cfg = member->cfg;
+
+    store_plan_env_init(ret_env);
+    ret_env->user = member;
+    ret_env->random = member_random;
+    ret_env->node_down = env_node_down;
+    ret_env->now_ms = member_now_ms();
+    ret_env->brick_min_kib = (uint64_t)cfg->brick_min_gib * STORE_KIB_PER_GIB;
+    ret_env->brick_max_kib = (uint64_t)cfg->brick_max_gib * STORE_KIB_PER_GIB;
+    ret_env->bricks_per_volume_max = (uint32_t)cfg->bricks_per_volume_max;
+    if (cfg->volumes_per_cluster_max != 0) {
+        ret_env->volumes_per_cluster_max = cfg->volumes_per_cluster_max;
+    }
+    ret_env->average_file_size_kib = (uint32_t)cfg->average_file_size_kib;
+    ret_env->zone_strict = strcmp(cfg->zone_checking, "strict") == 0;
+    ret_env->pre_options = cfg->pre_options;
+    ret_env->post_options = cfg->post_options;
+}
+
+static void env_plan_env(void *user, struct store_plan_env *ret_env)
+{
+    member_plan_env(user, ret_env);
+}
+
+/* ---- roles ---- */
+
+static void log_role(const struct cons_status *status)
+{
+    static const char *const names[] = {"follower", "candidate", "leader"};
+
+    LOG(LOG_INFO, "raft", "role", LF_STR("role", names[status->role]), LF_U64("term", status->term),
+        LF_U64("leader", status->leader_id), LF_STR("serving", status->serving ? "yes" : "no"),
+        LF_U64("applied", status->applied_index));
+}
+
+static void cons_changed(void *user)
+{
+    struct member *member = user;
+    struct cons_status status;
+
+    if (member->cons == NULL || member->failed) {
+        return; /* still inside cons_start */
+    }
+    cons_get_status(member->cons, &status);
+    log_role(&status);
+    if (member->driver_term != 0 && (status.role != CONS_LEADER || status.term != member->driver_term)) {
+        member->driver_term = 0;
+        op_driver_stop(member->driver);
+    }
+    if (status.serving && member->driver_term == 0 && !member->stopping) {
+        member->driver_term = status.term;
+        op_driver_start(member->driver);
+    }
+    if (member->api != NULL) {
+        api_server_changed(member->api);
+    }
+}
+
+static void cons_failed(void *user, const char *message)
+{
+    member_failed(user, message);
+}
+
+static void expired(void *user, int status, const struct store_result *result)
+{
+    (void)user;
+    (void)status; /* tried again at the next tick */
+    (void)result;
+}
+
+static void expire_jobs(uv_timer_t *timer)
+{
+    struct member *member = timer->data;
+    struct store_cmd cmd;
+
+    if (!member_serving(member) || store_counts(member->store).jobs == 0) {
+        return;
+    }
+    store_cmd_init(&cmd, STORE_CMD_EXPIRE_JOBS);
+    cmd.time_ms = member_now_ms() - JOB_KEEP_MS;
+    member_propose(member, &cmd, expired, member);
+    store_cmd_fini(&cmd);
+}
+
+/* ---- what the API asks for ---- */
+
+static bool backend_serving(void *user)
+{
+    return member_serving(user);
+}
+
+static const struct store *backend_store(void *user)
+{
+    return ((struct member *)user)->store;
+}
+
+static bool backend_leader(void *user, struct api_leader *ret_leader)
+{
+    struct member *member = user;
+    struct cons_status status;
+
+    cons_get_status(member->cons, &status);
+    for (size_t i = 0; i < member->cfg->n_peers; i++) {
+        const struct cfg_peer *peer = &member->cfg->peers[i];
+
+        if ((uint64_t)peer->id == status.leader_id && peer->id != member->cfg->member_id) {
+            ret_leader->tls = member->cfg->enable_tls;
+            return cfg_split_address(peer->api, ret_leader->host, sizeof(ret_leader->host), &ret_leader->port);
+        }
+    }
+    return false;
+}
+
+/* ---- start ---- */
+
+static int start_consensus(struct member *member, struct err *reterr)
+{
+    const struct cfg *cfg = member->cfg;
+    struct cons_peer peers[CFG_PEERS_MAX];
+    struct cons_config config = {
+        .member_id = (uint64_t)cfg->member_id,
+        .data_dir = cfg->data_dir,
+        .listen = cfg_self(cfg)->peer,
+        .peers = peers,
+        .n_peers = cfg->n_peers,
+        .tls_off = cfg->plain,
+        .election_timeout_ms = (uint32_t)cfg->election_timeout_ms,
+        .lease_ms = (uint32_t)cfg->lease_ms,
+        .heartbeat_ms = (uint32_t)cfg->heartbeat_ms,
+        .snapshot_threshold = (uint32_t)cfg->snapshot_entries,
+    };
+    const struct cons_fsm fsm = {
+        .user = member,
+        .apply = fsm_apply,
+        .snapshot_take = fsm_snapshot_take,
+        .snapshot_encode = fsm_snapshot_encode,
+        .snapshot_free = fsm_snapshot_free,
+        .restore = fsm_restore,
+    };
+    const struct cons_events events = {.user = member, .changed = cons_changed, .failed = cons_failed};
+
+    for (size_t i = 0; i < cfg->n_peers; i++) {
+        peers[i] = (struct cons_peer){.id = (uint64_t)cfg->peers[i].id, .address = cfg->peers[i].peer};
+    }
+    if (!cfg->plain) {
+        config.tls_ca_file = cfg->tls_ca;
+        config.tls_cert_file = cfg->tls_cert;
+        config.tls_key_file = cfg->tls_key;
+    }
+    if (mkdir(cfg->data_dir, 0700) != 0 && errno != EEXIST) {
+        return err_set(reterr, E_IO, "cluster.data_dir: cannot make %s: %s", cfg->data_dir, strerror(errno));
+    }
+    return cons_start(member->loop, &config, &fsm, &events, &member->cons, reterr);
+}
+
+static int start_executor(struct member *member, struct err *reterr)
+{
+    const struct cfg *cfg = member->cfg;
+    CLEANUP(free_ptr) char *known_hosts = mem_printf("%s/known_hosts", cfg->data_dir);
+    struct exec_config config;
+
+    exec_config_init(&config);
+    config.keyfile = cfg->ssh_keyfile;
+    config.user = cfg->ssh_user;
+    config.port = (uint16_t)strtoul(cfg->ssh_port, NULL, 10);
+    config.known_hosts = *cfg->ssh_known_hosts != '\0' ? cfg->ssh_known_hosts : known_hosts;
+    config.trust_first_use = cfg->ssh_trust_first_use;
+    config.sudo = cfg->ssh_sudo;
+    config.fstab = cfg->ssh_fstab;
+    config.mount_options = cfg->ssh_mountopts;
+    config.pv_data_alignment = cfg->ssh_pv_data_alignment;
+    config.vg_extent_size = cfg->ssh_vg_extent_size;
+    config.lv_chunk_size = cfg->ssh_lv_chunk_size;
+    config.lvm_wrapper = cfg->ssh_lvm_wrapper;
+    config.backup_lvm_metadata = cfg->ssh_backup_lvm_metadata;
+    config.xfs_sw = (uint32_t)cfg->ssh_xfs_sw;
+    config.xfs_su = (uint32_t)cfg->ssh_xfs_su;
+    config.gluster_timeout_s = (uint32_t)cfg->ssh_gluster_timeout_s;
+    config.connect_timeout_ms = (uint32_t)cfg->ssh_connect_timeout_ms;
+    config.mock_device_kib = (uint64_t)cfg->mock_device_size_gib * STORE_KIB_PER_GIB;
+    config.mock_faults = cfg->mock_faults;
+    if (strcmp(cfg->executor, "mock") == 0) {
+        member->executor = exec_mock_new(member->loop, &config, reterr);
+    } else {
+        member->executor = exec_ssh_new(member->loop, &config, reterr);
+    }
+    return member->executor != NULL ? 0 : reterr->code;
+}
+
+static int start_api(struct member *member, struct err *reterr)
+{
+    const struct cfg *cfg = member->cfg;
+    const struct api_config config = {
+        .listen_host = "::",
+        .port = (uint16_t)strtoul(cfg->port, NULL, 10),
+        .tls = cfg->enable_tls,
+        .cert_file = cfg->cert_file,
+        .key_file = cfg->key_file,
+        .auth = cfg->auth,
+        .admin_key = cfg->admin_key,
+        .user_key = cfg->user_key,
+        .iat_leeway_s = (uint32_t)cfg->iat_leeway_s,
+        .brick_min_kib = (uint64_t)cfg->brick_min_gib * STORE_KIB_PER_GIB,
+        .max_inflight = (uint32_t)cfg->max_inflight_operations,
+        .body_max_bytes = 1 << 20,
+        .connections_max = 512,
+        .request_timeout_ms = 10000,
+        .forward_ca_file = cfg->enable_tls ? cfg->api_ca : NULL,
+        .member_id = (uint64_t)cfg->member_id,
+    };
+    const struct api_backend backend = {
+        .user = member,
+        .serving = backend_serving,
+        .leader = backend_leader,
+        .store = backend_store,
+        .submit = backend_submit,
+        .status = status_document,
+        .operation_steps = status_operation_steps,
+    };
+
+    return api_server_start(member->loop, &config, &backend, &member->api, reterr);
+}
+
+static void start_timers(struct member *member)
+{
+    CHECK(uv_timer_init(member->loop, &member->expire_timer) == 0);
+    CHECK(uv_timer_init(member->loop, &member->drain_timer) == 0);
+    member->expire_timer.data = member;
+    member->drain_timer.data = member;
+    CHECK(uv_timer_start(&member->expire_timer, expire_jobs, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS) == 0);
+}
+
+int member_start(uv_loop_t *loop, const struct cfg *cfg, void (*failed_cb)(void *user, const char *message), void *user,
+                 struct member **ret_member, struct err *reterr)
+{
+    const struct op_driver_env env = {
+        .store = env_store,
+        .serving = env_serving,
+        .term = env_term,
+        .now_ms = env_now_ms,
+        .random = member_random,
+        .propose = env_propose,
+        .plan_env = env_plan_env,
+    };
+    struct member *member = mem_calloc(1, sizeof(*member));
+    struct op_driver_env driver_env = env;
+    int rc;
+
+    member->magic = MEMBER_MAGIC;
+    member->loop = loop;
+    member->cfg = cfg;
+    member->failed_cb = failed_cb;
+    member->failed_user = user;
+    member->store = store_new();
+    driver_env.user = member;
+    rc = start_executor(member, reterr);
+    if (rc == 0) {
+        member->driver = op_driver_new(loop, member->executor, &driver_env);
+        rc = start_consensus(member, reterr);
+    }
+    if (rc == 0) {
+        start_timers(member);
+        rc = start_api(member, reterr);
+    }
+    if (rc != 0) {
+        return rc; /* the process ends: the caller prints the error and exits, nothing has been promised to anyone */
+    }
+    *ret_member = member;
+    return 0;
+}
+
+/* ---- stop: hand over, close from the top down ---- */
+
+static void stop_done(uv_handle_t *handle)
+{
+    struct member *member = handle->data;
+    void (*closed_cb)(void *user) = member->closed_cb;
+    void *closed_user = member->closed_user;
+
+    store_free(member->store);
+    free(member);
+    closed_cb(closed_user);
+}
+
+static void stop_drain_timer(uv_handle_t *handle)
+{
+    struct member *member = handle->data;
+
+    uv_close((uv_handle_t *)&member->drain_timer, stop_done);
+}
+
+static void stop_timers(void *user)
+{
+    struct member *member = user;
+
+    uv_close((uv_handle_t *)&member->expire_timer, stop_drain_timer);
+}
+
+static void stop_executor(void *user)
+{
+    struct member *member = user;
+
+    exec_close(member->executor, stop_timers, member);
+}
+
+static void stop_driver(void *user)
+{
+    struct member *member = user;
+
+    op_driver_close(member->driver, stop_executor, member);
+}
+
+static void stop_consensus(void *user)
+{
+    struct member *member = user;
+
+    if (member->driver_term != 0) {
+        member->driver_term = 0;
+        op_driver_stop(member->driver);
+    }
+    cons_close(member->cons, stop_driver, member);
+}
+
+/* While leadership is on its way to another member, requests still arrive and are forwarded there. */
+static void drain(uv_timer_t *timer)
+{
+    struct member *member = timer->data;
+    struct cons_status status;
+    bool handed_over;
+
+    cons_get_status(member->cons, &status);
+    handed_over = status.role != CONS_LEADER && status.leader_id != 0;
+    if (handed_over || uv_now(member->loop) >= member->drain_deadline_ms) {
+        uv_timer_stop(timer);
+        api_server_close(member->api, stop_consensus, member);
+    }
+}
+
+void member_stop(struct member *member, void (*closed_cb)(void *user), void *user)
+{
+    struct cons_status status;
+    struct err err = ERR_INIT;
+
+    CHECK_MAGIC(member, MEMBER_MAGIC);
+    if (member->stopping) {
+        return;
+    }
+    member->stopping = true;
+    member->closed_cb = closed_cb;
+    member->closed_user = user;
+    member->drain_deadline_ms = uv_now(member->loop) + HANDOVER_WAIT_MS;
+    cons_get_status(member->cons, &status);
+    if (status.role == CONS_LEADER && cons_transfer(member->cons, 0, &err) != 0) {
+        LOG(LOG_WARNING, "member", "leadership is not handed over", LF_STR("reason", err.message));
+        member->drain_deadline_ms = uv_now(member->loop);
+    }
+    CHECK(uv_timer_start(&member->drain_timer, drain, 0, HANDOVER_POLL_MS) == 0);
+}

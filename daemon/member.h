@@ -1,0 +1,18 @@
+/* One member of the cluster: consensus, store, operations and API wired together on one loop. */
+#ifndef HECATE_DAEMON_MEMBER_H
+#define HECATE_DAEMON_MEMBER_H
+
+#include <uv.h>
+
+#include "daemon/config.h"
+
+struct member;
+
+/* Starts everything; the configuration is borrowed until the member is closed. failed_cb (from the loop) tells that the
+ * member must end at once: the message names the cause and the remedy, and has not been logged. */
+int member_start(uv_loop_t *loop, const struct cfg *cfg, void (*failed_cb)(void *user, const char *message), void *user,
+                 struct member **ret_member, struct err *reterr);
+/* Hands leadership over if this member leads, answers what runs, closes; closed_cb from the loop. */
+void member_stop(struct member *member, void (*closed_cb)(void *user), void *user);
+
+#endif

@@ -1,0 +1,54 @@
+/* Shared by member.c (wiring), backend.c (what the API asks for) and status.c (GET /cluster/status). */
+#ifndef HECATE_DAEMON_MEMBER_PRIV_H
+#define HECATE_DAEMON_MEMBER_PRIV_H
+
+#include "api/api.h"
+#include "consensus/consensus.h"
+#include "daemon/executor/executor.h"
+#include "daemon/member.h"
+#include "daemon/operations/operations.h"
+#include "store/store.h"
+
+#define MEMBER_MAGIC 0x6d656d62
+
+struct member {
+    uint32_t magic;
+    uv_loop_t *loop;
+    const struct cfg *cfg;
+    void (*failed_cb)(void *user, const char *message);
+    void *failed_user;
+
+    struct store *store;
+    struct store_result result; /* of the command applied last: the slot that apply returns */
+    struct cons *cons;
+    struct executor *executor;
+    struct op_driver *driver;
+    uint64_t driver_term; /* the term the driver was started for, 0: not running */
+    struct api_server *api;
+    uv_timer_t expire_timer; /* leader: forgets old jobs */
+    uv_timer_t drain_timer;  /* stop: waits for the successor */
+    uint64_t drain_deadline_ms;
+    bool stopping, failed;
+
+    void (*closed_cb)(void *user);
+    void *closed_user;
+};
+
+typedef void (*member_propose_cb)(void *user, int status, const struct store_result *result);
+
+/* Encodes and proposes; cb exactly once, later: 0 with the result of apply, or E_NOT_LEADER, E_BUSY,
+ * E_UNKNOWN_OUTCOME with NULL. */
+void member_propose(struct member *member, const struct store_cmd *cmd, member_propose_cb cb, void *user);
+bool member_serving(struct member *member);
+void member_random(void *user, void *data, size_t len);
+int64_t member_now_ms(void);
+/* The settings of the configuration for the planner, and the failure detector. */
+void member_plan_env(struct member *member, struct store_plan_env *ret_env);
+
+/* backend.c */
+void backend_submit(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user);
+/* status.c */
+json_t *status_document(void *user);
+json_t *status_operation_steps(void *user, struct id op_id);
+
+#endif

@@ -1,0 +1,239 @@
+/* GET /cluster/status: one document that says whether all is well and, if not, what to do. Every member answers it,
+ * also without a quorum: what only the leader knows (lag, steps, nodes) is left empty elsewhere. */
+#include <string.h>
+
+#include "daemon/member_priv.h"
+#include "store/base/check.h"
+
+static void add_warning(json_t *warnings, const char *code, const char *text, const char *remedy)
+{
+    json_t *item = json_pack("{s:s, s:s, s:s}", "code", code, "text", text, "remedy", remedy);
+
+    CHECK(item != NULL && json_array_append_new(warnings, item) == 0);
+}
+
+static const struct cfg_peer *find_peer(const struct cfg *cfg, uint64_t id)
+{
+    for (size_t i = 0; i < cfg->n_peers; i++) {
+        if ((uint64_t)cfg->peers[i].id == id) {
+            return &cfg->peers[i];
+        }
+    }
+    return NULL;
+}
+
+static json_t *optional_ms(uint64_t value_ms)
+{
+    return value_ms == UINT64_MAX ? json_null() : json_integer((json_int_t)value_ms);
+}
+
+static const char *member_role(const struct cons_status *status, const struct cons_member_status *item, uint64_t self)
+{
+    static const char *const roles[] = {"follower", "candidate", "leader"};
+
+    if (item->id == self) {
+        return roles[status->role];
+    }
+    if (item->id == status->leader_id) {
+        return "leader";
+    }
+    return item->connected ? "follower" : "unknown";
+}
+
+static json_t *members_document(struct member *member, const struct cons_status *status)
+{
+    uint64_t self = (uint64_t)member->cfg->member_id;
+    bool leader = status->role == CONS_LEADER;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < status->n_members; i++) {
+        const struct cons_member_status *item = &status->members[i];
+        const struct cfg_peer *peer = find_peer(member->cfg, item->id);
+        uint64_t match = item->id == self ? status->last_index : item->match_index;
+        json_t *entry =
+            json_pack("{s:I, s:s, s:s, s:s, s:b, s:b, s:o}", "id", (json_int_t)item->id, "address", item->address,
+                      "api", peer != NULL ? peer->api : "", "role", member_role(status, item, self), "voter",
+                      item->voter, "connected", item->connected || item->id == self, "last_contact_ms",
+                      item->id == self ? json_integer(0) : optional_ms(item->last_contact_ms));
+
+        CHECK(entry != NULL);
+        if (leader || item->id == self) {
+            json_object_set_new(entry, "match_index", json_integer((json_int_t)match));
+        }
+        if (leader) {
+            uint64_t lag = status->last_index > match ? status->last_index - match : 0;
+
+            json_object_set_new(entry, "lag", json_integer((json_int_t)lag));
+        }
+        if (item->id == self) {
+            static const char digits[] = "0123456789abcdef";
+            struct store_digest digest = store_digest(member->store);
+            char text[2 * sizeof(digest.bytes) + 1] = "";
+
+            for (size_t j = 0; j < sizeof(digest.bytes); j++) {
+                text[2 * j] = digits[digest.bytes[j] >> 4];
+                text[2 * j + 1] = digits[digest.bytes[j] & 15];
+            }
+            json_object_set_new(entry, "digest", json_string(text));
+            json_object_set_new(entry, "version", json_string(HECATE_VERSION));
+        }
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+struct nodes_visit {
+    struct member *member;
+    json_t *list, *warnings;
+    size_t down;
+};
+
+static void visit_node(void *user, const struct op_node_view *view)
+{
+    struct nodes_visit *visit = user;
+    const struct store_node *node = store_node(visit->member->store, view->node);
+    json_t *entry;
+
+    if (node == NULL) {
+        return;
+    }
+    entry = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:o, s:s}", "id", id_text(node->id).text, "cluster",
+                      id_text(node->cluster).text, "manage", node->manage.items[0], "state",
+                      store_state_name(node->state), "down", view->down, "fence_term", (json_int_t)view->fence_term,
+                      "last_ok_ms", optional_ms(view->last_ok_ms), "last_error", view->last_error);
+    CHECK(entry != NULL);
+    json_array_append_new(visit->list, entry);
+    if (view->down) {
+        char text[512];
+
+        visit->down++;
+        (void)snprintf(text, sizeof(text), "storage node %s does not answer: %s", node->manage.items[0],
+                       view->last_error);
+        add_warning(visit->warnings, "node-down", text,
+                    "look at the node and its glusterd; what waits for it goes on by itself when it answers");
+    }
+}
+
+struct steps_visit {
+    struct id op_id;
+    json_t *list;
+};
+
+static void visit_step(void *user, const struct op_step_view *view)
+{
+    struct steps_visit *visit = user;
+
+    if (id_equal(view->op_id, visit->op_id)) {
+        json_t *entry = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "step", view->step, "host", view->host, "state",
+                                  view->state, "attempts", (json_int_t)view->attempts, "since_ms",
+                                  (json_int_t)view->since_ms, "last_error", view->last_error);
+
+        CHECK(entry != NULL && json_array_append_new(visit->list, entry) == 0);
+    }
+}
+
+json_t *status_operation_steps(void *user, struct id op_id)
+{
+    struct member *member = user;
+    struct steps_visit visit = {.op_id = op_id, .list = json_array()};
+
+    if (member->driver_term != 0) {
+        op_driver_visit(member->driver, visit_step, &visit);
+    }
+    return visit.list;
+}
+
+#define OPERATIONS_SHOWN_MAX 100
+
+static json_t *operations_document(struct member *member)
+{
+    const struct store_operation *op = NULL;
+    json_t *list = json_array();
+
+    while ((op = store_operation_next(member->store, op)) != NULL && json_array_size(list) < OPERATIONS_SHOWN_MAX) {
+        json_t *parked = json_array();
+        json_t *entry;
+
+        for (size_t i = 0; i < op->n_parked; i++) {
+            json_array_append_new(
+                parked, json_pack("{s:s, s:s}", "node", id_text(op->parked[i].node).text, "text", op->parked[i].text));
+        }
+        entry = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "id", id_text(op->id).text, "type",
+                          store_op_type_name(op->type), "phase", op->phase == STORE_OP_UNDO ? "undo" : "forward",
+                          "target", id_text(op->target).text, "reason", op->reason, "steps",
+                          status_operation_steps(member, op->id), "parked", parked);
+        CHECK(entry != NULL && json_array_append_new(list, entry) == 0);
+    }
+    return list;
+}
+
+static json_t *counts_document(const struct store *store)
+{
+    struct store_counts counts = store_counts(store);
+
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "clusters", (json_int_t)counts.clusters, "nodes",
+                     (json_int_t)counts.nodes, "devices", (json_int_t)counts.devices, "volumes",
+                     (json_int_t)counts.volumes, "bricks", (json_int_t)counts.bricks, "operations",
+                     (json_int_t)counts.operations, "jobs", (json_int_t)counts.jobs);
+}
+
+static size_t warn_members(const struct member *member, const struct cons_status *status, json_t *warnings)
+{
+    size_t lost = 0;
+
+    for (size_t i = 0; i < status->n_members; i++) {
+        const struct cons_member_status *item = &status->members[i];
+
+        if (!item->connected && item->id != (uint64_t)member->cfg->member_id) {
+            char text[256];
+
+            lost++;
+            (void)snprintf(text, sizeof(text), "member %lu at %s is not connected", (unsigned long)item->id,
+                           item->address);
+            add_warning(warnings, "member-unreachable", text,
+                        "start hecated there, or look at the network between the members");
+        }
+    }
+    return lost;
+}
+
+json_t *status_document(void *user)
+{
+    struct member *member = user;
+    struct cons_status status;
+    json_t *warnings = json_array();
+    struct nodes_visit nodes = {.member = member, .list = json_array(), .warnings = warnings};
+    const struct cfg_peer *leader;
+    const char *health = "ok";
+    json_t *document;
+
+    cons_get_status(member->cons, &status);
+    if (warn_members(member, &status, warnings) > 0) {
+        health = "warning";
+    }
+    if (member->driver_term != 0) {
+        op_driver_visit_nodes(member->driver, visit_node, &nodes);
+        if (nodes.down > 0) {
+            health = "warning";
+        }
+    }
+    if (status.leader_id == 0) {
+        health = "critical";
+        add_warning(warnings, "no-leader", status.formed ? "there is no leader" : "the cluster has not formed yet",
+                    "a majority of the members must run and reach each other");
+    }
+    leader = find_peer(member->cfg, status.leader_id);
+    document = json_pack(
+        "{s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster_id",
+        status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings", warnings, "member_id",
+        (json_int_t)member->cfg->member_id, "name", member->cfg->cluster_name, "version", HECATE_VERSION, "leader",
+        leader != NULL ? json_pack("{s:I, s:s}", "id", (json_int_t)leader->id, "api", leader->api) : json_null(),
+        "term", (json_int_t)status.term, "commit_index", (json_int_t)status.commit_index, "applied_index",
+        (json_int_t)status.applied_index, "last_index", (json_int_t)status.last_index, "snapshot_index",
+        (json_int_t)status.snapshot_index, "serving", status.serving, "lease_left_ms",
+        status.role == CONS_LEADER ? json_integer((json_int_t)(status.lease_left_us / 1000)) : json_null(), "members",
+        members_document(member, &status), "nodes", nodes.list, "operations", operations_document(member), "counts",
+        counts_document(member->store));
+    CHECK(document != NULL);
+    return document;
+}
