@@ -1,0 +1,184 @@
+/* The configuration: a heketi.json works, whatever is wrong is named, the environment overrides. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/config.h"
+#include "store/base/mem.h"
+
+#define PEERS                                                                         \
+    "\"initial_peers\":[{\"id\":1,\"peer\":\"127.0.0.1:1\",\"api\":\"127.0.0.1:2\"}," \
+    "{\"id\":2,\"peer\":\"127.0.0.1:3\",\"api\":\"127.0.0.1:4\"},"                    \
+    "{\"id\":3,\"peer\":\"127.0.0.1:5\",\"api\":\"127.0.0.1:6\"}]"
+#define CLUSTER "\"cluster\":{\"member_id\":2,\"plain\":true," PEERS "}"
+#define MOCK "\"glusterfs\":{\"executor\":\"mock\"}"
+
+static int parse(const char *text, struct cfg *cfg, struct cfg_warnings *warnings, struct err *err)
+{
+    *err = (struct err)ERR_INIT;
+    return cfg_parse(text, strlen(text), "test.json", cfg, warnings, err);
+}
+
+static void expect_error(const char *text, const char *part)
+{
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    assert_int_equal(parse(text, &cfg, &warnings, &err), E_INVALID);
+    if (strstr(err.message, part) == NULL) {
+        fail_msg("message \"%s\" does not contain \"%s\"", err.message, part);
+    }
+}
+
+static void test_heketi_file(void **state)
+{
+    static const char text[] =
+        "{\"_comment\":\"Heketi\",\"port\":\"8081\",\"use_auth\":false,"
+        "\"JWT\":{\"_admin\":\"x\",\"admin\":{\"key\":\"My Secret\"},\"user\":{\"key\":\"Other\"}},"
+        "\"glusterfs\":{\"_executor\":[1],\"executor\":\"ssh\",\"sshexec\":{\"keyfile\":\"/dev/"
+        "null\",\"user\":\"root\","
+        "\"port\":\"2222\",\"fstab\":\"/etc/other\",\"xfs_sw\":\"10\"},\"db\":\"/var/lib/heketi/heketi.db\"}," CLUSTER
+        "}";
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(parse(text, &cfg, &warnings, &err), 0);
+    assert_string_equal(cfg.port, "8081");
+    assert_string_equal(cfg.admin_key, "My Secret");
+    assert_string_equal(cfg.ssh_user, "root");
+    assert_string_equal(cfg.ssh_port, "2222");
+    assert_string_equal(cfg.ssh_fstab, "/etc/other");
+    assert_int_equal(cfg.ssh_xfs_sw, 10);
+    assert_string_equal(cfg.ssh_mountopts, "rw,inode64,noatime,nouuid");
+    assert_int_equal(cfg.election_timeout_ms, 300);
+    assert_int_equal(cfg_self(&cfg)->id, 2);
+    assert_int_equal(warnings.n, 2); /* use_auth, db */
+    assert_non_null(strstr(warnings.items[0], "use_auth"));
+    cfg_warnings_fini(&warnings);
+    cfg_fini(&cfg);
+}
+
+static void test_errors_name_the_key(void **state)
+{
+    (void)state;
+    expect_error("{", "line 1");
+    expect_error("[]", "must be a JSON object");
+    expect_error("{\"prot\":\"1\"}", "prot is not a known key");
+    expect_error("{\"port\":\"1\",\"port\":\"2\"}", "duplicate");
+    expect_error("{\"port\":8080," MOCK "," CLUSTER "}", "port must be a string");
+    expect_error("{\"port\":\"80800\"," MOCK "," CLUSTER "}", "port is \"80800\"");
+    expect_error("{\"port\":\"80\\u0000\"," MOCK "," CLUSTER "}", "test.json");
+    expect_error("{\"enable_tls\":\"yes\"}", "enable_tls must be true or false");
+    expect_error("{\"glusterfs\":{\"executor\":\"magic\"}," CLUSTER "}", "glusterfs.executor is \"magic\"");
+    expect_error("{\"glusterfs\":{\"sshexec\":{\"xfs_sw\":\"Optional: Specify\"}}}",
+                 "glusterfs.sshexec.xfs_sw must be a whole number");
+    expect_error("{\"glusterfs\":{\"brick_min_size_gb\":0}}", "glusterfs.brick_min_size_gb is 0");
+    expect_error("{\"glusterfs\":7}", "glusterfs must be an object");
+    expect_error("{\"glusterfs\":{\"executor\":\"ssh\"}," CLUSTER "}", "glusterfs.sshexec.keyfile is missing");
+    expect_error("{" MOCK "}", "cluster.member_id is missing");
+    expect_error("{" MOCK ",\"cluster\":{\"member_id\":9,\"plain\":true," PEERS "}}", "no member with the id");
+    expect_error("{" MOCK ",\"cluster\":{\"member_id\":1," PEERS "}}", "cluster.tls.ca is missing");
+    expect_error("{" MOCK ",\"cluster\":{\"member_id\":1,\"plain\":true,\"lease_ms\":200," PEERS "}}",
+                 "cluster.lease_ms (200) must be at most half");
+    expect_error("{" MOCK ",\"cluster\":{\"member_id\":1,\"plain\":true,\"heartbeat_ms\":100," PEERS "}}",
+                 "cluster.heartbeat_ms (100)");
+    expect_error("{" MOCK ",\"cluster\":{\"initial_peers\":[{\"id\":1,\"peer\":\"a:1\",\"apj\":\"b:2\"}]}}",
+                 "initial_peers[0].apj");
+    expect_error("{" MOCK ",\"cluster\":{\"initial_peers\":[{\"id\":1}]}}", "needs id, peer and api");
+    expect_error("{" MOCK ",\"cluster\":{\"member_id\":1,\"initial_peers\":[{\"id\":1,\"peer\":\"a\",\"api\":\"b:2\"},"
+                 "{\"id\":2,\"peer\":\"c:1\",\"api\":\"d:2\"}]}}",
+                 "initial_peers[0].peer");
+    expect_error("{" MOCK
+                 ",\"cluster\":{\"member_id\":1,\"initial_peers\":[{\"id\":1,\"peer\":\"a:1\",\"api\":\"b:2\"},"
+                 "{\"id\":1,\"peer\":\"c:1\",\"api\":\"d:2\"}]}}",
+                 "same id or address");
+}
+
+static void test_plain_only_on_loopback(void **state)
+{
+    (void)state;
+    expect_error(
+        "{" MOCK ",\"cluster\":{\"member_id\":1,\"plain\":true,\"initial_peers\":["
+        "{\"id\":1,\"peer\":\"192.0.2.1:1\",\"api\":\"b:2\"},{\"id\":2,\"peer\":\"127.0.0.1:1\",\"api\":\"d:2\"}]}}",
+        "no loopback address");
+}
+
+static void test_environment_overrides(void **state)
+{
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(setenv("HEKETI_HTTP_PORT", "9999", 1), 0);
+    assert_int_equal(setenv("HEKETI_EXECUTOR", "mock", 1), 0);
+    assert_int_equal(setenv("HEKETI_MAX_INFLIGHT_OPERATIONS", "3", 1), 0);
+    assert_int_equal(parse("{\"port\":\"1\",\"glusterfs\":{\"executor\":\"ssh\"}," CLUSTER "}", &cfg, &warnings, &err),
+                     0);
+    assert_string_equal(cfg.port, "9999");
+    assert_string_equal(cfg.executor, "mock");
+    assert_int_equal(cfg.max_inflight_operations, 3);
+    cfg_warnings_fini(&warnings);
+    cfg_fini(&cfg);
+    assert_int_equal(setenv("HEKETI_MAX_INFLIGHT_OPERATIONS", "many", 1), 0);
+    expect_error("{" CLUSTER "}", "HEKETI_MAX_INFLIGHT_OPERATIONS");
+    unsetenv("HEKETI_HTTP_PORT");
+    unsetenv("HEKETI_EXECUTOR");
+    unsetenv("HEKETI_MAX_INFLIGHT_OPERATIONS");
+}
+
+static void test_addresses(void **state)
+{
+    char host[16];
+    uint16_t port;
+
+    (void)state;
+    assert_true(cfg_split_address("gl1.example:8090", host, sizeof(host), &port));
+    assert_string_equal(host, "gl1.example");
+    assert_int_equal(port, 8090);
+    assert_true(cfg_split_address("[::1]:1", host, sizeof(host), &port));
+    assert_string_equal(host, "::1");
+    assert_false(cfg_split_address("::1:1", host, sizeof(host), &port));
+    assert_false(cfg_split_address("host", host, sizeof(host), &port));
+    assert_false(cfg_split_address("host:", host, sizeof(host), &port));
+    assert_false(cfg_split_address("host:0", host, sizeof(host), &port));
+    assert_false(cfg_split_address("host:65536", host, sizeof(host), &port));
+    assert_false(cfg_split_address("host:1x", host, sizeof(host), &port));
+    assert_false(cfg_split_address(":1", host, sizeof(host), &port));
+    assert_false(cfg_split_address("a-name-that-is-too-long:1", host, sizeof(host), &port));
+}
+
+static void test_files(void **state)
+{
+    struct cfg_warnings warnings;
+    struct err err = ERR_INIT;
+    struct cfg cfg;
+
+    (void)state;
+    assert_int_equal(cfg_load("/nonexistent/hecate.json", &cfg, &warnings, &err), E_IO);
+    assert_non_null(strstr(err.message, "/nonexistent/hecate.json"));
+    assert_int_equal(cfg_load("/dev/zero", &cfg, &warnings, &err), E_INVALID);
+    assert_non_null(strstr(err.message, "regular file"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_heketi_file),
+        cmocka_unit_test(test_errors_name_the_key),
+        cmocka_unit_test(test_plain_only_on_loopback),
+        cmocka_unit_test(test_environment_overrides),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_files),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
