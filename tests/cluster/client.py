@@ -1,0 +1,110 @@
+"""A client of the REST API for tests: tokens, requests from within a namespace, polling of jobs."""
+
+import base64
+import hashlib
+import hmac
+import json
+import subprocess
+import time
+
+DEADLINE_S = 60
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+
+def _part(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def token(method, path, key="admin-secret", issuer="admin"):
+    now = int(time.time())
+    claims = {"iss": issuer, "iat": now, "exp": now + 300,
+              "qsh": hashlib.sha256(f"{method}&{path}".encode()).hexdigest()}
+    signed = _part(b'{"alg":"HS256","typ":"JWT"}') + b"." + _part(json.dumps(claims).encode())
+    return (signed + b"." + _part(hmac.new(key.encode(), signed, hashlib.sha256).digest())).decode()
+
+
+def request(url, method, path, body=None, namespace=None, timeout_s=15, headers=()):
+    """One request with curl; None when the member did not answer."""
+    command = ["curl", "-s", "-i", "-m", str(timeout_s), "-X", method,
+               "-H", f"Authorization: bearer {token(method, path)}"]
+    for header in headers:
+        command += ["-H", header]
+    if body is not None:
+        command += ["-d", body if isinstance(body, str) else json.dumps(body)]
+    command.append(url + path)
+    if namespace:
+        command = ["ip", "netns", "exec", namespace] + command
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode != 0 or not done.stdout.startswith(b"HTTP/"):
+        return None
+    head, _, rest = done.stdout.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    return Answer(int(lines[0].split()[1]), fields, rest.decode(errors="replace"))
+
+
+def eventually(what, probe, deadline_s=DEADLINE_S, pause_s=0.02):
+    """Calls probe until it returns something true; that is the result."""
+    deadline = time.monotonic() + deadline_s
+    while True:
+        result = probe()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {deadline_s} s: {what}")
+        time.sleep(pause_s)
+
+
+class Members:
+    """The members of a cluster, asked one after the other, as a careful client does."""
+
+    def __init__(self, urls, namespace=None):
+        self.urls, self.namespace = dict(urls), namespace
+
+    def ask(self, member, method, path, body=None, **more):
+        return request(self.urls[member], method, path, body, namespace=self.namespace, **more)
+
+    def status(self, member):
+        answer = self.ask(member, "GET", "/cluster/status", timeout_s=2)
+        return answer.json() if answer and answer.status == 200 else None
+
+    def leader(self, among=None):
+        """The member that serves, once there is one."""
+        def probe():
+            for member in among or self.urls:
+                state = self.status(member)
+                if state and state["serving"]:
+                    return member
+            return None
+        return eventually("a serving leader", probe)
+
+    def any(self, method, path, body=None, among=None, **more):
+        """The first answer that is not a 503, from whichever member gives it."""
+        def probe():
+            for member in among or self.urls:
+                answer = self.ask(member, method, path, body, **more)
+                if answer and answer.status != 503:
+                    return answer
+            return None
+        return eventually(f"an answer to {method} {path}", probe)
+
+    def finish(self, location, among=None, deadline_s=DEADLINE_S):
+        """Polls a job to its end: the terminal answer."""
+        def probe():
+            answer = self.any("GET", location, among=among)
+            return None if answer.headers.get("x-pending") == "true" else answer
+        return eventually(f"the end of {location}", probe, deadline_s)
+
+    def do(self, method, path, body=None, among=None):
+        """A request with a job, to its end."""
+        answer = self.any(method, path, body, among=among)
+        if answer.status != 202:
+            raise AssertionError(f"{method} {path}: {answer.status} {answer.body}")
+        return self.finish(answer.headers["location"], among=among)
