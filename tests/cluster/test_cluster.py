@@ -310,5 +310,4 @@ class SlowBricks(ClusterTest):
 
 
 if __name__ == "__main__":
-
     unittest.main(verbosity=2)
