@@ -7,6 +7,13 @@
 #include "store/base/err.h"
 #include "store/types.h"
 
+#define STORE_CMD_MAX_BYTES (4u << 20) /* longer encodings are refused */
+#define STORE_TEXT_MAX 8192            /* reasons, errors, parked texts: longer ones are cut */
+#define STORE_OPERATIONS_MAX 1000      /* more waiting operations are refused: TOO_BUSY */
+#define STORE_EXPIRE_MAX 1000
+#define STORE_KEY_MAX 128
+#define STORE_BRICKS_MAX 1024          /* bricks of one volume, whatever is configured */
+
 enum store_cmd_type { /* stored: never renumber */
     STORE_CMD_NOOP = 1,
     STORE_CMD_CLUSTER_CREATE = 2, /* cluster */
@@ -19,7 +26,11 @@ enum store_cmd_type { /* stored: never renumber */
     STORE_CMD_OP_UNDO = 12,       /* op_id, text = reason */
     STORE_CMD_OP_PARKED = 13,     /* op_id, parked: replaces the list (n 0: nothing is parked any more) */
     STORE_CMD_OP_END = 14,        /* op_id, time_ms, failed, text = error; device add: what the node said in `device` */
-    STORE_CMD_EXPIRE_JOBS = 15,   /* time_ms: forget jobs (and request keys) that ended before */
+    /* time_ms: forget jobs (and request keys) that ended before; at most STORE_EXPIRE_MAX by one command, oldest first */
+    STORE_CMD_EXPIRE_JOBS = 15,
+    /* A repeated create of the volume `target` (explicit name): remembers `key` for op_id, the volume's created_by; if
+     * that job has expired, op_id is new and becomes a finished job that points to the volume. */
+    STORE_CMD_REPEAT = 16,
 };
 
 struct store_cmd {
@@ -40,6 +51,8 @@ struct store_cmd {
     struct store_tags tags;          /* TAGS */
     struct store_parked *parked;     /* OP_PARKED */
     size_t n_parked;
+    struct id fingerprint;           /* of the client's request (OP_BEGIN, CLUSTER_CREATE, REPEAT): equal parameters */
+    struct id base;                  /* TAGS: fingerprint of the tags it was computed from; ID_NONE: replaces any */
 };
 
 enum store_code { /* the result of a command or plan: 0 is success, everything else a refusal by the rules */

@@ -69,6 +69,8 @@ struct store_counts {
     size_t clusters, nodes, devices, volumes, bricks, operations, jobs;
 };
 struct store_counts store_counts(const struct store *store);
+/* The smallest ended_ms of all jobs, INT64_MAX when there is none: whether an EXPIRE_JOBS would do anything. */
+int64_t store_jobs_oldest_ms(const struct store *store);
 
 /* ---- planner: pure; on the leader; turns a request into a command ---- */
 
@@ -87,6 +89,8 @@ struct store_plan_env {
     const char *pre_options, *post_options; /* comma lists, "" when none */
     const struct id *exclude_nodes;         /* replan: nodes that failed this operation */
     size_t n_exclude_nodes;
+    /* Not NULL: when a volume finds no place, lines that say per cluster what was tried and per device why not. */
+    struct buf *explain;
 };
 void store_plan_env_init(struct store_plan_env *env);
 

@@ -90,6 +90,8 @@ struct store_volume {
     struct id pending; /* create, delete */
     struct store_brick *bricks; /* ordered by (set, position) */
     size_t n_bricks;
+    struct id created_by;  /* the operation or job that answers for its creation */
+    struct id fingerprint; /* of the request that created it (a repeated one is recognised); ID_NONE: unknown */
 };
 
 enum store_op_type { /* numbers are stored and shown by Heketi's names; never renumber */

@@ -1,0 +1,210 @@
+/* store_apply: check, then commit. A check sees only the state and the command and changes nothing, so a refusal leaves
+ * no trace; a commit cannot fail. The planner asks the same checks, so that its texts are those of apply. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+#include "store/store_priv.h"
+
+typedef enum store_code (*check_fn)(const struct store *store, const struct store_cmd *cmd,
+                                    struct store_result *result);
+typedef void (*commit_fn)(struct store *store, uint64_t index, const struct store_cmd *cmd);
+
+struct rule {
+    check_fn check;
+    commit_fn commit;
+};
+
+static enum store_code check_noop(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    (void)store;
+    (void)cmd;
+    (void)result;
+    return STORE_OK;
+}
+
+static void commit_noop(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    (void)store;
+    (void)index;
+    (void)cmd;
+}
+
+static const struct rule rules[] = {
+    [STORE_CMD_NOOP] = {check_noop, commit_noop},
+    [STORE_CMD_CLUSTER_CREATE] = {check_cluster_create, commit_cluster_create},
+    [STORE_CMD_CLUSTER_FLAGS] = {check_cluster_flags, commit_cluster_flags},
+    [STORE_CMD_CLUSTER_DELETE] = {check_cluster_delete, commit_cluster_delete},
+    [STORE_CMD_TAGS] = {check_tags, commit_tags},
+    [STORE_CMD_SET_STATE] = {check_set_state, commit_set_state},
+    [STORE_CMD_OP_BEGIN] = {check_op_begin, commit_op_begin},
+    [STORE_CMD_OP_REPLAN] = {check_op_replan, commit_op_replan},
+    [STORE_CMD_OP_UNDO] = {check_op_undo, commit_op_undo},
+    [STORE_CMD_OP_PARKED] = {check_op_parked, commit_op_parked},
+    [STORE_CMD_OP_END] = {check_op_end, commit_op_end},
+    [STORE_CMD_EXPIRE_JOBS] = {check_expire, commit_expire},
+    [STORE_CMD_REPEAT] = {check_repeat, commit_repeat},
+};
+
+static const struct rule *rule_of(const struct store_cmd *cmd)
+{
+    size_t type = (size_t)cmd->type;
+
+    /* Decoding refuses unknown types; a member that does not know one must stop, not skip. */
+    CHECK_MSG(type < sizeof(rules) / sizeof(rules[0]) && rules[type].check != NULL, "unknown command %zu", type);
+    return &rules[type];
+}
+
+enum store_code refuse(struct store_result *result, enum store_code code, const char *fmt, ...)
+{
+    va_list args;
+
+    result->code = code;
+    va_start(args, fmt);
+    (void)vsnprintf(result->text, sizeof(result->text), fmt, args); /* a cut text is still a text */
+    va_end(args);
+    return code;
+}
+
+enum store_code apply_check(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    memset(result, 0, sizeof(*result));
+    result->code = rule_of(cmd)->check(store, cmd, result);
+    return result->code;
+}
+
+void store_apply(struct store *store, uint64_t index, const struct store_cmd *cmd, struct store_result *ret_result)
+{
+    CHECK_MSG(index > store->applied, "index %llu after %llu", (unsigned long long)index,
+              (unsigned long long)store->applied);
+    store->applied = index;
+    if (apply_check(store, cmd, ret_result) == STORE_OK) {
+        rule_of(cmd)->commit(store, index, cmd);
+    }
+}
+
+/* ---- request keys ---- */
+
+enum store_code check_key(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    const struct key_entry *known;
+
+    if (cmd->key[0] == '\0') {
+        return STORE_OK;
+    }
+    if (strlen(cmd->key) > STORE_KEY_MAX) {
+        return refuse(result, STORE_BAD_REQUEST, "The idempotency key is longer than %d characters", STORE_KEY_MAX);
+    }
+    known = find_key(store, cmd->key);
+    if (known == NULL) {
+        return STORE_OK;
+    }
+    if (!id_equal(known->rec.fingerprint, cmd->fingerprint)) {
+        return refuse(result, STORE_CONFLICT, "The idempotency key was used before for another request");
+    }
+    result->id = known->rec.object;
+    result->op_id = known->rec.op_id;
+    return STORE_REPEATED;
+}
+
+void commit_key(struct store *store, const struct store_cmd *cmd, struct id op_id, struct id object)
+{
+    struct store_request_key key = {.key = cmd->key, .fingerprint = cmd->fingerprint, .op_id = op_id};
+
+    if (cmd->key[0] == '\0') {
+        return;
+    }
+    key.id = fingerprint_key(cmd->key);
+    key.object = object;
+    key.time_ms = cmd->time_ms;
+    CHECK(insert_key(store, &key, NULL) == 0);
+}
+
+/* ---- jobs ---- */
+
+void commit_job(struct store *store, const struct store_job *job)
+{
+    struct store_job copy = *job;
+    CLEANUP(free_ptr) char *error = mem_strndup(job->error != NULL ? job->error : "", STORE_TEXT_MAX);
+
+    copy.error = error;
+    CHECK(insert_job(store, &copy, NULL) == 0);
+}
+
+enum store_code check_expire(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    return check_noop(store, cmd, result);
+}
+
+void commit_expire(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct job_entry *job, *next_job;
+    struct key_entry *key;
+    int left = STORE_EXPIRE_MAX; /* bounds the time of one command */
+
+    (void)index;
+    for (job = RB_MIN(job_end_tree, &store->jobs_by_end); job != NULL && left > 0; job = next_job, left--) {
+        if (job->rec.ended_ms >= cmd->time_ms) {
+            break;
+        }
+        next_job = RB_NEXT(job_end_tree, &store->jobs_by_end, job);
+        while ((key = find_op_key(store, job->rec.id)) != NULL) {
+            remove_key(store, key);
+        }
+        remove_job(store, job);
+    }
+    /* Keys of what was done at once (clusters) have no job; they come oldest first, too. */
+    for (left = STORE_EXPIRE_MAX; left > 0; left--) {
+        key = find_op_key(store, ID_NONE);
+        if (key == NULL || key->rec.time_ms >= cmd->time_ms) {
+            break;
+        }
+        remove_key(store, key);
+    }
+}
+
+/* ---- a repeated create of a volume with the same explicit name and parameters ---- */
+
+enum store_code check_repeat(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    const struct volume_entry *volume = find_volume(store, cmd->target);
+    enum store_code code = check_key(store, cmd, result);
+    bool known;
+
+    if (code != STORE_OK) {
+        return code;
+    }
+    if (volume == NULL || pending_by(store, volume->rec.pending, STORE_OP_DELETE_VOLUME) ||
+        id_is_none(cmd->fingerprint) || !id_equal(volume->rec.fingerprint, cmd->fingerprint) ||
+        id_is_none(cmd->op_id)) {
+        return refuse(result, STORE_STALE_PLAN, "The volume has changed");
+    }
+    known = find_op(store, volume->rec.created_by) != NULL || find_job(store, volume->rec.created_by) != NULL;
+    if (known ? !id_equal(cmd->op_id, volume->rec.created_by)
+              : find_op(store, cmd->op_id) != NULL || find_job(store, cmd->op_id) != NULL) {
+        return refuse(result, STORE_STALE_PLAN, "The volume's job has changed");
+    }
+    result->id = volume->rec.id;
+    result->op_id = cmd->op_id;
+    return STORE_OK;
+}
+
+void commit_repeat(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct volume_entry *volume = find_volume(store, cmd->target);
+    struct store_volume next = volume->rec;
+
+    (void)index;
+    if (find_op(store, cmd->op_id) == NULL && find_job(store, cmd->op_id) == NULL) {
+        commit_job(store, &(struct store_job){.id = cmd->op_id,
+                                              .resource = STORE_RES_VOLUME,
+                                              .resource_id = volume->rec.id,
+                                              .type = STORE_OP_CREATE_VOLUME,
+                                              .ended_ms = cmd->time_ms});
+        next.created_by = cmd->op_id;
+        update_volume(store, volume, &next);
+    }
+    commit_key(store, cmd, cmd->op_id, cmd->target);
+}

@@ -1,0 +1,293 @@
+/* Volumes: create with its bricks, replan, delete. */
+#include <math.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+#include "store/store_priv.h"
+
+#define PROTECTED_NAME "heketidbstorage"
+
+uint32_t volume_set_width(const struct store_volume *volume)
+{
+    switch (volume->durability) {
+    case STORE_REPLICATE:
+        return volume->replica;
+    case STORE_DISPERSE:
+        return volume->disperse_data + volume->redundancy;
+    case STORE_NONE:
+        break;
+    }
+    return 1;
+}
+
+struct volume_entry *find_repeated(const struct store *store, const char *name, struct id fingerprint)
+{
+    struct cluster_entry *cluster;
+
+    if (id_is_none(fingerprint)) {
+        return NULL;
+    }
+    for (cluster = RB_MIN(cluster_tree, (struct cluster_tree *)(uintptr_t)&store->clusters); cluster != NULL;
+         cluster = RB_NEXT(cluster_tree, NULL, cluster)) {
+        struct volume_entry *volume = find_name(cluster, name);
+
+        if (volume != NULL && id_equal(volume->rec.fingerprint, fingerprint) &&
+            !pending_by(store, volume->rec.pending, STORE_OP_DELETE_VOLUME)) {
+            return volume;
+        }
+    }
+    return NULL;
+}
+
+/* ---- bricks ---- */
+
+/* What a command puts on one device. */
+struct load {
+    const struct device_entry *device;
+    uint64_t need_kib, meta_kib; /* sum; largest */
+};
+
+static struct load *load_of(struct load *loads, size_t *n, const struct device_entry *device)
+{
+    for (size_t i = 0; i < *n; i++) {
+        if (loads[i].device == device) {
+            return &loads[i];
+        }
+    }
+    loads[*n] = (struct load){.device = device};
+    return &loads[(*n)++];
+}
+
+/* Room for all of them, something left, and LVM's spare metadata LV, which is as large as the largest metadata. */
+static bool load_fits(const struct load *load)
+{
+    uint64_t free_kib = device_free_kib(load->device);
+    uint64_t spare_kib = device_spare_kib(load->device);
+
+    spare_kib = load->meta_kib > spare_kib ? load->meta_kib : spare_kib;
+    return free_kib > load->need_kib && free_kib - load->need_kib >= spare_kib;
+}
+
+static bool device_usable(const struct device_entry *device, struct id cluster)
+{
+    return device != NULL && device->rec.state == STORE_STATE_ONLINE && id_is_none(device->rec.pending) &&
+           device->node->rec.state == STORE_STATE_ONLINE && id_is_none(device->node->rec.pending) &&
+           id_equal(device->node->rec.cluster, cluster);
+}
+
+/* (set, position) runs 0.0, 0.1, ... without gaps; every brick has a size and a pool name. */
+static bool bricks_ordered(const struct store_volume *volume)
+{
+    uint32_t width = volume_set_width(volume);
+
+    if (width == 0 || width > STORE_BRICKS_MAX || volume->n_bricks == 0 || volume->n_bricks > STORE_BRICKS_MAX ||
+        volume->n_bricks % width != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        const struct store_brick *brick = &volume->bricks[i];
+
+        if (brick->set != i / width || brick->position != i % width || brick->size_kib == 0 || brick->pool_kib == 0 ||
+            brick->pool_kib > DEVICE_KIB_MAX || brick->meta_kib > DEVICE_KIB_MAX || brick->pool[0] == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool nodes_distinct(const struct store *store, const struct store_volume *volume)
+{
+    uint32_t width = volume_set_width(volume);
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        const struct node_entry *node = find_device(store, volume->bricks[i].device)->node;
+
+        for (size_t j = i - i % width; j < i; j++) {
+            if (find_device(store, volume->bricks[j].device)->node == node) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+enum store_code check_bricks(const struct store *store, const struct store_volume *volume, struct id cluster,
+                             struct store_result *result)
+{
+    CLEANUP(free_ptr) struct load *loads = NULL;
+    size_t n_loads = 0;
+
+    if (!bricks_ordered(volume)) {
+        return refuse(result, STORE_BAD_REQUEST, "The bricks do not make up complete sets");
+    }
+    loads = mem_calloc(volume->n_bricks, sizeof(*loads));
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        const struct store_brick *brick = &volume->bricks[i];
+        const struct device_entry *device = find_device(store, brick->device);
+        struct load *load;
+
+        if (!device_usable(device, cluster)) {
+            return refuse(result, STORE_STALE_PLAN, "Device %s is not available any more", id_text(brick->device).text);
+        }
+        load = load_of(loads, &n_loads, device);
+        load->need_kib += brick->pool_kib + brick->meta_kib;
+        load->meta_kib = brick->meta_kib > load->meta_kib ? brick->meta_kib : load->meta_kib;
+    }
+    for (size_t i = 0; i < n_loads; i++) {
+        if (!load_fits(&loads[i])) {
+            return refuse(result, STORE_STALE_PLAN, "Device %s has no room any more",
+                          id_text(loads[i].device->rec.id).text);
+        }
+    }
+    if (!bricks_linkable(store, volume->bricks, volume->n_bricks) || !nodes_distinct(store, volume)) {
+        return refuse(result, STORE_STALE_PLAN, "Two bricks of a set share a node, or a brick id is in use");
+    }
+    return STORE_OK;
+}
+
+/* ---- create ---- */
+
+static bool volume_sane(const struct store_volume *volume)
+{
+    return volume->size_gib > 0 && volume->name[0] != '\0' && volume->options.n <= OPTIONS_MAX &&
+           isfinite(volume->snapshot_factor) && volume->snapshot_factor >= 1;
+}
+
+enum store_code check_volume_create(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    const struct store_volume *volume = &cmd->volume;
+    const struct cluster_entry *cluster = find_cluster(store, volume->cluster);
+    const struct volume_entry *repeated = find_repeated(store, volume->name, volume->fingerprint);
+
+    if (repeated != NULL) { /* two equal requests met between plan and apply */
+        if (find_op(store, repeated->rec.created_by) == NULL && find_job(store, repeated->rec.created_by) == NULL) {
+            return refuse(result, STORE_STALE_PLAN, "The volume exists"); /* a new plan makes a job for it */
+        }
+        result->id = repeated->rec.id;
+        result->op_id = repeated->rec.created_by;
+        return STORE_REPEATED;
+    }
+    if (id_is_none(volume->id) || find_volume(store, volume->id) != NULL) {
+        return refuse(result, STORE_CONFLICT, "Volume id %s is in use", id_text(volume->id).text);
+    }
+    if (!volume_sane(volume)) {
+        return refuse(result, STORE_BAD_REQUEST, "A volume needs a size, a name and at most %d options", OPTIONS_MAX);
+    }
+    if (store->counts.operations >= STORE_OPERATIONS_MAX) {
+        return refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
+    }
+    if (cluster == NULL || !(volume->block ? cluster->rec.block : cluster->rec.file)) {
+        return refuse(result, STORE_STALE_PLAN, "The cluster has changed");
+    }
+    if (find_name(cluster, volume->name) != NULL) {
+        return refuse(result, STORE_NO_ALLOCATION, "Failed to allocate new volume: Volume name '%s' already in use",
+                      volume->name);
+    }
+    return check_bricks(store, volume, volume->cluster, result);
+}
+
+/* The command's bricks as they are recorded. */
+static struct store_brick *own_bricks(const struct store_volume *from, struct id volume, struct id op_id)
+{
+    struct store_brick *bricks = mem_dup(from->bricks, from->n_bricks * sizeof(*bricks));
+
+    for (size_t i = 0; i < from->n_bricks; i++) {
+        bricks[i].volume = volume;
+        bricks[i].pending = op_id;
+    }
+    return bricks;
+}
+
+void commit_volume_create(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct store_volume volume = cmd->volume;
+    CLEANUP(free_ptr) struct store_brick *bricks = own_bricks(&volume, volume.id, cmd->op_id);
+
+    (void)index;
+    volume.bricks = bricks;
+    volume.pending = cmd->op_id;
+    volume.created_by = cmd->op_id;
+    CHECK(insert_volume(store, &volume, NULL) == 0);
+}
+
+/* ---- replan ---- */
+
+/* The volume as it would be with the command's bricks: a flat copy. */
+static struct store_volume with_bricks(const struct volume_entry *volume, const struct store_cmd *cmd)
+{
+    struct store_volume next = volume->rec;
+
+    next.bricks = cmd->volume.bricks;
+    next.n_bricks = cmd->volume.n_bricks;
+    return next;
+}
+
+enum store_code check_op_replan(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    const struct op_entry *op = find_op(store, cmd->op_id);
+    const struct volume_entry *volume = op != NULL ? find_volume(store, op->rec.target) : NULL;
+    struct store_volume next;
+    enum store_code code;
+
+    result->op_id = cmd->op_id;
+    if (op == NULL) {
+        return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    if (op->rec.type != STORE_OP_CREATE_VOLUME || op->rec.phase != STORE_OP_FORWARD) {
+        return refuse(result, STORE_CONFLICT, "Only a volume create that goes forward can be planned again");
+    }
+    if (op->rec.n_abandoned + volume->rec.n_bricks > STORE_ABANDONED_MAX) {
+        return refuse(result, STORE_CONFLICT, "The volume was planned again too often");
+    }
+    next = with_bricks(volume, cmd);
+    code = check_bricks(store, &next, volume->rec.cluster, result);
+    if (code == STORE_OK) {
+        result->id = volume->rec.id;
+    }
+    return code;
+}
+
+void commit_op_replan(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct op_entry *op = find_op(store, cmd->op_id);
+    struct volume_entry *volume = find_volume(store, op->rec.target);
+    struct store_volume next = with_bricks(volume, cmd);
+    struct store_operation next_op = op->rec;
+    CLEANUP(free_ptr) struct store_brick *bricks = own_bricks(&next, volume->rec.id, cmd->op_id);
+
+    (void)index;
+    next.bricks = bricks;
+    next_op.attempt++;
+    replace_bricks(store, volume, &next, op, &next_op);
+}
+
+/* ---- delete ---- */
+
+enum store_code check_volume_delete(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    const struct volume_entry *volume = find_volume(store, cmd->target);
+
+    if (volume == NULL || pending_by(store, volume->rec.pending, STORE_OP_CREATE_VOLUME)) {
+        return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    if (strcmp(volume->rec.name, PROTECTED_NAME) == 0) {
+        return refuse(result, STORE_CONFLICT, "Cannot delete volume containing the Heketi database");
+    }
+    if (!id_is_none(volume->rec.pending)) {
+        return refuse(result, STORE_IN_USE, "Failed to set up volume delete: " TEXT_IN_USE);
+    }
+    return STORE_OK;
+}
+
+void commit_volume_delete(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct volume_entry *volume = find_volume(store, cmd->target);
+    struct store_volume next = volume->rec;
+    CLEANUP(free_ptr) struct store_brick *bricks = own_bricks(&volume->rec, volume->rec.id, cmd->op_id);
+
+    (void)index;
+    next.bricks = bricks;
+    next.pending = cmd->op_id;
+    update_volume(store, volume, &next);
+}

@@ -1,0 +1,116 @@
+#include "store/command.h"
+
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+#include "store/codec_priv.h"
+
+#define CMD_VERSION 1
+
+void store_cmd_init(struct store_cmd *cmd, enum store_cmd_type type)
+{
+    schema_init(&schema_cmd, cmd);
+    cmd->type = type;
+}
+
+void store_cmd_fini(struct store_cmd *cmd)
+{
+    schema_fini(&schema_cmd, cmd);
+}
+
+/* Texts from the world outside (errors of commands) are cut, so that every command can be read back. */
+static bool too_long(const struct store_cmd *cmd)
+{
+    bool found = cmd->text != NULL && strlen(cmd->text) > STORE_TEXT_MAX;
+
+    for (size_t i = 0; i < cmd->n_parked; i++) {
+        found = found || (cmd->parked[i].text != NULL && strlen(cmd->parked[i].text) > STORE_TEXT_MAX);
+    }
+    return found;
+}
+
+static void cut(char *text)
+{
+    if (strlen(text) > STORE_TEXT_MAX) {
+        text[STORE_TEXT_MAX] = '\0';
+    }
+}
+
+void store_cmd_encode(const struct store_cmd *cmd, struct buf *buf)
+{
+    size_t before = buf->len;
+    struct store_cmd shorter;
+
+    if (too_long(cmd)) {
+        schema_copy(&schema_cmd, &shorter, cmd);
+        cut(shorter.text);
+        for (size_t i = 0; i < shorter.n_parked; i++) {
+            cut(shorter.parked[i].text);
+        }
+        schema_encode_versioned(&schema_cmd, CMD_VERSION, &shorter, buf);
+        store_cmd_fini(&shorter);
+    } else {
+        schema_encode_versioned(&schema_cmd, CMD_VERSION, cmd, buf);
+    }
+    CHECK_MSG(buf->len - before <= STORE_CMD_MAX_BYTES, "a command of %zu bytes", buf->len - before);
+}
+
+static bool known_op_type(enum store_op_type type)
+{
+    switch (type) {
+    case STORE_OP_CREATE_VOLUME:
+    case STORE_OP_DELETE_VOLUME:
+    case STORE_OP_NODE_ADD:
+    case STORE_OP_NODE_DELETE:
+    case STORE_OP_DEVICE_ADD:
+    case STORE_OP_DEVICE_DELETE:
+        return true;
+    }
+    return false;
+}
+
+/* Numbers in the range of the known ones, yet not known: the codec does not see the gaps. */
+static bool known(const struct store_cmd *cmd)
+{
+    switch (cmd->type) {
+    case STORE_CMD_OP_BEGIN:
+        return known_op_type(cmd->op_type);
+    case STORE_CMD_NOOP:
+    case STORE_CMD_CLUSTER_CREATE:
+    case STORE_CMD_CLUSTER_FLAGS:
+    case STORE_CMD_CLUSTER_DELETE:
+    case STORE_CMD_TAGS:
+    case STORE_CMD_SET_STATE:
+    case STORE_CMD_OP_REPLAN:
+    case STORE_CMD_OP_UNDO:
+    case STORE_CMD_OP_PARKED:
+    case STORE_CMD_OP_END:
+    case STORE_CMD_EXPIRE_JOBS:
+    case STORE_CMD_REPEAT:
+        return true;
+    }
+    return false;
+}
+
+int store_cmd_decode(const void *data, size_t len, struct store_cmd *ret_cmd, struct err *reterr)
+{
+    int rc;
+
+    if (len > STORE_CMD_MAX_BYTES) {
+        return err_set(reterr, E_DAMAGED, "a command of %zu bytes", len);
+    }
+    rc = schema_decode_versioned(&schema_cmd, CMD_VERSION, data, len, ret_cmd, reterr);
+    if (rc != 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < ret_cmd->volume.n_bricks; i++) {
+        ret_cmd->volume.bricks[i].volume = ret_cmd->volume.id; /* not repeated in each brick */
+    }
+    if (!known(ret_cmd)) {
+        rc = err_set(reterr, E_UNSUPPORTED, "unknown command %u of operation type %u", (unsigned)ret_cmd->type,
+                     (unsigned)ret_cmd->op_type);
+        store_cmd_fini(ret_cmd);
+    }
+    return rc;
+}

@@ -1,0 +1,284 @@
+/* Lookups and iteration: nothing here changes anything. */
+#include <string.h>
+
+#include "store/store_priv.h"
+
+/* The entry whose cmp (an expression of `e`: below 0 when what is sought comes first) is 0, or NULL. Written out
+ * because the functions of tree.h take neither a const head nor a key without an entry around it. */
+#define FIND(head, field, cmp)                                  \
+    ({                                                          \
+        __typeof__(&*RB_ROOT(head)) e = RB_ROOT(head);          \
+        while (e != NULL) {                                     \
+            int c = (cmp);                                      \
+                                                                \
+            if (c == 0) {                                       \
+                break;                                          \
+            }                                                   \
+            e = c < 0 ? RB_LEFT(e, field) : RB_RIGHT(e, field); \
+        }                                                       \
+        e;                                                      \
+    })
+
+/* The first entry after what is sought (cmp < 0). */
+#define AFTER(head, field, cmp)                        \
+    ({                                                 \
+        __typeof__(&*RB_ROOT(head)) e = RB_ROOT(head); \
+        __typeof__(e) best = NULL;                     \
+        while (e != NULL) {                            \
+            if ((cmp) < 0) {                           \
+                best = e;                              \
+                e = RB_LEFT(e, field);                 \
+            } else {                                   \
+                e = RB_RIGHT(e, field);                \
+            }                                          \
+        }                                              \
+        best;                                          \
+    })
+
+struct cluster_entry *find_cluster(const struct store *store, struct id id)
+{
+    return FIND(&store->clusters, by_id, id_cmp(&id, &e->rec.id));
+}
+
+struct node_entry *find_node(const struct store *store, struct id id)
+{
+    return FIND(&store->nodes, by_id, id_cmp(&id, &e->rec.id));
+}
+
+struct device_entry *find_device(const struct store *store, struct id id)
+{
+    return FIND(&store->devices, by_id, id_cmp(&id, &e->rec.id));
+}
+
+struct volume_entry *find_volume(const struct store *store, struct id id)
+{
+    return FIND(&store->volumes, by_id, id_cmp(&id, &e->rec.id));
+}
+
+struct brick_entry *find_brick(const struct store *store, struct id id)
+{
+    return FIND(&store->bricks, by_id, id_cmp(&id, &brick_of(e)->id));
+}
+
+struct op_entry *find_op(const struct store *store, struct id id)
+{
+    return FIND(&store->ops, by_id, id_cmp(&id, &e->rec.id));
+}
+
+struct job_entry *find_job(const struct store *store, struct id id)
+{
+    return FIND(&store->jobs, by_id, id_cmp(&id, &e->rec.id));
+}
+
+struct key_entry *find_key(const struct store *store, const char *key)
+{
+    return FIND(&store->keys, by_key, strcmp(key, e->rec.key));
+}
+
+struct key_entry *find_op_key(const struct store *store, struct id op_id)
+{
+    /* All keys of smaller operations sort before the one sought, all others after it. */
+    struct key_entry *key = AFTER(&store->keys_by_op, by_op, id_cmp(&op_id, &e->rec.op_id) <= 0 ? -1 : 1);
+
+    return key != NULL && id_equal(key->rec.op_id, op_id) ? key : NULL;
+}
+
+struct host_entry *find_host(const struct host_tree *tree, const char *name)
+{
+    return FIND(tree, by_name, strcmp(name, e->name));
+}
+
+struct volume_entry *find_name(const struct cluster_entry *cluster, const char *name)
+{
+    return FIND(&cluster->names, by_name, strcmp(name, e->rec.name));
+}
+
+const struct store_brick *brick_of(const struct brick_entry *entry)
+{
+    return entry->volume != NULL ? &entry->volume->rec.bricks[entry->index] : &entry->op->rec.abandoned[entry->index];
+}
+
+bool pending_by(const struct store *store, struct id pending, enum store_op_type type)
+{
+    const struct op_entry *op = id_is_none(pending) ? NULL : find_op(store, pending);
+
+    return op != NULL && op->rec.type == type;
+}
+
+bool node_visible(const struct store *store, const struct node_entry *node)
+{
+    return node != NULL && !pending_by(store, node->rec.pending, STORE_OP_NODE_ADD);
+}
+
+bool device_visible(const struct store *store, const struct device_entry *device)
+{
+    return device != NULL && !pending_by(store, device->rec.pending, STORE_OP_DEVICE_ADD);
+}
+
+uint64_t device_free_kib(const struct device_entry *device)
+{
+    return device->rec.total_kib > device->used_kib ? device->rec.total_kib - device->used_kib : 0;
+}
+
+uint64_t device_spare_kib(const struct device_entry *device)
+{
+    return device->n_metas > 0 ? device->metas[device->n_metas - 1].meta_kib : 0;
+}
+
+/* ---- public ---- */
+
+#define PUBLIC(entry) ((entry) != NULL ? &(entry)->rec : NULL)
+
+uint64_t store_applied_index(const struct store *store)
+{
+    return store->applied;
+}
+
+struct store_digest store_digest(const struct store *store)
+{
+    return store->records.sum;
+}
+
+struct store_counts store_counts(const struct store *store)
+{
+    return store->counts;
+}
+
+int64_t store_jobs_oldest_ms(const struct store *store)
+{
+    const struct job_entry *oldest = AFTER(&store->jobs_by_end, by_end, -1);
+
+    return oldest != NULL ? oldest->rec.ended_ms : INT64_MAX;
+}
+
+const struct store_cluster *store_cluster(const struct store *store, struct id id)
+{
+    const struct cluster_entry *entry = find_cluster(store, id);
+
+    return PUBLIC(entry);
+}
+
+const struct store_node *store_node(const struct store *store, struct id id)
+{
+    const struct node_entry *entry = find_node(store, id);
+
+    return PUBLIC(entry);
+}
+
+const struct store_device *store_device(const struct store *store, struct id id)
+{
+    const struct device_entry *entry = find_device(store, id);
+
+    return PUBLIC(entry);
+}
+
+const struct store_volume *store_volume(const struct store *store, struct id id)
+{
+    const struct volume_entry *entry = find_volume(store, id);
+
+    return PUBLIC(entry);
+}
+
+const struct store_brick *store_brick(const struct store *store, struct id id)
+{
+    const struct brick_entry *entry = find_brick(store, id);
+
+    return entry != NULL && entry->volume != NULL ? brick_of(entry) : NULL;
+}
+
+const struct store_operation *store_operation(const struct store *store, struct id id)
+{
+    const struct op_entry *entry = find_op(store, id);
+
+    return PUBLIC(entry);
+}
+
+const struct store_job *store_job(const struct store *store, struct id id)
+{
+    const struct job_entry *entry = find_job(store, id);
+
+    return PUBLIC(entry);
+}
+
+const struct store_volume *store_volume_by_name(const struct store *store, struct id cluster, const char *name)
+{
+    const struct cluster_entry *parent = find_cluster(store, cluster);
+    const struct volume_entry *entry = parent != NULL ? find_name(parent, name) : NULL;
+
+    return PUBLIC(entry);
+}
+
+uint64_t store_device_used_kib(const struct store *store, struct id device)
+{
+    const struct device_entry *entry = find_device(store, device);
+
+    return entry != NULL ? entry->used_kib : 0;
+}
+
+/* NULL comes before everything. */
+#define NEXT(head, field, last)                                                                                        \
+    ({                                                                                                                 \
+        __typeof__(&*RB_ROOT(head)) next_ = AFTER(head, field, (last) == NULL ? -1 : id_cmp(&(last)->id, &e->rec.id)); \
+        PUBLIC(next_);                                                                                                 \
+    })
+
+const struct store_cluster *store_cluster_next(const struct store *store, const struct store_cluster *last)
+{
+    return NEXT(&store->clusters, by_id, last);
+}
+
+const struct store_node *store_node_next(const struct store *store, const struct store_node *last)
+{
+    return NEXT(&store->nodes, by_id, last);
+}
+
+const struct store_device *store_device_next(const struct store *store, const struct store_device *last)
+{
+    return NEXT(&store->devices, by_id, last);
+}
+
+const struct store_volume *store_volume_next(const struct store *store, const struct store_volume *last)
+{
+    return NEXT(&store->volumes, by_id, last);
+}
+
+const struct store_operation *store_operation_next(const struct store *store, const struct store_operation *last)
+{
+    return NEXT(&store->ops, by_id, last);
+}
+
+const struct store_node *store_cluster_node_next(const struct store *store, struct id cluster,
+                                                 const struct store_node *last)
+{
+    const struct cluster_entry *parent = find_cluster(store, cluster);
+
+    return parent != NULL ? NEXT(&parent->nodes, in_cluster, last) : NULL;
+}
+
+const struct store_volume *store_cluster_volume_next(const struct store *store, struct id cluster,
+                                                     const struct store_volume *last)
+{
+    const struct cluster_entry *parent = find_cluster(store, cluster);
+
+    return parent != NULL ? NEXT(&parent->volumes, in_cluster, last) : NULL;
+}
+
+const struct store_device *store_node_device_next(const struct store *store, struct id node,
+                                                  const struct store_device *last)
+{
+    const struct node_entry *parent = find_node(store, node);
+
+    return parent != NULL ? NEXT(&parent->devices, in_node, last) : NULL;
+}
+
+const struct store_brick *store_device_brick_next(const struct store *store, struct id device,
+                                                  const struct store_brick *last)
+{
+    const struct device_entry *parent = find_device(store, device);
+    const struct brick_entry *next = NULL;
+
+    if (parent != NULL) {
+        next = AFTER(&parent->bricks, in_device, last == NULL ? -1 : id_cmp(&last->id, &brick_of(e)->id));
+    }
+    return next != NULL ? brick_of(next) : NULL;
+}

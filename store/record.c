@@ -1,0 +1,214 @@
+#include "store/record_priv.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+/* Hash domains beside the record kinds. */
+#define DOMAIN_REQUEST 100
+#define DOMAIN_TAGS 101
+#define DOMAIN_KEY 102
+
+const struct schema *record_schema(enum record_kind kind)
+{
+    switch (kind) {
+    case KIND_CLUSTER:
+        return &schema_cluster;
+    case KIND_NODE:
+        return &schema_node;
+    case KIND_DEVICE:
+        return &schema_device;
+    case KIND_VOLUME:
+        return &schema_volume;
+    case KIND_OPERATION:
+        return &schema_operation;
+    case KIND_JOB:
+        return &schema_job;
+    case KIND_REQUEST_KEY:
+        return &schema_request_key;
+    case KIND_COUNT:
+        break;
+    }
+    check_failed(__FILE__, __LINE__, "record kind %d", (int)kind);
+}
+
+struct store_digest record_hash(void *hasher, uint8_t kind, const void *data, size_t len)
+{
+    unsigned char full[EVP_MAX_MD_SIZE];
+    struct store_digest ret;
+
+    /* Once initialised, NULL means the same algorithm again, without looking it up. */
+    CHECK(EVP_DigestInit_ex(hasher, EVP_MD_CTX_get0_md(hasher) != NULL ? NULL : EVP_sha256(), NULL) == 1);
+    CHECK(EVP_DigestUpdate(hasher, &kind, 1) == 1);
+    CHECK(EVP_DigestUpdate(hasher, data, len) == 1);
+    CHECK(EVP_DigestFinal_ex(hasher, full, NULL) == 1);
+    memcpy(ret.bytes, full, sizeof(ret.bytes));
+    return ret;
+}
+
+void digest_add(struct store_digest *sum, const struct store_digest *part)
+{
+    unsigned carry = 0;
+
+    for (size_t i = 0; i < sizeof(sum->bytes); i++) {
+        carry += (unsigned)sum->bytes[i] + part->bytes[i];
+        sum->bytes[i] = (uint8_t)carry;
+        carry >>= 8;
+    }
+}
+
+void digest_subtract(struct store_digest *sum, const struct store_digest *part)
+{
+    int borrow = 0;
+
+    for (size_t i = 0; i < sizeof(sum->bytes); i++) {
+        int value = (int)sum->bytes[i] - part->bytes[i] - borrow;
+
+        borrow = value < 0 ? 1 : 0;
+        sum->bytes[i] = (uint8_t)(value + 256 * borrow);
+    }
+}
+
+struct blob *blob_ref(struct blob *blob)
+{
+    atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
+    return blob;
+}
+
+void blob_unref(struct blob *blob)
+{
+    if (blob != NULL && atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) == 1) {
+        free(blob);
+    }
+}
+
+void record_set_init(struct record_set *set)
+{
+    *set = (struct record_set){.hasher = EVP_MD_CTX_new()};
+    CHECK_MSG(set->hasher != NULL, "out of memory");
+}
+
+void record_set_fini(struct record_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        blob_unref(set->blobs[i]);
+    }
+    free(set->blobs);
+    free(set->owners);
+    EVP_MD_CTX_free(set->hasher);
+    *set = (struct record_set){.blobs = NULL};
+}
+
+static struct blob *blob_new(struct record_set *set, enum record_kind kind, const void *rec)
+{
+    struct buf buf = BUF_INIT;
+    struct blob *blob;
+
+    schema_encode(record_schema(kind), rec, &buf);
+    CHECK(buf.len <= UINT32_MAX);
+    blob = mem_alloc(sizeof(*blob) + buf.len);
+    atomic_init(&blob->refs, 1);
+    blob->len = (uint32_t)buf.len;
+    blob->kind = kind;
+    memcpy(&blob->id, rec, sizeof(blob->id)); /* the first member of every record */
+    blob->hash = record_hash(set->hasher, (uint8_t)kind, buf.data, buf.len);
+    memcpy(blob->data, buf.data, buf.len);
+    buf_fini(&buf);
+    return blob;
+}
+
+static void join(struct record_set *set, struct record *record)
+{
+    if (set->n == set->size) {
+        set->size = set->size > 0 ? 2 * set->size : 64;
+        set->blobs = mem_realloc_array(set->blobs, set->size, sizeof(*set->blobs));
+        set->owners = mem_realloc_array(set->owners, set->size, sizeof(*set->owners));
+    }
+    CHECK(set->n < UINT32_MAX);
+    record->slot = (uint32_t)set->n;
+    set->owners[set->n] = record;
+    set->n++;
+}
+
+void record_store(struct record_set *set, enum record_kind kind, struct record *record, void *rec, const void *next)
+{
+    const struct schema *schema = record_schema(kind);
+    void *old_arena = record->arena;
+    char packed[512];
+
+    /* *next may be a changed flat copy of *rec, so the old block goes last. */
+    CHECK(schema->size <= sizeof(packed));
+    record->arena = schema_pack(schema, packed, next);
+    memcpy(rec, packed, schema->size);
+    free(old_arena);
+    if (record->blob == NULL) {
+        join(set, record);
+    } else {
+        digest_subtract(&set->sum, &record->blob->hash);
+        blob_unref(record->blob);
+    }
+    record->blob = blob_new(set, kind, rec);
+    set->blobs[record->slot] = record->blob;
+    digest_add(&set->sum, &record->blob->hash);
+}
+
+void record_drop(struct record_set *set, struct record *record)
+{
+    size_t last = set->n - 1;
+
+    CHECK(record->blob != NULL && set->owners[record->slot] == record);
+    digest_subtract(&set->sum, &record->blob->hash);
+    blob_unref(record->blob);
+    set->blobs[record->slot] = set->blobs[last];
+    set->owners[record->slot] = set->owners[last];
+    set->owners[record->slot]->slot = record->slot;
+    set->n = last;
+    free(record->arena);
+    record->blob = NULL;
+    record->arena = NULL;
+}
+
+/* ---- fingerprints ---- */
+
+static struct id fingerprint(uint8_t domain, const void *data, size_t len)
+{
+    EVP_MD_CTX *hasher = EVP_MD_CTX_new();
+    struct store_digest hash;
+    struct id id;
+
+    CHECK_MSG(hasher != NULL, "out of memory");
+    hash = record_hash(hasher, domain, data, len);
+    EVP_MD_CTX_free(hasher);
+    memcpy(id.bytes, hash.bytes, sizeof(id.bytes));
+    id.bytes[0] |= id_is_none(id) ? 1 : 0;
+    return id;
+}
+
+static struct id fingerprint_of(uint8_t domain, const struct schema *schema, const void *rec)
+{
+    struct buf buf = BUF_INIT;
+    struct id id;
+
+    schema_encode(schema, rec, &buf);
+    id = fingerprint(domain, buf.data, buf.len);
+    buf_fini(&buf);
+    return id;
+}
+
+struct id fingerprint_request(const struct store_request *request)
+{
+    return fingerprint_of(DOMAIN_REQUEST, &schema_request, request);
+}
+
+struct id fingerprint_tags(const struct store_tags *tags)
+{
+    return fingerprint_of(DOMAIN_TAGS, &schema_tags, tags);
+}
+
+struct id fingerprint_key(const char *key)
+{
+    return fingerprint(DOMAIN_KEY, key, strlen(key));
+}

@@ -1,0 +1,227 @@
+/* The tables behind codec_priv.h: which field of which struct has which key. */
+#include "store/codec_priv.h"
+#include "store/command.h"
+#include "store/keys.h"
+#include "store/record_priv.h"
+#include "store/request.h"
+#include "store/types.h"
+
+#define TEXT_MAX 1048576 /* bytes of one text; a whole command is limited besides */
+#define ITEMS_MAX 4096
+
+#define SCALAR(type, member, key, kind)                   \
+    {                                                     \
+        (key), (kind), 0, offsetof(type, member), 0, NULL \
+    }
+#define ENUM(type, member, key, max)                          \
+    {                                                         \
+        (key), F_ENUM, (max), offsetof(type, member), 0, NULL \
+    }
+#define STR(type, member, key)                                  \
+    {                                                           \
+        (key), F_STR, TEXT_MAX, offsetof(type, member), 0, NULL \
+    }
+#define STRS(type, member, key)                                   \
+    {                                                             \
+        (key), F_STRS, ITEMS_MAX, offsetof(type, member), 0, NULL \
+    }
+#define LIST(type, member, count, key, max, sub)                                   \
+    {                                                                              \
+        (key), F_LIST, (max), offsetof(type, member), offsetof(type, count), (sub) \
+    }
+#define TAGS(type, member, key) LIST(type, member.items, member.n, key, ITEMS_MAX, &schema_tag)
+#define STRUCT(type, member, key, sub)                       \
+    {                                                        \
+        (key), F_STRUCT, 0, offsetof(type, member), 0, (sub) \
+    }
+#define SCHEMA(type, text, table)                                         \
+    {                                                                     \
+        (text), sizeof(type), (table), sizeof(table) / sizeof((table)[0]) \
+    }
+
+_Static_assert(sizeof(enum store_state) == sizeof(uint32_t), "the codec reads enums as 32 bits");
+
+static const struct field tag_fields[] = {
+    STR(struct store_tag, name, KEY_TAG_NAME),
+    STR(struct store_tag, value, KEY_TAG_VALUE),
+};
+static const struct schema schema_tag = SCHEMA(struct store_tag, "tag", tag_fields);
+
+static const struct field tags_fields[] = {
+    LIST(struct store_tags, items, n, 1, ITEMS_MAX, &schema_tag),
+};
+const struct schema schema_tags = SCHEMA(struct store_tags, "tags", tags_fields);
+
+static const struct field cluster_fields[] = {
+    SCALAR(struct store_cluster, id, KEY_CLUSTER_ID, F_ID),
+    SCALAR(struct store_cluster, file, KEY_CLUSTER_FILE, F_BOOL),
+    SCALAR(struct store_cluster, block, KEY_CLUSTER_BLOCK, F_BOOL),
+};
+const struct schema schema_cluster = SCHEMA(struct store_cluster, "cluster", cluster_fields);
+
+static const struct field node_fields[] = {
+    SCALAR(struct store_node, id, KEY_NODE_ID, F_ID),
+    SCALAR(struct store_node, cluster, KEY_NODE_CLUSTER, F_ID),
+    SCALAR(struct store_node, zone, KEY_NODE_ZONE, F_U32),
+    STRS(struct store_node, manage, KEY_NODE_MANAGE),
+    STRS(struct store_node, storage, KEY_NODE_STORAGE),
+    TAGS(struct store_node, tags, KEY_NODE_TAGS),
+    ENUM(struct store_node, state, KEY_NODE_STATE, STORE_STATE_FAILED),
+    SCALAR(struct store_node, pending, KEY_NODE_PENDING, F_ID),
+};
+const struct schema schema_node = SCHEMA(struct store_node, "node", node_fields);
+
+static const struct field device_fields[] = {
+    SCALAR(struct store_device, id, KEY_DEVICE_ID, F_ID),
+    SCALAR(struct store_device, node, KEY_DEVICE_NODE, F_ID),
+    STR(struct store_device, name, KEY_DEVICE_NAME),
+    STRS(struct store_device, paths, KEY_DEVICE_PATHS),
+    STR(struct store_device, pv_uuid, KEY_DEVICE_PV_UUID),
+    SCALAR(struct store_device, total_kib, KEY_DEVICE_TOTAL, F_U64),
+    SCALAR(struct store_device, extent_kib, KEY_DEVICE_EXTENT, F_U64),
+    TAGS(struct store_device, tags, KEY_DEVICE_TAGS),
+    ENUM(struct store_device, state, KEY_DEVICE_STATE, STORE_STATE_FAILED),
+    SCALAR(struct store_device, pending, KEY_DEVICE_PENDING, F_ID),
+    SCALAR(struct store_device, destroy_data, KEY_DEVICE_DESTROY, F_BOOL),
+};
+const struct schema schema_device = SCHEMA(struct store_device, "device", device_fields);
+
+static const struct field brick_fields[] = {
+    SCALAR(struct store_brick, id, KEY_BRICK_ID, F_ID),
+    SCALAR(struct store_brick, device, KEY_BRICK_DEVICE, F_ID),
+    SCALAR(struct store_brick, set, KEY_BRICK_SET, F_U32),
+    SCALAR(struct store_brick, position, KEY_BRICK_POSITION, F_U32),
+    SCALAR(struct store_brick, size_kib, KEY_BRICK_SIZE, F_U64),
+    SCALAR(struct store_brick, pool_kib, KEY_BRICK_POOL_SIZE, F_U64),
+    SCALAR(struct store_brick, meta_kib, KEY_BRICK_META_SIZE, F_U64),
+    STR(struct store_brick, pool, KEY_BRICK_POOL),
+    STR(struct store_brick, lv, KEY_BRICK_LV),
+    STR(struct store_brick, path, KEY_BRICK_PATH),
+    ENUM(struct store_brick, type, KEY_BRICK_TYPE, STORE_BRICK_ARBITER),
+    SCALAR(struct store_brick, pending, KEY_BRICK_PENDING, F_ID),
+};
+static const struct schema schema_brick = SCHEMA(struct store_brick, "brick", brick_fields);
+
+static const struct field volume_fields[] = {
+    SCALAR(struct store_volume, id, KEY_VOLUME_ID, F_ID),
+    SCALAR(struct store_volume, cluster, KEY_VOLUME_CLUSTER, F_ID),
+    STR(struct store_volume, name, KEY_VOLUME_NAME),
+    SCALAR(struct store_volume, size_gib, KEY_VOLUME_SIZE, F_U32),
+    ENUM(struct store_volume, durability, KEY_VOLUME_DURABILITY, STORE_DISPERSE),
+    SCALAR(struct store_volume, replica, KEY_VOLUME_REPLICA, F_U32),
+    SCALAR(struct store_volume, disperse_data, KEY_VOLUME_DATA, F_U32),
+    SCALAR(struct store_volume, redundancy, KEY_VOLUME_REDUNDANCY, F_U32),
+    SCALAR(struct store_volume, gid, KEY_VOLUME_GID, F_I64),
+    STRS(struct store_volume, options, KEY_VOLUME_OPTIONS),
+    SCALAR(struct store_volume, snapshot_enable, KEY_VOLUME_SNAPSHOT, F_BOOL),
+    SCALAR(struct store_volume, snapshot_factor, KEY_VOLUME_FACTOR, F_F32),
+    SCALAR(struct store_volume, block, KEY_VOLUME_BLOCK, F_BOOL),
+    SCALAR(struct store_volume, pending, KEY_VOLUME_PENDING, F_ID),
+    LIST(struct store_volume, bricks, n_bricks, KEY_VOLUME_BRICKS, STORE_BRICKS_MAX, &schema_brick),
+    SCALAR(struct store_volume, created_by, KEY_VOLUME_CREATED_BY, F_ID),
+    SCALAR(struct store_volume, fingerprint, KEY_VOLUME_FINGERPRINT, F_ID),
+};
+const struct schema schema_volume = SCHEMA(struct store_volume, "volume", volume_fields);
+
+static const struct field parked_fields[] = {
+    SCALAR(struct store_parked, node, KEY_PARKED_NODE, F_ID),
+    STR(struct store_parked, text, KEY_PARKED_TEXT),
+};
+static const struct schema schema_parked = SCHEMA(struct store_parked, "parked", parked_fields);
+
+static const struct field operation_fields[] = {
+    SCALAR(struct store_operation, id, KEY_OP_ID, F_ID),
+    ENUM(struct store_operation, type, KEY_OP_TYPE, STORE_OP_DEVICE_DELETE),
+    ENUM(struct store_operation, phase, KEY_OP_PHASE, STORE_OP_UNDO),
+    SCALAR(struct store_operation, target, KEY_OP_TARGET, F_ID),
+    SCALAR(struct store_operation, created_ms, KEY_OP_CREATED, F_I64),
+    SCALAR(struct store_operation, attempt, KEY_OP_ATTEMPT, F_U32),
+    STR(struct store_operation, reason, KEY_OP_REASON),
+    SCALAR(struct store_operation, force, KEY_OP_FORCE, F_BOOL),
+    LIST(struct store_operation, parked, n_parked, KEY_OP_PARKED, ITEMS_MAX, &schema_parked),
+    LIST(struct store_operation, abandoned, n_abandoned, KEY_OP_ABANDONED, STORE_ABANDONED_MAX, &schema_brick),
+    SCALAR(struct store_operation, begin_index, KEY_OP_BEGIN_INDEX, F_U64),
+};
+const struct schema schema_operation = SCHEMA(struct store_operation, "operation", operation_fields);
+
+static const struct field job_fields[] = {
+    SCALAR(struct store_job, id, KEY_JOB_ID, F_ID),
+    SCALAR(struct store_job, failed, KEY_JOB_FAILED, F_BOOL),
+    STR(struct store_job, error, KEY_JOB_ERROR),
+    ENUM(struct store_job, resource, KEY_JOB_RESOURCE, STORE_RES_VOLUME),
+    SCALAR(struct store_job, resource_id, KEY_JOB_RESOURCE_ID, F_ID),
+    ENUM(struct store_job, type, KEY_JOB_TYPE, STORE_OP_DEVICE_DELETE),
+    SCALAR(struct store_job, ended_ms, KEY_JOB_ENDED, F_I64),
+};
+const struct schema schema_job = SCHEMA(struct store_job, "job", job_fields);
+
+static const struct field request_key_fields[] = {
+    SCALAR(struct store_request_key, id, KEY_RKEY_ID, F_ID),
+    STR(struct store_request_key, key, KEY_RKEY_KEY),
+    SCALAR(struct store_request_key, fingerprint, KEY_RKEY_FINGERPRINT, F_ID),
+    SCALAR(struct store_request_key, op_id, KEY_RKEY_OP, F_ID),
+    SCALAR(struct store_request_key, object, KEY_RKEY_OBJECT, F_ID),
+    SCALAR(struct store_request_key, time_ms, KEY_RKEY_TIME, F_I64),
+};
+const struct schema schema_request_key = SCHEMA(struct store_request_key, "request key", request_key_fields);
+
+static const struct field cmd_fields[] = {
+    ENUM(struct store_cmd, type, KEY_CMD_TYPE, STORE_CMD_REPEAT),
+    SCALAR(struct store_cmd, time_ms, KEY_CMD_TIME, F_I64),
+    STR(struct store_cmd, key, KEY_CMD_KEY),
+    SCALAR(struct store_cmd, op_id, KEY_CMD_OP_ID, F_ID),
+    ENUM(struct store_cmd, op_type, KEY_CMD_OP_TYPE, STORE_OP_DEVICE_DELETE),
+    SCALAR(struct store_cmd, target, KEY_CMD_TARGET, F_ID),
+    ENUM(struct store_cmd, state, KEY_CMD_STATE, STORE_STATE_FAILED),
+    SCALAR(struct store_cmd, failed, KEY_CMD_FAILED, F_BOOL),
+    SCALAR(struct store_cmd, force, KEY_CMD_FORCE, F_BOOL),
+    STR(struct store_cmd, text, KEY_CMD_TEXT),
+    STRUCT(struct store_cmd, cluster, KEY_CMD_CLUSTER, &schema_cluster),
+    STRUCT(struct store_cmd, node, KEY_CMD_NODE, &schema_node),
+    STRUCT(struct store_cmd, device, KEY_CMD_DEVICE, &schema_device),
+    STRUCT(struct store_cmd, volume, KEY_CMD_VOLUME, &schema_volume),
+    TAGS(struct store_cmd, tags, KEY_CMD_TAGS),
+    LIST(struct store_cmd, parked, n_parked, KEY_CMD_PARKED, ITEMS_MAX, &schema_parked),
+    SCALAR(struct store_cmd, fingerprint, KEY_CMD_FINGERPRINT, F_ID),
+    SCALAR(struct store_cmd, base, KEY_CMD_BASE, F_ID),
+};
+const struct schema schema_cmd = SCHEMA(struct store_cmd, "command", cmd_fields);
+
+static const struct field volume_request_fields[] = {
+    SCALAR(struct store_volume_request, size_gib, KEY_VREQ_SIZE, F_U32),
+    STR(struct store_volume_request, name, KEY_VREQ_NAME),
+    {KEY_VREQ_CLUSTERS, F_IDS, ITEMS_MAX, offsetof(struct store_volume_request, clusters),
+     offsetof(struct store_volume_request, n_clusters), NULL},
+    ENUM(struct store_volume_request, durability, KEY_VREQ_DURABILITY, STORE_DISPERSE),
+    SCALAR(struct store_volume_request, replica, KEY_VREQ_REPLICA, F_U32),
+    SCALAR(struct store_volume_request, disperse_data, KEY_VREQ_DATA, F_U32),
+    SCALAR(struct store_volume_request, redundancy, KEY_VREQ_REDUNDANCY, F_U32),
+    SCALAR(struct store_volume_request, gid, KEY_VREQ_GID, F_I64),
+    STRS(struct store_volume_request, options, KEY_VREQ_OPTIONS),
+    SCALAR(struct store_volume_request, snapshot_enable, KEY_VREQ_SNAPSHOT, F_BOOL),
+    SCALAR(struct store_volume_request, snapshot_factor, KEY_VREQ_FACTOR, F_F32),
+    SCALAR(struct store_volume_request, block, KEY_VREQ_BLOCK, F_BOOL),
+};
+static const struct schema schema_volume_request =
+    SCHEMA(struct store_volume_request, "volume request", volume_request_fields);
+
+/* Without `key`: the fingerprint is of what was asked, not of the name it was asked under. */
+static const struct field request_fields[] = {
+    ENUM(struct store_request, type, KEY_REQ_TYPE, STORE_REQ_VOLUME_DELETE),
+    SCALAR(struct store_request, target, KEY_REQ_TARGET, F_ID),
+    SCALAR(struct store_request, file, KEY_REQ_FILE, F_BOOL),
+    SCALAR(struct store_request, block, KEY_REQ_BLOCK, F_BOOL),
+    SCALAR(struct store_request, cluster, KEY_REQ_CLUSTER, F_ID),
+    SCALAR(struct store_request, zone, KEY_REQ_ZONE, F_U32),
+    STRS(struct store_request, manage, KEY_REQ_MANAGE),
+    STRS(struct store_request, storage, KEY_REQ_STORAGE),
+    TAGS(struct store_request, tags, KEY_REQ_TAGS),
+    ENUM(struct store_request, tag_change, KEY_REQ_TAG_CHANGE, STORE_TAGS_DELETE),
+    ENUM(struct store_request, state, KEY_REQ_STATE, STORE_STATE_FAILED),
+    SCALAR(struct store_request, node, KEY_REQ_NODE, F_ID),
+    STR(struct store_request, device_name, KEY_REQ_DEVICE_NAME),
+    SCALAR(struct store_request, destroy_data, KEY_REQ_DESTROY, F_BOOL),
+    SCALAR(struct store_request, force_forget, KEY_REQ_FORCE, F_BOOL),
+    STRUCT(struct store_request, volume, KEY_REQ_VOLUME, &schema_volume_request),
+};
+const struct schema schema_request = SCHEMA(struct store_request, "request", request_fields);

@@ -1,0 +1,261 @@
+/* Tables and indexes of the store. Only these files see them; apply and planner use the functions below.
+ *
+ * Each entry begins with its public record. Records hold one direction of each link (node.cluster, device.node,
+ * brick.device, volume.cluster); the trees in the parents are the reverse and are rebuilt from a snapshot.
+ */
+#ifndef HECATE_STORE_STORE_PRIV_H
+#define HECATE_STORE_STORE_PRIV_H
+
+#include <bsd/sys/tree.h>
+
+#include "store/record_priv.h"
+#include "store/store.h"
+
+#define TEXT_ID_NOT_FOUND "Id not found"
+#define TEXT_IN_USE "The target exists, contains other items, or is in use."
+#define TEXT_BUSY "Server busy. Retry operation later."
+
+RB_HEAD(cluster_tree, cluster_entry);
+RB_HEAD(node_tree, node_entry);
+RB_HEAD(cluster_node_tree, node_entry);
+RB_HEAD(host_tree, host_entry);
+RB_HEAD(device_tree, device_entry);
+RB_HEAD(node_device_tree, device_entry);
+RB_HEAD(volume_tree, volume_entry);
+RB_HEAD(cluster_volume_tree, volume_entry);
+RB_HEAD(name_tree, volume_entry);
+RB_HEAD(brick_tree, brick_entry);
+RB_HEAD(device_brick_tree, brick_entry);
+RB_HEAD(op_tree, op_entry);
+RB_HEAD(job_tree, job_entry);
+RB_HEAD(job_end_tree, job_entry);
+RB_HEAD(key_tree, key_entry);
+RB_HEAD(key_op_tree, key_entry);
+
+struct cluster_entry {
+    struct store_cluster rec;
+    struct record record;
+    RB_ENTRY(cluster_entry) by_id;
+    struct cluster_node_tree nodes;
+    struct cluster_volume_tree volumes;
+    struct name_tree names;
+    size_t n_volumes; /* pending ones included */
+};
+
+struct host_entry { /* one host name of a node */
+    const char *name;
+    struct node_entry *node;
+    RB_ENTRY(host_entry) by_name;
+    bool linked; /* false for a name listed twice by its node */
+};
+
+struct node_entry {
+    struct store_node rec;
+    struct record record;
+    RB_ENTRY(node_entry) by_id;
+    RB_ENTRY(node_entry) in_cluster;
+    struct cluster_entry *cluster;
+    struct node_device_tree devices;
+    struct host_entry *hosts; /* manage names, then storage names */
+};
+
+struct meta_count { /* how many bricks of a device have this pool metadata size */
+    uint64_t meta_kib;
+    size_t n;
+};
+
+struct device_entry {
+    struct store_device rec;
+    struct record record;
+    RB_ENTRY(device_entry) by_id;
+    RB_ENTRY(device_entry) in_node;
+    struct node_entry *node;
+    struct device_brick_tree bricks; /* of volumes */
+    size_t n_charged;                /* bricks of volumes and abandoned ones */
+    uint64_t used_kib;               /* their sum; checked by store_check */
+    struct meta_count *metas;        /* ascending; the last one sizes LVM's spare metadata LV */
+    size_t n_metas;
+};
+
+struct brick_entry {
+    struct volume_entry *volume; /* or, abandoned: */
+    struct op_entry *op;
+    uint32_t index; /* in volume->rec.bricks or op->rec.abandoned */
+    struct device_entry *device;
+    RB_ENTRY(brick_entry) by_id;
+    RB_ENTRY(brick_entry) in_device; /* of volumes only */
+};
+
+struct volume_entry {
+    struct store_volume rec;
+    struct record record;
+    RB_ENTRY(volume_entry) by_id;
+    RB_ENTRY(volume_entry) in_cluster;
+    RB_ENTRY(volume_entry) by_name;
+    struct cluster_entry *cluster;
+    struct brick_entry *bricks; /* as rec.bricks */
+};
+
+struct op_entry {
+    struct store_operation rec;
+    struct record record;
+    RB_ENTRY(op_entry) by_id;
+    struct brick_entry *abandoned; /* as rec.abandoned */
+};
+
+struct job_entry {
+    struct store_job rec;
+    struct record record;
+    RB_ENTRY(job_entry) by_id;
+    RB_ENTRY(job_entry) by_end;
+};
+
+struct key_entry {
+    struct store_request_key rec;
+    struct record record;
+    RB_ENTRY(key_entry) by_key;
+    RB_ENTRY(key_entry) by_op; /* (operation, time): what expires together */
+};
+
+struct store {
+    uint64_t applied;
+    struct record_set records;
+    struct cluster_tree clusters;
+    struct node_tree nodes;
+    struct host_tree manage_hosts, storage_hosts;
+    struct device_tree devices;
+    struct volume_tree volumes;
+    struct brick_tree bricks; /* abandoned ones included */
+    struct op_tree ops;
+    struct job_tree jobs;
+    struct job_end_tree jobs_by_end;
+    struct key_tree keys;
+    struct key_op_tree keys_by_op;
+    struct store_counts counts;
+    size_t n_keys;
+};
+
+RB_PROTOTYPE(cluster_tree, cluster_entry, by_id, cluster_cmp)
+RB_PROTOTYPE(node_tree, node_entry, by_id, node_cmp)
+RB_PROTOTYPE(cluster_node_tree, node_entry, in_cluster, node_cmp)
+RB_PROTOTYPE(host_tree, host_entry, by_name, host_cmp)
+RB_PROTOTYPE(device_tree, device_entry, by_id, device_cmp)
+RB_PROTOTYPE(node_device_tree, device_entry, in_node, device_cmp)
+RB_PROTOTYPE(volume_tree, volume_entry, by_id, volume_cmp)
+RB_PROTOTYPE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp)
+RB_PROTOTYPE(name_tree, volume_entry, by_name, name_cmp)
+RB_PROTOTYPE(brick_tree, brick_entry, by_id, brick_cmp)
+RB_PROTOTYPE(device_brick_tree, brick_entry, in_device, brick_cmp)
+RB_PROTOTYPE(op_tree, op_entry, by_id, op_cmp)
+RB_PROTOTYPE(job_tree, job_entry, by_id, job_cmp)
+RB_PROTOTYPE(job_end_tree, job_entry, by_end, job_end_cmp)
+RB_PROTOTYPE(key_tree, key_entry, by_key, key_cmp)
+RB_PROTOTYPE(key_op_tree, key_entry, by_op, key_op_cmp)
+
+/* ---- finding (find.c); the entries of a const store are given out mutable: apply owns the store ---- */
+
+struct cluster_entry *find_cluster(const struct store *store, struct id id);
+struct node_entry *find_node(const struct store *store, struct id id);
+struct device_entry *find_device(const struct store *store, struct id id);
+struct volume_entry *find_volume(const struct store *store, struct id id);
+struct brick_entry *find_brick(const struct store *store, struct id id); /* abandoned ones too */
+struct op_entry *find_op(const struct store *store, struct id id);
+struct job_entry *find_job(const struct store *store, struct id id);
+struct key_entry *find_key(const struct store *store, const char *key);
+struct key_entry *find_op_key(const struct store *store, struct id op_id); /* the oldest one of the operation */
+struct host_entry *find_host(const struct host_tree *tree, const char *name);
+struct volume_entry *find_name(const struct cluster_entry *cluster, const char *name);
+
+const struct store_brick *brick_of(const struct brick_entry *entry);
+/* Is the object held by an operation of this type? */
+bool pending_by(const struct store *store, struct id pending, enum store_op_type type);
+/* A node or device that clients may see and name: known, and not just being added. */
+bool node_visible(const struct store *store, const struct node_entry *node);
+bool device_visible(const struct store *store, const struct device_entry *device);
+
+/* Space for placement: free_kib is what is shown, spare_kib what LVM keeps for its spare metadata LV. */
+uint64_t device_free_kib(const struct device_entry *device);
+uint64_t device_spare_kib(const struct device_entry *device);
+
+/* Are these bricks fit to be linked: ids new and distinct, devices known, none larger than its device? */
+bool bricks_linkable(const struct store *store, const struct store_brick *bricks, size_t n);
+
+/* ---- changing (tables.c). Insert copies the record and needs valid links: 0 or E_DAMAGED with what is wrong. ---- */
+
+int insert_cluster(struct store *store, const struct store_cluster *rec, struct err *reterr);
+int insert_node(struct store *store, const struct store_node *rec, struct err *reterr);
+int insert_device(struct store *store, const struct store_device *rec, struct err *reterr);
+int insert_volume(struct store *store, const struct store_volume *rec, struct err *reterr);
+int insert_op(struct store *store, const struct store_operation *rec, struct err *reterr);
+int insert_job(struct store *store, const struct store_job *rec, struct err *reterr);
+int insert_key(struct store *store, const struct store_request_key *rec, struct err *reterr);
+
+/* New values of existing records. Links, names and bricks must stay as they are... */
+void update_cluster(struct store *store, struct cluster_entry *entry, const struct store_cluster *next);
+void update_node(struct store *store, struct node_entry *entry, const struct store_node *next);
+void update_device(struct store *store, struct device_entry *entry, const struct store_device *next);
+void update_volume(struct store *store, struct volume_entry *entry, const struct store_volume *next);
+void update_op(struct store *store, struct op_entry *entry, const struct store_operation *next);
+/* ... except here: the volume's bricks are replaced by those of *next, and the old ones become the operation's. */
+void replace_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
+                    struct op_entry *op, const struct store_operation *next_op);
+
+void remove_cluster(struct store *store, struct cluster_entry *entry);
+void remove_node(struct store *store, struct node_entry *entry);
+void remove_device(struct store *store, struct device_entry *entry);
+void remove_volume(struct store *store, struct volume_entry *entry);
+void remove_op(struct store *store, struct op_entry *entry);
+void remove_job(struct store *store, struct job_entry *entry);
+void remove_key(struct store *store, struct key_entry *entry);
+
+/* ---- rules (apply_*.c): check says what apply would answer and changes nothing; commit follows a STORE_OK ---- */
+
+/* Fills code and text; returns code. */
+enum store_code refuse(struct store_result *result, enum store_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* What apply would answer now (STORE_OK with the ids, or a refusal). */
+enum store_code apply_check(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
+
+enum store_code check_key(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
+void commit_key(struct store *store, const struct store_cmd *cmd, struct id op_id, struct id object);
+void commit_job(struct store *store, const struct store_job *job);
+bool tags_valid(const struct store_tags *tags);
+
+#define RULE(name)                                                                                                     \
+    enum store_code check_##name(const struct store *store, const struct store_cmd *cmd, struct store_result *result); \
+    void commit_##name(struct store *store, uint64_t index, const struct store_cmd *cmd)
+
+#define DEVICE_KIB_MAX (UINT64_C(1) << 50) /* sums of sizes below this cannot overflow */
+#define TAGS_MAX 1024                      /* of one node or device, however many updates */
+#define HOSTS_MAX 256
+#define OPTIONS_MAX 1024
+
+RULE(cluster_create);
+RULE(cluster_flags);
+RULE(cluster_delete);
+RULE(tags);
+RULE(set_state);
+RULE(op_begin);
+RULE(op_replan);
+RULE(op_undo);
+RULE(op_parked);
+RULE(op_end);
+RULE(expire);
+RULE(repeat);
+RULE(node_add);
+RULE(node_delete);
+RULE(device_add);
+RULE(device_delete);
+RULE(volume_create);
+RULE(volume_delete);
+
+/* Bricks of a create or replan: shape, devices, nodes, space. STORE_OK, STORE_BAD_REQUEST or STORE_STALE_PLAN. */
+enum store_code check_bricks(const struct store *store, const struct store_volume *volume, struct id cluster,
+                             struct store_result *result);
+/* Bricks in one set of a volume of this durability. */
+uint32_t volume_set_width(const struct store_volume *volume);
+/* The volume an equal earlier request with the same explicit name made, or NULL. */
+struct volume_entry *find_repeated(const struct store *store, const char *name, struct id fingerprint);
+
+#endif

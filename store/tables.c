@@ -1,0 +1,559 @@
+/* The tables: inserting, updating and removing entries with all their indexes. What may be inserted is decided by the
+ * rules (apply) or by the checks here (snapshots). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+#include "store/store_priv.h"
+
+static int cluster_cmp(const struct cluster_entry *a, const struct cluster_entry *b)
+{
+    return id_cmp(&a->rec.id, &b->rec.id);
+}
+
+static int node_cmp(const struct node_entry *a, const struct node_entry *b)
+{
+    return id_cmp(&a->rec.id, &b->rec.id);
+}
+
+static int host_cmp(const struct host_entry *a, const struct host_entry *b)
+{
+    return strcmp(a->name, b->name);
+}
+
+static int device_cmp(const struct device_entry *a, const struct device_entry *b)
+{
+    return id_cmp(&a->rec.id, &b->rec.id);
+}
+
+static int volume_cmp(const struct volume_entry *a, const struct volume_entry *b)
+{
+    return id_cmp(&a->rec.id, &b->rec.id);
+}
+
+static int name_cmp(const struct volume_entry *a, const struct volume_entry *b)
+{
+    return strcmp(a->rec.name, b->rec.name);
+}
+
+static int brick_cmp(const struct brick_entry *a, const struct brick_entry *b)
+{
+    return id_cmp(&brick_of(a)->id, &brick_of(b)->id);
+}
+
+static int op_cmp(const struct op_entry *a, const struct op_entry *b)
+{
+    return id_cmp(&a->rec.id, &b->rec.id);
+}
+
+static int job_cmp(const struct job_entry *a, const struct job_entry *b)
+{
+    return id_cmp(&a->rec.id, &b->rec.id);
+}
+
+static int time_cmp(int64_t a, int64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static int job_end_cmp(const struct job_entry *a, const struct job_entry *b)
+{
+    int c = time_cmp(a->rec.ended_ms, b->rec.ended_ms);
+
+    return c != 0 ? c : job_cmp(a, b);
+}
+
+static int key_cmp(const struct key_entry *a, const struct key_entry *b)
+{
+    return strcmp(a->rec.key, b->rec.key);
+}
+
+static int key_op_cmp(const struct key_entry *a, const struct key_entry *b)
+{
+    int c = id_cmp(&a->rec.op_id, &b->rec.op_id);
+
+    c = c != 0 ? c : time_cmp(a->rec.time_ms, b->rec.time_ms);
+    return c != 0 ? c : key_cmp(a, b);
+}
+
+RB_GENERATE(cluster_tree, cluster_entry, by_id, cluster_cmp)
+RB_GENERATE(node_tree, node_entry, by_id, node_cmp)
+RB_GENERATE(cluster_node_tree, node_entry, in_cluster, node_cmp)
+RB_GENERATE(host_tree, host_entry, by_name, host_cmp)
+RB_GENERATE(device_tree, device_entry, by_id, device_cmp)
+RB_GENERATE(node_device_tree, device_entry, in_node, device_cmp)
+RB_GENERATE(volume_tree, volume_entry, by_id, volume_cmp)
+RB_GENERATE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp)
+RB_GENERATE(name_tree, volume_entry, by_name, name_cmp)
+RB_GENERATE(brick_tree, brick_entry, by_id, brick_cmp)
+RB_GENERATE(device_brick_tree, brick_entry, in_device, brick_cmp)
+RB_GENERATE(op_tree, op_entry, by_id, op_cmp)
+RB_GENERATE(job_tree, job_entry, by_id, job_cmp)
+RB_GENERATE(job_end_tree, job_entry, by_end, job_end_cmp)
+RB_GENERATE(key_tree, key_entry, by_key, key_cmp)
+RB_GENERATE(key_op_tree, key_entry, by_op, key_op_cmp)
+
+static int damaged(struct err *reterr, const char *what, struct id id, const char *why)
+{
+    return err_set(reterr, E_DAMAGED, "%s %s: %s", what, id_text(id).text, why);
+}
+
+struct store *store_new(void)
+{
+    struct store *store = mem_calloc(1, sizeof(*store));
+
+    record_set_init(&store->records);
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    while (!RB_EMPTY(&store->ops)) {
+        remove_op(store, RB_ROOT(&store->ops));
+    }
+    while (!RB_EMPTY(&store->volumes)) {
+        remove_volume(store, RB_ROOT(&store->volumes));
+    }
+    while (!RB_EMPTY(&store->devices)) {
+        remove_device(store, RB_ROOT(&store->devices));
+    }
+    while (!RB_EMPTY(&store->nodes)) {
+        remove_node(store, RB_ROOT(&store->nodes));
+    }
+    while (!RB_EMPTY(&store->clusters)) {
+        remove_cluster(store, RB_ROOT(&store->clusters));
+    }
+    while (!RB_EMPTY(&store->jobs)) {
+        remove_job(store, RB_ROOT(&store->jobs));
+    }
+    while (!RB_EMPTY(&store->keys)) {
+        remove_key(store, RB_ROOT(&store->keys));
+    }
+    CHECK(store->records.n == 0);
+    record_set_fini(&store->records);
+    free(store);
+}
+
+/* ---- clusters ---- */
+
+int insert_cluster(struct store *store, const struct store_cluster *rec, struct err *reterr)
+{
+    struct cluster_entry *entry;
+
+    if (id_is_none(rec->id) || find_cluster(store, rec->id) != NULL) {
+        return damaged(reterr, "cluster", rec->id, "no id, or twice");
+    }
+    entry = mem_calloc(1, sizeof(*entry));
+    update_cluster(store, entry, rec);
+    RB_INSERT(cluster_tree, &store->clusters, entry);
+    store->counts.clusters++;
+    return 0;
+}
+
+void update_cluster(struct store *store, struct cluster_entry *entry, const struct store_cluster *next)
+{
+    record_store(&store->records, KIND_CLUSTER, &entry->record, &entry->rec, next);
+}
+
+void remove_cluster(struct store *store, struct cluster_entry *entry)
+{
+    CHECK(RB_EMPTY(&entry->nodes) && RB_EMPTY(&entry->volumes));
+    RB_REMOVE(cluster_tree, &store->clusters, entry);
+    store->counts.clusters--;
+    record_drop(&store->records, &entry->record);
+    free(entry);
+}
+
+/* ---- nodes ---- */
+
+static struct host_tree *hosts_of(struct store *store, const struct node_entry *entry, size_t i)
+{
+    return i < entry->rec.manage.n ? &store->manage_hosts : &store->storage_hosts;
+}
+
+/* The names live in the record's arena, so they leave the indexes before it changes and come back afterwards. */
+static void unlink_hosts(struct store *store, struct node_entry *entry)
+{
+    size_t n = entry->hosts != NULL ? entry->rec.manage.n + entry->rec.storage.n : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (entry->hosts[i].linked) {
+            RB_REMOVE(host_tree, hosts_of(store, entry, i), &entry->hosts[i]);
+        }
+    }
+    free(entry->hosts);
+    entry->hosts = NULL;
+}
+
+static void link_hosts(struct store *store, struct node_entry *entry)
+{
+    size_t n_manage = entry->rec.manage.n;
+    size_t n = n_manage + entry->rec.storage.n;
+
+    entry->hosts = mem_calloc(n, sizeof(*entry->hosts));
+    for (size_t i = 0; i < n; i++) {
+        struct host_entry *host = &entry->hosts[i];
+
+        host->name = i < n_manage ? entry->rec.manage.items[i] : entry->rec.storage.items[i - n_manage];
+        host->node = entry;
+        host->linked = RB_INSERT(host_tree, hosts_of(store, entry, i), host) == NULL;
+    }
+}
+
+static bool hosts_free(const struct host_tree *tree, const struct store_strs *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        if (find_host(tree, names->items[i]) != NULL) {
+            return false;
+        }
+    }
+    return names->n > 0;
+}
+
+int insert_node(struct store *store, const struct store_node *rec, struct err *reterr)
+{
+    struct cluster_entry *cluster = find_cluster(store, rec->cluster);
+    struct node_entry *entry;
+
+    if (id_is_none(rec->id) || find_node(store, rec->id) != NULL) {
+        return damaged(reterr, "node", rec->id, "no id, or twice");
+    }
+    if (cluster == NULL) {
+        return damaged(reterr, "node", rec->id, "its cluster does not exist");
+    }
+    if (!hosts_free(&store->manage_hosts, &rec->manage) || !hosts_free(&store->storage_hosts, &rec->storage)) {
+        return damaged(reterr, "node", rec->id, "without host names, or they belong to another node");
+    }
+    entry = mem_calloc(1, sizeof(*entry));
+    entry->cluster = cluster;
+    update_node(store, entry, rec);
+    RB_INSERT(node_tree, &store->nodes, entry);
+    RB_INSERT(cluster_node_tree, &cluster->nodes, entry);
+    store->counts.nodes++;
+    return 0;
+}
+
+void update_node(struct store *store, struct node_entry *entry, const struct store_node *next)
+{
+    unlink_hosts(store, entry);
+    record_store(&store->records, KIND_NODE, &entry->record, &entry->rec, next);
+    link_hosts(store, entry);
+}
+
+void remove_node(struct store *store, struct node_entry *entry)
+{
+    CHECK(RB_EMPTY(&entry->devices));
+    unlink_hosts(store, entry);
+    RB_REMOVE(node_tree, &store->nodes, entry);
+    RB_REMOVE(cluster_node_tree, &entry->cluster->nodes, entry);
+    store->counts.nodes--;
+    record_drop(&store->records, &entry->record);
+    free(entry);
+}
+
+/* ---- devices ---- */
+
+int insert_device(struct store *store, const struct store_device *rec, struct err *reterr)
+{
+    struct node_entry *node = find_node(store, rec->node);
+    struct device_entry *entry;
+
+    if (id_is_none(rec->id) || find_device(store, rec->id) != NULL) {
+        return damaged(reterr, "device", rec->id, "no id, or twice");
+    }
+    if (node == NULL) {
+        return damaged(reterr, "device", rec->id, "its node does not exist");
+    }
+    entry = mem_calloc(1, sizeof(*entry));
+    entry->node = node;
+    update_device(store, entry, rec);
+    RB_INSERT(device_tree, &store->devices, entry);
+    RB_INSERT(node_device_tree, &node->devices, entry);
+    store->counts.devices++;
+    return 0;
+}
+
+void update_device(struct store *store, struct device_entry *entry, const struct store_device *next)
+{
+    record_store(&store->records, KIND_DEVICE, &entry->record, &entry->rec, next);
+}
+
+void remove_device(struct store *store, struct device_entry *entry)
+{
+    CHECK(entry->n_charged == 0);
+    RB_REMOVE(device_tree, &store->devices, entry);
+    RB_REMOVE(node_device_tree, &entry->node->devices, entry);
+    store->counts.devices--;
+    record_drop(&store->records, &entry->record);
+    free(entry->metas);
+    free(entry);
+}
+
+static size_t meta_place(const struct device_entry *device, uint64_t meta_kib)
+{
+    size_t low = 0, high = device->n_metas;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (device->metas[middle].meta_kib < meta_kib) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void charge(struct device_entry *device, const struct store_brick *brick)
+{
+    size_t i = meta_place(device, brick->meta_kib);
+
+    device->used_kib += brick->pool_kib + brick->meta_kib;
+    device->n_charged++;
+    if (i < device->n_metas && device->metas[i].meta_kib == brick->meta_kib) {
+        device->metas[i].n++;
+        return;
+    }
+    device->metas = mem_realloc_array(device->metas, device->n_metas + 1, sizeof(*device->metas));
+    memmove(&device->metas[i + 1], &device->metas[i], (device->n_metas - i) * sizeof(*device->metas));
+    device->metas[i] = (struct meta_count){brick->meta_kib, 1};
+    device->n_metas++;
+}
+
+static void discharge(struct device_entry *device, const struct store_brick *brick)
+{
+    size_t i = meta_place(device, brick->meta_kib);
+
+    CHECK(i < device->n_metas && device->metas[i].meta_kib == brick->meta_kib);
+    device->used_kib -= brick->pool_kib + brick->meta_kib;
+    device->n_charged--;
+    device->metas[i].n--;
+    if (device->metas[i].n == 0) {
+        device->n_metas--;
+        memmove(&device->metas[i], &device->metas[i + 1], (device->n_metas - i) * sizeof(*device->metas));
+    }
+}
+
+/* ---- bricks: entries beside the array in their owner's record ---- */
+
+static int id_order(const void *a, const void *b)
+{
+    return id_cmp(a, b);
+}
+
+static bool ids_distinct(const struct store_brick *bricks, size_t n)
+{
+    CLEANUP(free_ptr) struct id *ids = mem_calloc(n, sizeof(*ids));
+
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = bricks[i].id;
+    }
+    qsort(ids, n, sizeof(*ids), id_order);
+    for (size_t i = 1; i < n; i++) {
+        if (id_equal(ids[i - 1], ids[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool bricks_linkable(const struct store *store, const struct store_brick *bricks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct device_entry *device = find_device(store, bricks[i].device);
+
+        if (id_is_none(bricks[i].id) || find_brick(store, bricks[i].id) != NULL || device == NULL ||
+            bricks[i].pool_kib > device->rec.total_kib || bricks[i].meta_kib > device->rec.total_kib) {
+            return false;
+        }
+    }
+    return ids_distinct(bricks, n);
+}
+
+static struct brick_entry *link_bricks(struct store *store, struct volume_entry *volume, struct op_entry *op)
+{
+    size_t n = volume != NULL ? volume->rec.n_bricks : op->rec.n_abandoned;
+    struct brick_entry *entries = n > 0 ? mem_calloc(n, sizeof(*entries)) : NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        struct brick_entry *entry = &entries[i];
+
+        *entry = (struct brick_entry){.volume = volume, .op = op, .index = (uint32_t)i};
+        entry->device = find_device(store, brick_of(entry)->device);
+        CHECK(entry->device != NULL);
+        CHECK(RB_INSERT(brick_tree, &store->bricks, entry) == NULL);
+        if (volume != NULL) {
+            RB_INSERT(device_brick_tree, &entry->device->bricks, entry);
+            store->counts.bricks++;
+        }
+        charge(entry->device, brick_of(entry));
+    }
+    return entries;
+}
+
+static void unlink_bricks(struct store *store, struct brick_entry *entries, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct brick_entry *entry = &entries[i];
+
+        RB_REMOVE(brick_tree, &store->bricks, entry);
+        if (entry->volume != NULL) {
+            RB_REMOVE(device_brick_tree, &entry->device->bricks, entry);
+            store->counts.bricks--;
+        }
+        discharge(entry->device, brick_of(entry));
+    }
+    free(entries);
+}
+
+/* ---- volumes ---- */
+
+int insert_volume(struct store *store, const struct store_volume *rec, struct err *reterr)
+{
+    struct cluster_entry *cluster = find_cluster(store, rec->cluster);
+    struct volume_entry *entry;
+
+    if (id_is_none(rec->id) || find_volume(store, rec->id) != NULL) {
+        return damaged(reterr, "volume", rec->id, "no id, or twice");
+    }
+    if (cluster == NULL || rec->name[0] == '\0' || find_name(cluster, rec->name) != NULL) {
+        return damaged(reterr, "volume", rec->id, "its cluster does not exist, or its name is taken or empty");
+    }
+    if (!bricks_linkable(store, rec->bricks, rec->n_bricks)) {
+        return damaged(reterr, "volume", rec->id, "a brick is on an unknown device, larger than it, or listed twice");
+    }
+    entry = mem_calloc(1, sizeof(*entry));
+    entry->cluster = cluster;
+    update_volume(store, entry, rec);
+    RB_INSERT(volume_tree, &store->volumes, entry);
+    RB_INSERT(cluster_volume_tree, &cluster->volumes, entry);
+    RB_INSERT(name_tree, &cluster->names, entry);
+    cluster->n_volumes++;
+    store->counts.volumes++;
+    entry->bricks = link_bricks(store, entry, NULL);
+    return 0;
+}
+
+void update_volume(struct store *store, struct volume_entry *entry, const struct store_volume *next)
+{
+    record_store(&store->records, KIND_VOLUME, &entry->record, &entry->rec, next);
+}
+
+void remove_volume(struct store *store, struct volume_entry *entry)
+{
+    unlink_bricks(store, entry->bricks, entry->rec.n_bricks);
+    RB_REMOVE(volume_tree, &store->volumes, entry);
+    RB_REMOVE(cluster_volume_tree, &entry->cluster->volumes, entry);
+    RB_REMOVE(name_tree, &entry->cluster->names, entry);
+    entry->cluster->n_volumes--;
+    store->counts.volumes--;
+    record_drop(&store->records, &entry->record);
+    free(entry);
+}
+
+void replace_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
+                    struct op_entry *op, const struct store_operation *next_op)
+{
+    struct store_operation with_old = *next_op;
+    size_t n_old = op->rec.n_abandoned, n_new = volume->rec.n_bricks;
+    CLEANUP(free_ptr) struct store_brick *abandoned = mem_calloc(n_old + n_new, sizeof(*abandoned));
+
+    for (size_t i = 0; i < n_old + n_new; i++) {
+        abandoned[i] = i < n_old ? op->rec.abandoned[i] : volume->rec.bricks[i - n_old];
+    }
+    with_old.abandoned = abandoned;
+    with_old.n_abandoned = n_old + n_new;
+    unlink_bricks(store, op->abandoned, n_old);
+    unlink_bricks(store, volume->bricks, n_new);
+    update_op(store, op, &with_old); /* copies the old bricks before the volume drops them */
+    update_volume(store, volume, next);
+    op->abandoned = link_bricks(store, NULL, op);
+    volume->bricks = link_bricks(store, volume, NULL);
+}
+
+/* ---- operations, jobs, request keys ---- */
+
+int insert_op(struct store *store, const struct store_operation *rec, struct err *reterr)
+{
+    struct op_entry *entry;
+
+    if (id_is_none(rec->id) || find_op(store, rec->id) != NULL || find_job(store, rec->id) != NULL) {
+        return damaged(reterr, "operation", rec->id, "no id, or twice");
+    }
+    if (!bricks_linkable(store, rec->abandoned, rec->n_abandoned)) {
+        return damaged(reterr, "operation", rec->id, "an abandoned brick is on an unknown device, or listed twice");
+    }
+    entry = mem_calloc(1, sizeof(*entry));
+    update_op(store, entry, rec);
+    RB_INSERT(op_tree, &store->ops, entry);
+    store->counts.operations++;
+    entry->abandoned = link_bricks(store, NULL, entry);
+    return 0;
+}
+
+void update_op(struct store *store, struct op_entry *entry, const struct store_operation *next)
+{
+    record_store(&store->records, KIND_OPERATION, &entry->record, &entry->rec, next);
+}
+
+void remove_op(struct store *store, struct op_entry *entry)
+{
+    unlink_bricks(store, entry->abandoned, entry->rec.n_abandoned);
+    RB_REMOVE(op_tree, &store->ops, entry);
+    store->counts.operations--;
+    record_drop(&store->records, &entry->record);
+    free(entry);
+}
+
+int insert_job(struct store *store, const struct store_job *rec, struct err *reterr)
+{
+    struct job_entry *entry;
+
+    if (id_is_none(rec->id) || find_job(store, rec->id) != NULL || find_op(store, rec->id) != NULL) {
+        return damaged(reterr, "job", rec->id, "no id, or twice");
+    }
+    entry = mem_calloc(1, sizeof(*entry));
+    record_store(&store->records, KIND_JOB, &entry->record, &entry->rec, rec);
+    RB_INSERT(job_tree, &store->jobs, entry);
+    RB_INSERT(job_end_tree, &store->jobs_by_end, entry);
+    store->counts.jobs++;
+    return 0;
+}
+
+void remove_job(struct store *store, struct job_entry *entry)
+{
+    RB_REMOVE(job_tree, &store->jobs, entry);
+    RB_REMOVE(job_end_tree, &store->jobs_by_end, entry);
+    store->counts.jobs--;
+    record_drop(&store->records, &entry->record);
+    free(entry);
+}
+
+int insert_key(struct store *store, const struct store_request_key *rec, struct err *reterr)
+{
+    struct key_entry *entry;
+
+    if (rec->key[0] == '\0' || find_key(store, rec->key) != NULL || !id_equal(rec->id, fingerprint_key(rec->key))) {
+        return damaged(reterr, "request key", rec->id, "empty, twice, or not its hash");
+    }
+    entry = mem_calloc(1, sizeof(*entry));
+    record_store(&store->records, KIND_REQUEST_KEY, &entry->record, &entry->rec, rec);
+    RB_INSERT(key_tree, &store->keys, entry);
+    RB_INSERT(key_op_tree, &store->keys_by_op, entry);
+    store->n_keys++;
+    return 0;
+}
+
+void remove_key(struct store *store, struct key_entry *entry)
+{
+    RB_REMOVE(key_tree, &store->keys, entry);
+    RB_REMOVE(key_op_tree, &store->keys_by_op, entry);
+    store->n_keys--;
+    record_drop(&store->records, &entry->record);
+    free(entry);
+}
