@@ -53,15 +53,15 @@ struct api_config {
     uint16_t port;
     bool tls;
     const char *cert_file, *key_file;
-    bool auth;                       /* false only by --disable-auth */
+    bool auth; /* false only by --disable-auth */
     const char *admin_key, *user_key;
-    uint32_t iat_leeway_s;           /* 120 */
-    uint64_t brick_min_kib;          /* for the minimum size check */
-    uint32_t max_inflight;           /* 0: not configured, the store's limit holds */
-    size_t body_max_bytes;           /* 1 MiB */
-    size_t connections_max;          /* 512 */
-    uint32_t request_timeout_ms;     /* how long a request waits for a lease, a leader, a submit: 10000 */
-    const char *forward_ca_file;     /* verify the leader's certificate; NULL with tls: not verified is refused */
+    uint32_t iat_leeway_s;       /* 120 */
+    uint64_t brick_min_kib;      /* for the minimum size check */
+    uint32_t max_inflight;       /* 0: not configured, the store's limit holds */
+    size_t body_max_bytes;       /* 1 MiB */
+    size_t connections_max;      /* 512 */
+    uint32_t request_timeout_ms; /* how long a request waits for a lease, a leader, a submit: 10000 */
+    const char *forward_ca_file; /* verify the leader's certificate; NULL with tls: not verified is refused */
     uint64_t member_id;
 };
 

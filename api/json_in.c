@@ -1,0 +1,373 @@
+/* One record takes the members of every body; a table per route says which of them count. Validation follows parsing,
+ * in the order of the contract: fields by name first, rules between fields after. */
+#include "api/json_in.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json_read.h"
+#include "api/validate.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define LIST_MAX 512
+#define GID_MAX INT64_C(2147483647)
+
+struct record {
+    bool file, block, destroy_data, force_forget, snapshot_enable;
+    int64_t zone, size, gid, replica, data, redundancy;
+    float factor;
+    char *cluster, *node, *name, *state, *health, *change_type, *durability;
+    struct store_strs manage, storage, clusters, options;
+    struct store_tags tags;
+};
+
+#define F(name, type, member)                                         \
+    {                                                                 \
+        name, API_FIELD_##type, offsetof(struct record, member), NULL \
+    }
+#define OBJECT(name, table)              \
+    {                                    \
+        name, API_FIELD_OBJECT, 0, table \
+    }
+#define END                          \
+    {                                \
+        NULL, API_FIELD_END, 0, NULL \
+    }
+
+static const struct api_field cluster_fields[] = {F("file", BOOL, file), F("block", BOOL, block), END};
+static const struct api_field host_fields[] = {F("manage", STRS, manage), F("storage", STRS, storage), END};
+static const struct api_field node_fields[] = {
+    F("zone", INT, zone), OBJECT("hostnames", host_fields), F("cluster", STR, cluster), F("tags", TAGS, tags), END,
+};
+static const struct api_field device_fields[] = {
+    F("name", STR, name), F("node", STR, node), F("tags", TAGS, tags), F("destroydata", BOOL, destroy_data), END,
+};
+static const struct api_field device_delete_fields[] = {F("forceforget", BOOL, force_forget), END};
+static const struct api_field state_fields[] = {F("state", STR, state), F("healcheck", STR, health), END};
+static const struct api_field tags_fields[] = {F("change_type", STR, change_type), F("tags", TAGS, tags), END};
+static const struct api_field replicate_fields[] = {F("replica", INT, replica), END};
+static const struct api_field disperse_fields[] = {F("data", INT, data), F("redundancy", INT, redundancy), END};
+static const struct api_field durability_fields[] = {
+    F("type", STR, durability),
+    OBJECT("replicate", replicate_fields),
+    OBJECT("disperse", disperse_fields),
+    END,
+};
+static const struct api_field snapshot_fields[] = {
+    F("enable", BOOL, snapshot_enable),
+    F("factor", FLOAT, factor),
+    END,
+};
+static const struct api_field volume_fields[] = {
+    F("size", INT, size),
+    F("name", STR, name),
+    F("clusters", STRS, clusters),
+    OBJECT("durability", durability_fields),
+    F("gid", INT, gid),
+    F("glustervolumeoptions", STRS, options),
+    F("block", BOOL, block),
+    OBJECT("snapshot", snapshot_fields),
+    END,
+};
+
+static void record_fini(struct record *record)
+{
+    free(record->cluster);
+    free(record->node);
+    free(record->name);
+    free(record->state);
+    free(record->health);
+    free(record->change_type);
+    free(record->durability);
+    store_strs_fini(&record->manage);
+    store_strs_fini(&record->storage);
+    store_strs_fini(&record->clusters);
+    store_strs_fini(&record->options);
+    store_tags_fini(&record->tags);
+}
+
+static const char *or_empty(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+static char *take_text(char **text)
+{
+    char *taken = TAKE_PTR(*text);
+
+    return taken != NULL ? taken : mem_strdup("");
+}
+
+static void set_text(char **place, char *text)
+{
+    free(*place);
+    *place = text;
+}
+
+/* An id that is well formed but not written as ids are (upper case) names nothing. */
+static struct id parse_id(const char *text)
+{
+    struct id id;
+
+    return id_parse(text, strlen(text), &id) ? id : ID_NONE;
+}
+
+/* ---- the rules, body by body ---- */
+
+static int check_node(struct record *record, struct store_request *request, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf hosts = BUF_INIT;
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+
+    api_invalid_uuid(&list, "cluster", or_empty(record->cluster));
+    api_invalid_hosts(&hosts, "manage", &record->manage);
+    api_invalid_hosts(&hosts, "storage", &record->storage);
+    if (hosts.len > 0) {
+        api_invalid(&list, "hostnames", "(%s.)", buf_str(&hosts));
+    }
+    api_invalid_tags(&list, &record->tags);
+    api_invalid_min_1(&list, "zone", record->zone);
+    if (record->zone > UINT32_MAX) {
+        api_invalid(&list, "zone", "must be no greater than %lu", (unsigned long)UINT32_MAX);
+    }
+    if (list.len > 0) {
+        return api_invalid_end(&list, text);
+    }
+    request->zone = (uint32_t)record->zone;
+    request->cluster = parse_id(record->cluster);
+    store_strs_copy(&request->manage, &record->manage);
+    store_strs_copy(&request->storage, &record->storage);
+    store_tags_copy(&request->tags, &record->tags);
+    return 0;
+}
+
+static int check_device(struct record *record, struct store_request *request, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+
+    if (*or_empty(record->name) == '\0') {
+        api_invalid(&list, "name", "cannot be blank");
+    } else if (!api_device_name_valid(record->name)) {
+        api_invalid(&list, "name", "must be in a valid format");
+    }
+    api_invalid_uuid(&list, "node", or_empty(record->node));
+    api_invalid_tags(&list, &record->tags);
+    if (list.len > 0) {
+        return api_invalid_end(&list, text);
+    }
+    request->node = parse_id(record->node);
+    set_text(&request->device_name, take_text(&record->name));
+    store_tags_copy(&request->tags, &record->tags);
+    request->destroy_data = record->destroy_data;
+    return 0;
+}
+
+static int check_state(struct record *record, struct store_request *request, struct buf *text)
+{
+    static const enum store_state states[] = {STORE_STATE_ONLINE, STORE_STATE_OFFLINE, STORE_STATE_FAILED};
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+    const char *state = or_empty(record->state);
+    const char *health = or_empty(record->health);
+
+    if (*health != '\0' && strcmp(health, "enable") != 0 && strcmp(health, "disable") != 0) {
+        api_invalid(&list, "healcheck", "%s is not valid heal info check", health);
+        return api_invalid_end(&list, text);
+    }
+    for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
+        if (strcmp(state, store_state_name(states[i])) == 0) {
+            request->state = states[i];
+            return 0;
+        }
+    }
+    if (*state == '\0') {
+        api_invalid(&list, "state", "cannot be blank");
+    } else {
+        api_invalid(&list, "state", "%s is not valid state", state);
+    }
+    return api_invalid_end(&list, text);
+}
+
+static int check_tags(struct record *record, struct store_request *request, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+    const char *change = or_empty(record->change_type);
+
+    if (strcmp(change, "set") == 0) {
+        request->tag_change = STORE_TAGS_SET;
+    } else if (strcmp(change, "update") == 0) {
+        request->tag_change = STORE_TAGS_UPDATE;
+    } else if (strcmp(change, "delete") == 0) {
+        request->tag_change = STORE_TAGS_DELETE;
+    } else {
+        api_invalid(&list, "change_type", *change == '\0' ? "cannot be blank" : "must be a valid value");
+    }
+    api_invalid_tags(&list, &record->tags);
+    if (list.len > 0) {
+        return api_invalid_end(&list, text);
+    }
+    store_tags_copy(&request->tags, &record->tags);
+    return 0;
+}
+
+static uint32_t clamp_u32(int64_t value)
+{
+    return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static bool dispersion_valid(int64_t data, int64_t redundancy)
+{
+    return (data == 2 && redundancy == 1) || (data == 4 && redundancy == 2) ||
+           (data == 8 && (redundancy == 3 || redundancy == 4));
+}
+
+static int bad_request(struct buf *text, const char *message)
+{
+    buf_append_str(text, message);
+    return 400;
+}
+
+/* Checks 2 to 7 of heketi-rest.md 6.5. */
+static int check_volume_rules(const struct record *record, struct store_volume_request *volume, struct buf *text)
+{
+    const char *type = or_empty(record->durability);
+
+    if (record->gid < 0) {
+        return bad_request(text, "Bad group id less than zero");
+    }
+    if (record->gid >= GID_MAX) {
+        return bad_request(text, "Bad group id equal or greater than 2**32");
+    }
+    if (*type == '\0' || strcmp(type, "none") == 0) {
+        volume->durability = STORE_NONE;
+    } else if (strcmp(type, "replicate") == 0) {
+        volume->durability = STORE_REPLICATE;
+    } else if (strcmp(type, "disperse") == 0) {
+        volume->durability = STORE_DISPERSE;
+    } else {
+        return bad_request(text, "Unknown durability type");
+    }
+    if (record->snapshot_enable && !(record->factor >= 1.0F && record->factor <= 100.0F)) {
+        return bad_request(text, "Invalid snapshot factor");
+    }
+    if (volume->durability == STORE_REPLICATE && (record->replica < 0 || record->replica > 3)) {
+        return bad_request(text, "Invalid replica value");
+    }
+    if (volume->durability == STORE_DISPERSE && !dispersion_valid(record->data, record->redundancy)) {
+        buf_printf(text, "Invalid dispersion combination: %ld+%ld", (long)record->data, (long)record->redundancy);
+        return 400;
+    }
+    return 0;
+}
+
+static int check_volume(struct record *record, struct api_body *body, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+    struct store_volume_request *volume = &body->request.volume;
+    int status;
+
+    api_invalid_count(&list, "clusters", record->clusters.n, LIST_MAX);
+    api_invalid_count(&list, "glustervolumeoptions", record->options.n, LIST_MAX);
+    if (*or_empty(record->name) != '\0' && !api_volume_name_valid(record->name)) {
+        api_invalid(&list, "name", "must be in a valid format");
+    }
+    api_invalid_min_1(&list, "size", record->size);
+    if (list.len > 0) {
+        return api_invalid_end(&list, text);
+    }
+    status = check_volume_rules(record, volume, text);
+    if (status != 0) {
+        return status;
+    }
+    volume->size_gib = clamp_u32(record->size); /* what does not fit in it does not fit anywhere: No space */
+    set_text(&volume->name, take_text(&record->name));
+    volume->replica = clamp_u32(record->replica);
+    volume->disperse_data = clamp_u32(record->data);
+    volume->redundancy = clamp_u32(record->redundancy);
+    volume->gid = record->gid;
+    store_strs_copy(&volume->options, &record->options);
+    volume->snapshot_enable = record->snapshot_enable;
+    volume->snapshot_factor = record->snapshot_enable ? record->factor : 1.0F;
+    volume->block = record->block;
+    store_strs_copy(&body->clusters, &record->clusters);
+    return 0;
+}
+
+/* ---- one entry per route ---- */
+
+struct shape {
+    enum store_request_type type;
+    const struct api_field *fields; /* NULL: no body */
+    bool optional;                  /* an empty body is as good as {} */
+};
+
+static const struct shape shapes[API_ROUTE_COUNT] = {
+    [API_ROUTE_CLUSTER_CREATE] = {STORE_REQ_CLUSTER_CREATE, cluster_fields, false},
+    [API_ROUTE_CLUSTER_FLAGS] = {STORE_REQ_CLUSTER_FLAGS, cluster_fields, false},
+    [API_ROUTE_CLUSTER_DELETE] = {STORE_REQ_CLUSTER_DELETE, NULL, true},
+    [API_ROUTE_NODE_ADD] = {STORE_REQ_NODE_ADD, node_fields, false},
+    [API_ROUTE_NODE_DELETE] = {STORE_REQ_NODE_DELETE, NULL, true},
+    [API_ROUTE_NODE_STATE] = {STORE_REQ_NODE_STATE, state_fields, false},
+    [API_ROUTE_NODE_TAGS] = {STORE_REQ_NODE_TAGS, tags_fields, false},
+    [API_ROUTE_DEVICE_ADD] = {STORE_REQ_DEVICE_ADD, device_fields, false},
+    [API_ROUTE_DEVICE_DELETE] = {STORE_REQ_DEVICE_DELETE, device_delete_fields, true},
+    [API_ROUTE_DEVICE_STATE] = {STORE_REQ_DEVICE_STATE, state_fields, false},
+    [API_ROUTE_DEVICE_TAGS] = {STORE_REQ_DEVICE_TAGS, tags_fields, false},
+    [API_ROUTE_VOLUME_CREATE] = {STORE_REQ_VOLUME_CREATE, volume_fields, false},
+    [API_ROUTE_VOLUME_DELETE] = {STORE_REQ_VOLUME_DELETE, NULL, true},
+};
+
+static int check(enum api_route route, struct record *record, struct api_body *body, struct buf *text)
+{
+    switch (route) {
+    case API_ROUTE_CLUSTER_CREATE:
+    case API_ROUTE_CLUSTER_FLAGS:
+        body->request.file = record->file;
+        body->request.block = record->block;
+        return 0;
+    case API_ROUTE_NODE_ADD:
+        return check_node(record, &body->request, text);
+    case API_ROUTE_NODE_STATE:
+    case API_ROUTE_DEVICE_STATE:
+        return check_state(record, &body->request, text);
+    case API_ROUTE_NODE_TAGS:
+    case API_ROUTE_DEVICE_TAGS:
+        return check_tags(record, &body->request, text);
+    case API_ROUTE_DEVICE_ADD:
+        return check_device(record, &body->request, text);
+    case API_ROUTE_DEVICE_DELETE:
+        body->request.force_forget = record->force_forget;
+        return 0;
+    case API_ROUTE_VOLUME_CREATE:
+        return check_volume(record, body, text);
+    default:
+        return 0;
+    }
+}
+
+bool api_body_wanted(enum api_route route)
+{
+    return shapes[route].type != 0;
+}
+
+int api_body_read(enum api_route route, const char *json, size_t len, struct api_body *ret_body, struct buf *text)
+{
+    CLEANUP(record_fini) struct record record = {0};
+    const struct shape *shape = &shapes[route];
+
+    CHECK(api_body_wanted(route));
+    memset(ret_body, 0, sizeof(*ret_body));
+    store_request_init(&ret_body->request, shape->type);
+    if (shape->fields != NULL && !(shape->optional && len == 0) &&
+        api_json_read(json, len, API_JSON_WHOLE, shape->fields, &record, NULL) != 0) {
+        buf_append_str(text, "request unable to be parsed");
+        return 422;
+    }
+    return check(route, &record, ret_body, text);
+}
+
+void api_body_fini(struct api_body *body)
+{
+    store_request_fini(&body->request);
+    store_strs_fini(&body->clusters);
+}

@@ -1,0 +1,482 @@
+#include "api/json_out.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json_scan.h"
+#include "store/base/mem.h"
+
+/* ---- visibility ---- */
+
+static bool pending_is(const struct store *store, struct id pending, enum store_op_type type)
+{
+    const struct store_operation *op = id_is_none(pending) ? NULL : store_operation(store, pending);
+
+    return op != NULL && op->type == type;
+}
+
+bool api_node_visible(const struct store *store, const struct store_node *node)
+{
+    return !pending_is(store, node->pending, STORE_OP_NODE_ADD);
+}
+
+bool api_device_visible(const struct store *store, const struct store_device *device)
+{
+    return !pending_is(store, device->pending, STORE_OP_DEVICE_ADD);
+}
+
+bool api_volume_visible(const struct store_volume *volume)
+{
+    return id_is_none(volume->pending);
+}
+
+/* ---- values ---- */
+
+/* Go's encoder: HTML characters and the two line separators are escaped, invalid UTF-8 becomes U+FFFD. */
+void api_out_string(struct buf *buf, const char *text)
+{
+    size_t left = strlen(text);
+
+    buf_append_char(buf, '"');
+    while (left > 0) {
+        unsigned char c = (unsigned char)*text;
+        size_t len = api_utf8_len((const unsigned char *)text, left);
+
+        if (c == '"' || c == '\\') {
+            buf_append_char(buf, '\\');
+            buf_append_char(buf, *text);
+        } else if (c == '\n') {
+            buf_append_str(buf, "\\n");
+        } else if (c == '\r') {
+            buf_append_str(buf, "\\r");
+        } else if (c == '\t') {
+            buf_append_str(buf, "\\t");
+        } else if (c < 0x20 || c == '<' || c == '>' || c == '&') {
+            buf_printf(buf, "\\u%04x", c);
+        } else if (strncmp(text, "\xe2\x80\xa8", 3) == 0 || strncmp(text, "\xe2\x80\xa9", 3) == 0) {
+            buf_printf(buf, "\\u202%c", (unsigned char)text[2] == 0xa8 ? '8' : '9');
+        } else if (len == 0) {
+            buf_append_str(buf, "\\ufffd");
+        } else {
+            buf_append(buf, text, len);
+        }
+        text += len > 0 ? len : 1;
+        left -= len > 0 ? len : 1;
+    }
+    buf_append_char(buf, '"');
+}
+
+/* ,"name": or "name": for the first member. */
+static void member(struct buf *buf, const char *name)
+{
+    char last = buf->data[buf->len - 1];
+
+    buf_printf(buf, "%s\"%s\":", last == '{' ? "" : ",", name);
+}
+
+static void member_string(struct buf *buf, const char *name, const char *text)
+{
+    member(buf, name);
+    api_out_string(buf, text);
+}
+
+static void member_id(struct buf *buf, const char *name, struct id id)
+{
+    member(buf, name);
+    buf_printf(buf, "\"%s\"", id_text(id).text);
+}
+
+static void member_u64(struct buf *buf, const char *name, uint64_t value)
+{
+    member(buf, name);
+    buf_printf(buf, "%lu", (unsigned long)value);
+}
+
+static void member_bool(struct buf *buf, const char *name, bool value)
+{
+    member(buf, name);
+    buf_append_str(buf, value ? "true" : "false");
+}
+
+static void member_strs(struct buf *buf, const char *name, const struct store_strs *strs)
+{
+    member(buf, name);
+    buf_append_char(buf, '[');
+    for (size_t i = 0; i < strs->n; i++) {
+        if (i > 0) {
+            buf_append_char(buf, ',');
+        }
+        api_out_string(buf, strs->items[i]);
+    }
+    buf_append_char(buf, ']');
+}
+
+static void list_id(struct buf *buf, struct id id)
+{
+    buf_printf(buf, "%s\"%s\"", buf->data[buf->len - 1] == '[' ? "" : ",", id_text(id).text);
+}
+
+static void list_comma(struct buf *buf)
+{
+    if (buf->data[buf->len - 1] != '[') {
+        buf_append_char(buf, ',');
+    }
+}
+
+void api_out_tags(struct buf *buf, const struct store_tags *tags)
+{
+    buf_append_char(buf, '{');
+    for (size_t i = 0; i < tags->n; i++) {
+        if (i > 0) {
+            buf_append_char(buf, ',');
+        }
+        api_out_string(buf, tags->items[i].name);
+        buf_append_char(buf, ':');
+        api_out_string(buf, tags->items[i].value);
+    }
+    buf_append_char(buf, '}');
+}
+
+static void member_tags(struct buf *buf, const struct store_tags *tags)
+{
+    if (tags->n > 0) {
+        member(buf, "tags");
+        api_out_tags(buf, tags);
+    }
+}
+
+/* The shortest decimal that reads back as the same 32-bit float. */
+static void append_float(struct buf *buf, float value)
+{
+    char text[32] = "";
+
+    for (int digits = 1; digits <= 9; digits++) {
+        (void)snprintf(text, sizeof(text), "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) {
+            break;
+        }
+    }
+    if (strchr(text, 'e') != NULL) {
+        (void)snprintf(text, sizeof(text), "%.0f", (double)value); /* 100 at one digit is 1e+02 */
+    }
+    buf_append_str(buf, text);
+}
+
+/* ---- clusters, nodes, devices ---- */
+
+void api_out_cluster(struct buf *buf, const struct store *store, const struct store_cluster *cluster)
+{
+    const struct store_node *node = NULL;
+    const struct store_volume *volume = NULL;
+
+    buf_append_char(buf, '{');
+    member_id(buf, "id", cluster->id);
+    member(buf, "nodes");
+    buf_append_char(buf, '[');
+    while ((node = store_cluster_node_next(store, cluster->id, node)) != NULL) {
+        if (api_node_visible(store, node)) {
+            list_id(buf, node->id);
+        }
+    }
+    buf_append_char(buf, ']');
+    member(buf, "volumes");
+    buf_append_char(buf, '[');
+    while ((volume = store_cluster_volume_next(store, cluster->id, volume)) != NULL) {
+        if (api_volume_visible(volume)) {
+            list_id(buf, volume->id);
+        }
+    }
+    buf_append_char(buf, ']');
+    member_bool(buf, "block", cluster->block);
+    member_bool(buf, "file", cluster->file);
+    member(buf, "blockvolumes");
+    buf_append_str(buf, "[]}");
+}
+
+void api_out_cluster_list(struct buf *buf, const struct store *store)
+{
+    const struct store_cluster *cluster = NULL;
+
+    buf_append_str(buf, "{\"clusters\":[");
+    while ((cluster = store_cluster_next(store, cluster)) != NULL) {
+        list_id(buf, cluster->id);
+    }
+    buf_append_str(buf, "]}");
+}
+
+static void out_brick(struct buf *buf, const struct store *store, const struct store_brick *brick)
+{
+    CLEANUP(free_ptr) char *path = store_brick_path(brick);
+    const struct store_device *device = store_device(store, brick->device);
+
+    buf_append_char(buf, '{');
+    member_id(buf, "id", brick->id);
+    member_string(buf, "path", path);
+    member_id(buf, "device", brick->device);
+    member_id(buf, "node", device != NULL ? device->node : ID_NONE);
+    member_id(buf, "volume", brick->volume);
+    member_u64(buf, "size", brick->size_kib);
+    buf_append_char(buf, '}');
+}
+
+void api_out_device(struct buf *buf, const struct store *store, const struct store_device *device)
+{
+    const struct store_brick *brick = NULL;
+    uint64_t used_kib = store_device_used_kib(store, device->id);
+
+    buf_append_char(buf, '{');
+    member_string(buf, "name", device->name);
+    member_tags(buf, &device->tags);
+    member(buf, "storage");
+    buf_append_char(buf, '{');
+    member_u64(buf, "total", device->total_kib);
+    member_u64(buf, "free", device->total_kib > used_kib ? device->total_kib - used_kib : 0);
+    member_u64(buf, "used", used_kib);
+    buf_append_char(buf, '}');
+    member_id(buf, "id", device->id);
+    if (device->paths.n > 0) {
+        member_strs(buf, "paths", &device->paths);
+    }
+    if (*device->pv_uuid != '\0') {
+        member_string(buf, "pv_uuid", device->pv_uuid);
+    }
+    member_string(buf, "state", store_state_name(device->state));
+    member(buf, "bricks");
+    buf_append_char(buf, '[');
+    while ((brick = store_device_brick_next(store, device->id, brick)) != NULL) {
+        list_comma(buf);
+        out_brick(buf, store, brick);
+    }
+    buf_append_str(buf, "]}");
+}
+
+void api_out_node(struct buf *buf, const struct store *store, const struct store_node *node)
+{
+    const struct store_device *device = NULL;
+
+    buf_append_char(buf, '{');
+    member_u64(buf, "zone", node->zone);
+    member(buf, "hostnames");
+    buf_append_char(buf, '{');
+    member_strs(buf, "manage", &node->manage);
+    member_strs(buf, "storage", &node->storage);
+    buf_append_char(buf, '}');
+    member_id(buf, "cluster", node->cluster);
+    member_tags(buf, &node->tags);
+    member_id(buf, "id", node->id);
+    member_string(buf, "state", store_state_name(node->state));
+    member(buf, "devices");
+    buf_append_char(buf, '[');
+    while ((device = store_node_device_next(store, node->id, device)) != NULL) {
+        if (api_device_visible(store, device)) {
+            list_comma(buf);
+            api_out_device(buf, store, device);
+        }
+    }
+    buf_append_str(buf, "]}");
+}
+
+/* ---- volumes ---- */
+
+static void member_durability(struct buf *buf, const struct store_volume *volume)
+{
+    member(buf, "durability");
+    buf_append_char(buf, '{');
+    member_string(buf, "type", store_durability_name(volume->durability));
+    member(buf, "replicate");
+    buf_append_char(buf, '{');
+    if (volume->replica != 0) {
+        member_u64(buf, "replica", volume->replica);
+    }
+    buf_append_char(buf, '}');
+    member(buf, "disperse");
+    buf_append_char(buf, '{');
+    if (volume->disperse_data != 0) {
+        member_u64(buf, "data", volume->disperse_data);
+    }
+    if (volume->redundancy != 0) {
+        member_u64(buf, "redundancy", volume->redundancy);
+    }
+    buf_append_str(buf, "}}");
+}
+
+/* Computed from the cluster's nodes of this moment, so that it is never stale. */
+static void member_mount(struct buf *buf, const struct store *store, const struct store_volume *volume)
+{
+    CLEANUP(buf_fini) struct buf device = BUF_INIT;
+    CLEANUP(buf_fini) struct buf backup = BUF_INIT;
+    const struct store_node *node = NULL;
+    bool first = true;
+
+    member(buf, "mount");
+    buf_append_str(buf, "{\"glusterfs\":{\"hosts\":[");
+    while ((node = store_cluster_node_next(store, volume->cluster, node)) != NULL) {
+        if (!id_is_none(node->pending) || node->storage.n == 0) {
+            continue;
+        }
+        list_comma(buf);
+        api_out_string(buf, node->storage.items[0]);
+        if (first) {
+            buf_printf(&device, "%s:%s", node->storage.items[0], volume->name);
+        } else {
+            buf_printf(&backup, "%s%s", backup.len > 0 ? "," : "", node->storage.items[0]);
+        }
+        first = false;
+    }
+    if (first) {
+        buf_printf(&device, ":%s", volume->name);
+    }
+    buf_append_char(buf, ']');
+    member_string(buf, "device", buf_str(&device));
+    buf_append_str(buf, ",\"options\":{\"backup-volfile-servers\":");
+    api_out_string(buf, buf_str(&backup));
+    buf_append_str(buf, "}}}");
+}
+
+/* A block hosting volume keeps 2 % back. */
+static void member_blockinfo(struct buf *buf, const struct store_volume *volume)
+{
+    uint64_t free_gib = (uint64_t)volume->size_gib * 98 / 100;
+
+    member(buf, "blockinfo");
+    buf_append_char(buf, '{');
+    if (volume->block && free_gib > 0) {
+        member_u64(buf, "freesize", free_gib);
+    }
+    if (volume->block && volume->size_gib > free_gib) {
+        member_u64(buf, "reservedsize", volume->size_gib - free_gib);
+    }
+    buf_append_char(buf, '}');
+}
+
+static int compare_bricks(const void *a, const void *b)
+{
+    const struct store_brick *const *x = a;
+    const struct store_brick *const *y = b;
+
+    return id_cmp(&(*x)->id, &(*y)->id);
+}
+
+/* The volume's bricks by id (the record has them in replica-set order). */
+static const struct store_brick **bricks_by_id(const struct store_volume *volume)
+{
+    const struct store_brick **bricks = mem_calloc(volume->n_bricks + 1, sizeof(struct store_brick *));
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        bricks[i] = &volume->bricks[i];
+    }
+    qsort(bricks, volume->n_bricks, sizeof(*bricks), compare_bricks);
+    return bricks;
+}
+
+void api_out_volume(struct buf *buf, const struct store *store, const struct store_volume *volume)
+{
+    const struct store_brick **bricks = bricks_by_id(volume);
+
+    buf_append_char(buf, '{');
+    member_u64(buf, "size", volume->size_gib);
+    member_string(buf, "name", volume->name);
+    member_durability(buf, volume);
+    if (volume->gid != 0) {
+        member_u64(buf, "gid", (uint64_t)volume->gid);
+    }
+    if (volume->options.n > 0) {
+        member_strs(buf, "glustervolumeoptions", &volume->options);
+    }
+    if (volume->block) {
+        member_bool(buf, "block", true);
+    }
+    member(buf, "snapshot");
+    buf_append_char(buf, '{');
+    member_bool(buf, "enable", volume->snapshot_enable);
+    member(buf, "factor");
+    append_float(buf, volume->snapshot_factor);
+    buf_append_char(buf, '}');
+    member_id(buf, "id", volume->id);
+    member_id(buf, "cluster", volume->cluster);
+    member_mount(buf, store, volume);
+    member_blockinfo(buf, volume);
+    member(buf, "bricks");
+    buf_append_char(buf, '[');
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        list_comma(buf);
+        out_brick(buf, store, bricks[i]);
+    }
+    buf_append_str(buf, "]}");
+    free(bricks);
+}
+
+void api_out_volume_list(struct buf *buf, const struct store *store)
+{
+    const struct store_volume *volume = NULL;
+
+    buf_append_str(buf, "{\"volumes\":[");
+    while ((volume = store_volume_next(store, volume)) != NULL) {
+        if (api_volume_visible(volume)) {
+            list_id(buf, volume->id);
+        }
+    }
+    buf_append_str(buf, "]}");
+}
+
+/* ---- operations ---- */
+
+void api_out_operations(struct buf *buf, const struct store *store)
+{
+    size_t count = store_counts(store).operations;
+
+    /* None is ever stale or left failed: each is carried on, whatever dies. */
+    buf_printf(buf, "{\"total\":%zu,\"in_flight\":%zu,\"stale\":0,\"failed\":0,\"new\":%zu}", count, count, count);
+}
+
+static void out_pending_head(struct buf *buf, const struct store_operation *op, const char *sub_status)
+{
+    buf_append_char(buf, '{');
+    member_id(buf, "id", op->id);
+    member_string(buf, "type_name", store_op_type_name(op->type));
+    member_string(buf, "status", "");
+    member_string(buf, "sub_status", sub_status);
+}
+
+void api_out_pending_list(struct buf *buf, const struct store *store)
+{
+    const struct store_operation *op = NULL;
+
+    buf_append_str(buf, "{\"pendingoperations\":[");
+    while ((op = store_operation_next(store, op)) != NULL) {
+        list_comma(buf);
+        out_pending_head(buf, op, "in-flight");
+        buf_append_char(buf, '}');
+    }
+    buf_append_str(buf, "]}");
+}
+
+static void out_change(struct buf *buf, struct id id, const char *description)
+{
+    list_comma(buf);
+    buf_printf(buf, "{\"id\":\"%s\",\"description\":\"%s\"}", id_text(id).text, description);
+}
+
+void api_out_pending(struct buf *buf, const struct store *store, const struct store_operation *op, const char *steps)
+{
+    const struct store_volume *volume = store_volume(store, op->target);
+    bool create = op->type == STORE_OP_CREATE_VOLUME;
+
+    out_pending_head(buf, op, "");
+    member(buf, "changes");
+    buf_append_char(buf, '[');
+    if (create || op->type == STORE_OP_DELETE_VOLUME) {
+        for (size_t i = 0; volume != NULL && i < volume->n_bricks; i++) {
+            out_change(buf, volume->bricks[i].id, create ? "Add brick" : "Delete brick");
+        }
+        out_change(buf, op->target, create ? "Add volume" : "Delete volume");
+    } else {
+        out_change(buf, op->target, store_op_type_name(op->type));
+    }
+    buf_append_char(buf, ']');
+    if (steps != NULL) {
+        member(buf, "steps");
+        buf_append_str(buf, steps);
+    }
+    buf_append_char(buf, '}');
+}

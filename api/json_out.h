@@ -1,0 +1,28 @@
+/* What clients see of the store, as JSON text in Heketi's member order (heketi-rest.md 3.3, 6). Pure.
+ * Everything appends; none writes the final LF. */
+#ifndef HECATE_API_JSON_OUT_H
+#define HECATE_API_JSON_OUT_H
+
+#include "store/base/buf.h"
+#include "store/store.h"
+
+/* A node or device that is being added is not there yet; one that is being deleted still is. A volume is there only
+ * between its operations. */
+bool api_node_visible(const struct store *store, const struct store_node *node);
+bool api_device_visible(const struct store *store, const struct store_device *device);
+bool api_volume_visible(const struct store_volume *volume);
+
+void api_out_string(struct buf *buf, const char *text);
+void api_out_tags(struct buf *buf, const struct store_tags *tags);
+void api_out_cluster(struct buf *buf, const struct store *store, const struct store_cluster *cluster);
+void api_out_cluster_list(struct buf *buf, const struct store *store);
+void api_out_node(struct buf *buf, const struct store *store, const struct store_node *node);
+void api_out_device(struct buf *buf, const struct store *store, const struct store_device *device);
+void api_out_volume(struct buf *buf, const struct store *store, const struct store_volume *volume);
+void api_out_volume_list(struct buf *buf, const struct store *store);
+void api_out_operations(struct buf *buf, const struct store *store);
+void api_out_pending_list(struct buf *buf, const struct store *store);
+/* steps (may be NULL): a JSON text that is added as the member "steps". */
+void api_out_pending(struct buf *buf, const struct store *store, const struct store_operation *op, const char *steps);
+
+#endif

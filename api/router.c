@@ -1,0 +1,119 @@
+#include "api/router.h"
+
+#include <string.h>
+
+struct entry {
+    enum api_route route;
+    const char *method;
+    const char *pattern; /* {} stands for one or more hex digits */
+};
+
+static const struct entry open_table[] = {
+    {API_ROUTE_HELLO, "GET", "/hello"},           {API_ROUTE_LIVEZ, "GET", "/livez"},
+    {API_ROUTE_READYZ, "GET", "/readyz"},         {API_ROUTE_STATUS, "GET", "/cluster/status"},
+    {API_ROUTE_LEADER, "GET", "/cluster/leader"},
+};
+
+static const struct entry table[] = {
+    {API_ROUTE_QUEUE, "GET", "/queue/{}"},
+    {API_ROUTE_CLUSTER_CREATE, "POST", "/clusters"},
+    {API_ROUTE_CLUSTER_LIST, "GET", "/clusters"},
+    {API_ROUTE_CLUSTER_INFO, "GET", "/clusters/{}"},
+    {API_ROUTE_CLUSTER_FLAGS, "POST", "/clusters/{}/flags"},
+    {API_ROUTE_CLUSTER_DELETE, "DELETE", "/clusters/{}"},
+    {API_ROUTE_NODE_ADD, "POST", "/nodes"},
+    {API_ROUTE_NODE_INFO, "GET", "/nodes/{}"},
+    {API_ROUTE_NODE_DELETE, "DELETE", "/nodes/{}"},
+    {API_ROUTE_NODE_STATE, "POST", "/nodes/{}/state"},
+    {API_ROUTE_NODE_TAGS, "POST", "/nodes/{}/tags"},
+    {API_ROUTE_DEVICE_ADD, "POST", "/devices"},
+    {API_ROUTE_DEVICE_INFO, "GET", "/devices/{}"},
+    {API_ROUTE_DEVICE_DELETE, "DELETE", "/devices/{}"},
+    {API_ROUTE_DEVICE_STATE, "POST", "/devices/{}/state"},
+    {API_ROUTE_DEVICE_TAGS, "POST", "/devices/{}/tags"},
+    {API_ROUTE_VOLUME_CREATE, "POST", "/volumes"},
+    {API_ROUTE_VOLUME_LIST, "GET", "/volumes"},
+    {API_ROUTE_VOLUME_INFO, "GET", "/volumes/{}"},
+    {API_ROUTE_VOLUME_DELETE, "DELETE", "/volumes/{}"},
+    {API_ROUTE_OPERATIONS, "GET", "/operations"},
+    {API_ROUTE_PENDING_LIST, "GET", "/operations/pending"},
+    {API_ROUTE_PENDING_INFO, "GET", "/operations/pending/{}"},
+};
+
+#define TABLE_SIZE (sizeof(table) / sizeof(*table))
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool text_is(const char *text, size_t len, const char *other)
+{
+    return strlen(other) == len && memcmp(text, other, len) == 0;
+}
+
+/* Does the whole path match? The id's place goes to *ret_id. */
+static bool pattern_match(const char *pattern, const char *path, size_t len, const char **ret_id, size_t *ret_id_len)
+{
+    size_t at = 0;
+
+    *ret_id = NULL;
+    *ret_id_len = 0;
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern == '{') {
+            size_t start = at;
+
+            while (at < len && is_hex(path[at])) {
+                at++;
+            }
+            if (at == start) {
+                return false;
+            }
+            *ret_id = path + start;
+            *ret_id_len = at - start;
+            pattern++; /* the closing brace */
+        } else {
+            if (at >= len || path[at] != *pattern) {
+                return false;
+            }
+            at++;
+        }
+    }
+    return at == len;
+}
+
+enum api_route api_route_open(const char *method, size_t method_len, const char *path, size_t path_len)
+{
+    for (size_t i = 0; i < sizeof(open_table) / sizeof(*open_table); i++) {
+        if (text_is(method, method_len, open_table[i].method) && text_is(path, path_len, open_table[i].pattern)) {
+            return open_table[i].route;
+        }
+    }
+    return API_ROUTE_NONE;
+}
+
+struct api_match api_route_match(const char *method, size_t method_len, const char *path, size_t path_len)
+{
+    bool slash = path_len > 1 && path[path_len - 1] == '/';
+    struct api_match match = {.kind = API_MATCH_NOT_FOUND};
+
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        const char *id;
+        size_t id_len;
+
+        if (!pattern_match(table[i].pattern, path, slash ? path_len - 1 : path_len, &id, &id_len)) {
+            continue;
+        }
+        if (!text_is(method, method_len, table[i].method)) {
+            match.kind = API_MATCH_NO_METHOD;
+            continue;
+        }
+        return (struct api_match){
+            .kind = slash ? API_MATCH_SLASH : API_MATCH_ROUTE,
+            .route = table[i].route,
+            .id = id,
+            .id_len = id_len,
+        };
+    }
+    return match;
+}

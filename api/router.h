@@ -1,0 +1,63 @@
+/* The route table: method and decoded, clean path to a route. Pure. */
+#ifndef HECATE_API_ROUTER_H
+#define HECATE_API_ROUTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum api_route {
+    API_ROUTE_NONE = 0,
+    /* without token */
+    API_ROUTE_HELLO,
+    API_ROUTE_LIVEZ,
+    API_ROUTE_READYZ,
+    API_ROUTE_STATUS,
+    API_ROUTE_LEADER,
+    /* with token */
+    API_ROUTE_QUEUE,
+    API_ROUTE_CLUSTER_CREATE,
+    API_ROUTE_CLUSTER_LIST,
+    API_ROUTE_CLUSTER_INFO,
+    API_ROUTE_CLUSTER_FLAGS,
+    API_ROUTE_CLUSTER_DELETE,
+    API_ROUTE_NODE_ADD,
+    API_ROUTE_NODE_INFO,
+    API_ROUTE_NODE_DELETE,
+    API_ROUTE_NODE_STATE,
+    API_ROUTE_NODE_TAGS,
+    API_ROUTE_DEVICE_ADD,
+    API_ROUTE_DEVICE_INFO,
+    API_ROUTE_DEVICE_DELETE,
+    API_ROUTE_DEVICE_STATE,
+    API_ROUTE_DEVICE_TAGS,
+    API_ROUTE_VOLUME_CREATE,
+    API_ROUTE_VOLUME_LIST,
+    API_ROUTE_VOLUME_INFO,
+    API_ROUTE_VOLUME_DELETE,
+    API_ROUTE_OPERATIONS,
+    API_ROUTE_PENDING_LIST,
+    API_ROUTE_PENDING_INFO,
+    API_ROUTE_COUNT,
+};
+
+enum api_match_kind {
+    API_MATCH_ROUTE,     /* route, id */
+    API_MATCH_SLASH,     /* the path without its trailing slash is a route: 301 */
+    API_MATCH_NO_METHOD, /* 405 */
+    API_MATCH_NOT_FOUND, /* 404 */
+};
+
+struct api_match {
+    enum api_match_kind kind;
+    enum api_route route;
+    const char *id; /* the hex digits in the path, not necessarily an id; points into path; NULL when there is none */
+    size_t id_len;
+};
+
+/* Routes that everybody may read, only with GET and only by this exact path; NONE for everything else. */
+enum api_route api_route_open(const char *method, size_t method_len, const char *path, size_t path_len);
+
+/* The rest. */
+struct api_match api_route_match(const char *method, size_t method_len, const char *path, size_t path_len);
+
+#endif

@@ -1,0 +1,199 @@
+#include "api/validate.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "api/json_in.h"
+#include "store/base/mem.h"
+
+#define TAGS_MAX 32
+#define TAG_NAME_MAX 32
+#define TAG_VALUE_MAX 64
+#define LABEL_MAX 63
+#define HOSTS_MAX 64
+#define HOST_MAX 255
+
+void api_invalid(struct buf *list, const char *field, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    int len;
+
+    buf_printf(list, "%s%s: ", list->len > 0 ? "; " : "", field);
+    va_start(args, fmt);
+    len = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (len < (int)sizeof(text)) {
+        buf_append_str(list, text);
+    } else {
+        CLEANUP(free_ptr) char *longer = mem_alloc((size_t)len + 1);
+
+        va_start(args, fmt);
+        (void)vsnprintf(longer, (size_t)len + 1, fmt, args);
+        va_end(args);
+        buf_append_str(list, longer);
+    }
+}
+
+int api_invalid_end(const struct buf *list, struct buf *text)
+{
+    buf_append_str(text, "validation failed: ");
+    buf_append(text, list->data, list->len);
+    buf_append_char(text, '.');
+    return 400;
+}
+
+void api_invalid_min_1(struct buf *list, const char *field, int64_t value)
+{
+    if (value == 0) {
+        api_invalid(list, field, "cannot be blank");
+    } else if (value < 1) {
+        api_invalid(list, field, "must be no less than 1");
+    }
+}
+
+void api_invalid_uuid(struct buf *list, const char *field, const char *value)
+{
+    if (*value == '\0') {
+        api_invalid(list, field, "cannot be blank");
+    } else if (strlen(value) != ID_TEXT_LEN || value[strspn(value, "0123456789abcdefABCDEF")] != '\0') {
+        api_invalid(list, field, "%s is not a valid UUID", value);
+    }
+}
+
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool is_label_char(char c)
+{
+    return is_alnum(c) || c == '_' || c == '-';
+}
+
+/* Labels joined by dots, nothing else. */
+static bool labels_valid(const char *name, size_t len)
+{
+    size_t label = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] == '.') {
+            if (label == 0) {
+                return false;
+            }
+            label = 0;
+        } else if (!is_label_char(name[i]) || (label == 0 && name[i] == '-') || ++label > LABEL_MAX) {
+            return false;
+        }
+    }
+    return label > 0;
+}
+
+bool api_host_valid(const char *host)
+{
+    size_t len = strlen(host);
+    size_t without_dots = len;
+    unsigned char address[sizeof(struct in6_addr)];
+
+    if (inet_pton(AF_INET6, host, address) == 1) {
+        return true;
+    }
+    for (size_t i = 0; i < len; i++) {
+        without_dots -= host[i] == '.';
+    }
+    if (len == 0 || without_dots > HOST_MAX) {
+        return false;
+    }
+    if (labels_valid(host, len)) {
+        return true;
+    }
+    return (host[len - 1] == '.' || host[len - 1] == '_') && labels_valid(host, len - 1);
+}
+
+bool api_invalid_count(struct buf *list, const char *field, size_t n, size_t max)
+{
+    if (n > max) {
+        api_invalid(list, field, "too many items specified (%zu), up to %zu supported", n, max);
+    }
+    return n > max;
+}
+
+void api_invalid_hosts(struct buf *list, const char *field, const struct store_strs *hosts)
+{
+    CLEANUP(buf_fini) struct buf all = BUF_INIT;
+    bool valid = true;
+
+    if (hosts->n == 0) {
+        api_invalid(list, field, "cannot be blank");
+        return;
+    }
+    if (api_invalid_count(list, field, hosts->n, HOSTS_MAX)) {
+        return;
+    }
+    for (size_t i = 0; i < hosts->n; i++) {
+        valid = valid && api_host_valid(hosts->items[i]);
+        buf_printf(&all, "%s%s", i > 0 ? " " : "", hosts->items[i]);
+    }
+    if (!valid) {
+        api_invalid(list, field, "[%s] is not a valid %s hostname", buf_str(&all), field);
+    }
+}
+
+static size_t count_characters(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text != '\0'; text++) {
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+static bool all_in(const char *text, const char *extra)
+{
+    for (; *text != '\0'; text++) {
+        if (!is_alnum(*text) && strchr(extra, *text) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void api_invalid_tags(struct buf *list, const struct store_tags *tags)
+{
+    if (tags->n > TAGS_MAX) {
+        api_invalid(list, "tags", "too many tags specified (%zu), up to %d supported", tags->n, TAGS_MAX);
+        return;
+    }
+    for (size_t i = 0; i < tags->n; i++) {
+        const char *name = tags->items[i].name;
+
+        if (*name == '\0') {
+            api_invalid(list, "tags", "tag names may not be empty");
+            return;
+        }
+        if (count_characters(name) > TAG_NAME_MAX) {
+            api_invalid(list, "tags", "tag name %s: the length must be between 1 and %d", name, TAG_NAME_MAX);
+            return;
+        }
+        if (count_characters(tags->items[i].value) > TAG_VALUE_MAX) {
+            api_invalid(list, "tags", "value of tag %s: the length must be no more than %d", name, TAG_VALUE_MAX);
+            return;
+        }
+        if (!all_in(name, "_.-")) {
+            api_invalid(list, "tags", "invalid characters in tag name %s", name);
+            return;
+        }
+    }
+}
+
+bool api_device_name_valid(const char *name)
+{
+    return name[0] == '/' && name[1] != '\0' && all_in(name + 1, "_.:/-");
+}
+
+bool api_volume_name_valid(const char *name)
+{
+    return *name != '\0' && all_in(name, "_-");
+}
