@@ -1,0 +1,432 @@
+/* store_check: every invariant of the records, every index against the records, every encoding against its record. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/mem.h"
+#include "store/store_priv.h"
+
+#define BROKEN(what, id, why) err_set(reterr, E_DAMAGED, "%s %s: %s", (what), id_text(id).text, (why))
+
+/* RB_FOREACH wants a head that may change; nothing here changes one. */
+#define EACH(e, tree, head) \
+    for ((e) = RB_MIN(tree, (struct tree *)(uintptr_t)(head)); (e) != NULL; (e) = RB_NEXT(tree, NULL, e))
+
+/* An object is pending if and only if an operation has it as its target, of one of two types. */
+static bool pending_ok(const struct store *store, struct id pending, struct id target, enum store_op_type add,
+                       enum store_op_type delete)
+{
+    const struct op_entry *op = find_op(store, pending);
+
+    return id_is_none(pending) ||
+           (op != NULL && id_equal(op->rec.target, target) && (op->rec.type == add || op->rec.type == delete));
+}
+
+/* ---- encodings and digest ---- */
+
+static int check_record(struct record_set *set, const struct record *record, enum record_kind kind, const void *rec,
+                        struct err *reterr)
+{
+    const struct blob *blob = record->blob;
+    struct buf buf = BUF_INIT;
+    struct store_digest hash;
+    struct id id;
+    int rc = 0;
+
+    memcpy(&id, rec, sizeof(id));
+    schema_encode(record_schema(kind), rec, &buf);
+    if (blob == NULL || record->slot >= set->n || set->blobs[record->slot] != blob ||
+        set->owners[record->slot] != record || blob->kind != kind || !id_equal(blob->id, id)) {
+        rc = BROKEN(record_schema(kind)->name, id, "is not where the records are listed");
+    } else if (blob->len != buf.len || memcmp(blob->data, buf.data, buf.len) != 0) {
+        rc = BROKEN(record_schema(kind)->name, id, "its encoding is stale");
+    } else {
+        hash = record_hash(set->hasher, (uint8_t)kind, buf.data, buf.len);
+        if (memcmp(hash.bytes, blob->hash.bytes, sizeof(hash.bytes)) != 0) {
+            rc = BROKEN(record_schema(kind)->name, id, "its hash is stale");
+        }
+    }
+    buf_fini(&buf);
+    return rc;
+}
+
+static int check_digest(const struct record_set *set, struct err *reterr)
+{
+    struct store_digest sum = {{0}};
+
+    for (size_t i = 0; i < set->n; i++) {
+        digest_add(&sum, &set->blobs[i]->hash);
+    }
+    if (memcmp(sum.bytes, set->sum.bytes, sizeof(sum.bytes)) != 0) {
+        return err_set(reterr, E_DAMAGED, "the digest is not the sum of the records");
+    }
+    return 0;
+}
+
+/* ---- topology ---- */
+
+static int check_clusters(const struct store *store, struct record_set *set, struct err *reterr)
+{
+    struct cluster_entry *cluster;
+    struct volume_entry *volume;
+    size_t n = 0;
+
+    EACH(cluster, cluster_tree, &store->clusters)
+    {
+        size_t n_volumes = 0, n_names = 0;
+        int rc = check_record(set, &cluster->record, KIND_CLUSTER, &cluster->rec, reterr);
+
+        if (rc != 0) {
+            return rc;
+        }
+        EACH(volume, cluster_volume_tree, &cluster->volumes)
+        {
+            n_volumes += volume->cluster == cluster ? 1 : 0;
+        }
+        EACH(volume, name_tree, &cluster->names)
+        {
+            n_names += volume->cluster == cluster ? 1 : 0;
+        }
+        if (n_volumes != cluster->n_volumes || n_names != n_volumes) {
+            return BROKEN("cluster", cluster->rec.id, "its volumes are not counted right");
+        }
+        n++;
+    }
+    return n == store->counts.clusters ? 0 : err_set(reterr, E_DAMAGED, "clusters are not counted right");
+}
+
+static bool hosts_ok(const struct host_tree *tree, const struct store_strs *names, const struct node_entry *node)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        const struct host_entry *host = find_host(tree, names->items[i]);
+
+        if (host == NULL || host->node != node) {
+            return false;
+        }
+    }
+    return names->n > 0;
+}
+
+static int check_nodes(const struct store *store, struct record_set *set, struct err *reterr)
+{
+    struct node_entry *node;
+    struct host_entry *host;
+    size_t n = 0, n_in_clusters = 0, n_linked = 0, n_hosts = 0;
+
+    EACH(node, node_tree, &store->nodes)
+    {
+        int rc = check_record(set, &node->record, KIND_NODE, &node->rec, reterr);
+
+        if (rc != 0) {
+            return rc;
+        }
+        if (find_cluster(store, node->rec.cluster) != node->cluster || node->cluster == NULL) {
+            return BROKEN("node", node->rec.id, "its cluster does not exist");
+        }
+        if (node->rec.zone == 0 || !tags_valid(&node->rec.tags)) {
+            return BROKEN("node", node->rec.id, "its zone or its tags are not valid");
+        }
+        if (!hosts_ok(&store->manage_hosts, &node->rec.manage, node) ||
+            !hosts_ok(&store->storage_hosts, &node->rec.storage, node)) {
+            return BROKEN("node", node->rec.id, "its host names are not its own");
+        }
+        if (!pending_ok(store, node->rec.pending, node->rec.id, STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE)) {
+            return BROKEN("node", node->rec.id, "pending without an operation");
+        }
+        for (size_t i = 0; i < node->rec.manage.n + node->rec.storage.n; i++) {
+            n_linked += node->hosts[i].linked ? 1 : 0;
+        }
+        n_in_clusters += RB_FIND(cluster_node_tree, &node->cluster->nodes, node) == node ? 1 : 0;
+        n++;
+    }
+    EACH(host, host_tree, &store->manage_hosts)
+    {
+        n_hosts++;
+    }
+    EACH(host, host_tree, &store->storage_hosts)
+    {
+        n_hosts++;
+    }
+    if (n != store->counts.nodes || n_in_clusters != n || n_linked != n_hosts) {
+        return err_set(reterr, E_DAMAGED, "nodes or their host names are not counted right");
+    }
+    return 0;
+}
+
+/* ---- devices and space ---- */
+
+struct space { /* recomputed from all bricks */
+    const struct device_entry *device;
+    uint64_t used_kib, meta_max_kib;
+    size_t n;
+};
+
+static int space_order(const void *a, const void *b)
+{
+    return id_cmp(&((const struct space *)a)->device->rec.id, &((const struct space *)b)->device->rec.id);
+}
+
+/* One entry per brick, sorted by device. */
+static struct space *list_space(const struct store *store, size_t *ret_n)
+{
+    struct brick_entry *brick;
+    struct space *list;
+    size_t n = 0;
+
+    EACH(brick, brick_tree, &store->bricks)
+    {
+        n++;
+    }
+    list = mem_calloc(n, sizeof(*list));
+    n = 0;
+    EACH(brick, brick_tree, &store->bricks)
+    {
+        const struct store_brick *rec = brick_of(brick);
+
+        list[n++] = (struct space){brick->device, rec->pool_kib + rec->meta_kib, rec->meta_kib, 1};
+    }
+    qsort(list, n, sizeof(*list), space_order);
+    *ret_n = n;
+    return list;
+}
+
+static int check_space(const struct store *store, const struct device_entry *device, const struct space *list, size_t n,
+                       size_t *at, struct err *reterr)
+{
+    struct brick_entry *brick;
+    struct space sum = {.device = device};
+    size_t n_live = 0, n_listed = 0, n_metas = 0;
+
+    for (; *at < n && list[*at].device == device; (*at)++) {
+        sum.used_kib += list[*at].used_kib;
+        sum.meta_max_kib = list[*at].meta_max_kib > sum.meta_max_kib ? list[*at].meta_max_kib : sum.meta_max_kib;
+        sum.n++;
+    }
+    EACH(brick, device_brick_tree, &device->bricks)
+    {
+        n_listed++;
+        n_live += find_brick(store, brick_of(brick)->id) == brick && brick->volume != NULL ? 1 : 0;
+    }
+    for (size_t i = 0; i < device->n_metas; i++) {
+        n_metas += device->metas[i].n;
+    }
+    if (device->used_kib != sum.used_kib || device->n_charged != sum.n || n_metas != sum.n || n_live != n_listed ||
+        device_spare_kib(device) != sum.meta_max_kib) {
+        return BROKEN("device", device->rec.id, "its space is not the sum of its bricks");
+    }
+    if (sum.used_kib > device->rec.total_kib) {
+        return BROKEN("device", device->rec.id, "more is used than there is");
+    }
+    return 0;
+}
+
+static int check_devices(const struct store *store, struct record_set *set, struct err *reterr)
+{
+    size_t n_list, at = 0, n = 0, n_in_nodes = 0;
+    CLEANUP(free_ptr) struct space *list = list_space(store, &n_list);
+    struct device_entry *device;
+
+    EACH(device, device_tree, &store->devices)
+    {
+        int rc = check_record(set, &device->record, KIND_DEVICE, &device->rec, reterr);
+
+        rc = rc == 0 ? check_space(store, device, list, n_list, &at, reterr) : rc;
+        if (rc != 0) {
+            return rc;
+        }
+        if (find_node(store, device->rec.node) != device->node || device->node == NULL) {
+            return BROKEN("device", device->rec.id, "its node does not exist");
+        }
+        if (device->rec.name[0] == '\0' || device->rec.total_kib > DEVICE_KIB_MAX || !tags_valid(&device->rec.tags)) {
+            return BROKEN("device", device->rec.id, "its name, size or tags are not valid");
+        }
+        if (!pending_ok(store, device->rec.pending, device->rec.id, STORE_OP_DEVICE_ADD, STORE_OP_DEVICE_DELETE)) {
+            return BROKEN("device", device->rec.id, "pending without an operation");
+        }
+        n_in_nodes += RB_FIND(node_device_tree, &device->node->devices, device) == device ? 1 : 0;
+        n++;
+    }
+    if (n != store->counts.devices || n_in_nodes != n || at != n_list) {
+        return err_set(reterr, E_DAMAGED, "devices or their bricks are not counted right");
+    }
+    return 0;
+}
+
+/* ---- volumes ---- */
+
+static int check_volume(const struct store *store, const struct volume_entry *volume, struct err *reterr)
+{
+    uint32_t width = volume_set_width(&volume->rec);
+
+    if (find_cluster(store, volume->rec.cluster) != volume->cluster || volume->cluster == NULL ||
+        find_name(volume->cluster, volume->rec.name) != volume) {
+        return BROKEN("volume", volume->rec.id, "its cluster or its name is not its own");
+    }
+    if (!pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CREATE_VOLUME, STORE_OP_DELETE_VOLUME)) {
+        return BROKEN("volume", volume->rec.id, "pending without an operation");
+    }
+    if (volume->rec.size_gib == 0 || width == 0 || volume->rec.n_bricks == 0 || volume->rec.n_bricks % width != 0) {
+        return BROKEN("volume", volume->rec.id, "its bricks do not make up complete sets");
+    }
+    for (size_t i = 0; i < volume->rec.n_bricks; i++) {
+        const struct store_brick *brick = &volume->rec.bricks[i];
+        const struct brick_entry *entry = find_brick(store, brick->id);
+
+        if (entry != &volume->bricks[i] || brick_of(entry) != brick ||
+            !id_equal(entry->device->rec.id, brick->device)) {
+            return BROKEN("brick", brick->id, "its index entry is wrong");
+        }
+        if (!id_equal(brick->volume, volume->rec.id) || !id_equal(brick->pending, volume->rec.pending) ||
+            brick->set != i / width || brick->position != i % width || brick->size_kib == 0 || brick->pool_kib == 0) {
+            return BROKEN("brick", brick->id, "its volume, place, size or pending mark is wrong");
+        }
+        if (entry->device->node->cluster != volume->cluster) {
+            return BROKEN("brick", brick->id, "its device belongs to another cluster");
+        }
+        for (size_t j = i - i % width; j < i; j++) {
+            if (volume->bricks[j].device->node == entry->device->node) {
+                return BROKEN("brick", brick->id, "another brick of its set is on the same node");
+            }
+        }
+    }
+    return 0;
+}
+
+static int check_volumes(const struct store *store, struct record_set *set, struct err *reterr)
+{
+    struct volume_entry *volume;
+    size_t n = 0, n_bricks = 0, n_in_clusters = 0;
+
+    EACH(volume, volume_tree, &store->volumes)
+    {
+        int rc = check_record(set, &volume->record, KIND_VOLUME, &volume->rec, reterr);
+
+        rc = rc == 0 ? check_volume(store, volume, reterr) : rc;
+        if (rc != 0) {
+            return rc;
+        }
+        n_bricks += volume->rec.n_bricks;
+        n_in_clusters += RB_FIND(cluster_volume_tree, &volume->cluster->volumes, volume) == volume ? 1 : 0;
+        n++;
+    }
+    if (n != store->counts.volumes || n_bricks != store->counts.bricks || n_in_clusters != n) {
+        return err_set(reterr, E_DAMAGED, "volumes or bricks are not counted right");
+    }
+    return 0;
+}
+
+/* ---- operations, jobs, keys ---- */
+
+static struct id pending_of(const struct store *store, const struct store_operation *op)
+{
+    const struct volume_entry *volume = find_volume(store, op->target);
+    const struct node_entry *node = find_node(store, op->target);
+    const struct device_entry *device = find_device(store, op->target);
+
+    switch (op->type) {
+    case STORE_OP_CREATE_VOLUME:
+    case STORE_OP_DELETE_VOLUME:
+        return volume != NULL ? volume->rec.pending : ID_NONE;
+    case STORE_OP_NODE_ADD:
+    case STORE_OP_NODE_DELETE:
+        return node != NULL ? node->rec.pending : ID_NONE;
+    case STORE_OP_DEVICE_ADD:
+    case STORE_OP_DEVICE_DELETE:
+        return device != NULL ? device->rec.pending : ID_NONE;
+    }
+    return ID_NONE;
+}
+
+static int check_operations(const struct store *store, struct record_set *set, struct err *reterr)
+{
+    struct op_entry *op;
+    size_t n = 0;
+
+    EACH(op, op_tree, &store->ops)
+    {
+        int rc = check_record(set, &op->record, KIND_OPERATION, &op->rec, reterr);
+
+        if (rc != 0) {
+            return rc;
+        }
+        if (!id_equal(pending_of(store, &op->rec), op->rec.id)) {
+            return BROKEN("operation", op->rec.id, "its target is not pending by it");
+        }
+        if (find_job(store, op->rec.id) != NULL || op->rec.begin_index == 0 || op->rec.begin_index > store->applied) {
+            return BROKEN("operation", op->rec.id, "ended already, or of no known index");
+        }
+        if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME) {
+            return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create");
+        }
+        n++;
+    }
+    return n == store->counts.operations ? 0 : err_set(reterr, E_DAMAGED, "operations are not counted right");
+}
+
+static int check_jobs(const struct store *store, struct record_set *set, struct err *reterr)
+{
+    struct job_entry *job, *last = NULL;
+    struct key_entry *key;
+    size_t n = 0, n_by_end = 0, n_keys = 0, n_by_op = 0;
+
+    EACH(job, job_tree, &store->jobs)
+    {
+        int rc = check_record(set, &job->record, KIND_JOB, &job->rec, reterr);
+
+        if (rc != 0) {
+            return rc;
+        }
+        if (job->rec.failed == (job->rec.error[0] == '\0') ||
+            (job->rec.resource == STORE_RES_NONE) != id_is_none(job->rec.resource_id)) {
+            return BROKEN("job", job->rec.id, "its error or its resource is missing or too much");
+        }
+        n++;
+    }
+    EACH(job, job_end_tree, &store->jobs_by_end)
+    {
+        if (last != NULL && last->rec.ended_ms > job->rec.ended_ms) {
+            return BROKEN("job", job->rec.id, "out of order of its end");
+        }
+        last = job;
+        n_by_end++;
+    }
+    EACH(key, key_tree, &store->keys)
+    {
+        int rc = check_record(set, &key->record, KIND_REQUEST_KEY, &key->rec, reterr);
+
+        if (rc != 0) {
+            return rc;
+        }
+        if (!id_is_none(key->rec.op_id) && find_op(store, key->rec.op_id) == NULL &&
+            find_job(store, key->rec.op_id) == NULL) {
+            return BROKEN("request key", key->rec.id, "its operation is gone");
+        }
+        n_keys++;
+    }
+    EACH(key, key_op_tree, &store->keys_by_op)
+    {
+        n_by_op++;
+    }
+    if (n != store->counts.jobs || n_by_end != n || n_keys != store->n_keys || n_by_op != n_keys) {
+        return err_set(reterr, E_DAMAGED, "jobs or request keys are not counted right");
+    }
+    return 0;
+}
+
+int store_check(const struct store *store, struct err *reterr)
+{
+    struct record_set *set = (struct record_set *)(uintptr_t)&store->records; /* the hasher works in place */
+    size_t n = store->counts.clusters + store->counts.nodes + store->counts.devices + store->counts.volumes +
+               store->counts.operations + store->counts.jobs + store->n_keys;
+    int rc = check_clusters(store, set, reterr);
+
+    rc = rc == 0 ? check_nodes(store, set, reterr) : rc;
+    rc = rc == 0 ? check_devices(store, set, reterr) : rc;
+    rc = rc == 0 ? check_volumes(store, set, reterr) : rc;
+    rc = rc == 0 ? check_operations(store, set, reterr) : rc;
+    rc = rc == 0 ? check_jobs(store, set, reterr) : rc;
+    rc = rc == 0 ? check_digest(&store->records, reterr) : rc;
+    if (rc == 0 && n != store->records.n) {
+        rc = err_set(reterr, E_DAMAGED, "%zu records, %zu encodings", n, store->records.n);
+    }
+    return rc;
+}

@@ -1,0 +1,237 @@
+/* The planner: a request becomes a command. Every plan is asked of apply's own checks before it is handed out, so a
+ * refusal has one text, whether it comes before or after the log. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/mem.h"
+#include "store/plan_priv.h"
+
+void store_plan_env_init(struct store_plan_env *env)
+{
+    *env = (struct store_plan_env){.brick_min_kib = STORE_KIB_PER_GIB,
+                                   .brick_max_kib = 4096 * STORE_KIB_PER_GIB,
+                                   .bricks_per_volume_max = 32,
+                                   .volumes_per_cluster_max = 1000,
+                                   .average_file_size_kib = 64,
+                                   .pre_options = "",
+                                   .post_options = ""};
+}
+
+struct id plan_random_id(const struct store_plan_env *env)
+{
+    struct id id = ID_NONE;
+
+    while (id_is_none(id)) {
+        env->random(env->user, id.bytes, sizeof(id.bytes));
+    }
+    return id;
+}
+
+static void begin(struct store_cmd *cmd, const struct store_plan_env *env, enum store_op_type type)
+{
+    cmd->type = STORE_CMD_OP_BEGIN;
+    cmd->op_type = type;
+    cmd->op_id = plan_random_id(env);
+}
+
+static enum store_code plan_node_add(const struct store_request *request, const struct store_plan_env *env,
+                                     struct store_cmd *cmd)
+{
+    begin(cmd, env, STORE_OP_NODE_ADD);
+    cmd->node.id = plan_random_id(env);
+    cmd->node.cluster = request->cluster;
+    cmd->node.zone = request->zone;
+    store_strs_copy(&cmd->node.manage, &request->manage);
+    store_strs_copy(&cmd->node.storage, &request->storage);
+    store_tags_copy(&cmd->node.tags, &request->tags);
+    return STORE_OK;
+}
+
+static enum store_code plan_device_add(const struct store_request *request, const struct store_plan_env *env,
+                                       struct store_cmd *cmd)
+{
+    begin(cmd, env, STORE_OP_DEVICE_ADD);
+    cmd->device.id = plan_random_id(env);
+    cmd->device.node = request->node;
+    free(cmd->device.name);
+    cmd->device.name = mem_strdup(request->device_name);
+    store_tags_copy(&cmd->device.tags, &request->tags);
+    cmd->device.destroy_data = request->destroy_data;
+    return STORE_OK;
+}
+
+static bool named(const struct store_tags *tags, const char *name)
+{
+    return store_tags_get(tags, name) != NULL;
+}
+
+/* The tags after the change; the base makes apply notice a change that came between. */
+static enum store_code plan_tags(const struct store_request *request, const struct store_tags *old,
+                                 struct store_cmd *cmd, struct store_result *result)
+{
+    if (old == NULL) {
+        return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    cmd->type = STORE_CMD_TAGS;
+    cmd->target = request->target;
+    if (request->tag_change == STORE_TAGS_SET) {
+        store_tags_copy(&cmd->tags, &request->tags);
+        return STORE_OK;
+    }
+    cmd->base = fingerprint_tags(old);
+    for (size_t i = 0; i < old->n; i++) {
+        if (request->tag_change == STORE_TAGS_UPDATE || !named(&request->tags, old->items[i].name)) {
+            store_tags_set(&cmd->tags, old->items[i].name, old->items[i].value);
+        }
+    }
+    for (size_t i = 0; request->tag_change == STORE_TAGS_UPDATE && i < request->tags.n; i++) {
+        store_tags_set(&cmd->tags, request->tags.items[i].name, request->tags.items[i].value);
+    }
+    return STORE_OK;
+}
+
+static enum store_code plan_state(const struct store_request *request, const struct store_plan_env *env, bool exists,
+                                  struct store_cmd *cmd, struct store_result *result)
+{
+    if (!exists) { /* a node's id where a device's is expected, or the reverse */
+        return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    cmd->type = STORE_CMD_SET_STATE;
+    cmd->op_id = plan_random_id(env);
+    cmd->target = request->target;
+    cmd->state = request->state;
+    return STORE_OK;
+}
+
+static enum store_code plan_request(const struct store *store, const struct store_request *request,
+                                    const struct store_plan_env *env, struct store_cmd *cmd,
+                                    struct store_result *result)
+{
+    const struct node_entry *node = find_node(store, request->target);
+    const struct device_entry *device = find_device(store, request->target);
+
+    cmd->target = request->target;
+    switch (request->type) {
+    case STORE_REQ_CLUSTER_CREATE:
+    case STORE_REQ_CLUSTER_FLAGS:
+        cmd->type = request->type == STORE_REQ_CLUSTER_CREATE ? STORE_CMD_CLUSTER_CREATE : STORE_CMD_CLUSTER_FLAGS;
+        cmd->cluster = (struct store_cluster){request->target, request->file, request->block};
+        cmd->target = ID_NONE;
+        if (request->type == STORE_REQ_CLUSTER_CREATE) {
+            cmd->cluster.id = plan_random_id(env);
+        }
+        return STORE_OK;
+    case STORE_REQ_CLUSTER_DELETE:
+        cmd->type = STORE_CMD_CLUSTER_DELETE;
+        return STORE_OK;
+    case STORE_REQ_NODE_ADD:
+        cmd->target = ID_NONE;
+        return plan_node_add(request, env, cmd);
+    case STORE_REQ_NODE_DELETE:
+        begin(cmd, env, STORE_OP_NODE_DELETE);
+        return STORE_OK;
+    case STORE_REQ_NODE_STATE:
+        return plan_state(request, env, node != NULL, cmd, result);
+    case STORE_REQ_DEVICE_STATE:
+        return plan_state(request, env, device != NULL, cmd, result);
+    case STORE_REQ_NODE_TAGS:
+        return plan_tags(request, node != NULL ? &node->rec.tags : NULL, cmd, result);
+    case STORE_REQ_DEVICE_TAGS:
+        return plan_tags(request, device != NULL ? &device->rec.tags : NULL, cmd, result);
+    case STORE_REQ_DEVICE_ADD:
+        cmd->target = ID_NONE;
+        return plan_device_add(request, env, cmd);
+    case STORE_REQ_DEVICE_DELETE:
+        begin(cmd, env, STORE_OP_DEVICE_DELETE);
+        cmd->force = request->force_forget;
+        return STORE_OK;
+    case STORE_REQ_VOLUME_CREATE:
+        begin(cmd, env, STORE_OP_CREATE_VOLUME);
+        cmd->target = ID_NONE;
+        return plan_volume_create(store, request, env, cmd, result);
+    case STORE_REQ_VOLUME_DELETE:
+        begin(cmd, env, STORE_OP_DELETE_VOLUME);
+        return STORE_OK;
+    }
+    return refuse(result, STORE_BAD_REQUEST, "Unknown request");
+}
+
+/* Commands that remember a request key. */
+static bool takes_key(enum store_request_type type)
+{
+    switch (type) {
+    case STORE_REQ_CLUSTER_CREATE:
+    case STORE_REQ_NODE_ADD:
+    case STORE_REQ_NODE_DELETE:
+    case STORE_REQ_DEVICE_ADD:
+    case STORE_REQ_DEVICE_DELETE:
+    case STORE_REQ_VOLUME_CREATE:
+    case STORE_REQ_VOLUME_DELETE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum store_code store_plan(const struct store *store, const struct store_request *request,
+                           const struct store_plan_env *env, struct store_cmd *ret_cmd, struct store_result *ret_result)
+{
+    enum store_code code;
+
+    memset(ret_result, 0, sizeof(*ret_result));
+    store_cmd_init(ret_cmd, STORE_CMD_NOOP);
+    ret_cmd->time_ms = env->now_ms;
+    if (takes_key(request->type)) {
+        free(ret_cmd->key);
+        ret_cmd->key = mem_strdup(request->key);
+        if (request->key[0] != '\0' || request->type == STORE_REQ_VOLUME_CREATE) {
+            ret_cmd->fingerprint = fingerprint_request(request);
+        }
+    }
+    code = check_key(store, ret_cmd, ret_result);
+    code = code == STORE_OK ? plan_request(store, request, env, ret_cmd, ret_result) : code;
+    code = code == STORE_OK ? apply_check(store, ret_cmd, ret_result) : code;
+    ret_result->code = code;
+    if (code != STORE_OK) {
+        store_cmd_fini(ret_cmd);
+    }
+    return code;
+}
+
+enum store_code store_plan_again(const struct store *store, struct id op_id, const struct store_plan_env *env,
+                                 struct store_cmd *ret_cmd, struct store_result *ret_result)
+{
+    const struct op_entry *op = find_op(store, op_id);
+    const struct volume_entry *entry = op != NULL ? find_volume(store, op->rec.target) : NULL;
+    struct store_volume volume; /* flat copy, without bricks */
+    enum plan_outcome outcome;
+    enum store_code code;
+    struct plan_tag_rule rule;
+    const char *rule_text;
+
+    memset(ret_result, 0, sizeof(*ret_result));
+    if (entry == NULL || op->rec.type != STORE_OP_CREATE_VOLUME) {
+        return refuse(ret_result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    volume = entry->rec;
+    volume.bricks = NULL;
+    volume.n_bricks = 0;
+    rule_text = plan_option(&volume.options, "user.heketi.device-tag-match");
+    (void)plan_tag_rule_parse(rule_text != NULL ? rule_text : "", &rule); /* was valid when the volume was planned */
+    outcome = plan_bricks(store, env, entry->cluster, &rule, &volume);
+    plan_tag_rule_fini(&rule);
+    if (outcome != PLAN_PLACED) {
+        return refuse(ret_result, STORE_NO_ALLOCATION, "Failed to allocate new volume: %s", plan_outcome_text(outcome));
+    }
+    store_cmd_init(ret_cmd, STORE_CMD_OP_REPLAN);
+    ret_cmd->op_id = op_id;
+    ret_cmd->time_ms = env->now_ms;
+    ret_cmd->volume.id = volume.id;
+    ret_cmd->volume.bricks = volume.bricks;
+    ret_cmd->volume.n_bricks = volume.n_bricks;
+    code = apply_check(store, ret_cmd, ret_result);
+    if (code != STORE_OK) {
+        store_cmd_fini(ret_cmd);
+    }
+    return code;
+}

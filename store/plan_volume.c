@@ -1,0 +1,277 @@
+/* Volume create: the checks of heketi-rest.md 6.5 from 8 on, and the choice of a cluster. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/mem.h"
+#include "store/plan_priv.h"
+
+#define PREFIX "Failed to allocate new volume: "
+
+struct candidates {
+    struct cluster_entry **items;
+    size_t n;
+};
+
+static void add_candidate(struct candidates *list, struct cluster_entry *cluster)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->items[i] == cluster) {
+            return; /* named twice */
+        }
+    }
+    list->items = mem_realloc_array(list->items, list->n + 1, sizeof(struct cluster_entry *));
+    list->items[list->n++] = cluster;
+}
+
+/* Checks 8 and 9; the clusters in the order in which they are tried. */
+static enum store_code list_candidates(const struct store *store, const struct store_volume_request *wish,
+                                       struct candidates *list, struct store_result *result)
+{
+    struct cluster_entry *cluster;
+
+    if (RB_EMPTY(&store->clusters)) {
+        return refuse(result, STORE_BAD_REQUEST, "No clusters configured");
+    }
+    for (size_t i = 0; i < wish->n_clusters; i++) {
+        cluster = find_cluster(store, wish->clusters[i]);
+        if (cluster == NULL) {
+            return refuse(result, STORE_BAD_REQUEST, "Cluster id %s not found", id_text(wish->clusters[i]).text);
+        }
+        add_candidate(list, cluster);
+    }
+    for (cluster = RB_MIN(cluster_tree, (struct cluster_tree *)(uintptr_t)&store->clusters);
+         wish->n_clusters == 0 && cluster != NULL; cluster = RB_NEXT(cluster_tree, NULL, cluster)) {
+        add_candidate(list, cluster);
+    }
+    return STORE_OK;
+}
+
+/* Check 10, and what the API has looked at before. */
+static enum store_code check_wish(const struct store_volume_request *wish, const struct store_plan_env *env,
+                                  struct store_result *result)
+{
+    uint64_t min_kib = env->brick_min_kib;
+
+    if (wish->durability == STORE_REPLICATE && wish->replica > 3) {
+        return refuse(result, STORE_BAD_REQUEST, "Invalid replica value");
+    }
+    if (wish->durability == STORE_DISPERSE) {
+        min_kib *= wish->disperse_data;
+    }
+    if (wish->size_gib * STORE_KIB_PER_GIB < min_kib) {
+        return refuse(result, STORE_BAD_REQUEST,
+                      "Requested volume size (%u GB) is smaller than the minimum supported volume size (%" PRIu64 ")",
+                      wish->size_gib, min_kib);
+    }
+    return STORE_OK;
+}
+
+/* ---- refusals by several clusters ---- */
+
+struct reasons {
+    struct buf lines; /* one "Cluster ID: reason" each */
+    char *only;       /* the first one's reason */
+    size_t n;
+};
+
+__attribute__((format(printf, 3, 4))) static void add_reason(struct reasons *reasons,
+                                                             const struct cluster_entry *cluster, const char *fmt, ...)
+{
+    va_list args;
+    char *text = NULL;
+
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0) {
+        text = mem_strdup("");
+    }
+    va_end(args);
+    buf_printf(&reasons->lines, "\nCluster %s: %s", id_text(cluster->rec.id).text, text);
+    if (reasons->only == NULL) {
+        reasons->only = TAKE_PTR(text);
+    }
+    free(text);
+    reasons->n++;
+}
+
+static enum store_code refuse_all(const struct reasons *reasons, const char *first_line, struct store_result *result)
+{
+    if (reasons->n == 1) {
+        return refuse(result, STORE_NO_ALLOCATION, PREFIX "%s", reasons->only);
+    }
+    return refuse(result, STORE_NO_ALLOCATION, PREFIX "%s%s", first_line, buf_str(&reasons->lines));
+}
+
+static void reasons_fini(struct reasons *reasons)
+{
+    buf_fini(&reasons->lines);
+    free(reasons->only);
+}
+
+/* ---- eligibility (heketi-storage.md 6.1) ---- */
+
+static bool eligible(const struct cluster_entry *cluster, const struct store_volume_request *wish,
+                     const struct store_plan_env *env, struct reasons *reasons)
+{
+    if (!cluster->rec.file && !cluster->rec.block) {
+        add_reason(reasons, cluster, "Cluster has disabled all volume types");
+        return false;
+    }
+    if (!(wish->block ? cluster->rec.block : cluster->rec.file)) {
+        add_reason(reasons, cluster, "Cluster does not support requested volume type");
+        return false;
+    }
+    if (wish->name[0] != '\0' && find_name(cluster, wish->name) != NULL) {
+        add_reason(reasons, cluster, "Volume name '%s' already in use", wish->name);
+        return false;
+    }
+    if (env->volumes_per_cluster_max >= 0 && cluster->n_volumes >= (uint64_t)env->volumes_per_cluster_max) {
+        add_reason(reasons, cluster, "Cluster has %zu volumes and limit is %" PRId64, cluster->n_volumes,
+                   env->volumes_per_cluster_max);
+        return false;
+    }
+    return true;
+}
+
+/* Drops the others; refuses when nobody is left. */
+static enum store_code keep_eligible(struct candidates *list, const struct store_volume_request *wish,
+                                     const struct store_plan_env *env, struct store_result *result)
+{
+    struct reasons reasons = {BUF_INIT, NULL, 0};
+    enum store_code code = STORE_OK;
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        if (eligible(list->items[i], wish, env, &reasons)) {
+            list->items[n++] = list->items[i];
+        }
+    }
+    list->n = n;
+    if (n == 0) {
+        code = refuse_all(&reasons, "No eligible cluster for volume", result);
+    }
+    reasons_fini(&reasons);
+    return code;
+}
+
+/* ---- placing ---- */
+
+static void fill_volume(struct store_volume *volume, const struct store_volume_request *wish,
+                        const struct store_plan_env *env, struct id fingerprint)
+{
+    volume->id = plan_random_id(env);
+    free(volume->name);
+    volume->name = wish->name[0] != '\0' ? mem_strdup(wish->name) : mem_printf("vol_%s", id_text(volume->id).text);
+    volume->size_gib = wish->size_gib;
+    volume->durability = wish->durability;
+    volume->replica = wish->durability == STORE_REPLICATE && wish->replica == 0 ? 2 : wish->replica;
+    volume->disperse_data = wish->disperse_data;
+    volume->redundancy = wish->redundancy;
+    volume->gid = wish->gid;
+    plan_options(&volume->options, env, &wish->options);
+    volume->snapshot_enable = wish->snapshot_enable;
+    volume->snapshot_factor = wish->snapshot_enable ? wish->snapshot_factor : 1;
+    volume->block = wish->block;
+    volume->fingerprint = fingerprint;
+}
+
+/* What later releases will do. The arbiter option means something for three replicas only. */
+static const char *not_supported(const struct store_volume *volume)
+{
+    if (volume->block) {
+        return "block hosting volumes are";
+    }
+    if (volume->durability == STORE_DISPERSE) {
+        return "durability disperse is";
+    }
+    if (volume->durability == STORE_REPLICATE && volume->replica == 3 &&
+        plan_option_true(&volume->options, "user.heketi.arbiter")) {
+        return "option user.heketi.arbiter is";
+    }
+    return NULL;
+}
+
+static enum store_code place_volume(const struct store *store, const struct candidates *list,
+                                    const struct store_plan_env *env, struct store_volume *volume,
+                                    struct store_result *result)
+{
+    const char *rule_text = plan_option(&volume->options, "user.heketi.device-tag-match");
+    const char *unsupported = not_supported(volume);
+    struct reasons reasons = {BUF_INIT, NULL, 0};
+    struct plan_tag_rule rule;
+    enum store_code code = STORE_OK;
+
+    if (unsupported != NULL) {
+        return refuse(result, STORE_NO_ALLOCATION, PREFIX "%s not supported by this release", unsupported);
+    }
+    if (!plan_tag_rule_parse(rule_text != NULL ? rule_text : "", &rule)) {
+        return refuse(result, STORE_NO_ALLOCATION, PREFIX "Invalid tag matching rule: Invalid tag match rule: %s",
+                      rule_text);
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        enum plan_outcome outcome = plan_bricks(store, env, list->items[i], &rule, volume);
+
+        if (outcome == PLAN_PLACED) {
+            volume->cluster = list->items[i]->rec.id;
+            break;
+        }
+        add_reason(&reasons, list->items[i], "%s", plan_outcome_text(outcome));
+    }
+    if (volume->n_bricks == 0) {
+        code = refuse_all(&reasons, "Unable to create volume on any cluster:", result);
+    }
+    reasons_fini(&reasons);
+    plan_tag_rule_fini(&rule);
+    return code;
+}
+
+/* ---- the same explicit name and parameters again ---- */
+
+/* The first one's answer; a command only where there is something to remember: the key, or a job for an answer whose
+ * own one has expired. */
+static enum store_code repeat(const struct store *store, const struct volume_entry *volume,
+                              const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result)
+{
+    struct id answer = volume->rec.created_by;
+    bool known = find_op(store, answer) != NULL || find_job(store, answer) != NULL;
+
+    if (known && cmd->key[0] == '\0') {
+        result->id = volume->rec.id;
+        result->op_id = answer;
+        return STORE_REPEATED;
+    }
+    cmd->type = STORE_CMD_REPEAT;
+    cmd->op_type = (enum store_op_type)0;
+    cmd->target = volume->rec.id;
+    cmd->op_id = known ? answer : plan_random_id(env);
+    return STORE_OK;
+}
+
+enum store_code plan_volume_create(const struct store *store, const struct store_request *request,
+                                   const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result)
+{
+    const struct store_volume_request *wish = &request->volume;
+    struct candidates list = {NULL, 0};
+    const struct volume_entry *repeated;
+    enum store_code code = list_candidates(store, wish, &list, result);
+
+    code = code == STORE_OK ? check_wish(wish, env, result) : code;
+    if (code == STORE_OK && wish->name[0] != '\0') {
+        repeated = find_repeated(store, wish->name, cmd->fingerprint);
+        if (repeated != NULL) {
+            free(list.items);
+            return repeat(store, repeated, env, cmd, result);
+        }
+    }
+    if (code == STORE_OK && store->counts.operations >= STORE_OPERATIONS_MAX) {
+        code = refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
+    }
+    code = code == STORE_OK ? keep_eligible(&list, wish, env, result) : code;
+    if (code == STORE_OK) {
+        fill_volume(&cmd->volume, wish, env, cmd->fingerprint);
+        code = place_volume(store, &list, env, &cmd->volume, result);
+    }
+    free(list.items);
+    return code;
+}

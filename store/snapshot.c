@@ -1,0 +1,256 @@
+/* Snapshots.
+ *
+ * Layout, numbers little endian: magic (8 bytes), format version (4), feature level (4), applied index (8), number of
+ * records of each kind (7 x 4), digest (16), bytes of records (8), the records (msgpack maps, by kind, then by id),
+ * CRC-32C of everything before (4).
+ *
+ * Taking one copies an array of references to immutable encodings; sorting and copying bytes happen in encode, which
+ * may run in another thread. A record with a key that this release does not know is refused, never dropped: members
+ * of one feature level write the same keys.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/crc32c.h"
+#include "store/base/mem.h"
+#include "store/store_priv.h"
+
+#define SNAPSHOT_MAGIC "HECSNAP\n"
+#define SNAPSHOT_VERSION 1
+#define FEATURE_LEVEL 1
+#define HEADER_BYTES (8 + 4 + 4 + 8 + 4 * KIND_COUNT + 16 + 8)
+#define CRC_BYTES 4
+#define RECORD_BYTES_MAX (64u << 20)
+
+struct store_snapshot {
+    uint64_t applied;
+    struct store_digest digest;
+    struct blob **blobs;
+    size_t n;
+};
+
+struct store_snapshot *store_snapshot_take(struct store *store)
+{
+    struct store_snapshot *snapshot = mem_calloc(1, sizeof(*snapshot));
+
+    snapshot->applied = store->applied;
+    snapshot->digest = store->records.sum;
+    snapshot->n = store->records.n;
+    snapshot->blobs = mem_dup(store->records.blobs, snapshot->n * sizeof(struct blob *));
+    for (size_t i = 0; i < snapshot->n; i++) {
+        (void)blob_ref(snapshot->blobs[i]);
+    }
+    return snapshot;
+}
+
+void store_snapshot_free(struct store_snapshot *snapshot)
+{
+    if (snapshot == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < snapshot->n; i++) {
+        blob_unref(snapshot->blobs[i]);
+    }
+    free(snapshot->blobs);
+    free(snapshot);
+}
+
+static void put(struct buf *buf, uint64_t value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        buf_append_char(buf, (char)(value >> (8 * i) & 0xff));
+    }
+}
+
+static uint64_t get(const uint8_t *data, size_t bytes)
+{
+    uint64_t value = 0;
+
+    for (size_t i = bytes; i > 0; i--) {
+        value = value << 8 | data[i - 1];
+    }
+    return value;
+}
+
+static int blob_order(const void *a, const void *b)
+{
+    const struct blob *left = *(const struct blob *const *)a;
+    const struct blob *right = *(const struct blob *const *)b;
+
+    if (left->kind != right->kind) {
+        return left->kind < right->kind ? -1 : 1;
+    }
+    return id_cmp(&left->id, &right->id);
+}
+
+void store_snapshot_encode(const struct store_snapshot *snapshot, struct buf *buf)
+{
+    CLEANUP(free_ptr) struct blob **sorted = mem_dup(snapshot->blobs, snapshot->n * sizeof(struct blob *));
+    uint32_t counts[KIND_COUNT] = {0};
+    uint64_t bytes = 0;
+    size_t start = buf->len;
+
+    qsort(sorted, snapshot->n, sizeof(struct blob *), blob_order);
+    for (size_t i = 0; i < snapshot->n; i++) {
+        counts[sorted[i]->kind]++;
+        bytes += sorted[i]->len;
+    }
+    buf_reserve(buf, HEADER_BYTES + bytes + CRC_BYTES);
+    buf_append_str(buf, SNAPSHOT_MAGIC);
+    put(buf, SNAPSHOT_VERSION, 4);
+    put(buf, FEATURE_LEVEL, 4);
+    put(buf, snapshot->applied, 8);
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        put(buf, counts[i], 4);
+    }
+    buf_append(buf, snapshot->digest.bytes, sizeof(snapshot->digest.bytes));
+    put(buf, bytes, 8);
+    for (size_t i = 0; i < snapshot->n; i++) {
+        buf_append(buf, sorted[i]->data, sorted[i]->len);
+    }
+    put(buf, crc32c(0, buf->data + start, buf->len - start), CRC_BYTES);
+}
+
+/* ---- decoding ---- */
+
+/* Puts a decoded record where it belongs. */
+static int insert(struct store *store, enum record_kind kind, void *rec, struct err *reterr)
+{
+    struct store_volume *volume = rec;
+    struct store_operation *op = rec;
+
+    switch (kind) {
+    case KIND_CLUSTER:
+        return insert_cluster(store, rec, reterr);
+    case KIND_NODE:
+        return insert_node(store, rec, reterr);
+    case KIND_DEVICE:
+        return insert_device(store, rec, reterr);
+    case KIND_VOLUME:
+        for (size_t i = 0; i < volume->n_bricks; i++) {
+            volume->bricks[i].volume = volume->id; /* bricks do not repeat it */
+        }
+        return insert_volume(store, rec, reterr);
+    case KIND_OPERATION:
+        for (size_t i = 0; i < op->n_abandoned; i++) {
+            op->abandoned[i].volume = op->target;
+        }
+        return insert_op(store, rec, reterr);
+    case KIND_JOB:
+        return insert_job(store, rec, reterr);
+    case KIND_REQUEST_KEY:
+        return insert_key(store, rec, reterr);
+    case KIND_COUNT:
+        break;
+    }
+    check_failed(__FILE__, __LINE__, "record kind %d", (int)kind);
+}
+
+static int decode_record(struct store *store, enum record_kind kind, const uint8_t *data, size_t len, struct id *last,
+                         struct err *reterr)
+{
+    const struct schema *schema = record_schema(kind);
+    union { /* any record */
+        struct store_volume volume;
+        struct store_operation op;
+        struct store_device device;
+        struct store_node node;
+        struct store_job job;
+        struct store_request_key key;
+    } rec;
+    struct id id;
+    int rc;
+
+    CHECK(schema->size <= sizeof(rec));
+    rc = schema_decode(schema, data, len, &rec, reterr);
+    if (rc != 0) {
+        return rc;
+    }
+    memcpy(&id, &rec, sizeof(id)); /* the first member of every record */
+    if (id_cmp(last, &id) >= 0) {
+        rc = err_set(reterr, E_DAMAGED, "%s %s is out of order", schema->name, id_text(id).text);
+    }
+    *last = id;
+    rc = rc == 0 ? insert(store, kind, &rec, reterr) : rc;
+    schema_fini(schema, &rec);
+    if (rc == 0) { /* the newest blob: what we would have written ourselves */
+        const struct blob *blob = store->records.blobs[store->records.n - 1];
+
+        if (blob->len != len || memcmp(blob->data, data, len) != 0) {
+            rc = err_set(reterr, E_DAMAGED, "%s %s is not in its canonical form", schema->name, id_text(id).text);
+        }
+    }
+    return rc;
+}
+
+static int decode_records(struct store *store, const uint8_t *header, const uint8_t *data, size_t len,
+                          struct err *reterr)
+{
+    for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+        uint64_t n = get(header + 24 + 4 * kind, 4);
+        struct id last = ID_NONE;
+
+        for (uint64_t i = 0; i < n; i++) {
+            size_t one;
+            int rc = codec_walk(data, len, &one, reterr);
+
+            if (rc == 0 && one > RECORD_BYTES_MAX) {
+                rc = err_set(reterr, E_DAMAGED, "a record of %zu bytes", one);
+            }
+            rc = rc == 0 ? decode_record(store, (enum record_kind)kind, data, one, &last, reterr) : rc;
+            if (rc != 0) {
+                return rc;
+            }
+            data += one;
+            len -= one;
+        }
+    }
+    return len == 0 ? 0 : err_set(reterr, E_DAMAGED, "%zu bytes after the last record", len);
+}
+
+static int check_header(const uint8_t *data, size_t len, struct err *reterr)
+{
+    if (len < HEADER_BYTES + CRC_BYTES || memcmp(data, SNAPSHOT_MAGIC, 8) != 0) {
+        return err_set(reterr, E_DAMAGED, "not a snapshot");
+    }
+    if (crc32c(0, data, len - CRC_BYTES) != get(data + len - CRC_BYTES, CRC_BYTES)) {
+        return err_set(reterr, E_DAMAGED, "wrong checksum");
+    }
+    if (get(data + 8, 4) != SNAPSHOT_VERSION || get(data + 12, 4) != FEATURE_LEVEL) {
+        return err_set(reterr, E_UNSUPPORTED,
+                       "snapshot of version %llu and feature level %llu; this release reads %d, %d",
+                       (unsigned long long)get(data + 8, 4), (unsigned long long)get(data + 12, 4), SNAPSHOT_VERSION,
+                       FEATURE_LEVEL);
+    }
+    if (get(data + HEADER_BYTES - 8, 8) != len - HEADER_BYTES - CRC_BYTES) {
+        return err_set(reterr, E_DAMAGED, "wrong length");
+    }
+    return 0;
+}
+
+int store_snapshot_decode(const void *data, size_t len, struct store **ret_store, struct err *reterr)
+{
+    const uint8_t *bytes = data;
+    struct store *store;
+    int rc = check_header(bytes, len, reterr);
+
+    if (rc != 0) {
+        (void)err_wrap(reterr, "snapshot");
+        return rc;
+    }
+    store = store_new();
+    rc = decode_records(store, bytes, bytes + HEADER_BYTES, len - HEADER_BYTES - CRC_BYTES, reterr);
+    store->applied = get(bytes + 16, 8);
+    if (rc == 0 && memcmp(store->records.sum.bytes, bytes + HEADER_BYTES - 24, 16) != 0) {
+        rc = err_set(reterr, E_DAMAGED, "the digest differs");
+    }
+    rc = rc == 0 ? store_check(store, reterr) : rc;
+    if (rc != 0) {
+        store_free(store);
+        (void)err_wrap(reterr, "snapshot");
+        return rc;
+    }
+    *ret_store = store;
+    return 0;
+}
