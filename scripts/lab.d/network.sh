@@ -34,9 +34,13 @@ network_up() {
     host_up c1 "$subnet.101"
 }
 
+# What still runs in the hosts (daemons, mounts of volumes) ends with them.
 network_down() {
-    local name
+    local name pid
     for name in $(ip netns list 2>/dev/null | sed -n 's/^\(hecate-\(lab\|m[1-9]\|c1\)\)\( .*\)\{0,1\}$/\1/p'); do
+        for pid in $(ip netns pids "$name"); do
+            kill -9 "$pid" 2>/dev/null || true
+        done
         ip netns del "$name"
     done
 }
