@@ -1,0 +1,47 @@
+/* Lease and promise. Pure; all times are microseconds of the caller's own clock (CLOCK_BOOTTIME).
+ *
+ * The leader sends its clock as a number; a follower that promises not to elect anybody else for L returns it at once.
+ * The lease runs until the majority-th newest returned number + L, shortened for clock drift. Reasons, and what breaks
+ * without each part: docs/architecture.md and tests/simulation.
+ */
+#ifndef HECATE_CONSENSUS_LEASE_H
+#define HECATE_CONSENSUS_LEASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEASE_PEERS_MAX 9
+#define LEASE_DRIFT_PERCENT 1 /* clocks of two members may run apart by this much */
+
+struct lease {
+    uint64_t l_us;     /* ours, as leader */
+    uint64_t l_max_us; /* largest L that a member may use: a leader's number that stands for more is not promised for */
+    uint64_t start_until;
+    uint64_t promise_until, promise_term, promise_number;
+    uint64_t given_until; /* the last deadline that was ours or given away */
+    bool suspended;       /* a transfer is pending: no numbers, no lease */
+    size_t n_echoes;
+    struct {
+        uint64_t id, number;
+    } echoes[LEASE_PEERS_MAX];
+};
+
+void lease_init(struct lease *lease, uint64_t now, uint64_t l_us, uint64_t l_max_us);
+/* Became leader: nothing is echoed yet. */
+void lease_lead(struct lease *lease);
+/* A leader's number. true: promised, send it back at once. */
+bool lease_on_ping(struct lease *lease, uint64_t now, uint64_t my_term, bool is_follower, uint64_t term,
+                   uint64_t number, uint64_t l_us);
+/* A number came back. now: nothing sent later than now can come back. */
+void lease_on_ack(struct lease *lease, uint64_t now, uint64_t my_term, bool is_leader, uint64_t peer, uint64_t term,
+                  uint64_t number);
+/* May a vote for this term be given, or a campaign for it begun? transfer_number: the send time of a transfer's order,
+ * 0 when it is none; it releases the promise to the very leader that ordered it, and nothing else. */
+bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term, uint64_t transfer_number);
+/* When lease_may_vote becomes true for everything. */
+uint64_t lease_silent_until(const struct lease *lease);
+/* End of the lease of a leader of n_voters, itself included; 0 when there is none. */
+uint64_t lease_until(struct lease *lease, uint64_t now, bool is_leader, size_t n_voters);
+
+#endif
