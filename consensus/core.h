@@ -1,0 +1,143 @@
+/* The pure core of consensus: raft_step, the lease, the order of actions, forming, snapshot transfer.
+ *
+ * No libuv, clock, file, thread or randomness: everything comes through struct core_env, so that the same code runs in
+ * production and in simulation. It is not reentrant: env functions must not call back into the core.
+ */
+#ifndef HECATE_CONSENSUS_CORE_H
+#define HECATE_CONSENSUS_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "consensus/lease.h"
+#include "store/base/id.h"
+
+#define CORE_PEERS_MAX 9
+
+/* What is on the disk, decided by forming (core_form.c). Stored: never renumber. */
+enum core_disk_state {
+    CORE_EMPTY = 0,   /* nothing, or never used: takes no part in raft */
+    CORE_FORMING = 1, /* agreed to be part of cluster_id; takes no part in raft yet */
+    CORE_FORMED = 2,
+};
+
+enum disk_kind {
+    /* One queue, done in order, answered in order: */
+    DISK_STATE,   /* forming: cluster_id, disk_state; FORMED comes with an APPEND of entry 1 after it */
+    DISK_META,    /* term and vote, in one write */
+    DISK_APPEND,  /* entries first..first+n-1 in flat; first <= last on disk means: cut from first on, then append */
+    DISK_INSTALL, /* a snapshot from the leader replaces log and snapshot */
+    /* A second queue, beside the first: */
+    DISK_SNAP_PUT, /* our own snapshot: handle, to be encoded off the loop */
+    DISK_SNAP_GET, /* read the snapshot on disk: data is filled */
+};
+
+struct disk_op {
+    enum disk_kind kind;
+    int status; /* answer: 0, or negative: the member must end; message says why */
+    char *message;
+    struct id cluster_id;
+    enum core_disk_state disk_state;
+    uint64_t term, vote;
+    uint64_t first, n;
+    uint8_t *flat;
+    size_t flat_len;
+    uint64_t valid_last; /* core: how far the entries of this append are still in the log; first - 1: none */
+    uint64_t index, index_term, conf_index; /* snapshot */
+    uint64_t keep_from;                     /* entries from here on stay after the snapshot */
+    uint8_t *conf;
+    size_t conf_len;
+    uint8_t *data; /* INSTALL, and the answer of SNAP_GET */
+    size_t data_len;
+    void *handle; /* SNAP_PUT: given to env.snapshot's owner for encoding */
+    struct disk_op *next;
+};
+void disk_op_free(struct disk_op *op); /* frees what it owns, except handle */
+
+/* What the disk holds at start. The core takes what it needs, the caller frees it with disk_image_fini. */
+struct disk_image {
+    enum core_disk_state disk_state;
+    struct id cluster_id;
+    uint64_t term, vote;
+    uint64_t snap_index, snap_term, conf_index; /* 0: no snapshot */
+    uint8_t *conf, *snap;
+    size_t conf_len, snap_len;
+    uint64_t first; /* index of the first entry in flat */
+    uint8_t *flat;
+    size_t flat_len;
+};
+void disk_image_fini(struct disk_image *image);
+
+struct core_env {
+    void *user;
+    uint64_t (*now)(void *user); /* microseconds, CLOCK_BOOTTIME, read anew */
+    /* Takes the frame (malloc'ed); may lose it. */
+    void (*send)(void *user, uint64_t peer, uint8_t *frame, size_t len);
+    /* Takes the operation until it gives it back by core_done; never answers from within. */
+    void (*disk)(void *user, struct disk_op *op);
+    void (*apply)(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
+    void *(*snapshot)(void *user);                 /* a handle for DISK_SNAP_PUT */
+    void (*snapshot_free)(void *user, void *handle);
+    int (*restore)(void *user, uint64_t index, const uint8_t *data, size_t len); /* 0, or the member must end */
+    void (*changed)(void *user);                   /* role, term, leader, serving */
+    void (*failed)(void *user, const char *text);  /* nothing of the core may be used afterwards, but core_free */
+};
+
+struct core_peer {
+    uint64_t id;
+    const char *address;
+};
+
+struct core_config {
+    uint64_t id;
+    struct core_peer peers[CORE_PEERS_MAX]; /* all initial members, ascending by id, this one included */
+    size_t n_peers;
+    uint32_t election_timeout_ms, lease_ms, heartbeat_ms;
+    uint32_t slot_ms;            /* early election: distance between survivors, 25 */
+    uint32_t snapshot_threshold; /* entries */
+    uint64_t seed;               /* real randomness */
+    struct id new_cluster_id;    /* random; used if this member founds the cluster */
+};
+
+enum core_role { CORE_FOLLOWER, CORE_CANDIDATE, CORE_LEADER };
+
+struct core_peer_status {
+    bool heard;
+    uint64_t last_heard_us; /* clock */
+    uint64_t match_index;   /* leader only */
+};
+
+struct core_status {
+    enum core_disk_state disk_state;
+    struct id cluster_id;
+    enum core_role role;
+    uint64_t term, leader_id, commit_index, applied_index, last_index, snapshot_index;
+    uint64_t lease_until_us;
+    bool serving;
+    struct core_peer_status peers[CORE_PEERS_MAX];
+};
+
+struct core;
+
+/* The config is copied (addresses too). Calls restore for a snapshot in the image. Never returns NULL. */
+struct core *core_new(const struct core_config *config, const struct core_env *env, const struct disk_image *image);
+void core_free(struct core *core); /* disk operations in flight must have come back, or never come */
+
+/* A frame from an authenticated peer. false: damaged or against the protocol: close the connection. */
+bool core_recv(struct core *core, uint64_t peer, const uint8_t *frame, size_t len);
+void core_connected(struct core *core, uint64_t peer); /* frames can be sent: greets it */
+void core_closed(struct core *core, uint64_t peer);    /* its incoming connection ended */
+void core_done(struct core *core, struct disk_op *op); /* a disk operation ended; the core frees it */
+/* Does what is due; returns the next deadline (microseconds). */
+uint64_t core_poll(struct core *core);
+
+/* How many commands may be submitted now (0: not the leader, a transfer is pending, or the window is full). */
+size_t core_window(struct core *core);
+/* Submits n <= core_window() commands as one event. Returns the index of the first one (they follow each other), or 0. */
+uint64_t core_submit(struct core *core, const void *const *data, const uint32_t *lens, size_t n);
+bool core_serving(struct core *core);
+int core_transfer(struct core *core, uint64_t target); /* 0 target: the most advanced; 0 or -1: not possible now */
+void core_get_status(struct core *core, struct core_status *ret_status);
+
+#endif

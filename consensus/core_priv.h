@@ -1,0 +1,161 @@
+/* Inside the core. Everything that touches the fields of struct raft is in core_raft.c. */
+#ifndef HECATE_CONSENSUS_CORE_PRIV_H
+#define HECATE_CONSENSUS_CORE_PRIV_H
+
+#include <raft.h>
+
+#include "consensus/core.h"
+#include "consensus/wire.h"
+#include "store/base/check.h"
+
+_Static_assert(RAFT_VERSION_NUMBER == 2201, "the rules of ownership are those of libraft 0.22.1");
+
+#define CORE_INFLIGHT_MAX 1024 /* entries on their way to one follower */
+#define CORE_TRAILING 2048     /* entries kept after a snapshot; more than are in flight */
+#define CORE_WINDOW 256        /* entries submitted and not yet committed */
+#define CORE_EARLY_TRIES 10
+
+struct core_entry {
+    uint64_t term;
+    uint8_t type;
+    uint32_t len;
+    uint8_t *data;
+};
+
+struct core_vote { /* a vote request that came too early, kept until the promise ends */
+    bool kept;
+    struct raft_request_vote message;
+    uint64_t number;
+};
+
+struct core_peer_state {
+    bool connected;   /* we can send */
+    bool heard;
+    uint64_t last_heard_us;
+    bool hello_seen;  /* its newest HELLO: */
+    enum core_disk_state state;
+    struct id cluster_id;
+    uint64_t peers_digest;
+    bool form_acked;
+    struct core_vote vote;
+    /* outgoing snapshot */
+    bool sending;
+    uint64_t send_index, send_offset, acked_offset, progress_us;
+};
+
+struct core_image { /* the snapshot being sent, kept while somebody needs it */
+    bool loading;
+    uint64_t index, term, conf_index;
+    uint8_t *conf, *data;
+    size_t conf_len, data_len;
+};
+
+struct core_incoming { /* the snapshot being received */
+    uint64_t from, index, term, conf_index, total;
+    uint8_t *conf, *data;
+    size_t conf_len, offset;
+};
+
+struct core {
+    struct core_config config;
+    struct core_env env;
+    struct raft raft;
+    bool raft_started;
+    bool failed;
+    enum core_disk_state disk_state;
+    bool state_writing; /* DISK_STATE is under way */
+    struct id cluster_id;
+    uint64_t peers_digest;
+    uint64_t hello_us;  /* when greetings go out next while forming */
+
+    /* the log in memory: entries[i] has index first + i */
+    struct core_entry *entries;
+    size_t n_entries, cap_entries;
+    uint64_t first;
+    uint64_t snapshot_index, snapshot_term;
+    bool snapshot_taking;
+    uint64_t applied_index, conf_applied_index;
+    uint64_t term_on_disk, vote_on_disk; /* as last given to the disk */
+    uint64_t commit_seen;
+
+    struct disk_op **appends; /* in flight, in order */
+    size_t n_appends;
+    size_t metas; /* in flight: frames wait for them */
+    struct core_frame {
+        uint64_t peer;
+        uint8_t *data;
+        size_t len;
+    } *held;
+    size_t n_held;
+
+    struct lease lease;
+    uint64_t lease_ping_us; /* leader: when numbers go out next */
+    uint64_t barrier_index; /* leader: serving needs this applied; 0: not yet submitted */
+    bool submit_barrier;
+    bool was_serving;
+    uint64_t timeout_us;    /* the last RAFT_TIMEOUT */
+    enum core_role role;
+    uint64_t seen_term, seen_leader;
+
+    uint64_t closed_leader; /* whose connection closed */
+    uint64_t closed_us;
+    unsigned early_tries;
+    uint64_t transfer_to, transfer_number, transfer_until_us; /* leader: ordered */
+    bool transfer_sent;
+    uint64_t order_number; /* target: the order that we campaign for */
+
+    struct core_peer_state peers[CORE_PEERS_MAX];
+    struct core_image image;
+    struct core_incoming incoming;
+};
+
+/* core.c */
+uint64_t core_now(struct core *core);
+int core_peer_index(const struct core *core, uint64_t id); /* -1: unknown */
+void core_fail(struct core *core, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void core_settle(struct core *core); /* applies, sends what became due, tells of changes; after every input */
+
+/* core_log.c: the log in memory */
+uint64_t core_last_index(const struct core *core);
+const struct core_entry *core_entry(const struct core *core, uint64_t index); /* NULL: not there */
+uint64_t core_entry_term(const struct core *core, uint64_t index);            /* 0: not known */
+void core_log_append(struct core *core, uint64_t term, uint8_t type, const void *data, uint32_t len);
+void core_log_cut(struct core *core, uint64_t from);   /* drops from.., in memory and in appends in flight */
+void core_log_trim(struct core *core, uint64_t below); /* forgets entries below */
+void core_log_reset(struct core *core, uint64_t snapshot_index);
+
+/* core_raft.c: raft_step and the order of actions */
+void core_raft_start(struct core *core, const struct disk_image *image);
+void core_raft_step(struct core *core, struct raft_event *event);
+int core_raft_submit(struct core *core, struct raft_entry *entries, unsigned n); /* 0 or raft's refusal */
+void core_raft_timeout(struct core *core);
+void core_raft_early_election(struct core *core);
+enum core_role core_raft_role(const struct core *core);
+void core_raft_persisted(struct core *core, const struct disk_op *op);
+bool core_raft_installing(const struct core *core);
+uint64_t core_raft_leader(const struct core *core);
+void core_conf_decode(const uint8_t *data, size_t len, struct raft_configuration *ret_conf);
+
+/* core_send.c */
+void core_send(struct core *core, uint64_t peer, const struct wire *wire);
+void core_flush_held(struct core *core);
+void core_send_raft(struct core *core, const struct raft_message *message);
+/* core_recv.c */
+void core_deliver_votes(struct core *core);
+void core_raft_recv(struct core *core, struct raft_message *message);
+/* core_form.c */
+void core_form_init(struct core *core);
+void core_form_poll(struct core *core, uint64_t now);
+void core_form_greet(struct core *core, uint64_t peer);
+bool core_form_recv(struct core *core, size_t from, const struct wire *wire);
+void core_form_done(struct core *core, const struct disk_op *op);
+/* core_snapshot.c */
+void core_snapshot_send(struct core *core, uint64_t peer, uint64_t index);
+bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire);
+void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire);
+void core_snapshot_loaded(struct core *core, struct disk_op *op);
+void core_snapshot_poll(struct core *core, uint64_t now);
+void core_snapshot_maybe_take(struct core *core);
+void core_snapshot_taken(struct core *core, struct disk_op *op);
+
+#endif
