@@ -1,0 +1,56 @@
+/* A store with a log index, a clock and repeatable randomness, for tests. store_check runs after every command. */
+#ifndef HECATE_TESTS_UNIT_STORE_WORLD_H
+#define HECATE_TESTS_UNIT_STORE_WORLD_H
+
+#include "store/store.h"
+
+#define GIB STORE_KIB_PER_GIB
+
+struct world {
+    struct store *store;
+    uint64_t index;
+    uint64_t seed;
+    struct store_plan_env env; /* random and now_ms are the world's */
+    struct store_result result;
+    bool unchecked; /* no store_check: for large states */
+};
+
+void world_init(struct world *world, uint64_t seed);
+void world_fini(struct world *world);
+
+/* HECATE_SEED, or the given one; printed. */
+uint64_t world_seed(const char *test, uint64_t fallback);
+uint64_t world_draw(struct world *world); /* 64 random bits */
+size_t world_below(struct world *world, size_t n);
+struct id world_id(struct world *world);
+
+/* Applies by way of the encoding (as a member does), checks the store, fills world->result. */
+enum store_code world_apply(struct world *world, const struct store_cmd *cmd);
+/* Plans and applies. Frees the request. */
+enum store_code world_request(struct world *world, struct store_request *request);
+enum store_code world_plan(struct world *world, struct store_request *request, struct store_cmd *ret_cmd);
+
+/* Whole things, ended well; each asserts that it works. */
+struct id world_cluster(struct world *world);
+struct id world_node(struct world *world, struct id cluster, uint32_t zone, const char *name);
+struct id world_device(struct world *world, struct id node, const char *name, uint64_t total_kib);
+/* Cluster of n nodes, each in its own zone with one device; ret arrays may be NULL. */
+struct id world_topology(struct world *world, size_t n, uint64_t total_kib, struct id *ret_nodes,
+                         struct id *ret_devices);
+
+/* Begins, returns the operation's id; the object is result.id. */
+struct id world_begin_node(struct world *world, struct id cluster, uint32_t zone, const char *name);
+struct id world_begin_device(struct world *world, struct id node, const char *name);
+void world_volume_request(struct store_request *request, uint32_t size_gib, uint32_t replica, const char *name);
+enum store_code world_create(struct world *world, uint32_t size_gib, uint32_t replica, const char *name);
+struct id world_volume(struct world *world, uint32_t size_gib, uint32_t replica, const char *name);
+enum store_code world_target(struct world *world, enum store_request_type type, struct id target);
+enum store_code world_state(struct world *world, enum store_request_type type, struct id target,
+                            enum store_state state);
+/* OP_END; a device gets total_kib. */
+enum store_code world_end(struct world *world, struct id op_id, const char *error);
+enum store_code world_end_device(struct world *world, struct id op_id, uint64_t total_kib);
+
+bool digests_equal(const struct store *a, const struct store *b);
+
+#endif
