@@ -18,3 +18,9 @@ void store_request_fini(struct store_request *request)
     free(request->key);
     request->key = NULL;
 }
+
+void store_request_copy(struct store_request *to, const struct store_request *from)
+{
+    schema_copy(&schema_request, to, from);
+    to->key = mem_strdup(from->key);
+}
