@@ -28,6 +28,8 @@ struct api_submit_result {
     struct id id, op_id;
     enum store_code code;
     const char *text; /* complete client text without final LF; valid during the callback */
+    /* UNAVAILABLE: certainly nothing was changed. The API then tries again where the leader is instead of failing. */
+    bool untouched;
 };
 
 typedef void (*api_submit_cb)(void *cb_user, const struct api_submit_result *result);
@@ -63,16 +65,21 @@ struct api_config {
     uint32_t request_timeout_ms; /* how long a request waits for a lease, a leader, a submit: 10000 */
     const char *forward_ca_file; /* verify the leader's certificate; NULL with tls: not verified is refused */
     uint64_t member_id;
+    uint32_t read_timeout_ms; /* for a whole request, and for an idle connection; 0: 15000 */
+    uint32_t send_timeout_ms; /* for a client to take its answer; 0: 30000 */
 };
 
 struct api_server;
 
+/* Starts listening; strings of config are copied, files are read now. E_INVALID, E_IO. */
 int api_server_start(uv_loop_t *loop, const struct api_config *config, const struct api_backend *backend,
                      struct api_server **ret_server, struct err *reterr);
 /* Role or serving changed: waiting requests are looked at again. */
 void api_server_changed(struct api_server *server);
 uint16_t api_server_port(const struct api_server *server); /* the bound one, when config.port was 0 */
-/* Stops listening, answers what runs, closes; closed_cb from the loop. */
+/* Stops listening, answers what runs, closes; closed_cb from the loop (or from a timer's callback within it), where the
+ * server is gone already. Takes at most a few seconds; submits that are still out then are forgotten, their callbacks
+ * may fire later and do nothing. */
 void api_server_close(struct api_server *server, void (*closed_cb)(void *user), void *user);
 
 #endif

@@ -1,0 +1,591 @@
+/* A follower's client: passes a request on to the leader and its answer back, byte for byte. libcurl's multi interface
+ * on the loop: pooled connections, TLS with the members' authority.
+ *
+ * A small answer is collected and sent in one piece; a large or endless one is streamed with back-pressure.
+ */
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/server_priv.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/mem.h"
+
+#define CONNECT_TIMEOUT_MS 2000
+#define IDLE_MAX_S 5L          /* below the other side's, so that it is hardly ever the one who closes */
+#define WHOLE_MAX 65536        /* answers up to this size are sent in one piece */
+#define BUFFER_MAX (256 << 10) /* of a streamed answer; more makes the leader wait */
+#define HEADERS_MAX 64
+#define RETRY_DELAY_MS 20
+
+struct header {
+    char *name, *value;
+};
+
+struct api_forward {
+    struct api_forwarder *forwarder;
+    struct api_request *request; /* NULL: it ended, the rest is only tidied up */
+    struct api_leader leader;
+    CURL *easy;
+    struct curl_slist *sent;
+    TAILQ_ENTRY(api_forward) link;
+    struct header headers[HEADERS_MAX]; /* of the answer */
+    size_t n_headers;
+    int64_t length; /* Content-Length of the answer, -1 when there is none */
+    bool heard;     /* a byte of the answer arrived */
+    bool not_executed, in_doubt;
+    bool started; /* our answer has begun: streaming */
+    bool sending, paused, finished, failed;
+    struct buf body, inflight;
+};
+
+struct api_forwarder {
+    struct api_server *server;
+    CURLM *multi;
+    uv_timer_t timer;
+    unsigned handles; /* open with the loop */
+    bool inside;      /* within a call of libcurl: handles must not be removed */
+    TAILQ_HEAD(, api_forward) forwards;
+    void (*closed_cb)(void *user);
+    void *closed_user;
+};
+
+struct watch { /* one socket of libcurl */
+    uv_poll_t poll;
+    struct api_forwarder *forwarder;
+    curl_socket_t fd;
+};
+
+/* ---- a forward's life ---- */
+
+static void forward_free(struct api_forward *forward)
+{
+    if (forward->request != NULL) {
+        forward->request->forward = NULL;
+    }
+    TAILQ_REMOVE(&forward->forwarder->forwards, forward, link);
+    for (size_t i = 0; i < forward->n_headers; i++) {
+        free(forward->headers[i].name);
+        free(forward->headers[i].value);
+    }
+    curl_multi_remove_handle(forward->forwarder->multi, forward->easy);
+    curl_easy_cleanup(forward->easy);
+    curl_slist_free_all(forward->sent);
+    buf_fini(&forward->body);
+    buf_fini(&forward->inflight);
+    free(forward);
+}
+
+void api_forward_cancel(struct api_request *request)
+{
+    struct api_forward *forward = request->forward;
+
+    forward->request = NULL;
+    request->forward = NULL;
+    if (!forward->forwarder->inside) {
+        forward_free(forward);
+    } /* else libcurl hears of it from the callback that is running, or at the next byte */
+}
+
+bool api_forward_retract(struct api_request *request, const struct api_leader *leader)
+{
+    struct api_forward *forward = request->forward;
+    bool same = leader != NULL && leader->port == forward->leader.port && leader->tls == forward->leader.tls &&
+                strcmp(leader->host, forward->leader.host) == 0;
+
+    if (same || forward->heard || forward->forwarder->inside || !api_request_repeatable(request)) {
+        return false;
+    }
+    request->in_doubt = request->in_doubt || !api_request_is(request, "GET");
+    api_forward_cancel(request);
+    return true;
+}
+
+/* ---- the answer ---- */
+
+static bool is_hop_header(const char *name)
+{
+    static const char *const names[] = {"connection",     "keep-alive", "transfer-encoding",
+                                        "content-length", "date",       "upgrade",
+                                        "trailer",        "te",         "server"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcasecmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep_header(struct api_forward *forward, char *name, char *value)
+{
+    if (strcasecmp(name, API_NOT_EXECUTED) == 0) {
+        forward->not_executed = true;
+    } else if (strcasecmp(name, API_IN_DOUBT) == 0) {
+        forward->in_doubt = true;
+    } else if (strcasecmp(name, "content-length") == 0) {
+        forward->length = strtoll(value, NULL, 10);
+    }
+    if (is_hop_header(name) || forward->n_headers == HEADERS_MAX) {
+        free(name);
+        free(value);
+    } else {
+        forward->headers[forward->n_headers++] = (struct header){name, value};
+    }
+}
+
+static size_t header_cb(char *data, size_t size, size_t n, void *user)
+{
+    struct api_forward *forward = user;
+    size_t len = size * n;
+    const char *colon = memchr(data, ':', len);
+    const char *value;
+    size_t value_len;
+
+    if (forward->request == NULL) {
+        return 0;
+    }
+    forward->heard = true;
+    if (len > 5 && memcmp(data, "HTTP/", 5) == 0) { /* a status line: what an interim answer said does not count */
+        while (forward->n_headers > 0) {
+            forward->n_headers--;
+            free(forward->headers[forward->n_headers].name);
+            free(forward->headers[forward->n_headers].value);
+        }
+        forward->length = -1;
+    } else if (colon != NULL) {
+        value = colon + 1;
+        value_len = len - (size_t)(value - data);
+        while (value_len > 0 && (*value == ' ' || *value == '\t')) {
+            value++;
+            value_len--;
+        }
+        while (value_len > 0 && (value[value_len - 1] == '\r' || value[value_len - 1] == '\n')) {
+            value_len--;
+        }
+        keep_header(forward, mem_strndup(data, (size_t)(colon - data)), mem_strndup(value, value_len));
+    }
+    return len;
+}
+
+/* Status and headers of our answer. */
+static void begin(struct api_forward *forward)
+{
+    struct api_request *request = forward->request;
+    long status = 0;
+
+    curl_easy_getinfo(forward->easy, CURLINFO_RESPONSE_CODE, &status);
+    api_answer_begin(request, (int)status);
+    for (size_t i = 0; i < forward->n_headers; i++) {
+        const struct header *header = &forward->headers[i];
+
+        api_answer_header(request, header->name, strlen(header->name), header->value, strlen(header->value));
+    }
+    request->req->res.content_length = forward->length >= 0 ? (size_t)forward->length : SIZE_MAX;
+}
+
+static void pump(struct api_forward *forward)
+{
+    struct api_request *request = forward->request;
+    h2o_send_state_t state = forward->failed     ? H2O_SEND_STATE_ERROR
+                             : forward->finished ? H2O_SEND_STATE_FINAL
+                                                 : H2O_SEND_STATE_IN_PROGRESS;
+    h2o_iovec_t part;
+
+    if (forward->sending || (forward->body.len == 0 && state == H2O_SEND_STATE_IN_PROGRESS)) {
+        return;
+    }
+    buf_fini(&forward->inflight);
+    forward->inflight = forward->body;
+    forward->body = (struct buf)BUF_INIT;
+    forward->sending = true;
+    request->deadline_ms = uv_now(request->server->loop) + request->server->config.send_timeout_ms;
+    part = h2o_iovec_init(forward->inflight.data, forward->inflight.len);
+    if (state == H2O_SEND_STATE_IN_PROGRESS) {
+        h2o_send(request->req, &part, 1, state);
+        return;
+    }
+    /* The last part must outlive us: the request's memory takes it. */
+    part = h2o_strdup(&request->req->pool, buf_str(&forward->inflight), forward->inflight.len);
+    request->forward = NULL;
+    forward->request = NULL;
+    if (!forward->forwarder->inside) {
+        forward_free(forward);
+    }
+    h2o_send(request->req, &part, part.len > 0 ? 1 : 0, state);
+}
+
+static void proceed_cb(h2o_generator_t *generator, h2o_req_t *req)
+{
+    struct api_request *request = H2O_STRUCT_FROM_MEMBER(struct api_request, generator, generator);
+    struct api_forward *forward = request->forward;
+
+    (void)req;
+    if (forward == NULL) {
+        return;
+    }
+    forward->sending = false;
+    if (forward->paused) {
+        forward->paused = false;
+        curl_easy_pause(forward->easy, CURLPAUSE_CONT);
+    }
+    if (request->forward != NULL) {
+        request->deadline_ms = UINT64_MAX; /* nothing is waiting to be taken */
+        pump(forward);
+    }
+}
+
+static void stop_cb(h2o_generator_t *generator, h2o_req_t *req)
+{
+    struct api_request *request = H2O_STRUCT_FROM_MEMBER(struct api_request, generator, generator);
+
+    (void)req;
+    if (request->forward != NULL) {
+        api_forward_cancel(request);
+    }
+}
+
+static size_t write_cb(char *data, size_t size, size_t n, void *user)
+{
+    struct api_forward *forward = user;
+    struct api_request *request = forward->request;
+    size_t len = size * n;
+
+    if (request == NULL) {
+        return 0;
+    }
+    if (forward->body.len >= BUFFER_MAX) {
+        forward->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    buf_append(&forward->body, data, len);
+    if (!forward->started && (forward->length < 0 || forward->length > WHOLE_MAX) && !forward->not_executed &&
+        !forward->in_doubt) {
+        forward->started = true;
+        begin(forward);
+        request->generator = (h2o_generator_t){proceed_cb, stop_cb};
+        api_answer_sending(request);
+        h2o_start_response(request->req, &request->generator);
+    }
+    if (forward->started) {
+        pump(forward);
+    }
+    return len;
+}
+
+static void answer_whole(struct api_forward *forward)
+{
+    struct api_request *request = forward->request;
+    h2o_iovec_t body = h2o_strdup(&request->req->pool, buf_str(&forward->body), forward->body.len);
+
+    begin(forward);
+    forward_free(forward);
+    api_answer_sending(request);
+    h2o_send_inline(request->req, body.base, body.len);
+}
+
+/* Did certainly no byte of the request reach the leader? */
+static bool was_not_sent(CURL *easy, CURLcode code)
+{
+    long sent = 0;
+
+    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT || code == CURLE_SSL_CONNECT_ERROR ||
+        code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
+        return true;
+    }
+    return curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && sent == 0;
+}
+
+static void forward_failed(struct api_forward *forward, CURLcode code)
+{
+    struct api_request *request = forward->request;
+    bool not_sent = was_not_sent(forward->easy, code);
+    bool heard = forward->heard;
+    CLEANUP(free_ptr)
+    char *reason = mem_printf("the leader at %s port %u: %s; it may still be carried out", forward->leader.host,
+                              forward->leader.port, curl_easy_strerror(code));
+
+    LOG(LOG_INFO, "api", "forward failed", LF_STR("leader", forward->leader.host), LF_STR("reason", reason),
+        LF_STR("sent", not_sent ? "no" : "yes"));
+    forward_free(forward);
+    if (heard && !api_request_repeatable(request)) {
+        api_answer_unavailable(request, 502, reason);
+        return;
+    }
+    api_request_unconfirmed(request, not_sent, reason);
+    if (request->state == API_WAITING) {
+        api_request_wait(request, RETRY_DELAY_MS);
+    }
+}
+
+static void forward_done(struct api_forward *forward, CURLcode code)
+{
+    struct api_request *request = forward->request;
+
+    if (request == NULL) {
+        forward_free(forward);
+    } else if (forward->started) {
+        forward->finished = true;
+        forward->failed = code != CURLE_OK;
+        pump(forward);
+    } else if (code != CURLE_OK) {
+        forward_failed(forward, code);
+    } else if (forward->not_executed || forward->in_doubt) {
+        bool untouched = forward->not_executed;
+
+        forward_free(forward);
+        api_request_unconfirmed(request, untouched,
+                                "leadership was lost before the request was confirmed; it may "
+                                "still be carried out");
+        if (request->state == API_WAITING) {
+            api_request_wait(request, RETRY_DELAY_MS);
+        }
+    } else {
+        answer_whole(forward);
+    }
+}
+
+/* ---- libcurl on the loop ---- */
+
+static void collect(struct api_forwarder *forwarder)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(forwarder->multi, &left)) != NULL) {
+        if (message->msg == CURLMSG_DONE) {
+            struct api_forward *forward = NULL;
+            CURLcode code = message->data.result;
+
+            CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&forward) == CURLE_OK);
+            forward_done(forward, code);
+        }
+    }
+}
+
+static void act(struct api_forwarder *forwarder, curl_socket_t fd, int events)
+{
+    int running;
+
+    forwarder->inside = true;
+    curl_multi_socket_action(forwarder->multi, fd, events, &running);
+    forwarder->inside = false;
+    collect(forwarder);
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int timer_cb(CURLM *multi, long timeout_ms, void *user)
+{
+    struct api_forwarder *forwarder = user;
+
+    (void)multi;
+    if (uv_is_closing((uv_handle_t *)&forwarder->timer)) {
+        return 0;
+    }
+    if (timeout_ms < 0) {
+        uv_timer_stop(&forwarder->timer);
+    } else {
+        uv_timer_start(&forwarder->timer, timer_fired, (uint64_t)timeout_ms, 0);
+    }
+    return 0;
+}
+
+static void poll_fired(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = poll->data;
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+
+    flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
+    flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
+    act(watch->forwarder, watch->fd, flags);
+}
+
+static void handle_closed(struct api_forwarder *forwarder)
+{
+    if (--forwarder->handles == 0) {
+        void (*closed_cb)(void *user) = forwarder->closed_cb;
+        void *closed_user = forwarder->closed_user;
+
+        free(forwarder);
+        closed_cb(closed_user);
+    }
+}
+
+static void watch_closed(uv_handle_t *handle)
+{
+    struct watch *watch = handle->data;
+    struct api_forwarder *forwarder = watch->forwarder;
+
+    free(watch);
+    handle_closed(forwarder);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    handle_closed(handle->data);
+}
+
+static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
+{
+    struct api_forwarder *forwarder = user;
+    struct watch *watch = socket_user;
+    int events = 0;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watch != NULL) {
+            uv_poll_stop(&watch->poll);
+            uv_close((uv_handle_t *)&watch->poll, watch_closed);
+            curl_multi_assign(forwarder->multi, fd, NULL);
+        }
+        return 0;
+    }
+    if (watch == NULL) {
+        watch = mem_calloc(1, sizeof(*watch));
+        watch->forwarder = forwarder;
+        watch->fd = fd;
+        CHECK(uv_poll_init_socket(forwarder->server->loop, &watch->poll, fd) == 0);
+        watch->poll.data = watch;
+        forwarder->handles++;
+        curl_multi_assign(forwarder->multi, fd, watch);
+    }
+    events |= what != CURL_POLL_OUT ? UV_READABLE : 0;
+    events |= what != CURL_POLL_IN ? UV_WRITABLE : 0;
+    CHECK(uv_poll_start(&watch->poll, events, poll_fired) == 0);
+    return 0;
+}
+
+struct api_forwarder *api_forwarder_new(struct api_server *server)
+{
+    struct api_forwarder *forwarder = mem_calloc(1, sizeof(*forwarder));
+
+    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    forwarder->server = server;
+    TAILQ_INIT(&forwarder->forwards);
+    forwarder->multi = curl_multi_init();
+    CHECK(forwarder->multi != NULL);
+    curl_multi_setopt(forwarder->multi, CURLMOPT_SOCKETFUNCTION, socket_cb);
+    curl_multi_setopt(forwarder->multi, CURLMOPT_SOCKETDATA, forwarder);
+    curl_multi_setopt(forwarder->multi, CURLMOPT_TIMERFUNCTION, timer_cb);
+    curl_multi_setopt(forwarder->multi, CURLMOPT_TIMERDATA, forwarder);
+    curl_multi_setopt(forwarder->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    curl_multi_setopt(forwarder->multi, CURLMOPT_MAXCONNECTS, 64L);
+    CHECK(uv_timer_init(server->loop, &forwarder->timer) == 0);
+    forwarder->timer.data = forwarder;
+    forwarder->handles = 1;
+    return forwarder;
+}
+
+void api_forwarder_close(struct api_forwarder *forwarder, void (*closed_cb)(void *user), void *user)
+{
+    struct api_forward *forward;
+
+    CHECK(!forwarder->inside);
+    forwarder->closed_cb = closed_cb;
+    forwarder->closed_user = user;
+    while ((forward = TAILQ_FIRST(&forwarder->forwards)) != NULL) {
+        forward_free(forward);
+    }
+    curl_multi_cleanup(forwarder->multi);
+    uv_close((uv_handle_t *)&forwarder->timer, timer_closed);
+}
+
+/* ---- the request ---- */
+
+static void set_body(struct api_forward *forward, const h2o_req_t *req)
+{
+    CURL *easy = forward->easy;
+    CLEANUP(free_ptr) char *method = mem_strndup(req->method.base, req->method.len);
+
+    if (strcmp(method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    } else if (req->entity.base != NULL || strcmp(method, "POST") == 0) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->entity.len);
+        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, req->entity.base != NULL ? req->entity.base : "");
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static void add_sent(struct api_forward *forward, const char *name, const char *value, size_t value_len)
+{
+    CLEANUP(free_ptr) char *line = mem_printf("%s: %.*s", name, (int)value_len, value);
+
+    forward->sent = curl_slist_append(forward->sent, line);
+}
+
+static void set_headers(struct api_forward *forward, const struct api_request *request)
+{
+    static const char *const plain[] = {"Expect:", "Accept:", "Content-Type:", "User-Agent:"}; /* none of libcurl's */
+    const h2o_req_t *req = request->req;
+    ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_AUTHORIZATION, -1);
+    CLEANUP(free_ptr) char *self = mem_printf("%lu", (unsigned long)request->server->config.member_id);
+
+    for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
+        forward->sent = curl_slist_append(forward->sent, plain[i]);
+    }
+    add_sent(forward, API_FORWARDED_BY, self, strlen(self));
+    if (at >= 0 && req->headers.entries[at].value.len > 0) {
+        add_sent(forward, "Authorization", req->headers.entries[at].value.base, req->headers.entries[at].value.len);
+    }
+    if (*request->key != '\0') {
+        add_sent(forward, "Idempotency-Key", request->key, strlen(request->key));
+    }
+    curl_easy_setopt(forward->easy, CURLOPT_HTTPHEADER, forward->sent);
+}
+
+static void set_target(struct api_forward *forward, const struct api_request *request)
+{
+    const struct api_leader *leader = &forward->leader;
+    const h2o_iovec_t *path = &request->req->path;
+    bool v6 = strchr(leader->host, ':') != NULL;
+    CLEANUP(free_ptr) char *target = mem_strndup(path->base, path->len);
+    CLEANUP(free_ptr)
+    char *url = mem_printf("%s://%s%s%s:%u/", leader->tls ? "https" : "http", v6 ? "[" : "", leader->host,
+                           v6 ? "]" : "", leader->port);
+
+    curl_easy_setopt(forward->easy, CURLOPT_URL, url);
+    curl_easy_setopt(forward->easy, CURLOPT_REQUEST_TARGET, target);
+    if (leader->tls) {
+        curl_easy_setopt(forward->easy, CURLOPT_CAINFO, request->server->config.forward_ca_file);
+    }
+}
+
+void api_forward_start(struct api_request *request, const struct api_leader *leader)
+{
+    struct api_forwarder *forwarder = request->server->forwarder;
+    struct api_forward *forward = mem_calloc(1, sizeof(*forward));
+    CURL *easy = curl_easy_init();
+
+    CHECK(easy != NULL);
+    forward->forwarder = forwarder;
+    forward->request = request;
+    forward->leader = *leader;
+    forward->easy = easy;
+    forward->length = -1;
+    TAILQ_INSERT_TAIL(&forwarder->forwards, forward, link);
+    request->forward = forward;
+    set_target(forward, request);
+    set_body(forward, request->req);
+    set_headers(forward, request);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)forward);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_MAX_S);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_cb);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, forward);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, write_cb);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, forward);
+    if (!api_request_repeatable(request)) {
+        /* libcurl sends a request again by itself when a connection from its pool turns out to be dead. */
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    }
+    CHECK(curl_multi_add_handle(forwarder->multi, easy) == CURLM_OK);
+}

@@ -1,0 +1,272 @@
+/* What the serving leader reads out of the store, and what every member says about itself. */
+#include <string.h>
+
+#include "api/json_out.h"
+#include "api/server_priv.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define NOT_FOUND "Id not found"
+
+static const struct store *store_of(const struct api_request *request)
+{
+    return request->server->backend.store(request->server->backend.user);
+}
+
+/* ---- open routes ---- */
+
+static void answer_readiness(struct api_request *request, bool ready, const char *reason)
+{
+    if (ready) {
+        api_answer_raw(request, 200, "text/plain; charset=UTF-8", "ok\n", 3);
+    } else {
+        api_answer_unavailable(request, 503, reason);
+    }
+}
+
+static void answer_status(struct api_request *request)
+{
+    const struct api_backend *backend = &request->server->backend;
+    json_t *document = backend->status(backend->user);
+    char *text = json_dumps(document, JSON_COMPACT);
+    struct buf buf = BUF_INIT;
+
+    CHECK(text != NULL);
+    buf_append_str(&buf, text);
+    free(text);
+    json_decref(document);
+    api_answer_json(request, 200, &buf);
+    buf_fini(&buf);
+}
+
+static void answer_leader(struct api_request *request, bool serving)
+{
+    struct buf buf = BUF_INIT;
+
+    if (!serving) {
+        api_answer_unavailable(request, 503, "this member is not the leader");
+        return;
+    }
+    buf_printf(&buf, "{\"leader\":true,\"member_id\":%lu}", (unsigned long)request->server->config.member_id);
+    api_answer_json(request, 200, &buf);
+    buf_fini(&buf);
+}
+
+void api_handle_open(struct api_request *request)
+{
+    const struct api_backend *backend = &request->server->backend;
+    bool serving = backend->serving(backend->user);
+    struct api_leader leader;
+
+    switch (request->route) {
+    case API_ROUTE_HELLO:
+        api_answer_raw(request, 200, "text/plain; charset=UTF-8", "Hello from Heketi", strlen("Hello from Heketi"));
+        break;
+    case API_ROUTE_LIVEZ:
+        answer_readiness(request, true, "");
+        break;
+    case API_ROUTE_READYZ:
+        answer_readiness(request, !request->server->closing && (serving || backend->leader(backend->user, &leader)),
+                         request->server->closing ? "this member is stopping" : "no leader is known");
+        break;
+    case API_ROUTE_STATUS:
+        answer_status(request);
+        break;
+    case API_ROUTE_LEADER:
+        answer_leader(request, serving);
+        break;
+    default:
+        CHECK(false);
+    }
+}
+
+/* ---- reads ---- */
+
+static void answer_found(struct api_request *request, struct buf *json)
+{
+    if (json->len > 0) {
+        api_answer_json(request, 200, json);
+    } else {
+        api_answer_text(request, 404, NOT_FOUND);
+    }
+    buf_fini(json);
+}
+
+static void get_object(struct api_request *request)
+{
+    const struct store *store = store_of(request);
+    const struct store_cluster *cluster = NULL;
+    const struct store_node *node = NULL;
+    const struct store_device *device = NULL;
+    const struct store_volume *volume = NULL;
+    struct buf json = BUF_INIT;
+
+    switch (request->route) {
+    case API_ROUTE_CLUSTER_INFO:
+        cluster = store_cluster(store, request->id);
+        break;
+    case API_ROUTE_NODE_INFO:
+        node = store_node(store, request->id);
+        break;
+    case API_ROUTE_DEVICE_INFO:
+        device = store_device(store, request->id);
+        break;
+    default:
+        volume = store_volume(store, request->id);
+        break;
+    }
+    if (cluster != NULL) {
+        api_out_cluster(&json, store, cluster);
+    } else if (node != NULL && api_node_visible(store, node)) {
+        api_out_node(&json, store, node);
+    } else if (device != NULL && api_device_visible(store, device)) {
+        api_out_device(&json, store, device);
+    } else if (volume != NULL && api_volume_visible(volume)) {
+        api_out_volume(&json, store, volume);
+    }
+    answer_found(request, &json);
+}
+
+static void get_list(struct api_request *request)
+{
+    const struct store *store = store_of(request);
+    struct buf json = BUF_INIT;
+
+    switch (request->route) {
+    case API_ROUTE_CLUSTER_LIST:
+        api_out_cluster_list(&json, store);
+        break;
+    case API_ROUTE_VOLUME_LIST:
+        api_out_volume_list(&json, store);
+        break;
+    case API_ROUTE_OPERATIONS:
+        api_out_operations(&json, store);
+        break;
+    default:
+        api_out_pending_list(&json, store);
+        break;
+    }
+    answer_found(request, &json);
+}
+
+/* The answer of a finished job is kept and may be read again, unlike Heketi's, whose clients lose it with the
+ * connection that was to bring it. */
+static void get_queue(struct api_request *request)
+{
+    const struct store *store = store_of(request);
+    const struct store_job *job = store_job(store, request->id);
+    CLEANUP(free_ptr) char *location = NULL;
+
+    if (job == NULL && store_operation(store, request->id) != NULL) {
+        api_answer_header(request, "X-Pending", strlen("X-Pending"), "true", 4);
+        api_answer_empty(request, 200, NULL);
+    } else if (job == NULL) {
+        api_answer_text(request, 404, NOT_FOUND);
+    } else if (job->failed) {
+        api_answer_text(request, 500, job->error);
+    } else if (job->resource == STORE_RES_NONE) {
+        api_answer_empty(request, 204, NULL);
+    } else {
+        location =
+            mem_printf("/%s/%s", job->resource == STORE_RES_NODE ? "nodes" : "volumes", id_text(job->resource_id).text);
+        api_answer_location(request, 303, location, "See Other");
+    }
+}
+
+/* The id in the path as the client wrote it. */
+static void answer_unknown_operation(struct api_request *request)
+{
+    const char *id = strrchr(buf_str(&request->path), '/');
+    CLEANUP(free_ptr) char *text = mem_printf(NOT_FOUND ": %s", id != NULL ? id + 1 : "");
+
+    api_answer_text(request, 404, text);
+}
+
+static void get_pending(struct api_request *request)
+{
+    const struct api_backend *backend = &request->server->backend;
+    const struct store *store = store_of(request);
+    const struct store_operation *op = store_operation(store, request->id);
+    h2o_iovec_t query = api_request_query(request);
+    CLEANUP(free_ptr) char *steps = NULL;
+    struct buf json = BUF_INIT;
+
+    if (op == NULL) {
+        answer_unknown_operation(request);
+        return;
+    }
+    if (h2o_memis(query.base, query.len, H2O_STRLIT("?steps=true"))) { /* a member that Heketi does not have */
+        json_t *list = backend->operation_steps(backend->user, op->id);
+
+        steps = json_dumps(list, JSON_COMPACT);
+        json_decref(list);
+    }
+    api_out_pending(&json, store, op, steps);
+    answer_found(request, &json);
+}
+
+/* ---- by route ---- */
+
+static void handle_route(struct api_request *request)
+{
+    switch (request->route) {
+    case API_ROUTE_CLUSTER_INFO:
+    case API_ROUTE_NODE_INFO:
+    case API_ROUTE_DEVICE_INFO:
+    case API_ROUTE_VOLUME_INFO:
+        get_object(request);
+        break;
+    case API_ROUTE_CLUSTER_LIST:
+    case API_ROUTE_VOLUME_LIST:
+    case API_ROUTE_OPERATIONS:
+    case API_ROUTE_PENDING_LIST:
+        get_list(request);
+        break;
+    case API_ROUTE_QUEUE:
+        get_queue(request);
+        break;
+    case API_ROUTE_PENDING_INFO:
+        get_pending(request);
+        break;
+    default:
+        api_handle_change(request);
+        break;
+    }
+}
+
+static void redirect_slash(struct api_request *request)
+{
+    bool get = h2o_memis(request->req->method.base, request->req->method.len, H2O_STRLIT("GET")) != 0;
+    h2o_iovec_t query = api_request_query(request);
+    struct buf location = BUF_INIT;
+
+    buf_append(&location, request->path.data, request->path.len - 1);
+    buf_append(&location, query.base, query.len);
+    api_answer_location(request, 301, buf_str(&location), get ? "Moved Permanently" : NULL);
+    buf_fini(&location);
+}
+
+void api_handle(struct api_request *request)
+{
+    const h2o_iovec_t *method = &request->req->method;
+    struct api_match match = api_route_match(method->base, method->len, request->path.data, request->path.len);
+
+    switch (match.kind) {
+    case API_MATCH_NOT_FOUND:
+        api_answer_text(request, 404, "Invalid path or request");
+        break;
+    case API_MATCH_NO_METHOD:
+        api_answer_empty(request, 405, NULL);
+        break;
+    case API_MATCH_SLASH:
+        redirect_slash(request);
+        break;
+    case API_MATCH_ROUTE:
+        request->route = match.route;
+        if (match.id == NULL || !id_parse(match.id, match.id_len, &request->id)) {
+            request->id = ID_NONE;
+        }
+        handle_route(request);
+        break;
+    }
+}

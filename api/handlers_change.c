@@ -1,0 +1,265 @@
+/* Requests that change something: body, checks that need the store, submit, answer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json_out.h"
+#include "api/server_priv.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define BUSY "Server busy. Retry operation later."
+#define PROTECTED_NAME "heketidbstorage"
+
+static const struct store *store_of(const struct api_request *request)
+{
+    return request->server->backend.store(request->server->backend.user);
+}
+
+/* ---- checks that need the store ---- */
+
+/* Checks 8 to 10 of heketi-rest.md 6.5; turns the texts of the body into ids. */
+static int check_volume_create(struct api_request *request, struct api_body *body, struct buf *text)
+{
+    const struct store *store = store_of(request);
+    struct store_volume_request *volume = &body->request.volume;
+    uint64_t data_bricks = volume->durability == STORE_DISPERSE ? volume->disperse_data : 1;
+    uint64_t min_kib = request->server->config.brick_min_kib * data_bricks;
+
+    if (store_cluster_next(store, NULL) == NULL) {
+        buf_append_str(text, "No clusters configured");
+        return 400;
+    }
+    volume->clusters = mem_calloc(body->clusters.n + 1, sizeof(*volume->clusters));
+    for (size_t i = 0; i < body->clusters.n; i++) {
+        const char *name = body->clusters.items[i];
+        struct id id;
+
+        if (!id_parse(name, strlen(name), &id) || store_cluster(store, id) == NULL) {
+            buf_printf(text, "Cluster id %s not found", name);
+            return 400;
+        }
+        volume->clusters[volume->n_clusters++] = id;
+    }
+    if ((uint64_t)volume->size_gib * STORE_KIB_PER_GIB < min_kib) {
+        buf_printf(text, "Requested volume size (%u GB) is smaller than the minimum supported volume size (%lu)",
+                   volume->size_gib, (unsigned long)min_kib);
+        return 400;
+    }
+    return 0;
+}
+
+/* Operations that Heketi's limit counts. */
+static bool is_counted(const struct store_request *request)
+{
+    switch (request->type) {
+    case STORE_REQ_VOLUME_CREATE:
+    case STORE_REQ_VOLUME_DELETE:
+        return true;
+    case STORE_REQ_NODE_STATE:
+    case STORE_REQ_DEVICE_STATE:
+        return request->state == STORE_STATE_FAILED;
+    default:
+        return false;
+    }
+}
+
+/* Refusals that come before the limit in the contract are the planner's to make: such a request is let through. */
+static bool refused_anyway(const struct api_request *request, const struct store_request *change)
+{
+    const struct store *store = store_of(request);
+    const struct store_volume *volume;
+
+    switch (change->type) {
+    case STORE_REQ_VOLUME_DELETE:
+        volume = store_volume(store, change->target);
+        return volume == NULL || strcmp(volume->name, PROTECTED_NAME) == 0;
+    case STORE_REQ_NODE_STATE:
+        return store_node(store, change->target) == NULL;
+    case STORE_REQ_DEVICE_STATE:
+        return store_device(store, change->target) == NULL;
+    default:
+        return false;
+    }
+}
+
+static bool is_busy(const struct api_request *request, const struct store_request *change)
+{
+    const struct api_server *server = request->server;
+    const struct store_operation *op = NULL;
+    size_t count = server->n_counted;
+
+    if (server->config.max_inflight == 0 || !is_counted(change) || refused_anyway(request, change)) {
+        return false;
+    }
+    while (count < server->config.max_inflight && (op = store_operation_next(store_of(request), op)) != NULL) {
+        count += op->type == STORE_OP_CREATE_VOLUME || op->type == STORE_OP_DELETE_VOLUME;
+    }
+    return count >= server->config.max_inflight;
+}
+
+/* ---- answers ---- */
+
+static int status_of(enum store_code code)
+{
+    switch (code) {
+    case STORE_NOT_FOUND:
+        return 404;
+    case STORE_CONFLICT:
+        return 409;
+    case STORE_BAD_REQUEST:
+        return 400;
+    case STORE_TOO_BUSY:
+    case STORE_STALE_PLAN:
+        return 429;
+    default:
+        return 500;
+    }
+}
+
+static void answer_tags(struct api_request *request, const struct store_tags *tags)
+{
+    struct buf json = BUF_INIT;
+
+    if (tags == NULL) {
+        api_answer_text(request, 404, "Id not found"); /* deleted in the same moment */
+        return;
+    }
+    api_out_tags(&json, tags);
+    api_answer_json(request, 200, &json);
+    buf_fini(&json);
+}
+
+static void answer_cluster(struct api_request *request, struct id id)
+{
+    const struct store *store = store_of(request);
+    const struct store_cluster *cluster = store_cluster(store, id);
+    struct buf json = BUF_INIT;
+
+    if (cluster == NULL) { /* created earlier under the same request key and deleted since */
+        api_answer_text(request, 404, "Id not found");
+        return;
+    }
+    api_out_cluster(&json, store, cluster);
+    api_answer_json(request, 201, &json);
+    buf_fini(&json);
+}
+
+static void answer_done(struct api_request *request, struct id id)
+{
+    const struct store *store = store_of(request);
+    const struct store_node *node;
+    const struct store_device *device;
+
+    switch (request->route) {
+    case API_ROUTE_CLUSTER_CREATE:
+        answer_cluster(request, id);
+        break;
+    case API_ROUTE_CLUSTER_FLAGS:
+        api_answer_empty(request, 200, API_JSON_TYPE);
+        break;
+    case API_ROUTE_NODE_TAGS:
+        node = store_node(store, request->id);
+        answer_tags(request, node != NULL ? &node->tags : NULL);
+        break;
+    case API_ROUTE_DEVICE_TAGS:
+        device = store_device(store, request->id);
+        answer_tags(request, device != NULL ? &device->tags : NULL);
+        break;
+    default:
+        api_answer_empty(request, 200, NULL);
+        break;
+    }
+}
+
+static void answer_accepted(struct api_request *request, struct id op_id)
+{
+    CLEANUP(free_ptr) char *location = mem_printf("/queue/%s", id_text(op_id).text);
+
+    api_answer_location(request, 202, location, NULL);
+}
+
+static void answer_result(struct api_request *request, const struct api_submit_result *result)
+{
+    const struct api_backend *backend = &request->server->backend;
+
+    switch (result->kind) {
+    case API_DONE:
+        answer_done(request, result->id);
+        break;
+    case API_ACCEPTED:
+        answer_accepted(request, result->op_id);
+        break;
+    case API_REFUSED:
+        if (backend->serving(backend->user)) {
+            api_answer_text(request, status_of(result->code), result->text);
+        } else {
+            api_request_wait(request, 0); /* what it was refused for may be out of date */
+        }
+        break;
+    case API_UNAVAILABLE:
+        api_request_unconfirmed(request, result->untouched, result->text);
+        break;
+    }
+}
+
+static void submitted(void *user, const struct api_submit_result *result)
+{
+    struct api_submit *submit = user;
+    struct api_request *request = submit->request;
+    struct api_server *server = submit->server;
+
+    if (server != NULL) {
+        TAILQ_REMOVE(&server->submits, submit, link);
+        server->n_counted -= submit->counted;
+    }
+    if (request != NULL) {
+        request->submit = NULL;
+    }
+    free(submit);
+    if (request != NULL) {
+        answer_result(request, result);
+    }
+}
+
+static void submit_change(struct api_request *request, const struct store_request *change)
+{
+    struct api_server *server = request->server;
+    struct api_submit *submit = mem_calloc(1, sizeof(*submit));
+
+    submit->request = request;
+    submit->server = server;
+    submit->counted = is_counted(change);
+    server->n_counted += submit->counted;
+    TAILQ_INSERT_TAIL(&server->submits, submit, link);
+    request->submit = submit;
+    request->state = API_SUBMITTED;
+    server->backend.submit(server->backend.user, change, submitted, submit);
+}
+
+void api_handle_change(struct api_request *request)
+{
+    const h2o_iovec_t *entity = &request->req->entity;
+    struct buf text = BUF_INIT;
+    struct api_body body;
+    int status;
+
+    CHECK(api_body_wanted(request->route));
+    status = api_body_read(request->route, entity->base != NULL ? entity->base : "", entity->len, &body, &text);
+    body.request.target = request->id;
+    if (status == 0 && request->route == API_ROUTE_VOLUME_CREATE) {
+        status = check_volume_create(request, &body, &text);
+    }
+    if (status == 0 && is_busy(request, &body.request)) {
+        status = 429;
+        buf_append_str(&text, BUSY);
+    }
+    if (status != 0) {
+        api_answer_text(request, status, buf_str(&text));
+    } else {
+        free(body.request.key);
+        body.request.key = mem_strdup(request->key);
+        submit_change(request, &body.request);
+    }
+    api_body_fini(&body);
+    buf_fini(&text);
+}

@@ -1,0 +1,333 @@
+/* A request from its arrival to the place where it is answered. */
+#include <string.h>
+#include <sys/socket.h>
+
+#include "api/auth.h"
+#include "api/path.h"
+#include "api/server_priv.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/mem.h"
+
+#define FORWARDED_WAIT_MS 500 /* a forwarded request waits this long for its member's own lease */
+#define FORWARD_GRACE_MS 3000 /* the leader answers by its own deadline, which starts later than ours */
+#define CLOSING_WAIT_MS 2000  /* while closing, requests without a leader are given up sooner */
+
+static h2o_iovec_t raw_path(const h2o_req_t *req)
+{
+    size_t len = req->query_at < req->path.len ? req->query_at : req->path.len;
+
+    return h2o_iovec_init(req->path.base, len);
+}
+
+h2o_iovec_t api_request_query(const struct api_request *request)
+{
+    const h2o_req_t *req = request->req;
+    size_t at = req->query_at < req->path.len ? req->query_at : req->path.len;
+
+    return h2o_iovec_init(req->path.base + at, req->path.len - at);
+}
+
+/* ---- end ---- */
+
+static void request_fini(void *ptr)
+{
+    struct api_request *request = ptr;
+    struct api_server *server = request->server;
+
+    CHECK_MAGIC(request, API_REQUEST_MAGIC);
+    TAILQ_REMOVE(&server->requests, request, link);
+    if (request->submit != NULL) {
+        request->submit->request = NULL;
+    }
+    if (request->forward != NULL) {
+        api_forward_cancel(request);
+    }
+    buf_fini(&request->path);
+    free(request->key);
+    request->magic = 0;
+    request->conn->requests--;
+    if (server->closing) {
+        (void)shutdown(h2o_socket_get_fd(request->conn->sock),
+                       SHUT_RD); /* if it was kept alive: what arrived is still answered, then it ends */
+    }
+}
+
+/* ---- start ---- */
+
+static struct api_request *request_new(struct api_server *server, h2o_req_t *req)
+{
+    struct api_request *request = h2o_mem_alloc_shared(&req->pool, sizeof(*request), request_fini);
+    h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
+
+    memset(request, 0, sizeof(*request));
+    request->magic = API_REQUEST_MAGIC;
+    request->server = server;
+    request->req = req;
+    request->conn = sock->on_close.data;
+    request->conn->requests++;
+    request->key = mem_strdup("");
+    request->arrived_ms = uv_now(server->loop);
+    request->deadline_ms = request->arrived_ms + server->config.request_timeout_ms;
+    TAILQ_INSERT_TAIL(&server->requests, request, link);
+    api_server_tick_start(server);
+    return request;
+}
+
+static bool redirect_clean(struct api_request *request)
+{
+    CLEANUP(buf_fini) struct buf clean = BUF_INIT;
+    CLEANUP(buf_fini) struct buf location = BUF_INIT;
+    h2o_iovec_t query = api_request_query(request);
+
+    api_path_clean(request->path.data, request->path.len, &clean);
+    if (clean.len == request->path.len && memcmp(clean.data, request->path.data, clean.len) == 0) {
+        return false;
+    }
+    api_path_escape(clean.data, clean.len, &location);
+    buf_append(&location, query.base, query.len);
+    api_answer_location(request, 301, buf_str(&location), NULL);
+    return true;
+}
+
+static bool token_refused(struct api_request *request)
+{
+    const struct api_config *config = &request->server->config;
+    const struct api_auth auth = {config->admin_key, config->user_key, config->iat_leeway_s};
+    h2o_req_t *req = request->req;
+    ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_AUTHORIZATION, -1);
+    struct api_auth_request asked = {
+        .method = req->method.base,
+        .method_len = req->method.len,
+        .path = request->path.data,
+        .path_len = request->path.len,
+        .now_s = (int64_t)time(NULL),
+    };
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    enum api_role role;
+    int status;
+
+    if (!config->auth) {
+        return false;
+    }
+    if (at >= 0) {
+        asked.header = req->headers.entries[at].value.base;
+        asked.header_len = req->headers.entries[at].value.len;
+    }
+    status = api_auth_check(&auth, &asked, &role, &text);
+    if (status != 0) {
+        api_answer_text(request, status, buf_str(&text));
+    }
+    return status != 0;
+}
+
+static bool key_refused(struct api_request *request)
+{
+    h2o_req_t *req = request->req;
+    ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("idempotency-key"), -1);
+    h2o_iovec_t value;
+
+    if (at < 0) {
+        return false;
+    }
+    value = req->headers.entries[at].value;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.base[i] < 0x20 || value.base[i] > 0x7e) {
+            value.len = 0;
+        }
+    }
+    if (value.len == 0 || value.len > API_KEY_MAX) {
+        api_answer_text(request, 400, "Idempotency-Key must have 1 to 128 printable characters");
+        return true;
+    }
+    free(request->key);
+    request->key = mem_strndup(value.base, value.len);
+    return false;
+}
+
+int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
+{
+    struct api_server *server = *(struct api_server **)(self + 1);
+    struct api_request *request = request_new(server, req);
+    h2o_iovec_t raw = raw_path(req);
+
+    if (raw.len == 0 || raw.base[0] != '/' || !api_path_decode(raw.base, raw.len, &request->path)) {
+        api_answer_raw(request, 400, "text/plain; charset=utf-8", "400 Bad Request", strlen("400 Bad Request"));
+        return 0;
+    }
+    if (redirect_clean(request)) {
+        return 0;
+    }
+    request->route = api_route_open(req->method.base, req->method.len, request->path.data, request->path.len);
+    if (request->route != API_ROUTE_NONE) {
+        api_handle_open(request);
+        return 0;
+    }
+    if (token_refused(request) || key_refused(request)) {
+        return 0;
+    }
+    if (h2o_find_header_by_str(&req->headers, H2O_STRLIT("hecate-forwarded"), -1) >= 0) {
+        request->forwarded = true;
+        request->deadline_ms = request->arrived_ms + FORWARDED_WAIT_MS;
+    }
+    api_request_dispatch(request);
+    return 0;
+}
+
+/* ---- to where it is answered ---- */
+
+void api_request_wait(struct api_request *request, uint64_t delay_ms)
+{
+    request->state = API_WAITING;
+    request->not_before_ms = uv_now(request->server->loop) + delay_ms;
+}
+
+bool api_request_is(const struct api_request *request, const char *method)
+{
+    return h2o_memis(request->req->method.base, request->req->method.len, method, strlen(method)) != 0;
+}
+
+bool api_request_repeatable(const struct api_request *request)
+{
+    static const char clusters[] = "/clusters/";
+
+    if (api_request_is(request, "GET")) {
+        return true;
+    }
+    if (api_request_is(request, "DELETE") && request->path.len > strlen(clusters) &&
+        memcmp(request->path.data, clusters, strlen(clusters)) == 0) {
+        return false; /* a key is not kept for it: the second time it would not be found */
+    }
+    return *request->key != '\0';
+}
+
+/* With a key of our own the leader, or the next one, tells a repetition from a second request. */
+static void make_key(struct api_request *request)
+{
+    uint8_t bytes[16];
+    struct id id;
+
+    if (*request->key != '\0' || api_request_repeatable(request) ||
+        uv_random(NULL, NULL, bytes, sizeof(bytes), 0, NULL) != 0) {
+        return;
+    }
+    memcpy(id.bytes, bytes, sizeof(id.bytes));
+    free(request->key);
+    request->key = mem_printf("forward-%s", id_text(id).text);
+}
+
+void api_request_dispatch(struct api_request *request)
+{
+    struct api_server *server = request->server;
+    struct api_leader leader;
+
+    if (server->backend.serving(server->backend.user)) {
+        if (request->forwarded) {
+            request->deadline_ms = request->arrived_ms + server->config.request_timeout_ms;
+        }
+        api_handle(request);
+    } else if (!request->forwarded && server->backend.leader(server->backend.user, &leader)) {
+        make_key(request);
+        request->state = API_FORWARDED;
+        api_forward_start(request, &leader);
+    } else {
+        api_request_wait(request, 0);
+    }
+}
+
+/* ---- time ---- */
+
+static void waited_too_long(struct api_request *request)
+{
+    if (request->in_doubt) {
+        api_answer_unavailable(request, 503, "no leader could be reached in time; it may still be carried out");
+        return;
+    }
+    if (request->forwarded) {
+        api_answer_header(request, API_NOT_EXECUTED, strlen(API_NOT_EXECUTED), "1", 1);
+    }
+    api_answer_unavailable(request, 503, "no leader could be reached in time; nothing was changed");
+}
+
+void api_request_unconfirmed(struct api_request *request, bool untouched, const char *reason)
+{
+    if (untouched) {
+        request->deadline_ms =
+            request->forwarded ? uv_now(request->server->loop) + FORWARDED_WAIT_MS : request->deadline_ms;
+        api_request_wait(request, 0);
+    } else if (request->forwarded) {
+        api_answer_header(request, API_IN_DOUBT, strlen(API_IN_DOUBT), "1", 1);
+        api_answer_unavailable(request, 503, reason);
+    } else if (api_request_repeatable(request)) {
+        request->in_doubt = !api_request_is(request, "GET");
+        api_request_wait(request, 0);
+    } else {
+        api_answer_unavailable(request, 503, reason);
+    }
+}
+
+static void look_waiting(struct api_request *request, uint64_t now_ms)
+{
+    const struct api_server *server = request->server;
+
+    if (now_ms >= request->deadline_ms || (server->closing && now_ms + CLOSING_WAIT_MS >= server->close_by_ms)) {
+        waited_too_long(request);
+    } else if (now_ms >= request->not_before_ms) {
+        api_request_dispatch(request);
+    }
+}
+
+static void look_forwarded(struct api_request *request, uint64_t now_ms)
+{
+    struct api_server *server = request->server;
+    struct api_leader leader = {0};
+    bool known =
+        !server->backend.serving(server->backend.user) && server->backend.leader(server->backend.user, &leader);
+
+    if (api_forward_retract(request, known ? &leader : NULL)) {
+        api_request_wait(request, 0);
+    } else if (now_ms >= request->deadline_ms + FORWARD_GRACE_MS) {
+        api_forward_cancel(request);
+        api_answer_unavailable(request, 503,
+                               api_request_is(request, "GET")
+                                   ? "the leader did not answer in time"
+                                   : "the leader did not answer in time; it may still be carried out");
+    }
+}
+
+static void look(struct api_request *request, uint64_t now_ms)
+{
+    switch (request->state) {
+    case API_WAITING:
+        look_waiting(request, now_ms);
+        break;
+    case API_FORWARDED:
+        look_forwarded(request, now_ms);
+        break;
+    case API_SUBMITTED:
+        if (now_ms >= request->deadline_ms) {
+            request->submit->request = NULL;
+            request->submit = NULL;
+            api_answer_unavailable(request, 503, "not confirmed by a majority in time; it may still be carried out");
+        }
+        break;
+    case API_SENDING:
+        if (now_ms >= request->deadline_ms) {
+            LOG(LOG_INFO, "api", "client does not take its answer: connection cut");
+            request->deadline_ms = UINT64_MAX;
+            (void)shutdown(h2o_socket_get_fd(request->conn->sock), SHUT_RDWR);
+        }
+        break;
+    }
+}
+
+void api_requests_look(struct api_server *server)
+{
+    struct api_request *request, *next;
+    uint64_t now_ms = uv_now(server->loop);
+
+    for (request = TAILQ_FIRST(&server->requests); request != NULL; request = next) {
+        next = TAILQ_NEXT(request, link); /* only the request itself can end meanwhile */
+        look(request, now_ms);
+    }
+}

@@ -1,0 +1,378 @@
+/* h2o, its listener and its connections; start and end.
+ *
+ * h2o 2.2.5: HTTP/2 stays off (it leaks connections), its shutdown callback too (it arms a timer that makes the
+ * disposal abort); the context is disposed of from a timer's callback, because it runs the loop once.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "api/server_priv.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/mem.h"
+
+#define TICK_MS 20
+#define BACKLOG 511
+#define CLOSE_MAX_MS 5000
+#define READ_TIMEOUT_MS 15000
+#define SEND_TIMEOUT_MS 30000
+
+/* ---- connections ---- */
+
+static void close_step(struct api_server *server);
+
+static void conn_closed(void *data)
+{
+    struct api_conn *conn = data;
+    struct api_server *server = conn->server;
+
+    TAILQ_REMOVE(&server->conns, conn, link);
+    server->n_conns--;
+    free(conn);
+    close_step(server);
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void accepted(uv_stream_t *listener, int status)
+{
+    struct api_server *server = listener->data;
+    struct api_conn *conn;
+    uv_tcp_t *tcp;
+
+    CHECK_MAGIC(server, API_SERVER_MAGIC);
+    if (status != 0) {
+        return;
+    }
+    tcp = mem_alloc(sizeof(*tcp));
+    CHECK(uv_tcp_init(server->loop, tcp) == 0);
+    if (uv_accept(listener, (uv_stream_t *)tcp) != 0 || server->n_conns >= server->config.connections_max) {
+        uv_close((uv_handle_t *)tcp, free_handle);
+        return;
+    }
+    (void)uv_tcp_nodelay(tcp, 1);
+    conn = mem_calloc(1, sizeof(*conn));
+    conn->server = server;
+    conn->sock = h2o_uv_socket_create((uv_stream_t *)tcp, free_handle);
+    conn->sock->on_close.cb = conn_closed;
+    conn->sock->on_close.data = conn;
+    TAILQ_INSERT_TAIL(&server->conns, conn, link);
+    server->n_conns++;
+    h2o_accept(&server->accept, conn->sock);
+}
+
+/* ---- time ---- */
+
+static void tick(uv_timer_t *timer)
+{
+    struct api_server *server = timer->data;
+
+    api_requests_look(server);
+    if (TAILQ_EMPTY(&server->requests) && !server->closing) {
+        uv_timer_stop(timer);
+    }
+    if (server->closing) {
+        close_step(server);
+    }
+}
+
+void api_server_tick_start(struct api_server *server)
+{
+    if (!uv_is_active((uv_handle_t *)&server->tick)) {
+        uv_timer_start(&server->tick, tick, TICK_MS, TICK_MS);
+    }
+}
+
+void api_server_changed(struct api_server *server)
+{
+    CHECK_MAGIC(server, API_SERVER_MAGIC);
+    api_requests_look(server);
+}
+
+uint16_t api_server_port(const struct api_server *server)
+{
+    return server->port;
+}
+
+/* ---- start ---- */
+
+static int tls_failed(struct err *reterr, const char *what, const char *file)
+{
+    unsigned long code = ERR_get_error();
+    char text[256];
+
+    ERR_error_string_n(code, text, sizeof(text));
+    ERR_clear_error();
+    return err_set(reterr, E_INVALID, "%s %s: %s", what, file, text);
+}
+
+static int start_tls(struct api_server *server, struct err *reterr)
+{
+    static char http1[] = "http/1.1";
+    static const h2o_iovec_t protocols[] = {{http1, sizeof(http1) - 1}, {NULL, 0}}; /* h2o keeps the pointer */
+    const struct api_config *config = &server->config;
+
+    if (!config->tls) {
+        return 0;
+    }
+    if (config->forward_ca_file == NULL || *config->forward_ca_file == '\0') {
+        return err_set(reterr, E_INVALID, "TLS needs the certificate authority of the members' certificates");
+    }
+    server->ssl = SSL_CTX_new(TLS_server_method());
+    CHECK(server->ssl != NULL);
+    SSL_CTX_set_min_proto_version(server->ssl, TLS1_2_VERSION);
+    SSL_CTX_set_options(server->ssl, SSL_OP_NO_RENEGOTIATION);
+    if (SSL_CTX_use_certificate_chain_file(server->ssl, config->cert_file) != 1) {
+        return tls_failed(reterr, "certificate", config->cert_file);
+    }
+    if (SSL_CTX_use_PrivateKey_file(server->ssl, config->key_file, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(server->ssl) != 1) {
+        return tls_failed(reterr, "key", config->key_file);
+    }
+    h2o_ssl_register_alpn_protocols(server->ssl, protocols);
+    return 0;
+}
+
+static void start_h2o(struct api_server *server)
+{
+    h2o_hostconf_t *host;
+    h2o_pathconf_t *path;
+    h2o_handler_t *handler;
+
+    h2o_config_init(&server->h2o);
+    server->h2o.server_name = h2o_iovec_init("", 0);
+    server->h2o.max_request_entity_size = server->config.body_max_bytes;
+    server->h2o.http1.req_timeout = server->config.read_timeout_ms;
+    server->h2o.http1.upgrade_to_http2 = 0;
+    server->h2o.http2.callbacks.request_shutdown = NULL;
+    host = h2o_config_register_host(&server->h2o, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    path = h2o_config_register_path(host, "/", 0);
+    handler = h2o_create_handler(path, sizeof(*handler) + sizeof(struct api_server *));
+    handler->on_req = api_request_arrived;
+    memcpy(handler + 1, &server, sizeof(struct api_server *));
+    h2o_context_init(&server->context, server->loop, &server->h2o);
+    server->accept.ctx = &server->context;
+    server->accept.hosts = server->h2o.hosts;
+    server->accept.ssl_ctx = server->ssl;
+}
+
+/* "::" means every address, also where there is no IPv6. */
+static int bind_listener(struct api_server *server, const char *host)
+{
+    struct sockaddr_storage address;
+    int rc;
+
+    memset(&address, 0, sizeof(address));
+    rc = uv_ip6_addr(host, server->config.port, (struct sockaddr_in6 *)&address);
+    if (rc != 0) {
+        rc = uv_ip4_addr(host, server->config.port, (struct sockaddr_in *)&address);
+    }
+    if (rc == 0) {
+        rc = uv_tcp_bind(&server->listener, (const struct sockaddr *)&address, 0);
+    }
+    if (rc == 0) {
+        rc = uv_listen((uv_stream_t *)&server->listener, BACKLOG, accepted);
+    }
+    return rc;
+}
+
+static int start_listener(struct api_server *server, struct err *reterr)
+{
+    struct sockaddr_storage address;
+    int len = sizeof(address);
+    const char *host = server->config.listen_host;
+    int rc = bind_listener(server, host);
+
+    if ((rc == UV_EAFNOSUPPORT || rc == UV_EADDRNOTAVAIL) && strcmp(host, "::") == 0) {
+        rc = bind_listener(server, "0.0.0.0");
+    }
+    if (rc != 0) {
+        return err_set(reterr, E_IO, "cannot listen on %s port %u: %s", host, server->config.port, uv_strerror(rc));
+    }
+    CHECK(uv_tcp_getsockname(&server->listener, (struct sockaddr *)&address, &len) == 0);
+    server->port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                                       : ((struct sockaddr_in *)&address)->sin_port);
+    return 0;
+}
+
+static const char *copy_text(const char *text)
+{
+    return text != NULL ? mem_strdup(text) : NULL;
+}
+
+static void free_text(const char *text)
+{
+    free((void *)(uintptr_t)text);
+}
+
+static void copy_config(struct api_config *to, const struct api_config *from)
+{
+    *to = *from;
+    to->listen_host = copy_text(from->listen_host);
+    to->cert_file = copy_text(from->cert_file);
+    to->key_file = copy_text(from->key_file);
+    to->admin_key = copy_text(from->admin_key);
+    to->user_key = copy_text(from->user_key);
+    to->forward_ca_file = copy_text(from->forward_ca_file);
+    to->read_timeout_ms = from->read_timeout_ms != 0 ? from->read_timeout_ms : READ_TIMEOUT_MS;
+    to->send_timeout_ms = from->send_timeout_ms != 0 ? from->send_timeout_ms : SEND_TIMEOUT_MS;
+}
+
+static void server_free(struct api_server *server)
+{
+    SSL_CTX_free(server->ssl);
+    free_text(server->config.listen_host);
+    free_text(server->config.cert_file);
+    free_text(server->config.key_file);
+    free_text(server->config.admin_key);
+    free_text(server->config.user_key);
+    free_text(server->config.forward_ca_file);
+    server->magic = 0;
+    free(server);
+}
+
+static int check_config(const struct api_config *config, struct err *reterr)
+{
+    if (config->auth && (config->admin_key == NULL || *config->admin_key == '\0' || config->user_key == NULL ||
+                         *config->user_key == '\0')) {
+        return err_set(reterr, E_INVALID, "both keys are needed, the administrator's and the user's");
+    }
+    if (config->connections_max == 0 || config->body_max_bytes == 0 || config->request_timeout_ms == 0) {
+        return err_set(reterr, E_INVALID, "connections, body size and request timeout must not be 0");
+    }
+    return 0;
+}
+
+int api_server_start(uv_loop_t *loop, const struct api_config *config, const struct api_backend *backend,
+                     struct api_server **ret_server, struct err *reterr)
+{
+    struct api_server *server;
+    int rc = check_config(config, reterr);
+
+    if (rc != 0) {
+        return rc;
+    }
+    server = mem_calloc(1, sizeof(*server));
+    server->magic = API_SERVER_MAGIC;
+    server->loop = loop;
+    server->backend = *backend;
+    copy_config(&server->config, config);
+    TAILQ_INIT(&server->conns);
+    TAILQ_INIT(&server->requests);
+    TAILQ_INIT(&server->submits);
+    rc = start_tls(server, reterr);
+    if (rc != 0) {
+        server_free(server);
+        return rc;
+    }
+    CHECK(uv_tcp_init(loop, &server->listener) == 0);
+    server->listener.data = server;
+    CHECK(uv_timer_init(loop, &server->tick) == 0);
+    server->tick.data = server;
+    server->handles = 2;
+    start_h2o(server);
+    server->forwarder = api_forwarder_new(server);
+    rc = start_listener(server, reterr);
+    if (rc != 0) {
+        api_server_close(server, NULL, NULL);
+        return rc;
+    }
+    *ret_server = server;
+    LOG(LOG_INFO, "api", "listening", LF_STR("host", config->listen_host), LF_U64("port", server->port),
+        LF_STR("tls", config->tls ? "yes" : "no"));
+    return 0;
+}
+
+/* ---- end ---- */
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct api_server *server = handle->data;
+    void (*closed_cb)(void *user) = server->closed_cb;
+    void *closed_user = server->closed_user;
+
+    if (--server->handles == 0) {
+        server_free(server);
+        if (closed_cb != NULL) {
+            closed_cb(closed_user);
+        }
+    }
+}
+
+static void dispose(uv_timer_t *timer)
+{
+    struct api_server *server = timer->data;
+    struct api_submit *submit;
+
+    while ((submit = TAILQ_FIRST(&server->submits)) != NULL) {
+        TAILQ_REMOVE(&server->submits, submit, link);
+        submit->server = NULL;
+    }
+    uv_timer_stop(&server->tick);
+    h2o_context_dispose(&server->context);
+    h2o_config_dispose(&server->h2o);
+    uv_close((uv_handle_t *)&server->tick, handle_closed);
+}
+
+static void forwarder_closed(void *user)
+{
+    struct api_server *server = user;
+
+    uv_timer_start(&server->tick, dispose, 0, 0);
+}
+
+static void cut_connections(struct api_server *server, bool idle_only, int how)
+{
+    struct api_conn *conn;
+
+    TAILQ_FOREACH(conn, &server->conns, link)
+    {
+        int fd = h2o_socket_get_fd(conn->sock);
+
+        if (fd >= 0 && (!idle_only || conn->requests == 0)) {
+            (void)shutdown(fd, how);
+        }
+    }
+}
+
+/* One step further towards the end, when something ended or time has passed. */
+static void close_step(struct api_server *server)
+{
+    if (!server->closing) {
+        return;
+    }
+    if (server->n_conns > 0) {
+        if (uv_now(server->loop) >= server->close_by_ms) {
+            cut_connections(server, false, SHUT_RDWR);
+        }
+        return;
+    }
+    if (server->forwarder != NULL) {
+        struct api_forwarder *forwarder = TAKE_PTR(server->forwarder);
+
+        api_forwarder_close(forwarder, forwarder_closed, server);
+    }
+}
+
+void api_server_close(struct api_server *server, void (*closed_cb)(void *user), void *user)
+{
+    CHECK_MAGIC(server, API_SERVER_MAGIC);
+    CHECK(!server->closing);
+    server->closing = true;
+    server->closed_cb = closed_cb;
+    server->closed_user = user;
+    server->close_by_ms = uv_now(server->loop) + CLOSE_MAX_MS;
+    uv_close((uv_handle_t *)&server->listener, handle_closed);
+    h2o_context_request_shutdown(&server->context);
+    /* What an idle client sent in this moment is still read and answered; then it sees the end. */
+    cut_connections(server, true, SHUT_RD);
+    api_server_tick_start(server);
+}

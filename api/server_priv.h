@@ -1,0 +1,157 @@
+/* Shared by the files that make up the server. One loop, one thread.
+ *
+ * A request lives in h2o's memory pool: its destructor is the one place where it ends, whoever ends it (the answer was
+ * sent, the client went away, the connection was cut). Everything that works for a request (a submit, a forward) keeps
+ * a pointer that the destructor clears.
+ *
+ *   arrived -> answered at once (redirect, refused token, open routes, reads on the serving leader)
+ *           -> WAITING for a lease or a leader    -> looked at again on every change and every tick
+ *           -> SUBMITTED to the backend           -> answered, or WAITING again when nothing was done
+ *           -> FORWARDED to the leader            -> answer passed on, or WAITING again when nothing was done
+ *   answered -> SENDING -> destructor
+ */
+#ifndef HECATE_API_SERVER_PRIV_H
+#define HECATE_API_SERVER_PRIV_H
+
+#include <h2o.h>
+#include <h2o/http1.h>
+#include <sys/queue.h>
+
+#include "api/api.h"
+#include "api/json_in.h"
+#include "api/router.h"
+#include "store/base/buf.h"
+
+#define API_REQUEST_MAGIC 0x61726571
+#define API_SERVER_MAGIC 0x61737276
+#define API_KEY_MAX 128
+
+/* Headers between members: on the request, and on the answer of a member that turned out not to lead. */
+#define API_FORWARDED_BY "Hecate-Forwarded"
+#define API_NOT_EXECUTED "Hecate-Not-Executed"
+#define API_IN_DOUBT "Hecate-In-Doubt"
+
+enum api_request_state { API_WAITING, API_SUBMITTED, API_FORWARDED, API_SENDING };
+
+struct api_forward;
+struct api_forwarder;
+
+struct api_submit {              /* a submit that is out; outlives its request and the server */
+    struct api_request *request; /* NULL: nobody waits for it any more */
+    struct api_server *server;   /* NULL: the server is gone */
+    bool counted;                /* under the limit of operations in flight */
+    TAILQ_ENTRY(api_submit) link;
+};
+
+struct api_conn {
+    struct api_server *server;
+    h2o_socket_t *sock;
+    unsigned requests; /* 0 or 1: h2o handles one at a time */
+    TAILQ_ENTRY(api_conn) link;
+};
+
+struct api_request {
+    uint32_t magic;
+    struct api_server *server;
+    h2o_req_t *req;
+    struct api_conn *conn;
+    TAILQ_ENTRY(api_request) link;
+    enum api_request_state state;
+    uint64_t arrived_ms, deadline_ms; /* loop time; of the answer, while SENDING of its delivery */
+    uint64_t not_before_ms;           /* WAITING: not looked at again earlier */
+    struct buf path;                  /* decoded */
+    enum api_route route;
+    struct id id;   /* the one in the path; ID_NONE when it is no id as ids are written */
+    char *key;      /* Idempotency-Key, "" when none */
+    bool forwarded; /* came from another member */
+    bool in_doubt;  /* an earlier attempt may have changed something; the key makes the next one safe */
+    struct api_submit *submit;
+    struct api_forward *forward;
+    h2o_generator_t generator; /* for streamed answers */
+};
+
+struct api_server {
+    uint32_t magic;
+    uv_loop_t *loop;
+    struct api_config config; /* strings are owned */
+    struct api_backend backend;
+    h2o_globalconf_t h2o;
+    h2o_context_t context;
+    h2o_accept_ctx_t accept;
+    SSL_CTX *ssl;
+    uv_tcp_t listener;
+    uv_timer_t tick; /* runs while there are requests */
+    uint16_t port;
+    size_t n_conns;
+    TAILQ_HEAD(, api_conn) conns;
+    TAILQ_HEAD(, api_request) requests;
+    TAILQ_HEAD(, api_submit) submits;
+    size_t n_counted; /* submits out that count as operations in flight */
+    struct api_forwarder *forwarder;
+    bool closing;
+    uint64_t close_by_ms;
+    unsigned handles; /* of our own still open */
+    void (*closed_cb)(void *user);
+    void *closed_user;
+};
+
+/* ---- server.c ---- */
+
+void api_server_tick_start(struct api_server *server);
+
+/* ---- request.c ---- */
+
+int api_request_arrived(h2o_handler_t *self, h2o_req_t *req);
+/* Answers, submits, forwards or lets wait. */
+void api_request_dispatch(struct api_request *request);
+/* Nothing was done for it: it is looked at again, not before delay_ms from now. */
+void api_request_wait(struct api_request *request, uint64_t delay_ms);
+/* An attempt ended without an answer. Untouched, or safe to repeat: looked at again; otherwise answered with the
+ * reason. */
+void api_request_unconfirmed(struct api_request *request, bool untouched, const char *reason);
+/* May it be sent to a leader twice without being done twice? */
+bool api_request_repeatable(const struct api_request *request);
+bool api_request_is(const struct api_request *request, const char *method);
+/* Deadlines, waiting requests, forwards to a leader that is none any more. */
+void api_requests_look(struct api_server *server);
+
+/* ---- answer.c: each ends the request; nothing may be done with it afterwards ---- */
+
+#define API_JSON_TYPE "application/json; charset=UTF-8"
+#define API_HTML_TYPE "text/html; charset=utf-8"
+
+void api_answer_text(struct api_request *request, int status, const char *text);          /* an error of the contract */
+void api_answer_json(struct api_request *request, int status, struct buf *json);          /* adds the final LF */
+void api_answer_empty(struct api_request *request, int status, const char *content_type); /* type NULL: none */
+void api_answer_unavailable(struct api_request *request, int status, const char *reason); /* ours: 502, 503 as JSON */
+void api_answer_location(struct api_request *request, int status, const char *location, const char *title);
+void api_answer_raw(struct api_request *request, int status, const char *content_type, const char *body, size_t len);
+/* Pieces for answers that are made elsewhere. */
+void api_answer_begin(struct api_request *request, int status);
+void api_answer_header(struct api_request *request, const char *name, size_t name_len, const char *value,
+                       size_t value_len);
+void api_answer_sending(struct api_request *request);
+
+/* ---- handlers ---- */
+
+/* Called on the serving leader only. */
+void api_handle(struct api_request *request);
+/* Open routes, on every member. */
+void api_handle_open(struct api_request *request);
+/* A request that changes something: reads its body, checks, submits. */
+void api_handle_change(struct api_request *request);
+/* Its body and query, as sent. */
+h2o_iovec_t api_request_query(const struct api_request *request);
+
+/* ---- forward.c ---- */
+
+struct api_forwarder *api_forwarder_new(struct api_server *server);
+/* Ends every forward; closed_cb from the loop once nothing of it is left there. */
+void api_forwarder_close(struct api_forwarder *forwarder, void (*closed_cb)(void *user), void *user);
+void api_forward_start(struct api_request *request, const struct api_leader *leader);
+/* The request ended. */
+void api_forward_cancel(struct api_request *request);
+/* The leader it went to is none any more and nothing came back: takes it back. False: it stays. */
+bool api_forward_retract(struct api_request *request, const struct api_leader *leader);
+
+#endif

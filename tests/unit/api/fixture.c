@@ -1,0 +1,303 @@
+#include "tests/unit/api/fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+#include "tests/unit/api/token.h"
+
+/* ---- backend ---- */
+
+static void make_random(void *user, void *data, size_t len)
+{
+    struct fixture_member *member = user;
+    uint64_t n = ++*member->ids * UINT64_C(0x9e3779b97f4a7c15);
+
+    memset(data, 0x5a, len);
+    memcpy(data, &n, len < sizeof(n) ? len : sizeof(n));
+}
+
+static void apply(struct fixture_member *member, struct store_cmd *cmd, struct store_result *ret_result)
+{
+    store_apply(member->store, ++*member->index, cmd, ret_result);
+}
+
+static void end_operation(struct fixture_member *member, struct id op_id)
+{
+    const struct store_operation *op = store_operation(member->store, op_id);
+    struct store_result result;
+    struct store_cmd cmd;
+
+    if (op == NULL) {
+        return;
+    }
+    store_cmd_init(&cmd, STORE_CMD_OP_END);
+    cmd.op_id = op_id;
+    cmd.time_ms = 1700000000000;
+    if (op->type == STORE_OP_DEVICE_ADD) {
+        cmd.device.id = op->target;
+        cmd.device.total_kib = 524288000;
+        cmd.device.extent_kib = 4096;
+    }
+    apply(member, &cmd, &result);
+    assert_int_equal(result.code, STORE_OK);
+    store_cmd_fini(&cmd);
+}
+
+static void answer_submit(api_submit_cb cb, void *cb_user, const struct store_result *result, bool job)
+{
+    const struct api_submit_result answer = {
+        .kind = result->code != STORE_OK && result->code != STORE_REPEATED ? API_REFUSED
+                : job                                                      ? API_ACCEPTED
+                                                                           : API_DONE,
+        .id = result->id,
+        .op_id = result->op_id,
+        .code = result->code,
+        .text = result->text,
+    };
+
+    cb(cb_user, &answer);
+}
+
+static bool is_job(enum store_request_type type)
+{
+    return type != STORE_REQ_CLUSTER_CREATE && type != STORE_REQ_CLUSTER_FLAGS && type != STORE_REQ_CLUSTER_DELETE &&
+           type != STORE_REQ_NODE_TAGS && type != STORE_REQ_DEVICE_TAGS;
+}
+
+static void carry_out(struct fixture_member *member, const struct store_request *request, struct store_result *result)
+{
+    struct store_plan_env env;
+    struct store_cmd cmd;
+    enum store_code code;
+
+    store_plan_env_init(&env);
+    env.user = member;
+    env.random = make_random;
+    env.now_ms = 1700000000000;
+    code = store_plan(member->store, request, &env, &cmd, result);
+    if (code == STORE_OK) {
+        apply(member, &cmd, result);
+        store_cmd_fini(&cmd);
+        if (result->code == STORE_OK && member->ends) {
+            end_operation(member, result->op_id);
+        }
+    }
+}
+
+static void backend_submit(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user)
+{
+    struct fixture_member *member = user;
+    struct store_result result;
+
+    member->submits++;
+    switch (member->mode) {
+    case FIXTURE_APPLY:
+        carry_out(member, request, &result);
+        answer_submit(cb, cb_user, &result, is_job(request->type));
+        break;
+    case FIXTURE_HOLD:
+        CHECK(member->n_held < FIXTURE_HELD_MAX);
+        member->held[member->n_held].cb = cb;
+        member->held[member->n_held].cb_user = cb_user;
+        store_request_copy(&member->held[member->n_held++].request, request);
+        break;
+    case FIXTURE_IN_DOUBT:
+        carry_out(member, request, &result);
+        cb(cb_user, &(struct api_submit_result){.kind = API_UNAVAILABLE, .text = "in doubt"});
+        break;
+    case FIXTURE_UNTOUCHED:
+        cb(cb_user, &(struct api_submit_result){.kind = API_UNAVAILABLE, .text = "untouched", .untouched = true});
+        break;
+    }
+}
+
+void fixture_release(struct fixture_member *member)
+{
+    member->mode = FIXTURE_APPLY;
+    for (size_t i = 0; i < member->n_held; i++) {
+        struct fixture_held *held = &member->held[i];
+        struct store_result result;
+
+        carry_out(member, &held->request, &result);
+        answer_submit(held->cb, held->cb_user, &result, is_job(held->request.type));
+        store_request_fini(&held->request);
+    }
+    member->n_held = 0;
+}
+
+static bool backend_serving(void *user)
+{
+    return ((struct fixture_member *)user)->serving;
+}
+
+static bool backend_leader(void *user, struct api_leader *ret_leader)
+{
+    struct fixture_member *member = user;
+
+    if (member->leader == NULL && member->leader_port == 0) {
+        return false;
+    }
+    memset(ret_leader, 0, sizeof(*ret_leader));
+    (void)snprintf(ret_leader->host, sizeof(ret_leader->host), "127.0.0.1");
+    ret_leader->port = member->leader_port != 0 ? member->leader_port : api_server_port(member->leader->server);
+    ret_leader->tls = member->config.tls;
+    return true;
+}
+
+static const struct store *backend_store(void *user)
+{
+    return ((struct fixture_member *)user)->store;
+}
+
+static json_t *backend_status(void *user)
+{
+    (void)user;
+    return json_pack("{s:s}", "health", "ok");
+}
+
+static json_t *backend_steps(void *user, struct id op_id)
+{
+    (void)user;
+    (void)op_id;
+    return json_pack("[{s:s}]", "step", "make bricks");
+}
+
+/* ---- members ---- */
+
+void fixture_init(struct fixture *fixture, bool auth, const char *tls_dir)
+{
+    memset(fixture, 0, sizeof(*fixture));
+    assert_int_equal(uv_loop_init(&fixture->loop), 0);
+    fixture->store = store_new();
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture_member *member = &fixture->members[i];
+
+        member->loop = &fixture->loop;
+        member->store = fixture->store;
+        member->index = &fixture->index;
+        member->ids = &fixture->ids;
+        member->ends = true;
+        member->config = (struct api_config){
+            .listen_host = "127.0.0.1",
+            .auth = auth,
+            .admin_key = ADMIN_KEY,
+            .user_key = USER_KEY,
+            .iat_leeway_s = 120,
+            .brick_min_kib = STORE_KIB_PER_GIB,
+            .body_max_bytes = 1 << 20,
+            .connections_max = 100,
+            .request_timeout_ms = 10000,
+            .member_id = i + 1,
+        };
+        if (tls_dir != NULL) {
+            member->config.tls = true;
+            member->config.cert_file = mem_printf("%s/api.crt", tls_dir);
+            member->config.key_file = mem_printf("%s/api.key", tls_dir);
+            member->config.forward_ca_file = mem_printf("%s/ca.crt", tls_dir);
+        }
+    }
+}
+
+void fixture_start(struct fixture *fixture, size_t i)
+{
+    struct fixture_member *member = &fixture->members[i];
+    const struct api_backend backend = {
+        .user = member,
+        .serving = backend_serving,
+        .leader = backend_leader,
+        .store = backend_store,
+        .submit = backend_submit,
+        .status = backend_status,
+        .operation_steps = backend_steps,
+    };
+    struct err err = ERR_INIT;
+
+    if (api_server_start(&fixture->loop, &member->config, &backend, &member->server, &err) != 0) {
+        fail_msg("%s", err.message);
+    }
+    member->closed = false;
+}
+
+void fixture_lead(struct fixture *fixture, int leader)
+{
+    for (int i = 0; i < 2; i++) {
+        fixture->members[i].serving = i == leader;
+        fixture->members[i].leader = leader >= 0 && leader != i ? &fixture->members[leader] : NULL;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (fixture->members[i].server != NULL) {
+            api_server_changed(fixture->members[i].server);
+        }
+    }
+}
+
+static void server_closed(void *user)
+{
+    ((struct fixture_member *)user)->closed = true;
+}
+
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+void fixture_close(struct fixture *fixture, size_t i)
+{
+    struct fixture_member *member = &fixture->members[i];
+    uint64_t deadline_ms = now_ms() + 15000;
+
+    if (member->server == NULL) {
+        return;
+    }
+    api_server_close(member->server, server_closed, member);
+    member->server = NULL;
+    while (!member->closed) {
+        fixture_run_once(fixture);
+        if (now_ms() > deadline_ms) {
+            fail_msg("the server does not close");
+        }
+    }
+}
+
+static void free_text(const char *text)
+{
+    free((void *)(uintptr_t)text);
+}
+
+void fixture_fini(struct fixture *fixture)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture_member *member = &fixture->members[i];
+
+        fixture_close(fixture, i);
+        for (size_t j = 0; j < member->n_held; j++) { /* fires into a server that is gone */
+            member->held[j].cb(member->held[j].cb_user,
+                               &(struct api_submit_result){.kind = API_UNAVAILABLE, .text = "late"});
+            store_request_fini(&member->held[j].request);
+        }
+        if (member->config.tls) {
+            free_text(member->config.cert_file);
+            free_text(member->config.key_file);
+            free_text(member->config.forward_ca_file);
+        }
+    }
+    assert_int_equal(store_check(fixture->store, &err), 0);
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&fixture->loop), 0);
+    store_free(fixture->store);
+}
+
+struct store_digest fixture_digest(const struct fixture *fixture)
+{
+    return store_digest(fixture->store);
+}

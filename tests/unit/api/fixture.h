@@ -1,0 +1,93 @@
+/* A server on loopback with a backend that applies to a real store in this process, and a client that drives the
+ * server's loop while it waits: one thread, no sleeping. */
+#ifndef HECATE_TESTS_UNIT_API_FIXTURE_H
+#define HECATE_TESTS_UNIT_API_FIXTURE_H
+
+#include <uv.h>
+
+#include "api/api.h"
+#include "store/base/buf.h"
+#include "store/store.h"
+
+#define FIXTURE_HELD_MAX 64
+
+enum fixture_submit {                    /* what becomes of the next submits */
+                      FIXTURE_APPLY,     /* at once */
+                      FIXTURE_HOLD,      /* kept until fixture_release */
+                      FIXTURE_UNTOUCHED, /* UNAVAILABLE, nothing changed */
+                      FIXTURE_IN_DOUBT,  /* applied, then UNAVAILABLE */
+};
+
+struct fixture_held {
+    struct store_request request;
+    api_submit_cb cb;
+    void *cb_user;
+};
+
+struct fixture_member {
+    uv_loop_t *loop;
+    struct api_server *server;
+    struct api_config config;
+    struct store *store; /* shared by the members of a test */
+    uint64_t *index;
+    uint64_t *ids; /* for deterministic ids */
+    bool serving;
+    struct fixture_member *leader; /* NULL: none known */
+    uint16_t leader_port;          /* instead, when not 0 */
+    enum fixture_submit mode;
+    bool ends; /* operations end as soon as they begin */
+    unsigned submits;
+    struct fixture_held held[FIXTURE_HELD_MAX];
+    size_t n_held;
+    bool closed;
+};
+
+struct fixture {
+    uv_loop_t loop;
+    struct store *store;
+    uint64_t index, ids;
+    struct fixture_member members[2];
+};
+
+/* Two members over one store; member 0 leads. tls_dir: certificates there (api.crt, api.key, ca.crt), or NULL. */
+void fixture_init(struct fixture *fixture, bool auth, const char *tls_dir);
+void fixture_start(struct fixture *fixture, size_t member); /* with members[].config as it is now */
+void fixture_close(struct fixture *fixture, size_t member);
+void fixture_fini(struct fixture *fixture);             /* closes what runs; checks that the loop is empty */
+void fixture_lead(struct fixture *fixture, int member); /* -1: nobody */
+void fixture_release(struct fixture_member *member);    /* applies what was held and goes on so */
+void fixture_run_once(struct fixture *fixture);
+struct store_digest fixture_digest(const struct fixture *fixture);
+
+/* ---- client ---- */
+
+struct answer {
+    int status;
+    struct buf head; /* status line and headers */
+    struct buf body;
+    bool closed; /* the server closed the connection */
+};
+
+void answer_fini(struct answer *answer);
+/* Value of a header, NULL when absent; valid until the next call. */
+const char *answer_header(const struct answer *answer, const char *name);
+
+int client_connect(uint16_t port);
+void client_send(struct fixture *fixture, int fd, const void *data, size_t len);
+/* Reads one answer; head: it has no body whatever the headers say. Status 0: the connection ended without one.
+ * Fails the test after ten seconds. */
+struct answer client_read(struct fixture *fixture, int fd, bool head);
+/* Everything until the connection ends. */
+void client_read_end(struct fixture *fixture, int fd, struct buf *buf);
+/* One request on a connection of its own. headers: complete lines, "" for none; body NULL: none. */
+struct answer client_do(struct fixture *fixture, size_t member, const char *method, const char *path,
+                        const char *headers, const char *body);
+/* The same, with checks: status, and the whole body unless NULL. */
+void expect(struct fixture *fixture, size_t member, const char *method, const char *path, const char *body, int status,
+            const char *text);
+/* Creates something and follows its queue id to the end; the id it points to, or "". Static. */
+const char *create(struct fixture *fixture, size_t member, const char *path, const char *body);
+/* Cluster with three nodes of one device each; its id. Static. */
+const char *make_topology(struct fixture *fixture, size_t member);
+
+#endif
