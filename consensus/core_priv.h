@@ -154,7 +154,7 @@ void core_snapshot_send(struct core *core, uint64_t peer, uint64_t index);
 bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire);
 void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire);
 void core_snapshot_loaded(struct core *core, struct disk_op *op);
-void core_snapshot_poll(struct core *core, uint64_t now);
+void core_snapshot_poll(struct core *core);
 void core_snapshot_maybe_take(struct core *core);
 void core_snapshot_taken(struct core *core, struct disk_op *op);
 

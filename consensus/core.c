@@ -1,0 +1,554 @@
+/* The core's life: start, timers, applying, submitting, status. */
+#include "consensus/core.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/core_priv.h"
+#include "store/base/mem.h"
+
+uint64_t core_now(struct core *core)
+{
+    return core->env.now(core->env.user);
+}
+
+int core_peer_index(const struct core *core, uint64_t id)
+{
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        if (core->config.peers[i].id == id) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+void core_fail(struct core *core, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    if (core->failed) {
+        return;
+    }
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args); /* a cut text is still a text */
+    va_end(args);
+    core->failed = true;
+    core->env.failed(core->env.user, text);
+}
+
+void disk_op_free(struct disk_op *op)
+{
+    if (op != NULL) {
+        free(op->message);
+        free(op->flat);
+        free(op->conf);
+        free(op->data);
+        free(op);
+    }
+}
+
+void disk_image_fini(struct disk_image *image)
+{
+    free(image->conf);
+    free(image->snap);
+    free(image->flat);
+    memset(image, 0, sizeof(*image));
+}
+
+/* ---- start and end ---- */
+
+static void load_entries(struct core *core, const struct disk_image *image)
+{
+    size_t offset = 0;
+    struct flat_entry flat;
+
+    core->first = image->first > 0 ? image->first : image->snap_index + 1;
+    while (flat_next(image->flat, image->flat_len, &offset, &flat)) {
+        core_log_append(core, flat.term, flat.type, flat.data, flat.len);
+    }
+    CHECK_MSG(offset == image->flat_len, "entries in the image are damaged");
+    /* A log that ends below the snapshot says nothing any more. */
+    if (core_last_index(core) < image->snap_index) {
+        core_log_reset(core, image->snap_index);
+    }
+}
+
+struct core *core_new(const struct core_config *config, const struct core_env *env, const struct disk_image *image)
+{
+    struct core *core = mem_calloc(1, sizeof(*core));
+
+    core->config = *config;
+    core->env = *env;
+    for (size_t i = 0; i < config->n_peers; i++) {
+        core->config.peers[i].address = mem_strdup(config->peers[i].address);
+        CHECK(i == 0 || config->peers[i - 1].id < config->peers[i].id);
+    }
+    CHECK(core_peer_index(core, config->id) >= 0);
+    core->disk_state = image->disk_state;
+    core->cluster_id = image->cluster_id;
+    core->first = 1;
+    lease_init(&core->lease, core_now(core), 1000 * (uint64_t)config->lease_ms,
+               1000 * (uint64_t)config->election_timeout_ms);
+    core_form_init(core);
+    if (image->disk_state != CORE_FORMED) {
+        return core;
+    }
+    core->snapshot_index = image->snap_index;
+    core->snapshot_term = image->snap_term;
+    core->applied_index = image->snap_index;
+    core->conf_applied_index = image->conf_index;
+    load_entries(core, image);
+    if (image->snap_index > 0 &&
+        env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {
+        core_fail(core, "the snapshot at %lu cannot be restored", (unsigned long)image->snap_index);
+        return core;
+    }
+    if (core->n_entries == 0 && image->snap_index == 0) {
+        struct disk_op formed = {.disk_state = CORE_FORMED, .cluster_id = image->cluster_id};
+
+        core_form_done(core, &formed); /* it died while the first entry was written */
+    } else {
+        core_raft_start(core, image);
+    }
+    return core;
+}
+
+void core_free(struct core *core)
+{
+    if (core == NULL) {
+        return;
+    }
+    if (core->raft_started) {
+        raft_close(&core->raft, NULL);
+    }
+    for (size_t i = 0; i < core->n_entries; i++) {
+        free(core->entries[i].data);
+    }
+    for (size_t i = 0; i < core->n_held; i++) {
+        free(core->held[i].data);
+    }
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        free((void *)(uintptr_t)core->config.peers[i].address);
+    }
+    free(core->entries);
+    free(core->held);
+    free(core->appends);
+    free(core->image.conf);
+    free(core->image.data);
+    free(core->incoming.conf);
+    free(core->incoming.data);
+    free(core);
+}
+
+/* ---- applying ---- */
+
+static void apply_configuration(struct core *core, uint64_t index, const struct core_entry *entry)
+{
+    struct raft_event event = {.type = RAFT_CONFIGURATION};
+
+    core->conf_applied_index = index;
+    event.configuration.index = index;
+    core_conf_decode(entry->data, entry->len, &event.configuration.conf);
+    core_raft_step(core, &event);
+}
+
+static void apply_committed(struct core *core)
+{
+    while (!core->failed && core->raft_started && !core_raft_installing(core) &&
+           core->applied_index < raft_commit_index(&core->raft)) {
+        uint64_t index = core->applied_index + 1;
+        const struct core_entry *entry = core_entry(core, index);
+
+        CHECK(entry != NULL);
+        core->applied_index = index;
+        if (entry->type == RAFT_COMMAND) {
+            core->env.apply(core->env.user, index, entry->term, entry->data, entry->len);
+        } else if (entry->type == RAFT_CHANGE) {
+            apply_configuration(core, index, entry);
+        }
+    }
+}
+
+static void submit_barrier(struct core *core)
+{
+    static char token;
+    struct raft_entry entry = {.term = raft_current_term(&core->raft), .type = RAFT_BARRIER, .batch = &token};
+    uint64_t nothing = 0;
+
+    /* Rule 1: our own barrier, always; reads and changes wait until it is applied. */
+    core->submit_barrier = false;
+    entry.buf.base = &nothing;
+    entry.buf.len = sizeof(nothing);
+    if (core_raft_submit(core, &entry, 1) == 0) {
+        core->barrier_index = core_last_index(core);
+    }
+}
+
+void core_settle(struct core *core)
+{
+    uint64_t leader;
+    bool serving;
+
+    if (core->failed || !core->raft_started) {
+        return;
+    }
+    if (core->submit_barrier) {
+        submit_barrier(core);
+    }
+    apply_committed(core);
+    if (core->failed) {
+        return;
+    }
+    core_snapshot_maybe_take(core);
+    leader = core_raft_leader(core);
+    if (leader != 0 && leader != core->closed_leader) {
+        core->closed_leader = 0;
+    }
+    serving = core_serving(core);
+    if (serving != core->was_serving || leader != core->seen_leader ||
+        raft_current_term(&core->raft) != core->seen_term) {
+        core->was_serving = serving;
+        core->seen_leader = leader;
+        core->seen_term = raft_current_term(&core->raft);
+        core->env.changed(core->env.user);
+    }
+}
+
+/* ---- timers ---- */
+
+static void send_numbers(struct core *core, uint64_t now)
+{
+    struct wire wire = {
+        .key = {[WK_TYPE] = WIRE_LEASE, [WK_NUMBER] = now, [WK_LEASE_US] = 1000 * (uint64_t)core->config.lease_ms}};
+
+    if (core->role != CORE_LEADER || core->lease.suspended || now < core->lease_ping_us) {
+        return;
+    }
+    core->lease_ping_us = now + 1000 * (uint64_t)core->config.heartbeat_ms;
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        if (core->config.peers[i].id != core->config.id) {
+            core_send(core, core->config.peers[i].id, &wire);
+        }
+    }
+}
+
+/* When this member may start an election because the leader's connection closed; UINT64_MAX: it did not. Survivors take
+ * their turns in the order of their ids. */
+static uint64_t early_deadline(const struct core *core)
+{
+    uint64_t rank = 0;
+    uint64_t from;
+
+    if (core->role != CORE_FOLLOWER || core->closed_leader == 0 || core_raft_leader(core) != core->closed_leader) {
+        return UINT64_MAX;
+    }
+    for (size_t i = 0; i < core->config.n_peers && core->config.peers[i].id != core->config.id; i++) {
+        rank += core->config.peers[i].id != core->closed_leader;
+    }
+    from = lease_silent_until(&core->lease);
+    if (core->closed_us > from) {
+        from = core->closed_us;
+    }
+    return from + rank * 1000 * core->config.slot_ms;
+}
+
+static uint64_t raft_deadline(const struct core *core)
+{
+    uint64_t at = 1000 * raft_timeout((struct raft *)(uintptr_t)&core->raft);
+
+    if (core->role == CORE_LEADER) {
+        /* Rule 10: the library's next deadline may lie in the past. */
+        uint64_t soonest = core->timeout_us + 500 * (uint64_t)core->config.heartbeat_ms;
+
+        return at > soonest ? at : soonest;
+    }
+    /* No campaign on silence before the promise is over. */
+    if (at < lease_silent_until(&core->lease)) {
+        at = lease_silent_until(&core->lease);
+    }
+    return at > core->timeout_us + 1000 ? at : core->timeout_us + 1000;
+}
+
+static void poll_transfer(struct core *core, uint64_t now)
+{
+    raft_index match;
+
+    if (core->transfer_to == 0) {
+        return;
+    }
+    if (now >= core->transfer_until_us) { /* it failed: the lease begins anew */
+        core->transfer_to = 0;
+        core->lease.suspended = false;
+        core->lease.n_echoes = 0;
+        core->lease_ping_us = 0;
+        return;
+    }
+    /* Rule 11: only when the target has everything. */
+    if (!core->transfer_sent && raft_match_index(&core->raft, core->transfer_to, &match) == 0 &&
+        match == core_last_index(core)) {
+        struct raft_event event = {.type = RAFT_TRANSFER, .transfer = {.server_id = core->transfer_to}};
+
+        core->transfer_sent = true;
+        core->transfer_number = now;
+        core_raft_step(core, &event);
+    }
+}
+
+uint64_t core_poll(struct core *core)
+{
+    uint64_t now = core_now(core);
+    uint64_t next, early;
+
+    if (core->failed) {
+        return UINT64_MAX;
+    }
+    core_form_poll(core, now);
+    if (!core->raft_started) {
+        return core->hello_us;
+    }
+    core_deliver_votes(core);
+    early = early_deadline(core);
+    if (now >= early) {
+        core->closed_leader = 0;
+        core_raft_early_election(core);
+    } else if (now >= raft_deadline(core)) {
+        core_raft_timeout(core);
+    }
+    if (core->failed) {
+        return UINT64_MAX;
+    }
+    poll_transfer(core, now);
+    core_settle(core);
+    if (core->failed) {
+        return UINT64_MAX;
+    }
+    send_numbers(core, now);
+    core_snapshot_poll(core);
+    next = raft_deadline(core);
+    early = early_deadline(core);
+    next = early < next ? early : next;
+    if (core->role == CORE_LEADER) {
+        uint64_t until = lease_until(&core->lease, now, true, core->config.n_peers);
+
+        next = !core->lease.suspended && core->lease_ping_us < next ? core->lease_ping_us : next;
+        next = core->was_serving && until > now && until < next ? until : next;
+        next = core->transfer_to != 0 && now + 5000 < next ? now + 5000 : next;
+    } else {
+        for (size_t i = 0; i < core->config.n_peers; i++) {
+            uint64_t until = lease_silent_until(&core->lease);
+
+            next = core->peers[i].vote.kept && until < next ? until : next;
+        }
+    }
+    return next > now ? next : now + 1000;
+}
+
+/* ---- inputs ---- */
+
+void core_connected(struct core *core, uint64_t peer)
+{
+    int at = core_peer_index(core, peer);
+
+    if (at >= 0 && !core->failed) {
+        core->peers[at].connected = true;
+        core_form_greet(core, peer);
+        core->lease_ping_us = 0;
+        core_settle(core);
+    }
+}
+
+void core_closed(struct core *core, uint64_t peer)
+{
+    int at = core_peer_index(core, peer);
+
+    if (at < 0 || core->failed) {
+        return;
+    }
+    core->peers[at].connected = false;
+    core->peers[at].sending = false;
+    if (core->raft_started && core_raft_leader(core) == peer) {
+        core->closed_leader = peer;
+        core->closed_us = core_now(core);
+    }
+}
+
+static void append_done(struct core *core, struct disk_op *op)
+{
+    CHECK(core->n_appends > 0 && core->appends[0] == op);
+    memmove(core->appends, core->appends + 1, --core->n_appends * sizeof(*core->appends));
+    core_raft_persisted(core, op);
+}
+
+static void install_done(struct core *core, const struct disk_op *op)
+{
+    struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
+
+    event.persisted_snapshot.metadata.index = op->index;
+    event.persisted_snapshot.metadata.term = op->index_term;
+    core_conf_decode(op->conf, op->conf_len, &event.persisted_snapshot.metadata.configuration);
+    event.persisted_snapshot.metadata.configuration_index = op->conf_index;
+    event.persisted_snapshot.last = true;
+    if (core->env.restore(core->env.user, op->index, op->data, op->data_len) != 0) {
+        core_fail(core, "the snapshot at %lu that the leader sent cannot be restored", (unsigned long)op->index);
+        raft_configuration_close(&event.persisted_snapshot.metadata.configuration);
+        return;
+    }
+    core->applied_index = op->index;
+    core->conf_applied_index = op->conf_index;
+    core_raft_step(core, &event);
+}
+
+void core_done(struct core *core, struct disk_op *op)
+{
+    if (!core->failed && op->status != 0) {
+        core_fail(core, "%s", op->message != NULL ? op->message : "the disk failed");
+    }
+    if (core->failed) {
+        if (op->handle != NULL) {
+            core->env.snapshot_free(core->env.user, op->handle);
+        }
+        disk_op_free(op);
+        return;
+    }
+    switch (op->kind) {
+    case DISK_STATE:
+        core_form_done(core, op);
+        break;
+    case DISK_META:
+        if (--core->metas == 0) {
+            core_flush_held(core);
+        }
+        break;
+    case DISK_APPEND:
+        append_done(core, op);
+        break;
+    case DISK_INSTALL:
+        install_done(core, op);
+        break;
+    case DISK_SNAP_PUT:
+        core_snapshot_taken(core, op);
+        break;
+    case DISK_SNAP_GET:
+        core_snapshot_loaded(core, op);
+        break;
+    }
+    disk_op_free(op);
+    core_settle(core);
+}
+
+/* ---- submitting ---- */
+
+size_t core_window(struct core *core)
+{
+    uint64_t outstanding;
+
+    if (core->failed || core->role != CORE_LEADER || core->barrier_index == 0 || core->transfer_to != 0) {
+        return 0;
+    }
+    outstanding = core_last_index(core) - raft_commit_index(&core->raft);
+    return outstanding < CORE_WINDOW ? CORE_WINDOW - outstanding : 0;
+}
+
+uint64_t core_submit(struct core *core, const void *const *data, const uint32_t *lens, size_t n)
+{
+    static char token;
+    struct raft_entry entries[CORE_WINDOW];
+    uint64_t first = core_last_index(core) + 1;
+
+    CHECK(n > 0 && n <= core_window(core));
+    for (size_t i = 0; i < n; i++) {
+        entries[i] = (struct raft_entry){.term = raft_current_term(&core->raft),
+                                         .type = RAFT_COMMAND,
+                                         .buf = {.base = (void *)(uintptr_t)data[i], .len = lens[i]}, /* copied */
+                                         .batch = &token};
+    }
+    if (core_raft_submit(core, entries, (unsigned)n) != 0) {
+        return 0;
+    }
+    core_settle(core);
+    return core->failed ? 0 : first;
+}
+
+bool core_serving(struct core *core)
+{
+    uint64_t now;
+
+    if (core->failed || core->role != CORE_LEADER || core->barrier_index == 0 ||
+        core->applied_index < core->barrier_index) {
+        return false;
+    }
+    now = core_now(core);
+    return lease_until(&core->lease, now, true, core->config.n_peers) > now;
+}
+
+int core_transfer(struct core *core, uint64_t target)
+{
+    uint64_t best = 0;
+
+    if (core->failed || core->role != CORE_LEADER || core->barrier_index == 0 || core->transfer_to != 0 ||
+        target == core->config.id) {
+        return -1;
+    }
+    for (size_t i = 0; target == 0 && i < core->config.n_peers; i++) {
+        raft_index match;
+        uint64_t id = core->config.peers[i].id;
+
+        if (id != core->config.id && core->peers[i].connected && raft_match_index(&core->raft, id, &match) == 0 &&
+            match > best) {
+            best = match;
+            target = 0;
+        }
+    }
+    for (size_t i = 0; target == 0 && best > 0 && i < core->config.n_peers; i++) {
+        raft_index match;
+        uint64_t id = core->config.peers[i].id;
+
+        if (id != core->config.id && core->peers[i].connected && raft_match_index(&core->raft, id, &match) == 0 &&
+            match == best) {
+            target = id;
+        }
+    }
+    if (target == 0 || core_peer_index(core, target) < 0) {
+        return -1;
+    }
+    /* The lease ends before the order goes out, so that it can never come beside a new leader's. */
+    core->lease.suspended = true;
+    core->transfer_to = target;
+    core->transfer_sent = false;
+    core->transfer_until_us = core_now(core) + 1000 * (uint64_t)core->config.election_timeout_ms;
+    poll_transfer(core, core_now(core));
+    core_settle(core);
+    return 0;
+}
+
+void core_get_status(struct core *core, struct core_status *ret_status)
+{
+    memset(ret_status, 0, sizeof(*ret_status));
+    ret_status->disk_state = core->disk_state;
+    ret_status->cluster_id = core->cluster_id;
+    if (!core->raft_started) {
+        return;
+    }
+    ret_status->role = core->role;
+    ret_status->term = raft_current_term(&core->raft);
+    ret_status->leader_id = core_raft_leader(core);
+    ret_status->commit_index = raft_commit_index(&core->raft);
+    ret_status->applied_index = core->applied_index;
+    ret_status->last_index = core_last_index(core);
+    ret_status->snapshot_index = core->snapshot_index;
+    ret_status->serving = core_serving(core);
+    ret_status->lease_until_us =
+        lease_until(&core->lease, core_now(core), core->role == CORE_LEADER, core->config.n_peers);
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        raft_index match;
+
+        ret_status->peers[i].heard = core->peers[i].heard;
+        ret_status->peers[i].last_heard_us = core->peers[i].last_heard_us;
+        if (core->role == CORE_LEADER && raft_match_index(&core->raft, core->config.peers[i].id, &match) == 0) {
+            ret_status->peers[i].match_index = match;
+        }
+    }
+}

@@ -1,0 +1,280 @@
+/* Forming a cluster, once, from empty disks.
+ *
+ * A member with an empty disk never starts a cluster on its own and never comes back under an old identity:
+ * 1. EMPTY members greet all initial peers. The one with the lowest id, when it has seen every other one EMPTY with the
+ *    same list of peers (or FORMING with the same cluster id), makes itself FORMING, durably, and asks the others (FORM).
+ * 2. An EMPTY member that is asked by the one with the lowest id makes itself FORMING, durably, and says so (FORM_ACK).
+ * 3. When all have, the lowest makes itself FORMED: entry 1, the configuration, is on its disk. Everybody who is FORMING
+ *    and hears a greeting of a FORMED member of the same cluster becomes FORMED as well.
+ * Only FORMED members take part in raft: vote, acknowledge, count. Only a FORMING member sends FORM, and it is FORMED only
+ * after all have answered. So an EMPTY member that meets a FORMED one has lost its disk (or belongs elsewhere): it is
+ * refused, for it may have voted and acknowledged before. If the lowest loses its disk while nobody is FORMED yet,
+ * nothing has been promised to anybody and it may begin again with the same cluster id.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/core_priv.h"
+#include "store/base/mem.h"
+
+#define GREET_EVERY_US 100000
+
+static struct id wire_cluster(const struct wire *wire)
+{
+    struct id id;
+
+    for (int i = 0; i < 8; i++) {
+        id.bytes[i] = (uint8_t)(wire->key[WK_CLUSTER_HIGH] >> (56 - 8 * i));
+        id.bytes[8 + i] = (uint8_t)(wire->key[WK_CLUSTER_LOW] >> (56 - 8 * i));
+    }
+    return id;
+}
+
+static void wire_set_cluster(struct wire *wire, struct id id)
+{
+    for (int i = 0; i < 8; i++) {
+        wire->key[WK_CLUSTER_HIGH] = wire->key[WK_CLUSTER_HIGH] << 8 | id.bytes[i];
+        wire->key[WK_CLUSTER_LOW] = wire->key[WK_CLUSTER_LOW] << 8 | id.bytes[8 + i];
+    }
+}
+
+/* FNV-1a over ids and addresses: all members must have the same list in the same words. */
+static uint64_t digest_peers(const struct core_config *config)
+{
+    uint64_t digest = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < config->n_peers; i++) {
+        for (int j = 0; j < 8; j++) {
+            digest = (digest ^ (uint8_t)(config->peers[i].id >> (8 * j))) * UINT64_C(1099511628211);
+        }
+        for (const char *p = config->peers[i].address; p == config->peers[i].address || p[-1] != '\0'; p++) {
+            digest = (digest ^ (uint8_t)*p) * UINT64_C(1099511628211);
+        }
+    }
+    return digest;
+}
+
+void core_form_init(struct core *core)
+{
+    core->peers_digest = digest_peers(&core->config);
+}
+
+void core_form_greet(struct core *core, uint64_t peer)
+{
+    struct wire wire = {.key = {[WK_TYPE] = WIRE_HELLO,
+                                [WK_STATE] = core->disk_state,
+                                [WK_PEERS_DIGEST] = core->peers_digest}};
+
+    wire_set_cluster(&wire, core->cluster_id);
+    core_send(core, peer, &wire);
+}
+
+static void greet_all(struct core *core)
+{
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        if (core->config.peers[i].id != core->config.id) {
+            core_form_greet(core, core->config.peers[i].id);
+        }
+    }
+}
+
+static void write_state(struct core *core, enum core_disk_state state, struct id cluster_id)
+{
+    struct disk_op *op = mem_calloc(1, sizeof(*op));
+
+    op->kind = DISK_STATE;
+    op->disk_state = state;
+    op->cluster_id = cluster_id;
+    core->state_writing = true;
+    core->env.disk(core->env.user, op);
+}
+
+static bool is_lowest(const struct core *core)
+{
+    return core->config.peers[0].id == core->config.id;
+}
+
+/* Everybody else is here, empty or forming the very same cluster. */
+static bool may_found(const struct core *core, struct id *ret_cluster_id)
+{
+    *ret_cluster_id = core->config.new_cluster_id;
+    for (size_t i = 1; i < core->config.n_peers; i++) {
+        const struct core_peer_state *peer = &core->peers[i];
+
+        if (!peer->connected || !peer->hello_seen || peer->state == CORE_FORMED ||
+            peer->peers_digest != core->peers_digest) {
+            return false;
+        }
+        if (peer->state == CORE_FORMING) {
+            *ret_cluster_id = peer->cluster_id;
+        }
+    }
+    for (size_t i = 1; i < core->config.n_peers; i++) {
+        if (core->peers[i].state == CORE_FORMING && !id_equal(core->peers[i].cluster_id, *ret_cluster_id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void ask_to_form(struct core *core)
+{
+    struct wire wire = {.key = {[WK_TYPE] = WIRE_FORM, [WK_PEERS_DIGEST] = core->peers_digest}};
+
+    wire_set_cluster(&wire, core->cluster_id);
+    for (size_t i = 1; i < core->config.n_peers; i++) {
+        if (!core->peers[i].form_acked) {
+            core_send(core, core->config.peers[i].id, &wire);
+        }
+    }
+}
+
+static bool all_acked(const struct core *core)
+{
+    for (size_t i = 1; i < core->config.n_peers; i++) {
+        if (!core->peers[i].form_acked) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void core_form_poll(struct core *core, uint64_t now)
+{
+    struct id cluster_id;
+
+    if (core->disk_state == CORE_FORMED || core->state_writing || now < core->hello_us) {
+        return;
+    }
+    core->hello_us = now + GREET_EVERY_US;
+    greet_all(core);
+    if (!is_lowest(core)) {
+        return;
+    }
+    if (core->disk_state == CORE_EMPTY && may_found(core, &cluster_id)) {
+        write_state(core, CORE_FORMING, cluster_id);
+    } else if (core->disk_state == CORE_FORMING && all_acked(core)) {
+        write_state(core, CORE_FORMED, core->cluster_id);
+    } else if (core->disk_state == CORE_FORMING) {
+        ask_to_form(core);
+    }
+}
+
+static void recv_hello(struct core *core, size_t from, const struct wire *wire)
+{
+    struct core_peer_state *peer = &core->peers[from];
+
+    peer->hello_seen = true;
+    peer->state = (enum core_disk_state)wire->key[WK_STATE];
+    peer->cluster_id = wire_cluster(wire);
+    peer->peers_digest = wire->key[WK_PEERS_DIGEST];
+    if (peer->state != CORE_FORMED) {
+        return;
+    }
+    if (core->disk_state == CORE_EMPTY && !core->state_writing) {
+        core_fail(core,
+                  "this member's data directory is empty, but member %lu belongs to cluster %s already: a member that "
+                  "lost its disk must not come back under its old id; replace it by a new member",
+                  (unsigned long)core->config.peers[from].id, id_text(peer->cluster_id).text);
+    } else if (!id_is_none(core->cluster_id) && !id_equal(core->cluster_id, peer->cluster_id)) {
+        core_fail(core, "member %lu belongs to cluster %s, this member to %s: the peer list or the data directory is "
+                        "another cluster's; correct the one that is wrong",
+                  (unsigned long)core->config.peers[from].id, id_text(peer->cluster_id).text,
+                  id_text(core->cluster_id).text);
+    } else if (core->disk_state == CORE_FORMING && !core->state_writing) {
+        write_state(core, CORE_FORMED, core->cluster_id);
+    }
+}
+
+static void recv_form(struct core *core, size_t from, const struct wire *wire)
+{
+    struct id cluster_id = wire_cluster(wire);
+
+    if (from != 0 || wire->key[WK_PEERS_DIGEST] != core->peers_digest || core->state_writing) {
+        return;
+    }
+    if (core->disk_state == CORE_EMPTY) {
+        write_state(core, CORE_FORMING, cluster_id);
+    } else if (id_equal(core->cluster_id, cluster_id)) {
+        struct wire answer = {.key = {[WK_TYPE] = WIRE_FORM_ACK}};
+
+        wire_set_cluster(&answer, cluster_id);
+        core_send(core, core->config.peers[from].id, &answer);
+    }
+}
+
+bool core_form_recv(struct core *core, size_t from, const struct wire *wire)
+{
+    switch (wire->key[WK_TYPE]) {
+    case WIRE_HELLO:
+        if (wire->key[WK_STATE] > CORE_FORMED) {
+            return false;
+        }
+        recv_hello(core, from, wire);
+        return true;
+    case WIRE_FORM:
+        recv_form(core, from, wire);
+        return true;
+    case WIRE_FORM_ACK:
+        if (core->disk_state == CORE_FORMING && id_equal(wire_cluster(wire), core->cluster_id)) {
+            core->peers[from].form_acked = true;
+            core->hello_us = 0; /* go on at once */
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Entry 1, the same on every member: the configuration with all initial peers as voters. */
+static void append_configuration(struct core *core, struct disk_image *image)
+{
+    struct raft_configuration conf;
+    struct raft_buffer buffer;
+    struct disk_op *op = mem_calloc(1, sizeof(*op));
+    struct buf flat = BUF_INIT;
+
+    raft_configuration_init(&conf);
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        CHECK(raft_configuration_add(&conf, core->config.peers[i].id, core->config.peers[i].address, RAFT_VOTER) == 0);
+    }
+    CHECK(raft_configuration_encode(&conf, &buffer) == 0);
+    raft_configuration_close(&conf);
+    core_log_append(core, 1, RAFT_CHANGE, buffer.base, (uint32_t)buffer.len);
+    flat_append(&flat, 1, RAFT_CHANGE, buffer.base, (uint32_t)buffer.len);
+    raft_free(buffer.base);
+    op->kind = DISK_META;
+    op->term = image->term = 1;
+    core->metas++;
+    core->env.disk(core->env.user, op);
+    op = mem_calloc(1, sizeof(*op));
+    op->kind = DISK_APPEND;
+    op->first = op->n = 1; /* valid_last 0: the library knows this entry from its start */
+    op->flat_len = flat.len;
+    op->flat = (uint8_t *)buf_take(&flat);
+    core->appends = mem_realloc_array(core->appends, core->n_appends + 1, sizeof(*core->appends));
+    core->appends[core->n_appends++] = op;
+    core->env.disk(core->env.user, op);
+}
+
+/* A member that died between the state and entry 1 finds itself FORMED with an empty log: it writes the entry again. */
+void core_form_done(struct core *core, const struct disk_op *op)
+{
+    core->state_writing = false;
+    core->disk_state = op->disk_state;
+    core->cluster_id = op->cluster_id;
+    core->hello_us = 0;
+    if (op->disk_state == CORE_FORMED) {
+        struct disk_image image = {.disk_state = CORE_FORMED};
+
+        append_configuration(core, &image);
+        core_raft_start(core, &image);
+    } else if (!is_lowest(core)) {
+        struct wire answer = {.key = {[WK_TYPE] = WIRE_FORM_ACK}};
+
+        wire_set_cluster(&answer, core->cluster_id);
+        core_send(core, core->config.peers[0].id, &answer);
+    }
+    greet_all(core);
+    core->env.changed(core->env.user);
+}

@@ -1,0 +1,319 @@
+/* Incoming frames: what the lease forbids is kept or dropped, what the library mishandles is mended or dropped, the rest
+ * is given to it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/core_priv.h"
+#include "store/base/mem.h"
+
+#define ENTRIES_MAX 65536
+
+void core_raft_recv(struct core *core, struct raft_message *message)
+{
+    struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = message}};
+    int at = core_peer_index(core, message->server_id);
+
+    CHECK(at >= 0);
+    message->server_address = core->config.peers[at].address;
+    core_raft_step(core, &event);
+}
+
+/* ---- entries ---- */
+
+static bool decode_entries(const struct wire *wire, struct raft_entry **ret_entries)
+{
+    size_t count = wire->key[WK_COUNT];
+    size_t offset = 0;
+
+    if (count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len) {
+        return false;
+    }
+    *ret_entries = mem_calloc(count + 1, sizeof(**ret_entries));
+    for (size_t i = 0; i < count; i++) {
+        struct flat_entry flat;
+
+        if (!flat_next(wire->body, wire->body_len, &offset, &flat) || flat.type < RAFT_COMMAND ||
+            flat.type > RAFT_CHANGE) {
+            free(*ret_entries);
+            return false;
+        }
+        (*ret_entries)[i] = (struct raft_entry){
+            .term = flat.term,
+            .type = (enum raft_entry_type)flat.type,
+            .buf = {.base = (void *)(uintptr_t)flat.data, .len = flat.len}, /* only read: copied or skipped */
+        };
+    }
+    if (offset != wire->body_len) {
+        free(*ret_entries);
+        return false;
+    }
+    return true;
+}
+
+/* Gives n entries to the library. They share one token as their batch: whose it is afterwards tells whether the library
+ * kept them (the log has grown or was cut: ours to free) or not (freed by the library). */
+static void append_piece(struct core *core, uint64_t from, struct raft_append_entries *message,
+                         struct raft_entry *entries, unsigned n)
+{
+    struct raft_message raft_message = {.type = RAFT_APPEND_ENTRIES, .server_id = from, .append_entries = *message};
+    size_t appends = core->n_appends;
+    void *token = NULL;
+
+    if (n > 0) {
+        token = raft_malloc(1);
+        CHECK(token != NULL);
+        for (unsigned i = 0; i < n; i++) {
+            entries[i].batch = token;
+        }
+    }
+    raft_message.append_entries.entries = n > 0 ? entries : NULL;
+    raft_message.append_entries.n_entries = n;
+    core_raft_recv(core, &raft_message);
+    if (core->n_appends > appends && token != NULL) {
+        raft_free(token);
+    }
+    core_settle(core); /* rule 6: a configuration is fed back before the next piece */
+}
+
+static void append_entries(struct core *core, uint64_t from, struct raft_append_entries *message,
+                           struct raft_entry *entries, size_t n)
+{
+    uint64_t commit = raft_commit_index(&core->raft);
+    size_t skip = 0;
+    bool first = true;
+
+    /* Rule 4: entries up to our commit index are the same everywhere; anchor the message there. */
+    if (message->term >= raft_current_term(&core->raft) && !core_raft_installing(core) &&
+        message->prev_log_index < commit) {
+        uint64_t cut = commit - message->prev_log_index;
+
+        skip = cut < n ? (size_t)cut : n;
+        message->prev_log_index = commit;
+        message->prev_log_term = core_entry_term(core, commit);
+        CHECK(message->prev_log_term != 0);
+    }
+    while (!core->failed && (first || skip < n)) {
+        size_t end = skip < n ? skip + 1 : n;
+
+        while (end < n && entries[end].type != RAFT_CHANGE) {
+            end++;
+        }
+        append_piece(core, from, message, entries + skip, (unsigned)(end - skip));
+        if (end > skip) {
+            message->prev_log_index += end - skip;
+            message->prev_log_term = entries[end - 1].term;
+        }
+        skip = end;
+        first = false;
+    }
+}
+
+static bool recv_append(struct core *core, uint64_t from, const struct wire *wire)
+{
+    struct raft_append_entries message = {
+        .version = (unsigned char)wire->key[WK_VERSION],
+        .term = wire->key[WK_MSG_TERM],
+        .prev_log_index = wire->key[WK_PREV_INDEX],
+        .prev_log_term = wire->key[WK_PREV_TERM],
+        .leader_commit = wire->key[WK_COMMIT],
+    };
+    struct raft_entry *entries;
+
+    if (!decode_entries(wire, &entries)) {
+        return false;
+    }
+    append_entries(core, from, &message, entries, wire->key[WK_COUNT]);
+    free(entries);
+    return true;
+}
+
+static void recv_append_result(struct core *core, uint64_t from, const struct wire *wire)
+{
+    struct raft_message message = {
+        .type = RAFT_APPEND_ENTRIES_RESULT,
+        .server_id = from,
+        .append_entries_result = {.version = (unsigned char)wire->key[WK_VERSION],
+                                  .term = wire->key[WK_MSG_TERM],
+                                  .rejected = wire->key[WK_REJECTED],
+                                  .last_log_index = wire->key[WK_LAST_INDEX],
+                                  .features = (unsigned short)wire->key[WK_FEATURES],
+                                  .capacity = (unsigned short)wire->key[WK_CAPACITY]},
+    };
+
+    /* Rule 5: a late rejection of what is known to match would stop that follower for ever. */
+    if (core->role == CORE_LEADER && message.append_entries_result.term == raft_current_term(&core->raft) &&
+        message.append_entries_result.rejected > 0) {
+        raft_index match = 0;
+
+        if (raft_match_index(&core->raft, from, &match) == 0 && message.append_entries_result.rejected <= match) {
+            return;
+        }
+    }
+    core_raft_recv(core, &message);
+}
+
+/* ---- votes ---- */
+
+static void deliver_vote(struct core *core, uint64_t from, struct raft_request_vote *vote, uint64_t number)
+{
+    struct raft_message message = {.type = RAFT_REQUEST_VOTE, .server_id = from, .request_vote = *vote};
+
+    /* The right to disrupt is decided here: a genuine transfer, or we have seen the leader's connection close. */
+    message.request_vote.disrupt_leader =
+        number != 0 || (core->closed_leader != 0 && core->closed_leader == core_raft_leader(core));
+    core_raft_recv(core, &message);
+}
+
+static void recv_vote(struct core *core, size_t at, const struct wire *wire)
+{
+    uint64_t from = core->config.peers[at].id;
+    struct raft_request_vote vote = {
+        .version = (unsigned char)wire->key[WK_VERSION],
+        .term = wire->key[WK_MSG_TERM],
+        .candidate_id = from,
+        .last_log_index = wire->key[WK_LAST_INDEX],
+        .last_log_term = wire->key[WK_LAST_TERM],
+        .disrupt_leader = (wire->key[WK_FLAGS] & 1) != 0,
+        .pre_vote = (wire->key[WK_FLAGS] & 2) != 0,
+    };
+    uint64_t number = vote.disrupt_leader ? wire->key[WK_NUMBER] : 0;
+
+    if (lease_may_vote(&core->lease, core_now(core), vote.term, number)) {
+        deliver_vote(core, from, &vote, number);
+    } else {
+        core->peers[at].vote = (struct core_vote){.kept = true, .message = vote, .number = number};
+    }
+}
+
+void core_deliver_votes(struct core *core)
+{
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        struct core_vote *vote = &core->peers[i].vote;
+
+        if (vote->kept && lease_may_vote(&core->lease, core_now(core), vote->message.term, vote->number)) {
+            vote->kept = false;
+            deliver_vote(core, core->config.peers[i].id, &vote->message, 0); /* late: no longer a transfer's */
+        }
+    }
+}
+
+static void recv_vote_result(struct core *core, uint64_t from, const struct wire *wire)
+{
+    struct raft_message message = {
+        .type = RAFT_REQUEST_VOTE_RESULT,
+        .server_id = from,
+        .request_vote_result = {.version = (unsigned char)wire->key[WK_VERSION],
+                                .term = wire->key[WK_MSG_TERM],
+                                .vote_granted = (wire->key[WK_FLAGS] & 1) != 0,
+                                .pre_vote = (wire->key[WK_FLAGS] & 2) != 0,
+                                .features = (unsigned short)wire->key[WK_FEATURES],
+                                .capacity = (unsigned short)wire->key[WK_CAPACITY]},
+    };
+
+    /* Rule 3: only a candidate has the fields that the library would look at. */
+    if (core->role == CORE_CANDIDATE) {
+        core_raft_recv(core, &message);
+    }
+}
+
+static void recv_timeout_now(struct core *core, uint64_t from, const struct wire *wire)
+{
+    struct raft_message message = {
+        .type = RAFT_TIMEOUT_NOW,
+        .server_id = from,
+        .timeout_now = {.version = (unsigned char)wire->key[WK_VERSION],
+                        .term = wire->key[WK_MSG_TERM],
+                        .last_log_index = wire->key[WK_LAST_INDEX],
+                        .last_log_term = wire->key[WK_LAST_TERM]},
+    };
+    uint64_t number = wire->key[WK_NUMBER];
+
+    /* An order that is older than the promise is of a transfer that has failed: never obeyed. */
+    if (number == 0 || message.timeout_now.term != raft_current_term(&core->raft) ||
+        !lease_may_vote(&core->lease, core_now(core), message.timeout_now.term + 1, number)) {
+        return;
+    }
+    core->order_number = number;
+    core_raft_recv(core, &message);
+}
+
+/* ---- lease ---- */
+
+static void recv_lease(struct core *core, uint64_t from, const struct wire *wire)
+{
+    uint64_t term = wire->key[WK_TERM];
+    uint64_t number = wire->key[WK_NUMBER];
+
+    if (!lease_on_ping(&core->lease, core_now(core), raft_current_term(&core->raft), core->role == CORE_FOLLOWER, term,
+                       number, wire->key[WK_LEASE_US])) {
+        return;
+    }
+    core_send(core, from, &(struct wire){.key = {[WK_TYPE] = WIRE_LEASE_ACK, [WK_NUMBER] = number, [WK_MSG_TERM] = term}});
+}
+
+static void recv_lease_ack(struct core *core, uint64_t from, const struct wire *wire)
+{
+    lease_on_ack(&core->lease, core_now(core), raft_current_term(&core->raft), core->role == CORE_LEADER, from,
+                 wire->key[WK_MSG_TERM], wire->key[WK_NUMBER]);
+}
+
+/* ---- all ---- */
+
+static bool dispatch(struct core *core, size_t at, const struct wire *wire)
+{
+    uint64_t from = core->config.peers[at].id;
+
+    switch (wire->key[WK_TYPE]) {
+    case WIRE_APPEND:
+        return recv_append(core, from, wire);
+    case WIRE_APPEND_RESULT:
+        recv_append_result(core, from, wire);
+        return true;
+    case WIRE_VOTE:
+        recv_vote(core, at, wire);
+        return true;
+    case WIRE_VOTE_RESULT:
+        recv_vote_result(core, from, wire);
+        return true;
+    case WIRE_TIMEOUT_NOW:
+        recv_timeout_now(core, from, wire);
+        return true;
+    case WIRE_LEASE:
+        recv_lease(core, from, wire);
+        return true;
+    case WIRE_LEASE_ACK:
+        recv_lease_ack(core, from, wire);
+        return true;
+    case WIRE_SNAPSHOT:
+        return core_snapshot_recv(core, at, wire);
+    case WIRE_SNAPSHOT_ACK:
+        core_snapshot_acked(core, at, wire);
+        return true;
+    default:
+        return true; /* of a later release */
+    }
+}
+
+bool core_recv(struct core *core, uint64_t peer, const uint8_t *frame, size_t len)
+{
+    int at = core_peer_index(core, peer);
+    struct wire wire;
+    bool ok = true;
+
+    if (core->failed) {
+        return true;
+    }
+    if (at < 0 || peer == core->config.id || !wire_decode(frame, len, &wire) || wire.key[WK_FROM] != peer) {
+        return false;
+    }
+    core->peers[at].heard = true;
+    core->peers[at].last_heard_us = core_now(core);
+    if (wire.key[WK_TYPE] <= WIRE_FORM_ACK) {
+        ok = core_form_recv(core, (size_t)at, &wire);
+    } else if (core->raft_started && core->peers[at].hello_seen && core->peers[at].state == CORE_FORMED &&
+               id_equal(core->peers[at].cluster_id, core->cluster_id)) {
+        ok = dispatch(core, (size_t)at, &wire);
+    }
+    core_settle(core);
+    return ok;
+}

@@ -1,0 +1,282 @@
+/* Snapshots: taking our own, sending it in chunks, receiving one.
+ *
+ * The library asks again for a snapshot to be sent at each heartbeat while one travels: repeats are ignored, but a
+ * transfer that makes no progress for two election timeouts begins anew. A chunk is acknowledged by the offset reached;
+ * at most CHUNKS_AHEAD are under way, so that nothing else waits behind a large snapshot.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/core_priv.h"
+#include "store/base/mem.h"
+
+#define CHUNK ((size_t)256 << 10)
+#define CHUNKS_AHEAD 8
+#define SNAPSHOT_MAX (UINT64_C(4) << 30)
+
+static void image_drop(struct core *core)
+{
+    free(core->image.conf);
+    free(core->image.data);
+    memset(&core->image, 0, sizeof(core->image));
+}
+
+static void send_chunks(struct core *core, size_t at)
+{
+    struct core_peer_state *peer = &core->peers[at];
+    const struct core_image *image = &core->image;
+
+    while (peer->sending && peer->send_offset < image->data_len + image->conf_len &&
+           peer->send_offset < peer->acked_offset + CHUNKS_AHEAD * CHUNK) {
+        /* The stream is configuration, then data. */
+        uint64_t total = image->conf_len + image->data_len;
+        CLEANUP(buf_fini) struct buf body = BUF_INIT;
+        uint64_t offset = peer->send_offset;
+        size_t len = total - offset < CHUNK ? (size_t)(total - offset) : CHUNK;
+        struct wire wire = {.key = {[WK_TYPE] = WIRE_SNAPSHOT,
+                                    [WK_MSG_TERM] = raft_current_term(&core->raft),
+                                    [WK_LAST_INDEX] = image->index,
+                                    [WK_LAST_TERM] = image->term,
+                                    [WK_CONF_INDEX] = image->conf_index,
+                                    [WK_CONF_LEN] = image->conf_len,
+                                    [WK_OFFSET] = offset,
+                                    [WK_TOTAL] = total}};
+
+        if (offset < image->conf_len) {
+            size_t part = image->conf_len - offset < len ? image->conf_len - (size_t)offset : len;
+
+            buf_append(&body, image->conf + offset, part);
+            buf_append(&body, image->data, len - part);
+        } else {
+            buf_append(&body, image->data + (offset - image->conf_len), len);
+        }
+        wire.body = (const uint8_t *)body.data;
+        wire.body_len = body.len;
+        peer->send_offset += len;
+        core_send(core, core->config.peers[at].id, &wire);
+    }
+}
+
+static void begin(struct core *core, size_t at)
+{
+    struct core_peer_state *peer = &core->peers[at];
+
+    peer->sending = true;
+    peer->send_index = core->image.index;
+    peer->send_offset = 0;
+    peer->acked_offset = 0;
+    peer->progress_us = core_now(core);
+    send_chunks(core, at);
+}
+
+void core_snapshot_send(struct core *core, uint64_t peer_id, uint64_t index)
+{
+    int at = core_peer_index(core, peer_id);
+    uint64_t stuck_us = 2000 * (uint64_t)core->config.election_timeout_ms;
+
+    CHECK(at >= 0);
+    if (core->peers[at].sending && core_now(core) - core->peers[at].progress_us < stuck_us) {
+        return;
+    }
+    if (core->image.loading) {
+        return; /* asked for again at the next heartbeat */
+    }
+    if (core->image.data == NULL || core->image.index < index) {
+        struct disk_op *op = mem_calloc(1, sizeof(*op));
+
+        image_drop(core);
+        for (size_t i = 0; i < core->config.n_peers; i++) {
+            core->peers[i].sending = false;
+        }
+        core->image.loading = true;
+        op->kind = DISK_SNAP_GET;
+        core->env.disk(core->env.user, op);
+        return;
+    }
+    begin(core, (size_t)at);
+}
+
+void core_snapshot_loaded(struct core *core, struct disk_op *op)
+{
+    core->image = (struct core_image){.index = op->index,
+                                      .term = op->index_term,
+                                      .conf_index = op->conf_index,
+                                      .conf = TAKE_PTR(op->conf),
+                                      .conf_len = op->conf_len,
+                                      .data = TAKE_PTR(op->data),
+                                      .data_len = op->data_len};
+}
+
+void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire)
+{
+    struct core_peer_state *peer = &core->peers[from];
+    uint64_t offset = wire->key[WK_OFFSET];
+
+    if (!peer->sending || wire->key[WK_LAST_INDEX] != peer->send_index || offset > peer->send_offset ||
+        core->image.data == NULL || core->image.index != peer->send_index) {
+        return;
+    }
+    if (offset > peer->acked_offset) {
+        peer->acked_offset = offset;
+        peer->progress_us = core_now(core);
+    }
+    if (offset == core->image.conf_len + core->image.data_len) {
+        bool needed = false;
+
+        peer->sending = false;
+        for (size_t i = 0; i < core->config.n_peers; i++) {
+            needed = needed || core->peers[i].sending;
+        }
+        if (!needed) {
+            image_drop(core);
+        }
+        return;
+    }
+    send_chunks(core, from);
+}
+
+/* ---- receiving ---- */
+
+static void incoming_drop(struct core *core)
+{
+    free(core->incoming.conf);
+    free(core->incoming.data);
+    memset(&core->incoming, 0, sizeof(core->incoming));
+}
+
+static void install(struct core *core, uint64_t term)
+{
+    struct core_incoming *incoming = &core->incoming;
+    struct raft_message message = {
+        .type = RAFT_INSTALL_SNAPSHOT,
+        .server_id = incoming->from,
+        .install_snapshot = {.version = 0,
+                             .term = term,
+                             .last_index = incoming->index,
+                             .last_term = incoming->term,
+                             .conf_index = incoming->conf_index},
+    };
+
+    /* The bytes stay with us; the library sees a token that is freed by one of us, never both. */
+    core_conf_decode(incoming->conf, incoming->conf_len, &message.install_snapshot.conf);
+    message.install_snapshot.data.base = raft_malloc(1);
+    message.install_snapshot.data.len = 1;
+    CHECK(message.install_snapshot.data.base != NULL);
+    core_raft_recv(core, &message);
+    incoming_drop(core);
+}
+
+bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
+{
+    struct core_incoming *incoming = &core->incoming;
+    uint64_t id = core->config.peers[from].id;
+    uint64_t offset = wire->key[WK_OFFSET];
+    uint64_t total = wire->key[WK_TOTAL];
+    uint64_t conf_len = wire->key[WK_CONF_LEN];
+
+    if (total > SNAPSHOT_MAX || conf_len == 0 || conf_len > total || offset > total ||
+        wire->body_len > total - offset) {
+        return false;
+    }
+    /* Rule 12: one that arrives while another is being installed is dropped. */
+    if (core_raft_installing(core) || wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) ||
+        wire->key[WK_LAST_INDEX] <= core->applied_index) {
+        return true;
+    }
+    if (offset == 0) {
+        incoming_drop(core);
+        *incoming = (struct core_incoming){.from = id,
+                                           .index = wire->key[WK_LAST_INDEX],
+                                           .term = wire->key[WK_LAST_TERM],
+                                           .conf_index = wire->key[WK_CONF_INDEX],
+                                           .total = total - conf_len,
+                                           .conf = mem_alloc(conf_len),
+                                           .conf_len = conf_len,
+                                           .data = mem_alloc(total - conf_len)};
+    } else if (incoming->from != id || incoming->index != wire->key[WK_LAST_INDEX] || incoming->offset != offset ||
+               incoming->conf_len != conf_len || incoming->total != total - conf_len) {
+        return true; /* of an older transfer */
+    }
+    for (size_t i = 0; i < wire->body_len;) {
+        uint64_t at = offset + i;
+        size_t part = wire->body_len - i;
+
+        if (at < conf_len) {
+            part = conf_len - at < part ? (size_t)(conf_len - at) : part;
+            memcpy(incoming->conf + at, wire->body + i, part);
+        } else {
+            memcpy(incoming->data + (at - conf_len), wire->body + i, part);
+        }
+        i += part;
+    }
+    incoming->offset = offset + wire->body_len;
+    core_send(core, id,
+              &(struct wire){.key = {[WK_TYPE] = WIRE_SNAPSHOT_ACK,
+                                     [WK_LAST_INDEX] = incoming->index,
+                                     [WK_OFFSET] = incoming->offset}});
+    if (incoming->offset == total) {
+        install(core, wire->key[WK_MSG_TERM]);
+    }
+    return true;
+}
+
+/* ---- our own ---- */
+
+void core_snapshot_maybe_take(struct core *core)
+{
+    uint64_t stagger = core->config.snapshot_threshold * (core->config.id % 4) / 8; /* members do not stall together */
+    const struct core_entry *conf;
+    struct disk_op *op;
+
+    if (core->snapshot_taking || core_raft_installing(core) ||
+        core->applied_index < core->snapshot_index + core->config.snapshot_threshold + stagger) {
+        return;
+    }
+    op = mem_calloc(1, sizeof(*op));
+    op->kind = DISK_SNAP_PUT;
+    op->index = core->applied_index;
+    op->index_term = core_entry_term(core, core->applied_index);
+    op->conf_index = core->conf_applied_index;
+    conf = core_entry(core, core->conf_applied_index);
+    if (conf != NULL) {
+        op->conf = mem_dup(conf->data, conf->len);
+        op->conf_len = conf->len;
+    } /* else: the configuration of the snapshot before; the disk keeps it */
+    op->keep_from = core->applied_index > CORE_TRAILING ? core->applied_index - CORE_TRAILING + 1 : 1;
+    op->handle = core->env.snapshot(core->env.user);
+    core->snapshot_taking = true;
+    core->env.disk(core->env.user, op);
+}
+
+void core_snapshot_taken(struct core *core, struct disk_op *op)
+{
+    struct raft_event event = {.type = RAFT_SNAPSHOT};
+
+    core->env.snapshot_free(core->env.user, TAKE_PTR(op->handle));
+    core->snapshot_taking = false;
+    /* Overtaken by a snapshot of the leader: the library has forgotten the log that this one was about. */
+    if (core_raft_installing(core) || op->index <= core->snapshot_index) {
+        return;
+    }
+    event.snapshot.metadata.index = op->index;
+    event.snapshot.metadata.term = op->index_term;
+    core_conf_decode(op->conf, op->conf_len, &event.snapshot.metadata.configuration);
+    event.snapshot.metadata.configuration_index = op->conf_index;
+    event.snapshot.trailing = CORE_TRAILING;
+    core->snapshot_index = op->index;
+    core->snapshot_term = op->index_term;
+    core_raft_step(core, &event);
+    if (!core->failed) {
+        core_log_trim(core, core->raft.trail.offset + 1);
+    }
+}
+
+void core_snapshot_poll(struct core *core)
+{
+    if (core->role != CORE_LEADER && core->image.data != NULL) {
+        image_drop(core);
+        for (size_t i = 0; i < core->config.n_peers; i++) {
+            core->peers[i].sending = false;
+        }
+    }
+}
