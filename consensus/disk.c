@@ -1,0 +1,323 @@
+#include "consensus/disk.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/log.h"
+#include "store/base/buf.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+struct queue {
+    struct disk_op *head, *tail;
+};
+
+struct disk {
+    struct disk_config config;
+    struct log *log;
+    pthread_t log_thread, snapshot_thread;
+    pthread_mutex_t lock;
+    pthread_cond_t log_wake, snapshot_wake;
+    struct queue log_queue, snapshot_queue, done;
+    uint64_t snapshot_index; /* of the one that counts */
+    bool closing, snapshot_ended;
+    bool broken; /* after a failure nothing more is written; the text is the first one's */
+    struct err err;
+};
+
+static void push(struct queue *queue, struct disk_op *op)
+{
+    op->next = NULL;
+    if (queue->tail != NULL) {
+        queue->tail->next = op;
+    } else {
+        queue->head = op;
+    }
+    queue->tail = op;
+}
+
+static struct disk_op *pop(struct queue *queue)
+{
+    struct disk_op *op = queue->head;
+
+    if (op != NULL) {
+        queue->head = op->next;
+        queue->tail = queue->head != NULL ? queue->tail : NULL;
+        op->next = NULL;
+    }
+    return op;
+}
+
+static void answer(struct disk *disk, struct disk_op *op, int status, const struct err *err)
+{
+    op->status = status;
+    op->message = status != 0 ? mem_strdup(err->message) : NULL;
+    pthread_mutex_lock(&disk->lock);
+    if (status != 0 && !disk->broken) {
+        disk->broken = true;
+        disk->err = *err;
+    }
+    push(&disk->done, op);
+    pthread_mutex_unlock(&disk->lock);
+    disk->config.notify(disk->config.user);
+}
+
+/* ---- log thread ---- */
+
+/* Appends that follow each other without a gap or a cut become one record. */
+static void do_appends(struct disk *disk, struct queue *batch)
+{
+    struct disk_op *op = batch->head;
+    struct err err = ERR_INIT;
+
+    while (op != NULL) {
+        struct disk_op *end = op->next;
+        uint64_t n = op->n;
+        int rc;
+
+        if (end == NULL || end->first != op->first + n) {
+            rc = log_append(disk->log, op->first, op->n, op->flat, op->flat_len, &err);
+        } else {
+            CLEANUP(buf_fini) struct buf flat = BUF_INIT;
+
+            buf_append(&flat, op->flat, op->flat_len);
+            for (; end != NULL && end->first == op->first + n; end = end->next) {
+                buf_append(&flat, end->flat, end->flat_len);
+                n += end->n;
+            }
+            rc = log_append(disk->log, op->first, n, (const uint8_t *)flat.data, flat.len, &err);
+        }
+        while (op != end) {
+            struct disk_op *next = op->next;
+
+            answer(disk, op, rc, &err);
+            op = next;
+        }
+        if (rc != 0) {
+            while (op != NULL) {
+                struct disk_op *next = op->next;
+
+                answer(disk, op, rc, &err);
+                op = next;
+            }
+            return;
+        }
+    }
+}
+
+static int do_install(struct disk *disk, struct disk_op *op, struct err *err)
+{
+    int rc = op->kind == DISK_INSTALL ? log_snapshot_write(disk->log, op, err) : 0;
+
+    if (op->kind == DISK_SNAP_PUT && op->index <= log_snapshot_index(disk->log)) {
+        return 0; /* overtaken by one of the leader */
+    }
+    if (rc == 0) {
+        rc = log_snapshot_adopt(disk->log, op, op->kind == DISK_INSTALL, err);
+    }
+    if (rc == 0) {
+        pthread_mutex_lock(&disk->lock);
+        disk->snapshot_index = op->index;
+        pthread_mutex_unlock(&disk->lock);
+    }
+    return rc;
+}
+
+static void do_one(struct disk *disk, struct disk_op *op)
+{
+    struct err err = ERR_INIT;
+    int rc = 0;
+
+    switch (op->kind) {
+    case DISK_STATE:
+        rc = log_set_state(disk->log, op->disk_state, op->cluster_id, &err);
+        break;
+    case DISK_META:
+        rc = log_set_meta(disk->log, op->term, op->vote, &err);
+        break;
+    case DISK_INSTALL:
+    case DISK_SNAP_PUT:
+        rc = do_install(disk, op, &err);
+        break;
+    case DISK_APPEND:
+    case DISK_SNAP_GET:
+        CHECK_MSG(false, "not an operation of this queue");
+    }
+    answer(disk, op, rc, &err);
+}
+
+static void *log_main(void *user)
+{
+    struct disk *disk = user;
+
+    pthread_mutex_lock(&disk->lock);
+    for (;;) {
+        struct queue batch = {NULL, NULL};
+        bool broken = disk->broken;
+        struct err err = disk->err;
+        struct disk_op *op;
+
+        if (disk->log_queue.head == NULL) {
+            if (disk->closing && disk->snapshot_ended) {
+                break;
+            }
+            pthread_cond_wait(&disk->log_wake, &disk->lock);
+            continue;
+        }
+        op = pop(&disk->log_queue);
+        while (!broken && op->kind == DISK_APPEND) {
+            push(&batch, op);
+            if (disk->log_queue.head == NULL || disk->log_queue.head->kind != DISK_APPEND) {
+                break;
+            }
+            op = pop(&disk->log_queue);
+        }
+        pthread_mutex_unlock(&disk->lock);
+        if (broken) {
+            answer(disk, op, err.code, &err);
+        } else if (batch.head != NULL) {
+            do_appends(disk, &batch);
+        } else {
+            do_one(disk, op);
+        }
+        pthread_mutex_lock(&disk->lock);
+    }
+    pthread_mutex_unlock(&disk->lock);
+    return NULL;
+}
+
+/* ---- snapshot thread ---- */
+
+static void put_snapshot(struct disk *disk, struct disk_op *op)
+{
+    struct err err = ERR_INIT;
+    int rc;
+
+    disk->config.encode(disk->config.user, op->handle, &op->data, &op->data_len);
+    rc = log_snapshot_write(disk->log, op, &err);
+    free(TAKE_PTR(op->data));
+    if (rc != 0) {
+        answer(disk, op, rc, &err);
+        return;
+    }
+    pthread_mutex_lock(&disk->lock);
+    push(&disk->log_queue, op); /* adopted behind the appends before it */
+    pthread_cond_signal(&disk->log_wake);
+    pthread_mutex_unlock(&disk->lock);
+}
+
+static void get_snapshot(struct disk *disk, struct disk_op *op)
+{
+    struct err err = ERR_INIT;
+    uint64_t index, again;
+    int rc;
+
+    do { /* a newer one may be adopted, and this one removed, while it is read */
+        pthread_mutex_lock(&disk->lock);
+        index = disk->snapshot_index;
+        pthread_mutex_unlock(&disk->lock);
+        rc = log_snapshot_read(disk->log, index, op, &err);
+        pthread_mutex_lock(&disk->lock);
+        again = disk->snapshot_index;
+        pthread_mutex_unlock(&disk->lock);
+    } while (rc == E_NOT_FOUND && again != index);
+    answer(disk, op, rc, &err);
+}
+
+static void *snapshot_main(void *user)
+{
+    struct disk *disk = user;
+
+    pthread_mutex_lock(&disk->lock);
+    for (;;) {
+        struct disk_op *op = pop(&disk->snapshot_queue);
+
+        if (op == NULL) {
+            if (disk->closing) {
+                break;
+            }
+            pthread_cond_wait(&disk->snapshot_wake, &disk->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&disk->lock);
+        if (op->kind == DISK_SNAP_PUT) {
+            put_snapshot(disk, op);
+        } else {
+            get_snapshot(disk, op);
+        }
+        pthread_mutex_lock(&disk->lock);
+    }
+    disk->snapshot_ended = true;
+    pthread_cond_signal(&disk->log_wake);
+    pthread_mutex_unlock(&disk->lock);
+    return NULL;
+}
+
+/* ---- for the loop ---- */
+
+int disk_open(const struct disk_config *config, struct disk **ret_disk, struct disk_image *ret_image,
+              struct err *reterr)
+{
+    struct disk *disk = mem_calloc(1, sizeof(*disk));
+    int rc;
+
+    disk->config = *config;
+    rc = log_open(config->dir, config->member_id, config->segment_bytes, &disk->log, ret_image, reterr);
+    if (rc != 0) {
+        free(disk);
+        return rc;
+    }
+    disk->snapshot_index = log_snapshot_index(disk->log);
+    CHECK(pthread_mutex_init(&disk->lock, NULL) == 0);
+    CHECK(pthread_cond_init(&disk->log_wake, NULL) == 0);
+    CHECK(pthread_cond_init(&disk->snapshot_wake, NULL) == 0);
+    CHECK(pthread_create(&disk->log_thread, NULL, log_main, disk) == 0);
+    CHECK(pthread_create(&disk->snapshot_thread, NULL, snapshot_main, disk) == 0);
+    *ret_disk = disk;
+    return 0;
+}
+
+void disk_put(struct disk *disk, struct disk_op *op)
+{
+    bool snapshot = op->kind == DISK_SNAP_PUT || op->kind == DISK_SNAP_GET;
+
+    pthread_mutex_lock(&disk->lock);
+    push(snapshot ? &disk->snapshot_queue : &disk->log_queue, op);
+    pthread_cond_signal(snapshot ? &disk->snapshot_wake : &disk->log_wake);
+    pthread_mutex_unlock(&disk->lock);
+}
+
+struct disk_op *disk_take(struct disk *disk)
+{
+    struct disk_op *op;
+
+    pthread_mutex_lock(&disk->lock);
+    op = pop(&disk->done);
+    pthread_mutex_unlock(&disk->lock);
+    return op;
+}
+
+void disk_close(struct disk *disk, void (*free_handle)(void *user, void *handle), void *user)
+{
+    struct disk_op *op;
+
+    pthread_mutex_lock(&disk->lock);
+    disk->closing = true;
+    pthread_cond_signal(&disk->log_wake);
+    pthread_cond_signal(&disk->snapshot_wake);
+    pthread_mutex_unlock(&disk->lock);
+    CHECK(pthread_join(disk->snapshot_thread, NULL) == 0);
+    CHECK(pthread_join(disk->log_thread, NULL) == 0);
+    while ((op = pop(&disk->done)) != NULL) {
+        if (op->handle != NULL) {
+            free_handle(user, op->handle);
+        }
+        disk_op_free(op);
+    }
+    log_close(disk->log);
+    pthread_mutex_destroy(&disk->lock);
+    pthread_cond_destroy(&disk->log_wake);
+    pthread_cond_destroy(&disk->snapshot_wake);
+    free(disk);
+}

@@ -1,0 +1,33 @@
+/* The disk's threads: one writes the log, one writes and reads snapshots. No libuv.
+ *
+ * Operations of the first queue (STATE, META, APPEND, INSTALL) are done in order; appends that wait and follow each other
+ * become one record and one sync. Answers come back in the order of each queue: disk_take, after notify.
+ */
+#ifndef HECATE_CONSENSUS_DISK_H
+#define HECATE_CONSENSUS_DISK_H
+
+#include "consensus/core.h"
+#include "store/base/err.h"
+
+struct disk;
+
+struct disk_config {
+    const char *dir;
+    uint64_t member_id;
+    size_t segment_bytes; /* 0: default */
+    /* Any thread: there is something to take. */
+    void (*notify)(void *user);
+    /* Snapshot thread: the bytes of a snapshot handle, malloc'ed. */
+    void (*encode)(void *user, void *handle, uint8_t **ret_data, size_t *ret_len);
+    void *user;
+};
+
+/* Loads the directory, then starts the threads. */
+int disk_open(const struct disk_config *config, struct disk **ret_disk, struct disk_image *ret_image,
+              struct err *reterr);
+void disk_put(struct disk *disk, struct disk_op *op); /* takes it until disk_take gives it back */
+struct disk_op *disk_take(struct disk *disk);         /* the next answer, or NULL */
+/* Waits for what is queued, ends the threads. Answers not taken are freed, with snapshot handles given to free_handle. */
+void disk_close(struct disk *disk, void (*free_handle)(void *user, void *handle), void *user);
+
+#endif
