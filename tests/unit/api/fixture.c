@@ -1,6 +1,7 @@
 #include "tests/unit/api/fixture.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -96,9 +97,13 @@ static void backend_submit(void *user, const struct store_request *request, api_
 {
     struct fixture_member *member = user;
     struct store_result result;
+    enum fixture_submit mode = member->mode;
 
     member->submits++;
-    switch (member->mode) {
+    if (member->once) {
+        member->mode = FIXTURE_APPLY;
+    }
+    switch (mode) {
     case FIXTURE_APPLY:
         carry_out(member, request, &result);
         answer_submit(cb, cb_user, &result, is_job(request->type));
@@ -148,7 +153,7 @@ static bool backend_leader(void *user, struct api_leader *ret_leader)
     memset(ret_leader, 0, sizeof(*ret_leader));
     (void)snprintf(ret_leader->host, sizeof(ret_leader->host), "127.0.0.1");
     ret_leader->port = member->leader_port != 0 ? member->leader_port : api_server_port(member->leader->server);
-    ret_leader->tls = member->config.tls;
+    ret_leader->tls = member->leader != NULL && member->leader->config.tls;
     return true;
 }
 
@@ -172,8 +177,9 @@ static json_t *backend_steps(void *user, struct id op_id)
 
 /* ---- members ---- */
 
-void fixture_init(struct fixture *fixture, bool auth, const char *tls_dir)
+void fixture_init(struct fixture *fixture, bool auth)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* as the daemon does: h2o writes to sockets that may be closed */
     memset(fixture, 0, sizeof(*fixture));
     assert_int_equal(uv_loop_init(&fixture->loop), 0);
     fixture->store = store_new();
@@ -197,12 +203,6 @@ void fixture_init(struct fixture *fixture, bool auth, const char *tls_dir)
             .request_timeout_ms = 10000,
             .member_id = i + 1,
         };
-        if (tls_dir != NULL) {
-            member->config.tls = true;
-            member->config.cert_file = mem_printf("%s/api.crt", tls_dir);
-            member->config.key_file = mem_printf("%s/api.key", tls_dir);
-            member->config.forward_ca_file = mem_printf("%s/ca.crt", tls_dir);
-        }
     }
 }
 
@@ -267,11 +267,6 @@ void fixture_close(struct fixture *fixture, size_t i)
     }
 }
 
-static void free_text(const char *text)
-{
-    free((void *)(uintptr_t)text);
-}
-
 void fixture_fini(struct fixture *fixture)
 {
     struct err err = ERR_INIT;
@@ -285,16 +280,24 @@ void fixture_fini(struct fixture *fixture)
                                &(struct api_submit_result){.kind = API_UNAVAILABLE, .text = "late"});
             store_request_fini(&member->held[j].request);
         }
-        if (member->config.tls) {
-            free_text(member->config.cert_file);
-            free_text(member->config.key_file);
-            free_text(member->config.forward_ca_file);
-        }
     }
     assert_int_equal(store_check(fixture->store, &err), 0);
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&fixture->loop), 0);
     store_free(fixture->store);
+}
+
+void fixture_add_clusters(struct fixture *fixture, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct store_request request;
+        struct store_result result;
+
+        store_request_init(&request, STORE_REQ_CLUSTER_CREATE);
+        carry_out(&fixture->members[0], &request, &result);
+        assert_int_equal(result.code, STORE_OK);
+        store_request_fini(&request);
+    }
 }
 
 struct store_digest fixture_digest(const struct fixture *fixture)

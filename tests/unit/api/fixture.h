@@ -35,6 +35,7 @@ struct fixture_member {
     struct fixture_member *leader; /* NULL: none known */
     uint16_t leader_port;          /* instead, when not 0 */
     enum fixture_submit mode;
+    bool once; /* the mode is for the next submit only, then APPLY */
     bool ends; /* operations end as soon as they begin */
     unsigned submits;
     struct fixture_held held[FIXTURE_HELD_MAX];
@@ -49,14 +50,16 @@ struct fixture {
     struct fixture_member members[2];
 };
 
-/* Two members over one store; member 0 leads. tls_dir: certificates there (api.crt, api.key, ca.crt), or NULL. */
-void fixture_init(struct fixture *fixture, bool auth, const char *tls_dir);
+/* Two members over one store; none is started, none leads. */
+void fixture_init(struct fixture *fixture, bool auth);
 void fixture_start(struct fixture *fixture, size_t member); /* with members[].config as it is now */
 void fixture_close(struct fixture *fixture, size_t member);
 void fixture_fini(struct fixture *fixture);             /* closes what runs; checks that the loop is empty */
 void fixture_lead(struct fixture *fixture, int member); /* -1: nobody */
 void fixture_release(struct fixture_member *member);    /* applies what was held and goes on so */
 void fixture_run_once(struct fixture *fixture);
+/* Adds n empty clusters, for long answers. */
+void fixture_add_clusters(struct fixture *fixture, size_t n);
 struct store_digest fixture_digest(const struct fixture *fixture);
 
 /* ---- client ---- */

@@ -21,7 +21,7 @@ static int setup(void **state)
 {
     struct fixture *fixture = mem_calloc(1, sizeof(*fixture));
 
-    fixture_init(fixture, false, NULL);
+    fixture_init(fixture, false);
     fixture_start(fixture, 0);
     fixture_lead(fixture, 0);
     *state = fixture;
