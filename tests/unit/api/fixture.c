@@ -249,21 +249,31 @@ static uint64_t now_ms(void)
     return uv_hrtime() / 1000000;
 }
 
-void fixture_close(struct fixture *fixture, size_t i)
+void fixture_close_begin(struct fixture *fixture, size_t i)
 {
     struct fixture_member *member = &fixture->members[i];
-    uint64_t deadline_ms = now_ms() + 15000;
 
-    if (member->server == NULL) {
-        return;
-    }
     api_server_close(member->server, server_closed, member);
     member->server = NULL;
-    while (!member->closed) {
+}
+
+void fixture_close_end(struct fixture *fixture, size_t i)
+{
+    uint64_t deadline_ms = now_ms() + 15000;
+
+    while (!fixture->members[i].closed) {
         fixture_run_once(fixture);
         if (now_ms() > deadline_ms) {
             fail_msg("the server does not close");
         }
+    }
+}
+
+void fixture_close(struct fixture *fixture, size_t i)
+{
+    if (fixture->members[i].server != NULL) {
+        fixture_close_begin(fixture, i);
+        fixture_close_end(fixture, i);
     }
 }
 

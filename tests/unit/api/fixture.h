@@ -54,9 +54,11 @@ struct fixture {
 void fixture_init(struct fixture *fixture, bool auth);
 void fixture_start(struct fixture *fixture, size_t member); /* with members[].config as it is now */
 void fixture_close(struct fixture *fixture, size_t member);
-void fixture_fini(struct fixture *fixture);             /* closes what runs; checks that the loop is empty */
-void fixture_lead(struct fixture *fixture, int member); /* -1: nobody */
-void fixture_release(struct fixture_member *member);    /* applies what was held and goes on so */
+void fixture_close_begin(struct fixture *fixture, size_t member);
+void fixture_close_end(struct fixture *fixture, size_t member); /* runs the loop until it is closed */
+void fixture_fini(struct fixture *fixture);                     /* closes what runs; checks that the loop is empty */
+void fixture_lead(struct fixture *fixture, int member);         /* -1: nobody */
+void fixture_release(struct fixture_member *member);            /* applies what was held and goes on so */
 void fixture_run_once(struct fixture *fixture);
 /* Adds n empty clusters, for long answers. */
 void fixture_add_clusters(struct fixture *fixture, size_t n);
