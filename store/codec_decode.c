@@ -129,11 +129,12 @@ static int wrong(const struct schema *schema, const struct field *field, struct 
 
 static bool get_text(const msgpack_object *object, size_t max, char **ret_text)
 {
-    if (object->type != MSGPACK_OBJECT_STR || object->via.str.size > max ||
-        memchr(object->via.str.ptr, '\0', object->via.str.size) != NULL) {
+    uint32_t len = object->type == MSGPACK_OBJECT_STR ? object->via.str.size : UINT32_MAX;
+
+    if (len > max || len == UINT32_MAX || (len > 0 && memchr(object->via.str.ptr, '\0', len) != NULL)) {
         return false;
     }
-    *ret_text = mem_strndup(object->via.str.ptr, object->via.str.size);
+    *ret_text = len > 0 ? mem_strndup(object->via.str.ptr, len) : mem_strdup(""); /* an empty one may have no address */
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* Splitting a volume into brick sets and placing them in one cluster (heketi-storage.md 5.3, 6). */
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* Volume create: the checks of heketi-rest.md 6.5 from 8 on, and the choice of a cluster. */
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
