@@ -1,5 +1,6 @@
 #include "api/json_out.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* A request from its arrival to the place where it is answered. */
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "api/auth.h"
 #include "api/path.h"

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/json_in.h"
