@@ -24,14 +24,14 @@ struct cons_peer {
 
 struct cons_config {
     uint64_t member_id;
-    const char *data_dir;           /* must exist, private to this member */
-    const char *listen;             /* "host:port" the peer protocol listens on */
-    const struct cons_peer *peers;  /* all initial members, this one included */
+    const char *data_dir;          /* must exist, private to this member */
+    const char *listen;            /* "host:port" the peer protocol listens on */
+    const struct cons_peer *peers; /* all initial members, this one included */
     size_t n_peers;
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* all NULL: plain, allowed by tls_off only */
-    bool tls_off;                   /* explicit; refused unless every peer address is loopback */
-    uint32_t election_timeout_ms, lease_ms, heartbeat_ms;   /* 300, 150, 50 */
-    uint32_t snapshot_threshold;    /* entries between snapshots, e.g. 4096 (staggered by member) */
+    bool tls_off;                                         /* explicit; refused unless every peer address is loopback */
+    uint32_t election_timeout_ms, lease_ms, heartbeat_ms; /* 300, 150, 50 */
+    uint32_t snapshot_threshold; /* entries between snapshots, e.g. 4096 (staggered by member) */
 };
 
 /* The state machine behind the log. `user` is passed first. apply is called in order, once per index since the last
@@ -65,17 +65,17 @@ struct cons_member_status {
     const char *address;
     bool connected;
     bool voter;
-    uint64_t match_index;        /* leader only: acknowledged by that member */
-    uint64_t last_contact_ms;    /* since something was heard from it; UINT64_MAX never */
+    uint64_t match_index;     /* leader only: acknowledged by that member */
+    uint64_t last_contact_ms; /* since something was heard from it; UINT64_MAX never */
 };
 
 struct cons_status {
     enum cons_role role;
-    uint64_t term, leader_id;    /* leader_id 0: none known */
+    uint64_t term, leader_id; /* leader_id 0: none known */
     uint64_t commit_index, applied_index, last_index, snapshot_index;
-    int64_t lease_left_us;       /* leader: may be negative */
+    int64_t lease_left_us; /* leader: may be negative */
     bool serving;
-    bool formed;                 /* a cluster exists on this disk */
+    bool formed; /* a cluster exists on this disk */
     struct id cluster_id;
     size_t n_members;
     struct cons_member_status members[CONS_MEMBERS_MAX];
@@ -103,11 +103,5 @@ bool cons_serving(struct cons *c);
 void cons_get_status(struct cons *c, struct cons_status *ret_status);
 /* Planned hand-over to the most advanced follower (target 0) or a given one; result comes as changed events. */
 int cons_transfer(struct cons *c, uint64_t target, struct err *reterr);
-
-/* Messages between members for the layers above (small, best effort, at most 64 KiB): delivered to the callback with
- * the authenticated sender's id. Used to tell each other API addresses. */
-void cons_set_user_message_cb(struct cons *c, void (*cb)(void *user, uint64_t from, const void *data, size_t len),
-                              void *user);
-int cons_send_user_message(struct cons *c, uint64_t to, const void *data, size_t len);
 
 #endif

@@ -99,10 +99,9 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     core->snapshot_index = image->snap_index;
     core->snapshot_term = image->snap_term;
     core->applied_index = image->snap_index;
-    core->conf_applied_index = image->conf_index;
+    core_keep_conf(core, image->conf_index, image->conf, image->conf_len);
     load_entries(core, image);
-    if (image->snap_index > 0 &&
-        env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {
+    if (image->snap_index > 0 && env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {
         core_fail(core, "the snapshot at %lu cannot be restored", (unsigned long)image->snap_index);
         return core;
     }
@@ -133,6 +132,7 @@ void core_free(struct core *core)
     for (size_t i = 0; i < core->config.n_peers; i++) {
         free((void *)(uintptr_t)core->config.peers[i].address);
     }
+    free(core->conf);
     free(core->entries);
     free(core->held);
     free(core->appends);
@@ -145,11 +145,19 @@ void core_free(struct core *core)
 
 /* ---- applying ---- */
 
+void core_keep_conf(struct core *core, uint64_t index, const uint8_t *conf, size_t len)
+{
+    free(core->conf);
+    core->conf = mem_dup(conf, len);
+    core->conf_len = len;
+    core->conf_applied_index = index;
+}
+
 static void apply_configuration(struct core *core, uint64_t index, const struct core_entry *entry)
 {
     struct raft_event event = {.type = RAFT_CONFIGURATION};
 
-    core->conf_applied_index = index;
+    core_keep_conf(core, index, entry->data, entry->len);
     event.configuration.index = index;
     core_conf_decode(entry->data, entry->len, &event.configuration.conf);
     core_raft_step(core, &event);
@@ -367,11 +375,19 @@ void core_closed(struct core *core, uint64_t peer)
     if (at < 0 || core->failed) {
         return;
     }
-    core->peers[at].connected = false;
-    core->peers[at].sending = false;
     if (core->raft_started && core_raft_leader(core) == peer) {
         core->closed_leader = peer;
         core->closed_us = core_now(core);
+    }
+}
+
+void core_disconnected(struct core *core, uint64_t peer)
+{
+    int at = core_peer_index(core, peer);
+
+    if (at >= 0 && !core->failed) {
+        core->peers[at].connected = false;
+        core->peers[at].sending = false;
     }
 }
 
@@ -397,7 +413,7 @@ static void install_done(struct core *core, const struct disk_op *op)
         return;
     }
     core->applied_index = op->index;
-    core->conf_applied_index = op->conf_index;
+    core_keep_conf(core, op->conf_index, op->conf, op->conf_len);
     core_raft_step(core, &event);
 }
 

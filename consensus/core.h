@@ -77,11 +77,11 @@ struct core_env {
     /* Takes the operation until it gives it back by core_done; never answers from within. */
     void (*disk)(void *user, struct disk_op *op);
     void (*apply)(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
-    void *(*snapshot)(void *user);                 /* a handle for DISK_SNAP_PUT */
+    void *(*snapshot)(void *user); /* a handle for DISK_SNAP_PUT */
     void (*snapshot_free)(void *user, void *handle);
     int (*restore)(void *user, uint64_t index, const uint8_t *data, size_t len); /* 0, or the member must end */
-    void (*changed)(void *user);                   /* role, term, leader, serving */
-    void (*failed)(void *user, const char *text);  /* nothing of the core may be used afterwards, but core_free */
+    void (*changed)(void *user);                                                 /* role, term, leader, serving */
+    void (*failed)(void *user, const char *text); /* nothing of the core may be used afterwards, but core_free */
 };
 
 struct core_peer {
@@ -126,15 +126,17 @@ void core_free(struct core *core); /* disk operations in flight must have come b
 
 /* A frame from an authenticated peer. false: damaged or against the protocol: close the connection. */
 bool core_recv(struct core *core, uint64_t peer, const uint8_t *frame, size_t len);
-void core_connected(struct core *core, uint64_t peer); /* frames can be sent: greets it */
-void core_closed(struct core *core, uint64_t peer);    /* its incoming connection ended */
+void core_connected(struct core *core, uint64_t peer);    /* frames can be sent: greets it */
+void core_disconnected(struct core *core, uint64_t peer); /* frames can no longer be sent */
+void core_closed(struct core *core, uint64_t peer);    /* its incoming connection ended: an early election may follow */
 void core_done(struct core *core, struct disk_op *op); /* a disk operation ended; the core frees it */
 /* Does what is due; returns the next deadline (microseconds). */
 uint64_t core_poll(struct core *core);
 
 /* How many commands may be submitted now (0: not the leader, a transfer is pending, or the window is full). */
 size_t core_window(struct core *core);
-/* Submits n <= core_window() commands as one event. Returns the index of the first one (they follow each other), or 0. */
+/* Submits n <= core_window() commands as one event. Returns the index of the first one (they follow each other), or 0.
+ */
 uint64_t core_submit(struct core *core, const void *const *data, const uint32_t *lens, size_t n);
 bool core_serving(struct core *core);
 int core_transfer(struct core *core, uint64_t target); /* 0 target: the most advanced; 0 or -1: not possible now */

@@ -2,14 +2,15 @@
  *
  * A member with an empty disk never starts a cluster on its own and never comes back under an old identity:
  * 1. EMPTY members greet all initial peers. The one with the lowest id, when it has seen every other one EMPTY with the
- *    same list of peers (or FORMING with the same cluster id), makes itself FORMING, durably, and asks the others (FORM).
+ *    same list of peers (or FORMING with the same cluster id), makes itself FORMING, durably, and asks the others
+ * (FORM).
  * 2. An EMPTY member that is asked by the one with the lowest id makes itself FORMING, durably, and says so (FORM_ACK).
- * 3. When all have, the lowest makes itself FORMED: entry 1, the configuration, is on its disk. Everybody who is FORMING
- *    and hears a greeting of a FORMED member of the same cluster becomes FORMED as well.
- * Only FORMED members take part in raft: vote, acknowledge, count. Only a FORMING member sends FORM, and it is FORMED only
- * after all have answered. So an EMPTY member that meets a FORMED one has lost its disk (or belongs elsewhere): it is
- * refused, for it may have voted and acknowledged before. If the lowest loses its disk while nobody is FORMED yet,
- * nothing has been promised to anybody and it may begin again with the same cluster id.
+ * 3. When all have, the lowest makes itself FORMED: entry 1, the configuration, is on its disk. Everybody who is
+ * FORMING and hears a greeting of a FORMED member of the same cluster becomes FORMED as well. Only FORMED members take
+ * part in raft: vote, acknowledge, count. Only a FORMING member sends FORM, and it is FORMED only after all have
+ * answered. So an EMPTY member that meets a FORMED one has lost its disk (or belongs elsewhere): it is refused, for it
+ * may have voted and acknowledged before. If the lowest loses its disk while nobody is FORMED yet, nothing has been
+ * promised to anybody and it may begin again with the same cluster id.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,8 @@ void core_form_init(struct core *core)
 
 void core_form_greet(struct core *core, uint64_t peer)
 {
-    struct wire wire = {.key = {[WK_TYPE] = WIRE_HELLO,
-                                [WK_STATE] = core->disk_state,
-                                [WK_PEERS_DIGEST] = core->peers_digest}};
+    struct wire wire = {
+        .key = {[WK_TYPE] = WIRE_HELLO, [WK_STATE] = core->disk_state, [WK_PEERS_DIGEST] = core->peers_digest}};
 
     wire_set_cluster(&wire, core->cluster_id);
     core_send(core, peer, &wire);
@@ -177,8 +177,9 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
                   "lost its disk must not come back under its old id; replace it by a new member",
                   (unsigned long)core->config.peers[from].id, id_text(peer->cluster_id).text);
     } else if (!id_is_none(core->cluster_id) && !id_equal(core->cluster_id, peer->cluster_id)) {
-        core_fail(core, "member %lu belongs to cluster %s, this member to %s: the peer list or the data directory is "
-                        "another cluster's; correct the one that is wrong",
+        core_fail(core,
+                  "member %lu belongs to cluster %s, this member to %s: the peer list or the data directory is "
+                  "another cluster's; correct the one that is wrong",
                   (unsigned long)core->config.peers[from].id, id_text(peer->cluster_id).text,
                   id_text(core->cluster_id).text);
     } else if (core->disk_state == CORE_FORMING && !core->state_writing) {

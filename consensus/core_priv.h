@@ -29,10 +29,10 @@ struct core_vote { /* a vote request that came too early, kept until the promise
 };
 
 struct core_peer_state {
-    bool connected;   /* we can send */
+    bool connected; /* we can send */
     bool heard;
     uint64_t last_heard_us;
-    bool hello_seen;  /* its newest HELLO: */
+    bool hello_seen; /* its newest HELLO: */
     enum core_disk_state state;
     struct id cluster_id;
     uint64_t peers_digest;
@@ -66,7 +66,7 @@ struct core {
     bool state_writing; /* DISK_STATE is under way */
     struct id cluster_id;
     uint64_t peers_digest;
-    uint64_t hello_us;  /* when greetings go out next while forming */
+    uint64_t hello_us; /* when greetings go out next while forming */
 
     /* the log in memory: entries[i] has index first + i */
     struct core_entry *entries;
@@ -75,6 +75,8 @@ struct core {
     uint64_t snapshot_index, snapshot_term;
     bool snapshot_taking;
     uint64_t applied_index, conf_applied_index;
+    uint8_t *conf; /* the configuration at conf_applied_index, encoded */
+    size_t conf_len;
     uint64_t term_on_disk, vote_on_disk; /* as last given to the disk */
     uint64_t commit_seen;
 
@@ -85,7 +87,7 @@ struct core {
         uint64_t peer;
         uint8_t *data;
         size_t len;
-    } *held;
+    } * held;
     size_t n_held;
 
     struct lease lease;
@@ -93,7 +95,7 @@ struct core {
     uint64_t barrier_index; /* leader: serving needs this applied; 0: not yet submitted */
     bool submit_barrier;
     bool was_serving;
-    uint64_t timeout_us;    /* the last RAFT_TIMEOUT */
+    uint64_t timeout_us; /* the last RAFT_TIMEOUT */
     enum core_role role;
     uint64_t seen_term, seen_leader;
 
@@ -113,6 +115,7 @@ struct core {
 uint64_t core_now(struct core *core);
 int core_peer_index(const struct core *core, uint64_t id); /* -1: unknown */
 void core_fail(struct core *core, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void core_keep_conf(struct core *core, uint64_t index, const uint8_t *conf, size_t len);
 void core_settle(struct core *core); /* applies, sends what became due, tells of changes; after every input */
 
 /* core_log.c: the log in memory */

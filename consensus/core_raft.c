@@ -254,7 +254,7 @@ void core_raft_early_election(struct core *core)
         return;
     }
     raft_set_election_timeout(&core->raft, core_raft_role(core) == CORE_CANDIDATE ? 2 * core->config.slot_ms
-                                                                                : core->config.election_timeout_ms);
+                                                                                  : core->config.election_timeout_ms);
 }
 
 void core_raft_persisted(struct core *core, const struct disk_op *op)

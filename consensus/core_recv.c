@@ -1,5 +1,5 @@
-/* Incoming frames: what the lease forbids is kept or dropped, what the library mishandles is mended or dropped, the rest
- * is given to it. */
+/* Incoming frames: what the lease forbids is kept or dropped, what the library mishandles is mended or dropped, the
+ * rest is given to it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,7 +248,8 @@ static void recv_lease(struct core *core, uint64_t from, const struct wire *wire
                        number, wire->key[WK_LEASE_US])) {
         return;
     }
-    core_send(core, from, &(struct wire){.key = {[WK_TYPE] = WIRE_LEASE_ACK, [WK_NUMBER] = number, [WK_MSG_TERM] = term}});
+    core_send(core, from,
+              &(struct wire){.key = {[WK_TYPE] = WIRE_LEASE_ACK, [WK_NUMBER] = number, [WK_MSG_TERM] = term}});
 }
 
 static void recv_lease_ack(struct core *core, uint64_t from, const struct wire *wire)

@@ -25,8 +25,7 @@ void core_send(struct core *core, uint64_t peer, const struct wire *wire)
         return;
     }
     core->held = mem_realloc_array(core->held, core->n_held + 1, sizeof(*core->held));
-    core->held[core->n_held++] =
-        (struct core_frame){.peer = peer, .data = (uint8_t *)buf_take(&buf), .len = len};
+    core->held[core->n_held++] = (struct core_frame){.peer = peer, .data = (uint8_t *)buf_take(&buf), .len = len};
 }
 
 void core_flush_held(struct core *core)

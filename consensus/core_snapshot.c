@@ -210,10 +210,10 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
         i += part;
     }
     incoming->offset = offset + wire->body_len;
-    core_send(core, id,
-              &(struct wire){.key = {[WK_TYPE] = WIRE_SNAPSHOT_ACK,
-                                     [WK_LAST_INDEX] = incoming->index,
-                                     [WK_OFFSET] = incoming->offset}});
+    core_send(
+        core, id,
+        &(struct wire){
+            .key = {[WK_TYPE] = WIRE_SNAPSHOT_ACK, [WK_LAST_INDEX] = incoming->index, [WK_OFFSET] = incoming->offset}});
     if (incoming->offset == total) {
         install(core, wire->key[WK_MSG_TERM]);
     }
@@ -225,7 +225,6 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
 void core_snapshot_maybe_take(struct core *core)
 {
     uint64_t stagger = core->config.snapshot_threshold * (core->config.id % 4) / 8; /* members do not stall together */
-    const struct core_entry *conf;
     struct disk_op *op;
 
     if (core->snapshot_taking || core_raft_installing(core) ||
@@ -237,11 +236,8 @@ void core_snapshot_maybe_take(struct core *core)
     op->index = core->applied_index;
     op->index_term = core_entry_term(core, core->applied_index);
     op->conf_index = core->conf_applied_index;
-    conf = core_entry(core, core->conf_applied_index);
-    if (conf != NULL) {
-        op->conf = mem_dup(conf->data, conf->len);
-        op->conf_len = conf->len;
-    } /* else: the configuration of the snapshot before; the disk keeps it */
+    op->conf = mem_dup(core->conf, core->conf_len);
+    op->conf_len = core->conf_len;
     op->keep_from = core->applied_index > CORE_TRAILING ? core->applied_index - CORE_TRAILING + 1 : 1;
     op->handle = core->env.snapshot(core->env.user);
     core->snapshot_taking = true;

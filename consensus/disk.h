@@ -1,7 +1,7 @@
 /* The disk's threads: one writes the log, one writes and reads snapshots. No libuv.
  *
- * Operations of the first queue (STATE, META, APPEND, INSTALL) are done in order; appends that wait and follow each other
- * become one record and one sync. Answers come back in the order of each queue: disk_take, after notify.
+ * Operations of the first queue (STATE, META, APPEND, INSTALL) are done in order; appends that wait and follow each
+ * other become one record and one sync. Answers come back in the order of each queue: disk_take, after notify.
  */
 #ifndef HECATE_CONSENSUS_DISK_H
 #define HECATE_CONSENSUS_DISK_H
@@ -27,7 +27,8 @@ int disk_open(const struct disk_config *config, struct disk **ret_disk, struct d
               struct err *reterr);
 void disk_put(struct disk *disk, struct disk_op *op); /* takes it until disk_take gives it back */
 struct disk_op *disk_take(struct disk *disk);         /* the next answer, or NULL */
-/* Waits for what is queued, ends the threads. Answers not taken are freed, with snapshot handles given to free_handle. */
+/* Waits for what is queued, ends the threads. Answers not taken are freed, with snapshot handles given to free_handle.
+ */
 void disk_close(struct disk *disk, void (*free_handle)(void *user, void *handle), void *user);
 
 #endif

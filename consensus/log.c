@@ -173,8 +173,8 @@ int log_set_meta(struct log *log, uint64_t term, uint64_t vote, struct err *rete
 
 /* ---- records ---- */
 
-/* A new segment: its zeros are written and synced before the manifest names it, so that a later sync of a record changes
- * no metadata. */
+/* A new segment: its zeros are written and synced before the manifest names it, so that a later sync of a record
+ * changes no metadata. */
 static int new_segment(struct log *log, size_t need, struct err *reterr)
 {
     size_t size = log->segment_bytes > need ? log->segment_bytes : need;
@@ -261,7 +261,8 @@ uint64_t log_snapshot_index(const struct log *log)
     return log->manifest.snap_index;
 }
 
-/* How many of the oldest segments hold nothing that has to be kept: what they had from keep_from on, the next one has. */
+/* How many of the oldest segments hold nothing that has to be kept: what they had from keep_from on, the next one has.
+ */
 static size_t droppable(const struct log *log, uint64_t keep_from)
 {
     size_t n = 0;

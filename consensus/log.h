@@ -1,13 +1,12 @@
 /* The log on disk: manifest, segments, snapshots. Files only: no threads, no loop. Blocking; one caller at a time,
  * except log_snapshot_write and log_snapshot_read, which touch snapshot files alone.
  *
- * manifest       identity, term, vote, and which segments and snapshot count; replaced by rename. Every file that it does
- *                not name is a leftover, every one that it names and that is missing is damage.
- * seg-N          records. A record is what was appended by one write; it lies in sectors of 512 bytes:
- *                496 payload | u64 record number | u32 sector number in the record | u32 CRC32C of the rest.
- *                Records begin at a sector, so that an acknowledged sector is never written again. A record whose first
- *                index is not above the last one cuts the log there.
- * snap-INDEX     a snapshot with its configuration and a CRC32C.
+ * manifest       identity, term, vote, and which segments and snapshot count; replaced by rename. Every file that it
+ * does not name is a leftover, every one that it names and that is missing is damage. seg-N          records. A record
+ * is what was appended by one write; it lies in sectors of 512 bytes: 496 payload | u64 record number | u32 sector
+ * number in the record | u32 CRC32C of the rest. Records begin at a sector, so that an acknowledged sector is never
+ * written again. A record whose first index is not above the last one cuts the log there. snap-INDEX     a snapshot
+ * with its configuration and a CRC32C.
  *
  * After the last whole record only zeros and good sectors of the one next record, in their places and in the newest
  * segment, may follow: a torn write, which is wiped. Anything else is damage and is refused with file and offset.

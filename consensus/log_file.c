@@ -26,10 +26,11 @@ int log_fail(struct err *reterr, const struct log *log, const char *what, const 
 
 int log_damaged(struct err *reterr, const struct log *log, const char *file, uint64_t offset, const char *what)
 {
-    return err_set(reterr, E_DAMAGED,
-                   "%s/%s is damaged at offset %lu (%s); this member must not go on with less than it had: move %s away "
-                   "and replace the member by a new one",
-                   log->dir, file, (unsigned long)offset, what, log->dir);
+    return err_set(
+        reterr, E_DAMAGED,
+        "%s/%s is damaged at offset %lu (%s); this member must not go on with less than it had: move %s away "
+        "and replace the member by a new one",
+        log->dir, file, (unsigned long)offset, what, log->dir);
 }
 
 static bool write_all(int fd, const uint8_t *data, size_t len)
@@ -153,8 +154,7 @@ int log_read_manifest(struct log *log, struct err *reterr)
         return log_damaged(reterr, log, "manifest", len, "wrong length");
     }
     memcpy(words, data, sizeof(words));
-    if (words[0] != MANIFEST_MAGIC ||
-        words[13] != crc32c(0, words, (MANIFEST_WORDS - 1) * sizeof(*words))) {
+    if (words[0] != MANIFEST_MAGIC || words[13] != crc32c(0, words, (MANIFEST_WORDS - 1) * sizeof(*words))) {
         return log_damaged(reterr, log, "manifest", 0, "wrong checksum");
     }
     memcpy(m->cluster_id.bytes, &words[1], ID_BYTES);
@@ -178,8 +178,8 @@ int log_read_manifest(struct log *log, struct err *reterr)
 
 int log_snapshot_write(const struct log *log, const struct disk_op *op, struct err *reterr)
 {
-    uint64_t header[SNAPSHOT_HEADER / 8] = {SNAPSHOT_MAGIC, op->index,    op->index_term, op->conf_index,
-                                            op->conf_len,   op->data_len, 0};
+    uint64_t header[SNAPSHOT_HEADER / 8] = {SNAPSHOT_MAGIC, op->index, op->index_term, op->conf_index, op->conf_len,
+                                            op->data_len,   0};
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
     uint32_t crc = crc32c(0, header, SNAPSHOT_HEADER - 8);
     char name[64];

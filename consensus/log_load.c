@@ -44,11 +44,11 @@ static bool is_good(const uint8_t *sector, uint64_t *ret_record, uint32_t *ret_n
 
 struct loader {
     struct log *log;
-    struct buf flat;        /* entries from image_first on */
-    size_t *offsets;        /* of each entry in flat */
+    struct buf flat; /* entries from image_first on */
+    size_t *offsets; /* of each entry in flat */
     size_t n_offsets, cap_offsets;
-    uint64_t image_first;   /* 0: none yet */
-    uint64_t expected;      /* record number; 0: the first one decides */
+    uint64_t image_first; /* 0: none yet */
+    uint64_t expected;    /* record number; 0: the first one decides */
 };
 
 /* How many sectors the record that begins here has; 0: not a whole, good record of the expected number. */

@@ -129,8 +129,7 @@ bool wire_decode(const uint8_t *frame, size_t len, struct wire *ret_wire)
 {
     size_t header_len;
 
-    if (len < WIRE_PREFIX || wire_frame_len(frame, len) != len ||
-        get_u32(frame + 4) != crc32c(0, frame + 8, len - 8)) {
+    if (len < WIRE_PREFIX || wire_frame_len(frame, len) != len || get_u32(frame + 4) != crc32c(0, frame + 8, len - 8)) {
         return false;
     }
     header_len = (size_t)frame[8] | (size_t)frame[9] << 8;

@@ -1,8 +1,8 @@
 /* Frames between members. Pure.
  *
- * u32 length of what follows | u32 CRC32C of what follows it | u16 header length | header | body, integers little endian.
- * The header is a msgpack map {small int: unsigned}; absent means 0, unknown keys are skipped. Every frame carries the
- * sender's current term. The body depends on the type.
+ * u32 length of what follows | u32 CRC32C of what follows it | u16 header length | header | body, integers little
+ * endian. The header is a msgpack map {small int: unsigned}; absent means 0, unknown keys are skipped. Every frame
+ * carries the sender's current term. The body depends on the type.
  */
 #ifndef HECATE_CONSENSUS_WIRE_H
 #define HECATE_CONSENSUS_WIRE_H
@@ -13,51 +13,51 @@
 
 #include "store/base/buf.h"
 
-#define WIRE_PREFIX 10                        /* length, CRC, header length */
-#define WIRE_FRAME_MAX ((size_t)64 << 20)     /* anything longer is damage */
+#define WIRE_PREFIX 10                    /* length, CRC, header length */
+#define WIRE_FRAME_MAX ((size_t)64 << 20) /* anything longer is damage */
 
-enum wire_type { /* on the wire: never renumber */
-    WIRE_HELLO = 1,            /* first on a connection, and again when the sender's state changes */
-    WIRE_FORM = 2,             /* forming: be part of this cluster */
-    WIRE_FORM_ACK = 3,         /* durable: yes */
-    WIRE_LEASE = 4,            /* leader: its send time as number, the L it stands for */
-    WIRE_LEASE_ACK = 5,        /* the newest number promised for */
-    WIRE_APPEND = 6,           /* AppendEntries; body: flat entries */
-    WIRE_APPEND_RESULT = 7,
-    WIRE_VOTE = 8,
-    WIRE_VOTE_RESULT = 9,
-    WIRE_TIMEOUT_NOW = 10,
-    WIRE_SNAPSHOT = 11,        /* a chunk; body: bytes */
-    WIRE_SNAPSHOT_ACK = 12,
+enum wire_type {                     /* on the wire: never renumber */
+                 WIRE_HELLO = 1,     /* first on a connection, and again when the sender's state changes */
+                 WIRE_FORM = 2,      /* forming: be part of this cluster */
+                 WIRE_FORM_ACK = 3,  /* durable: yes */
+                 WIRE_LEASE = 4,     /* leader: its send time as number, the L it stands for */
+                 WIRE_LEASE_ACK = 5, /* the newest number promised for */
+                 WIRE_APPEND = 6,    /* AppendEntries; body: flat entries */
+                 WIRE_APPEND_RESULT = 7,
+                 WIRE_VOTE = 8,
+                 WIRE_VOTE_RESULT = 9,
+                 WIRE_TIMEOUT_NOW = 10,
+                 WIRE_SNAPSHOT = 11, /* a chunk; body: bytes */
+                 WIRE_SNAPSHOT_ACK = 12,
 };
 
 enum wire_key { /* header keys: never reused */
-    WK_TYPE = 0,
-    WK_TERM = 1,         /* current term of the sender */
-    WK_FROM = 2,         /* member id */
-    WK_CLUSTER_HIGH = 3, /* cluster id, two halves */
-    WK_CLUSTER_LOW = 4,
-    WK_STATE = 5,        /* HELLO: enum core_disk_state */
-    WK_PEERS_DIGEST = 6, /* HELLO, FORM: digest of the initial peers */
-    WK_NUMBER = 7,       /* LEASE, LEASE_ACK; TIMEOUT_NOW, VOTE: a transfer's send time */
-    WK_LEASE_US = 8,
-    WK_MSG_TERM = 9,     /* the raft message's own term */
-    WK_PREV_INDEX = 10,
-    WK_PREV_TERM = 11,
-    WK_COMMIT = 12,
-    WK_COUNT = 13,
-    WK_REJECTED = 14,
-    WK_LAST_INDEX = 15,
-    WK_LAST_TERM = 16,
-    WK_FLAGS = 17,       /* VOTE: 1 disrupt, 2 pre-vote; VOTE_RESULT: 1 granted, 2 pre-vote */
-    WK_VERSION = 18,
-    WK_FEATURES = 19,
-    WK_CAPACITY = 20,
-    WK_CONF_INDEX = 21,
-    WK_OFFSET = 22,
-    WK_TOTAL = 23,
-    WK_CONF_LEN = 24,    /* SNAPSHOT at offset 0: the body begins with the configuration */
-    WIRE_KEYS = 25,
+                WK_TYPE = 0,
+                WK_TERM = 1,         /* current term of the sender */
+                WK_FROM = 2,         /* member id */
+                WK_CLUSTER_HIGH = 3, /* cluster id, two halves */
+                WK_CLUSTER_LOW = 4,
+                WK_STATE = 5,        /* HELLO: enum core_disk_state */
+                WK_PEERS_DIGEST = 6, /* HELLO, FORM: digest of the initial peers */
+                WK_NUMBER = 7,       /* LEASE, LEASE_ACK; TIMEOUT_NOW, VOTE: a transfer's send time */
+                WK_LEASE_US = 8,
+                WK_MSG_TERM = 9, /* the raft message's own term */
+                WK_PREV_INDEX = 10,
+                WK_PREV_TERM = 11,
+                WK_COMMIT = 12,
+                WK_COUNT = 13,
+                WK_REJECTED = 14,
+                WK_LAST_INDEX = 15,
+                WK_LAST_TERM = 16,
+                WK_FLAGS = 17, /* VOTE: 1 disrupt, 2 pre-vote; VOTE_RESULT: 1 granted, 2 pre-vote */
+                WK_VERSION = 18,
+                WK_FEATURES = 19,
+                WK_CAPACITY = 20,
+                WK_CONF_INDEX = 21,
+                WK_OFFSET = 22,
+                WK_TOTAL = 23,
+                WK_CONF_LEN = 24, /* SNAPSHOT at offset 0: the body begins with the configuration */
+                WIRE_KEYS = 25,
 };
 
 struct wire {
@@ -83,7 +83,8 @@ struct flat_entry {
     const uint8_t *data;
     uint32_t len;
 };
-/* Reads the entry at *offset and moves it on; false when there is none or it is damaged (offset is then not at the end). */
+/* Reads the entry at *offset and moves it on; false when there is none or it is damaged (offset is then not at the
+ * end). */
 bool flat_next(const uint8_t *data, size_t len, size_t *offset, struct flat_entry *ret_entry);
 
 #endif

@@ -1,0 +1,343 @@
+/* Who is connected to whom: listening, dialling, giving up, trying again. */
+#include "consensus/net.h"
+
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/net_priv.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/mem.h"
+
+#define BACKLOG 32
+#define LINKS_MAX 64 /* incoming connections, half-open ones included */
+
+static struct net_peer *find_peer(struct net *net, uint64_t id)
+{
+    for (size_t i = 0; i < net->n_peers; i++) {
+        if (net->peers[i].id == id) {
+            return &net->peers[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- the end of links, and of all ---- */
+
+static void maybe_closed(struct net *net)
+{
+    if (!net->closing || net->links != NULL || net->open_handles > 0) {
+        return;
+    }
+    for (size_t i = 0; i < net->n_peers; i++) {
+        if (net->peers[i].resolving) {
+            return;
+        }
+    }
+    for (size_t i = 0; i < net->n_peers; i++) {
+        free(net->peers[i].address);
+    }
+    SSL_CTX_free(net->tls);
+    net->closed_cb(net->closed_user);
+    free(net);
+}
+
+static void link_closed(uv_handle_t *handle)
+{
+    struct net_link *link = handle->data;
+    struct net *net = link->net;
+    struct net_link **at = &net->links;
+
+    if (--link->handles > 0) {
+        return;
+    }
+    while (*at != link) {
+        at = &(*at)->next;
+    }
+    *at = link->next;
+    SSL_free(link->ssl);
+    buf_fini(&link->received);
+    buf_fini(&link->queued);
+    free(link);
+    maybe_closed(net);
+}
+
+static void retry(uv_timer_t *timer);
+
+void net_link_close(struct net_link *link)
+{
+    struct net *net = link->net;
+    struct net_peer *peer = find_peer(net, link->peer);
+
+    if (link->closing) {
+        return;
+    }
+    link->closing = true;
+    uv_close((uv_handle_t *)&link->timer, link_closed);
+    uv_close((uv_handle_t *)&link->tcp, link_closed);
+    if (peer == NULL || net->closing) {
+        return;
+    }
+    if (peer->out == link) {
+        peer->out = NULL;
+        CHECK(uv_timer_start(&peer->retry, retry, peer->retry_ms, 0) == 0);
+        peer->retry_ms = peer->retry_ms * 2 < NET_RETRY_MAX_MS ? peer->retry_ms * 2 : NET_RETRY_MAX_MS;
+        if (link->ready) {
+            net->events.disconnected(net->events.user, peer->id);
+        }
+    } else if (peer->in == link) {
+        peer->in = NULL;
+        net->events.closed(net->events.user, peer->id);
+    }
+}
+
+/* ---- links become ready ---- */
+
+void net_link_ready(struct net_link *link, uint64_t id)
+{
+    struct net *net = link->net;
+    struct net_peer *peer = find_peer(net, id);
+
+    if (peer == NULL || (link->outgoing && id != link->peer)) {
+        LOG(LOG_WARNING, "peer", "refused a connection: the other end is not the expected member", LF_U64("claims", id),
+            LF_U64("expected", link->peer));
+        net_link_close(link);
+        return;
+    }
+    uv_timer_stop(&link->timer);
+    link->ready = true;
+    if (link->outgoing) {
+        peer->retry_ms = NET_RETRY_MIN_MS;
+        net->events.connected(net->events.user, id);
+        return;
+    }
+    link->peer = id;
+    if (peer->in != NULL) { /* nothing of the old connection is read any more */
+        struct net_link *old = peer->in;
+
+        peer->in = link;
+        net_link_close(old);
+    }
+    peer->in = link;
+}
+
+static void accepted(uv_stream_t *listener, int status)
+{
+    struct net *net = listener->data;
+    struct net_link *link;
+    size_t count = 0;
+
+    if (status < 0 || net->closing) {
+        return;
+    }
+    for (const struct net_link *other = net->links; other != NULL; other = other->next) {
+        count++;
+    }
+    link = net_link_new(net, false);
+    if (uv_accept(listener, (uv_stream_t *)&link->tcp) != 0 || count >= LINKS_MAX) {
+        net_link_close(link);
+        return;
+    }
+    net_link_start(link);
+}
+
+/* ---- dialling ---- */
+
+static void connected(uv_connect_t *request, int status)
+{
+    struct net_link *link = request->data;
+
+    if (status != 0 || link->closing) {
+        net_link_close(link);
+        return;
+    }
+    net_link_start(link);
+}
+
+static void dial(struct net_peer *peer, const struct sockaddr *address)
+{
+    struct net_link *link = net_link_new(peer->net, true);
+    int timeout_ms = 5000;
+    uv_os_fd_t fd;
+
+    link->peer = peer->id;
+    peer->out = link;
+    if (uv_tcp_connect(&link->connect, &link->tcp, address, connected) != 0) {
+        net_link_close(link);
+        return;
+    }
+    if (uv_fileno((uv_handle_t *)&link->tcp, &fd) == 0) { /* a peer that vanished is noticed also while we write */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+    }
+}
+
+static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
+{
+    struct net_peer *peer = request->data;
+
+    peer->resolving = false;
+    if (peer->net->closing) {
+        uv_freeaddrinfo(result);
+        maybe_closed(peer->net);
+        return;
+    }
+    if (status != 0 || result == NULL) {
+        CHECK(uv_timer_start(&peer->retry, retry, NET_RETRY_MAX_MS, 0) == 0);
+    } else {
+        dial(peer, result->ai_addr);
+    }
+    uv_freeaddrinfo(result);
+}
+
+static bool split(const char *address, char *host, size_t host_size, char *port, size_t port_size)
+{
+    const char *colon = strrchr(address, ':');
+    size_t len = colon != NULL ? (size_t)(colon - address) : 0;
+
+    if (colon == NULL || len == 0) {
+        return false;
+    }
+    if (address[0] == '[' && colon[-1] == ']') {
+        address++;
+        len -= 2;
+    }
+    return (size_t)snprintf(host, host_size, "%.*s", (int)len, address) < host_size &&
+           (size_t)snprintf(port, port_size, "%s", colon + 1) < port_size;
+}
+
+static void retry(uv_timer_t *timer)
+{
+    struct net_peer *peer = timer->data;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    char host[256], port[16];
+
+    if (peer->net->closing || peer->out != NULL || peer->resolving) {
+        return;
+    }
+    CHECK(split(peer->address, host, sizeof(host), port, sizeof(port)));
+    peer->resolve.data = peer;
+    if (uv_getaddrinfo(peer->net->loop, &peer->resolve, resolved, host, port, &hints) == 0) {
+        peer->resolving = true;
+    } else {
+        CHECK(uv_timer_start(&peer->retry, retry, NET_RETRY_MAX_MS, 0) == 0);
+    }
+}
+
+/* ---- start ---- */
+
+static int start_listening(struct net *net, const char *address, struct err *reterr)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo *result = NULL;
+    char host[256], port[16];
+    int rc;
+
+    CHECK(split(address, host, sizeof(host), port, sizeof(port)));
+    rc = getaddrinfo(host, port, &hints, &result); /* at start only: may wait */
+    if (rc != 0) {
+        return err_set(reterr, E_INVALID, "peer address %s: %s", address, gai_strerror(rc));
+    }
+    rc = uv_tcp_bind(&net->listener, result->ai_addr, 0);
+    freeaddrinfo(result);
+    if (rc == 0) {
+        rc = uv_listen((uv_stream_t *)&net->listener, BACKLOG, accepted);
+    }
+    return rc == 0 ? 0 : err_set(reterr, E_IO, "cannot listen on peer address %s: %s", address, uv_strerror(rc));
+}
+
+int net_start(uv_loop_t *loop, const struct cons_config *config, const struct net_events *events, struct net **ret_net,
+              struct err *reterr)
+{
+    struct net *net = mem_calloc(1, sizeof(*net));
+    int rc;
+
+    net->loop = loop;
+    net->member_id = config->member_id;
+    net->events = *events;
+    if (!config->tls_off) {
+        net->tls = net_tls_context(config, reterr);
+        if (net->tls == NULL) {
+            free(net);
+            return E_INVALID;
+        }
+    }
+    CHECK(uv_tcp_init(loop, &net->listener) == 0);
+    net->listener.data = net;
+    rc = start_listening(net, config->listen, reterr);
+    if (rc != 0) {
+        return rc; /* the process ends */
+    }
+    net->open_handles = 1;
+    for (size_t i = 0; i < config->n_peers; i++) {
+        struct net_peer *peer = &net->peers[net->n_peers];
+
+        if (config->peers[i].id == config->member_id) {
+            continue;
+        }
+        *peer = (struct net_peer){.net = net, .id = config->peers[i].id, .retry_ms = NET_RETRY_MIN_MS};
+        peer->address = mem_strdup(config->peers[i].address);
+        CHECK(uv_timer_init(loop, &peer->retry) == 0);
+        peer->retry.data = peer;
+        CHECK(uv_timer_start(&peer->retry, retry, 0, 0) == 0);
+        net->n_peers++;
+        net->open_handles++;
+    }
+    *ret_net = net;
+    return 0;
+}
+
+void net_send(struct net *net, uint64_t peer_id, uint8_t *frame, size_t len)
+{
+    struct net_peer *peer = find_peer(net, peer_id);
+    struct net_link *link = peer != NULL ? peer->out : NULL;
+
+    if (link != NULL && link->ready && !link->closing) {
+        if (link->queued.len + uv_stream_get_write_queue_size((uv_stream_t *)&link->tcp) + len > NET_QUEUE_MAX) {
+            net_link_close(link); /* it does not read: begin anew rather than lose something in the middle */
+        } else {
+            buf_append(&link->queued, frame, len);
+        }
+    }
+    free(frame);
+}
+
+void net_flush(struct net *net)
+{
+    for (size_t i = 0; i < net->n_peers; i++) {
+        if (net->peers[i].out != NULL) {
+            net_link_flush(net->peers[i].out);
+        }
+    }
+}
+
+bool net_is_connected(const struct net *net, uint64_t id)
+{
+    const struct net_peer *peer = find_peer((struct net *)(uintptr_t)net, id);
+
+    return peer != NULL && peer->out != NULL && peer->out->ready && peer->in != NULL;
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct net_peer *peer = handle->data;
+    struct net *net = handle->type == UV_TIMER ? peer->net : handle->data;
+
+    net->open_handles--;
+    maybe_closed(net);
+}
+
+void net_close(struct net *net, void (*closed_cb)(void *user), void *user)
+{
+    net->closing = true;
+    net->closed_cb = closed_cb;
+    net->closed_user = user;
+    for (struct net_link *link = net->links; link != NULL; link = link->next) {
+        net_link_close(link);
+    }
+    for (size_t i = 0; i < net->n_peers; i++) {
+        uv_close((uv_handle_t *)&net->peers[i].retry, handle_closed);
+    }
+    uv_close((uv_handle_t *)&net->listener, handle_closed);
+}

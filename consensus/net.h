@@ -1,0 +1,34 @@
+/* Connections between members: mutual TLS 1.3 over TCP on libuv.
+ *
+ * Each member dials every other one and sends on its own outgoing connections only; it reads from incoming ones only.
+ * So a member's death is seen by each of the others on its own connection. A new incoming connection of a peer ends the
+ * old one: nothing of an old connection is read after a newer one's. The other end is who its certificate says (common
+ * name "hecate-member-<id>"). Without TLS (loopback only) it is who its first frame says.
+ */
+#ifndef HECATE_CONSENSUS_NET_H
+#define HECATE_CONSENSUS_NET_H
+
+#include <uv.h>
+
+#include "consensus/consensus.h"
+
+struct net;
+
+struct net_events {
+    void *user;
+    void (*connected)(void *user, uint64_t peer);    /* outgoing: frames can be sent */
+    void (*disconnected)(void *user, uint64_t peer); /* outgoing */
+    void (*closed)(void *user, uint64_t peer);       /* incoming */
+    /* A whole frame; false: close that connection. */
+    bool (*frame)(void *user, uint64_t peer, const uint8_t *frame, size_t len);
+};
+
+int net_start(uv_loop_t *loop, const struct cons_config *config, const struct net_events *events, struct net **ret_net,
+              struct err *reterr);
+/* Queues a frame (malloc'ed, taken); lost if the peer is not connected or does not read. */
+void net_send(struct net *net, uint64_t peer, uint8_t *frame, size_t len);
+void net_flush(struct net *net); /* writes what is queued, one write per peer */
+bool net_is_connected(const struct net *net, uint64_t peer);
+void net_close(struct net *net, void (*closed_cb)(void *user), void *user); /* no event comes any more */
+
+#endif

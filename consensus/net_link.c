@@ -1,0 +1,257 @@
+/* Bytes of one connection: TLS through memory buffers, frames cut out of the stream. */
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/net_priv.h"
+#include "consensus/wire.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+struct write_request {
+    uv_write_t request;
+    char *data;
+};
+
+static void written(uv_write_t *request, int status)
+{
+    struct write_request *write = (struct write_request *)request;
+    struct net_link *link = request->data;
+
+    free(write->data);
+    free(write);
+    if (status < 0 && status != UV_ECANCELED) {
+        net_link_close(link);
+    }
+}
+
+/* Takes data. */
+static void write_bytes(struct net_link *link, char *data, size_t len)
+{
+    struct write_request *write = mem_calloc(1, sizeof(*write));
+    uv_buf_t buf = uv_buf_init(data, (unsigned)len);
+
+    write->data = data;
+    write->request.data = link;
+    if (uv_write(&write->request, (uv_stream_t *)&link->tcp, &buf, 1, written) != 0) {
+        free(data);
+        free(write);
+        net_link_close(link);
+    }
+}
+
+/* Sends what TLS wants to send. */
+static void drain(struct net_link *link)
+{
+    size_t pending = BIO_ctrl_pending(link->out);
+    char *data;
+    int n;
+
+    if (pending == 0 || link->closing) {
+        return;
+    }
+    data = mem_alloc(pending);
+    n = BIO_read(link->out, data, (int)pending);
+    CHECK(n == (int)pending);
+    write_bytes(link, data, pending);
+}
+
+void net_link_flush(struct net_link *link)
+{
+    size_t done = 0;
+
+    if (link->closing || !link->ready || link->queued.len == 0) {
+        return;
+    }
+    if (link->ssl == NULL) {
+        size_t len = link->queued.len;
+
+        write_bytes(link, buf_take(&link->queued), len);
+        return;
+    }
+    while (done < link->queued.len) {
+        int n = SSL_write(link->ssl, link->queued.data + done,
+                          link->queued.len - done > 1 << 20 ? 1 << 20 : (int)(link->queued.len - done));
+
+        if (n <= 0) { /* writing into memory never has to wait: the session is broken */
+            ERR_clear_error();
+            net_link_close(link);
+            return;
+        }
+        done += (size_t)n;
+    }
+    buf_clear(&link->queued);
+    drain(link);
+}
+
+/* Gives whole frames to the owner. */
+static void cut_frames(struct net_link *link)
+{
+    struct net *net = link->net;
+    size_t at = 0;
+
+    while (!link->closing) {
+        const uint8_t *data = (const uint8_t *)link->received.data + at;
+        size_t left = link->received.len - at;
+        size_t len = wire_frame_len(data, left);
+        struct wire wire;
+
+        if (len == SIZE_MAX) {
+            net_link_close(link);
+            return;
+        }
+        if (len == 0 || len > left) {
+            break;
+        }
+        if (!link->ready) { /* plain: who it is says its first frame */
+            if (!wire_decode(data, len, &wire) || wire.key[WK_FROM] == 0) {
+                net_link_close(link);
+                return;
+            }
+            net_link_ready(link, wire.key[WK_FROM]);
+            if (link->closing) {
+                return;
+            }
+        }
+        if (!net->events.frame(net->events.user, link->peer, data, len)) {
+            net_link_close(link);
+            return;
+        }
+        at += len;
+    }
+    if (!link->closing && at > 0) {
+        memmove(link->received.data, link->received.data + at, link->received.len - at);
+        link->received.len -= at;
+    }
+}
+
+static void handshake(struct net_link *link)
+{
+    int rc = SSL_do_handshake(link->ssl);
+
+    drain(link);
+    if (rc == 1) {
+        net_link_ready(link, net_tls_peer(link->ssl));
+    } else if (SSL_get_error(link->ssl, rc) != SSL_ERROR_WANT_READ) {
+        ERR_clear_error();
+        net_link_close(link);
+    }
+}
+
+static void decrypt(struct net_link *link)
+{
+    while (!link->closing) {
+        int n;
+
+        buf_reserve(&link->received, 65536);
+        n = SSL_read(link->ssl, link->received.data + link->received.len, 65536);
+        if (n > 0) {
+            link->received.len += (size_t)n;
+            continue;
+        }
+        if (SSL_get_error(link->ssl, n) != SSL_ERROR_WANT_READ) {
+            ERR_clear_error();
+            net_link_close(link);
+            return;
+        }
+        break;
+    }
+    drain(link);
+}
+
+static void received(struct net_link *link, const char *data, size_t len)
+{
+    if (link->ssl == NULL) {
+        buf_append(&link->received, data, len);
+    } else {
+        CHECK(BIO_write(link->in, data, (int)len) == (int)len);
+        if (!link->ready) {
+            handshake(link);
+        }
+        if (link->ready && !link->closing) {
+            decrypt(link);
+        }
+    }
+    if (link->closing) {
+        return;
+    }
+    if (link->outgoing) { /* nothing is expected here but TLS' own messages */
+        if (link->received.len > 0) {
+            net_link_close(link);
+        }
+        return;
+    }
+    cut_frames(link);
+}
+
+static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    static char memory[65536]; /* one loop thread; used up before the next read */
+
+    (void)handle;
+    (void)suggested;
+    *buf = uv_buf_init(memory, sizeof(memory));
+}
+
+static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct net_link *link = stream->data;
+
+    if (n < 0) {
+        net_link_close(link);
+    } else if (n > 0) {
+        received(link, buf->base, (size_t)n);
+    }
+}
+
+static void late(uv_timer_t *timer)
+{
+    net_link_close(timer->data);
+}
+
+struct net_link *net_link_new(struct net *net, bool outgoing)
+{
+    struct net_link *link = mem_calloc(1, sizeof(*link));
+
+    link->net = net;
+    link->outgoing = outgoing;
+    CHECK(uv_tcp_init(net->loop, &link->tcp) == 0);
+    CHECK(uv_timer_init(net->loop, &link->timer) == 0);
+    link->tcp.data = link;
+    link->timer.data = link;
+    link->connect.data = link;
+    link->handles = 2;
+    link->next = net->links;
+    net->links = link;
+    CHECK(uv_timer_start(&link->timer, late, NET_HANDSHAKE_MS, 0) == 0);
+    return link;
+}
+
+void net_link_start(struct net_link *link)
+{
+    (void)uv_tcp_nodelay(&link->tcp, 1); /* best effort: only slower without */
+    link->open = true;
+    if (link->net->tls != NULL) {
+        link->ssl = SSL_new(link->net->tls);
+        link->in = BIO_new(BIO_s_mem());
+        link->out = BIO_new(BIO_s_mem());
+        CHECK(link->ssl != NULL && link->in != NULL && link->out != NULL);
+        SSL_set_bio(link->ssl, link->in, link->out);
+        if (link->outgoing) {
+            SSL_set_connect_state(link->ssl);
+        } else {
+            SSL_set_accept_state(link->ssl);
+        }
+    }
+    if (uv_read_start((uv_stream_t *)&link->tcp, alloc_cb, read_cb) != 0) {
+        net_link_close(link);
+        return;
+    }
+    if (link->ssl != NULL) {
+        if (link->outgoing) {
+            handshake(link);
+        }
+    } else if (link->outgoing) {
+        net_link_ready(link, link->peer);
+    }
+}

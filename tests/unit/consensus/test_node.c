@@ -1,0 +1,430 @@
+/* Three members in one process on loopback, with real disks, threads, sockets and mutual TLS. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "consensus/consensus.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/mem.h"
+
+#define N 3
+#define DEADLINE_MS 30000
+
+struct member {
+    struct cons *cons;
+    char dir[256];
+    uint64_t applied, sum; /* how many commands, and a hash over them in order */
+    uint64_t result;
+    char failed[1024];
+    bool closed;
+};
+
+static uv_loop_t loop;
+static struct member members[N];
+static struct cons_peer peers[N];
+static char folder[] = "/tmp/hecate-node-test.XXXXXX";
+static char addresses[N][32], ca[400], certs[N][400], keys[N][400];
+static uint64_t answered, answered_ok;
+static uv_timer_t deadline;
+static bool late;
+
+static const void *apply(void *user, uint64_t index, const void *data, size_t len)
+{
+    struct member *member = user;
+
+    (void)index;
+    for (size_t i = 0; i < len; i++) {
+        member->sum = (member->sum ^ ((const uint8_t *)data)[i]) * UINT64_C(1099511628211);
+    }
+    member->result = ++member->applied;
+    return &member->result;
+}
+
+struct handle {
+    uint64_t applied, sum;
+};
+
+static void *snapshot_take(void *user)
+{
+    struct member *member = user;
+    struct handle *handle = mem_calloc(1, sizeof(*handle));
+
+    *handle = (struct handle){member->applied, member->sum};
+    return handle;
+}
+
+static void snapshot_encode(void *handle, uint8_t **ret_data, size_t *ret_len)
+{
+    *ret_data = mem_dup(handle, sizeof(struct handle));
+    *ret_len = sizeof(struct handle);
+}
+
+static void snapshot_free(void *handle)
+{
+    free(handle);
+}
+
+static int restore(void *user, const uint8_t *data, size_t len, struct err *reterr)
+{
+    struct member *member = user;
+    struct handle handle;
+
+    if (len != sizeof(handle)) {
+        return err_set(reterr, E_DAMAGED, "wrong length");
+    }
+    memcpy(&handle, data, len);
+    member->applied = handle.applied;
+    member->sum = handle.sum;
+    return 0;
+}
+
+static void changed(void *user)
+{
+    (void)user;
+}
+
+static void failed(void *user, const char *message)
+{
+    struct member *member = user;
+
+    (void)snprintf(member->failed, sizeof(member->failed), "%s", message);
+}
+
+static int start(int i, struct err *err)
+{
+    struct cons_config config = {.member_id = (uint64_t)i + 1,
+                                 .data_dir = members[i].dir,
+                                 .listen = addresses[i],
+                                 .peers = peers,
+                                 .n_peers = N,
+                                 .tls_ca_file = ca,
+                                 .tls_cert_file = certs[i],
+                                 .tls_key_file = keys[i],
+                                 .election_timeout_ms = 300,
+                                 .lease_ms = 150,
+                                 .heartbeat_ms = 50,
+                                 .snapshot_threshold = 500};
+    const struct cons_fsm fsm = {&members[i], apply, snapshot_take, snapshot_encode, snapshot_free, restore};
+    const struct cons_events events = {&members[i], changed, failed};
+
+    members[i].applied = members[i].sum = 0;
+    members[i].failed[0] = '\0';
+    members[i].closed = false;
+    (void)mkdir(members[i].dir, 0700); /* may be there */
+    return cons_start(&loop, &config, &fsm, &events, &members[i].cons, err);
+}
+
+static void must_start(int i)
+{
+    struct err err = ERR_INIT;
+
+    if (start(i, &err) != 0) {
+        fail_msg("member %d: %s", i, err.message);
+    }
+}
+
+static void closed(void *user)
+{
+    struct member *member = user;
+
+    member->closed = true;
+    member->cons = NULL;
+}
+
+static void timed_out(uv_timer_t *timer)
+{
+    (void)timer;
+    late = true;
+}
+
+/* Runs the loop until the condition holds. */
+static void run_until(const char *what, bool (*condition)(void))
+{
+    late = false;
+    assert_int_equal(uv_timer_start(&deadline, timed_out, DEADLINE_MS, 0), 0);
+    while (!condition()) {
+        if (late) {
+            fail_msg("not within %d ms: %s", DEADLINE_MS, what);
+        }
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    }
+    uv_timer_stop(&deadline);
+}
+
+static int victim;
+
+static bool is_closed(void)
+{
+    return members[victim].closed;
+}
+
+static void stop(int i)
+{
+    victim = i;
+    cons_close(members[i].cons, closed, &members[i]);
+    run_until("closed", is_closed);
+}
+
+static int leader(void)
+{
+    for (int i = 0; i < N; i++) {
+        if (members[i].cons != NULL && cons_serving(members[i].cons)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool has_leader(void)
+{
+    return leader() >= 0;
+}
+
+static void on_answer(void *user, int status, uint64_t index, const void *result)
+{
+    (void)user;
+    (void)index;
+    answered++;
+    if (status == 0) {
+        assert_non_null(result);
+        answered_ok++;
+    }
+}
+
+static uint64_t wanted;
+
+static bool all_answered(void)
+{
+    return answered >= wanted;
+}
+
+static void propose(uint64_t n)
+{
+    run_until("a leader", has_leader);
+    answered = answered_ok = 0;
+    wanted = n;
+    for (uint64_t i = 0; i < n; i++) {
+        char text[64];
+        int len = snprintf(text, sizeof(text), "command %lu", (unsigned long)i);
+
+        assert_int_equal(cons_propose(members[leader()].cons, text, (size_t)len, on_answer, NULL), 0);
+    }
+    run_until("answers", all_answered);
+    assert_int_equal(answered_ok, n);
+}
+
+static bool all_equal(void)
+{
+    const struct member *first = NULL;
+
+    for (int i = 0; i < N; i++) {
+        if (members[i].cons == NULL) {
+            continue;
+        }
+        if (first == NULL) {
+            first = &members[i];
+        } else if (members[i].applied != first->applied || members[i].sum != first->sum) {
+            return false;
+        }
+    }
+    return first != NULL;
+}
+
+static void test_forms_and_commits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        must_start(i);
+    }
+    propose(1000);
+    run_until("equal states", all_equal);
+    assert_int_equal(members[0].applied, 1000);
+}
+
+static void test_leader_lost(void **state)
+{
+    int old;
+
+    (void)state;
+    run_until("a leader", has_leader);
+    old = leader();
+    stop(old);
+    propose(1000);
+    must_start(old);
+    run_until("equal states", all_equal);
+    assert_int_equal(members[old].applied, 2000);
+}
+
+static void test_catches_up_by_snapshot(void **state)
+{
+    struct cons_status status;
+    int late_one;
+
+    (void)state;
+    run_until("a leader", has_leader);
+    late_one = (leader() + 1) % N;
+    stop(late_one);
+    propose(5000); /* more than is kept behind a snapshot */
+    must_start(late_one);
+    run_until("equal states", all_equal);
+    cons_get_status(members[late_one].cons, &status);
+    assert_true(status.snapshot_index > 2000);
+}
+
+static void test_restart_of_all(void **state)
+{
+    uint64_t applied, sum;
+
+    (void)state;
+    propose(10);
+    run_until("equal states", all_equal);
+    applied = members[0].applied;
+    sum = members[0].sum;
+    for (int i = 0; i < N; i++) {
+        stop(i);
+    }
+    for (int i = 0; i < N; i++) {
+        must_start(i);
+    }
+    run_until("a leader", has_leader);
+    run_until("equal states", all_equal);
+    assert_int_equal(members[leader()].applied, applied);
+    assert_int_equal(members[leader()].sum, sum);
+}
+
+static bool others_lead(void)
+{
+    return leader() >= 0 && leader() != victim;
+}
+
+static void test_transfer(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    run_until("a leader", has_leader);
+    victim = leader();
+    assert_int_equal(cons_transfer(members[victim].cons, 0, &err), 0);
+    run_until("another leader", others_lead);
+    propose(10);
+}
+
+static bool victim_failed(void)
+{
+    return members[victim].failed[0] != '\0';
+}
+
+static void test_wiped_member_is_refused(void **state)
+{
+    char command[600];
+
+    (void)state;
+    run_until("a leader", has_leader);
+    stop((leader() + 1) % N);
+    (void)snprintf(command, sizeof(command), "%s.old", members[victim].dir);
+    assert_int_equal(rename(members[victim].dir, command), 0);
+    must_start(victim);
+    run_until("refused", victim_failed);
+    assert_non_null(strstr(members[victim].failed, "replace it by a new member"));
+    stop(victim);
+    propose(10);
+}
+
+static void test_directory_in_use(void **state)
+{
+    struct cons *kept = NULL;
+    struct err err = ERR_INIT;
+    int i;
+
+    (void)state;
+    run_until("a leader", has_leader);
+    i = leader();
+    kept = members[i].cons;
+    assert_int_equal(start(i, &err), E_BUSY);
+    assert_non_null(strstr(err.message, "in use by another process"));
+    members[i].cons = kept;
+}
+
+static void run_command(const char *const *argv)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static int set_up(void **state)
+{
+    char pki[300];
+
+    (void)state;
+    log_set_level(LOG_NONE);
+    if (mkdtemp(folder) == NULL || uv_loop_init(&loop) != 0 || uv_timer_init(&loop, &deadline) != 0) {
+        return -1;
+    }
+    (void)snprintf(pki, sizeof(pki), "%s/pki", folder);
+    run_command((const char *const[]){"scripts/pki", pki, "1", "2", "3", NULL});
+    (void)snprintf(ca, sizeof(ca), "%s/ca.pem", pki);
+    for (int i = 0; i < N; i++) {
+        uv_tcp_t probe; /* a free port: bound to port 0 and looked at */
+        struct sockaddr_in address;
+        int len = sizeof(address);
+
+        assert_int_equal(uv_tcp_init(&loop, &probe), 0);
+        assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &address), 0);
+        assert_int_equal(uv_tcp_bind(&probe, (struct sockaddr *)&address, 0), 0);
+        assert_int_equal(uv_tcp_getsockname(&probe, (struct sockaddr *)&address, &len), 0);
+        (void)snprintf(addresses[i], sizeof(addresses[i]), "127.0.0.1:%d", ntohs(address.sin_port));
+        uv_close((uv_handle_t *)&probe, NULL);
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        (void)snprintf(members[i].dir, sizeof(members[i].dir), "%s/data-%d", folder, i + 1);
+        (void)snprintf(certs[i], sizeof(certs[i]), "%s/member-%d.pem", pki, i + 1);
+        (void)snprintf(keys[i], sizeof(keys[i]), "%s/member-%d.key", pki, i + 1);
+        peers[i] = (struct cons_peer){(uint64_t)i + 1, addresses[i]};
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        if (members[i].cons != NULL) {
+            stop(i);
+        }
+    }
+    run_command((const char *const[]){"rm", "-r", folder, NULL});
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms_and_commits),
+        cmocka_unit_test(test_leader_lost),
+        cmocka_unit_test(test_catches_up_by_snapshot),
+        cmocka_unit_test(test_restart_of_all),
+        cmocka_unit_test(test_transfer),
+        cmocka_unit_test(test_wiped_member_is_refused),
+        cmocka_unit_test(test_directory_in_use),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
