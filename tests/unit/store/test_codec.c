@@ -262,6 +262,7 @@ static void test_walk(void **state)
     assert_int_equal(WALK("\xdd\0\0\0\1\xc2"), 0);
     assert_int_equal(WALK("\xdf\0\0\0\1\x01\xc3"), 0);
     assert_int_equal(WALK("\xd1\x01"), E_DAMAGED);
+    assert_int_equal(WALK("\x91\x91\x91\x91\x91\x91\x91\x91\x91\x01"), E_DAMAGED);
     assert_int_equal(WALK(""), E_DAMAGED);
 }
 

@@ -234,39 +234,72 @@ static void test_damaged(void **state)
     buf_fini(&buf);
 }
 
-/* A snapshot of one cluster whose record is `body`. */
-static int with_record(const void *body, size_t len)
+/* A snapshot of n records of one kind with these bytes, and the digest that the records in `proper` have. */
+static int with_records(enum record_kind kind, size_t n, const void *body, size_t len, const void *proper,
+                        size_t proper_len)
 {
     struct store *empty = store_new();
     struct buf buf = encode(empty);
     int rc;
 
-    store_free(empty);
+    for (size_t i = 0; i < n; i++) { /* records of one length */
+        struct store_digest hash = record_hash(empty->records.hasher, (uint8_t)kind,
+                                               (const char *)proper + i * (proper_len / n), proper_len / n);
+
+        digest_add(&empty->records.sum, &hash);
+    }
     buf.len -= 4;
-    buf.data[24] = 1;
+    buf.data[24 + 4 * kind] = (char)n;
+    memcpy(buf.data + 52, empty->records.sum.bytes, 16);
     buf.data[68] = (char)len;
     buf_append(&buf, body, len);
     buf_append(&buf, "crcc", 4);
     fix_crc(&buf);
     rc = decode_code(&buf);
     buf_fini(&buf);
+    store_free(empty);
     return rc;
 }
 
+#define ONE(kind, body, proper) with_records(kind, 1, body, sizeof(body) - 1, proper, sizeof(proper) - 1)
+
 static void test_foreign_records(void **state)
 {
+    static const char cluster[] = "\x82\x01\xc4\x10"
+                                  "aaaaaaaaaaaaaaaa"
+                                  "\x02\xc3";
     static const char unknown_key[] = "\x82\x01\xc4\x10"
                                       "aaaaaaaaaaaaaaaa"
                                       "\x09\xc3";
-    static const char explicit_default[] = "\x82\x01\xc4\x10"
+    static const char explicit_default[] = "\x83\x01\xc4\x10"
                                            "aaaaaaaaaaaaaaaa"
-                                           "\x02\xc2";
+                                           "\x02\xc3\x03\xc2";
     static const char no_id[] = "\x81\x02\xc3";
+    static const char job[] = "\x82\x01\xc4\x10"
+                              "aaaaaaaaaaaaaaaa"
+                              "\x07\xcd\x01\x00";
+    static const char signed_time[] = "\x82\x01\xc4\x10"
+                                      "aaaaaaaaaaaaaaaa"
+                                      "\x07\xd1\x01\x00";
+    static const char in_order[] = "\x81\x01\xc4\x10"
+                                   "aaaaaaaaaaaaaaaa"
+                                   "\x81\x01\xc4\x10"
+                                   "bbbbbbbbbbbbbbbb";
+    static const char out_of_order[] = "\x81\x01\xc4\x10"
+                                       "bbbbbbbbbbbbbbbb"
+                                       "\x81\x01\xc4\x10"
+                                       "aaaaaaaaaaaaaaaa";
 
     (void)state;
-    assert_int_equal(with_record(unknown_key, sizeof(unknown_key) - 1), E_UNSUPPORTED);
-    assert_int_equal(with_record(explicit_default, sizeof(explicit_default) - 1), E_DAMAGED); /* not canonical */
-    assert_int_equal(with_record(no_id, sizeof(no_id) - 1), E_DAMAGED);
+    assert_int_equal(ONE(KIND_CLUSTER, cluster, cluster), 0);
+    assert_int_equal(ONE(KIND_CLUSTER, unknown_key, unknown_key), E_UNSUPPORTED);
+    assert_int_equal(ONE(KIND_CLUSTER, explicit_default, cluster), E_DAMAGED); /* not canonical */
+    assert_int_equal(ONE(KIND_CLUSTER, no_id, no_id), E_DAMAGED);
+    assert_int_equal(ONE(KIND_CLUSTER, cluster, in_order), E_DAMAGED); /* another digest */
+    assert_int_equal(ONE(KIND_JOB, job, job), 0);
+    assert_int_equal(ONE(KIND_JOB, signed_time, job), E_DAMAGED); /* same number, same length, other bytes */
+    assert_int_equal(with_records(KIND_CLUSTER, 2, in_order, 40, in_order, 40), 0);
+    assert_int_equal(with_records(KIND_CLUSTER, 2, out_of_order, 40, out_of_order, 40), E_DAMAGED);
 }
 
 /* ---- store_check ---- */

@@ -266,6 +266,8 @@ static void test_device_delete(void **state)
     (void)world_target(&world, STORE_REQ_DEVICE_DELETE, devices[0]);
     EXPECT(STORE_BAD_REQUEST, "device: %s is not in failed state", id_text(devices[0]).text);
     assert_int_equal(world_state(&world, STORE_REQ_DEVICE_STATE, devices[0], STORE_STATE_OFFLINE), STORE_OK);
+    (void)world_target(&world, STORE_REQ_DEVICE_DELETE, devices[0]); /* offline is not enough */
+    EXPECT(STORE_BAD_REQUEST, "device: %s is not in failed state", id_text(devices[0]).text);
     assert_int_equal(world_state(&world, STORE_REQ_DEVICE_STATE, devices[0], STORE_STATE_FAILED), STORE_OK);
     assert_int_equal(world_target(&world, STORE_REQ_DEVICE_DELETE, devices[0]), STORE_OK);
     op = world.result.op_id;
