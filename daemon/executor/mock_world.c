@@ -1,0 +1,188 @@
+#include "daemon/executor/mock_world.h"
+
+#include <bsd/sys/tree.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+struct fact {
+    RB_ENTRY(fact) link;
+    char *text;
+    uint64_t value; /* fences: the term */
+};
+
+static int fact_cmp(struct fact *a, struct fact *b)
+{
+    return strcmp(a->text, b->text);
+}
+
+RB_HEAD(fact_tree, fact);
+RB_GENERATE_STATIC(fact_tree, fact, link, fact_cmp)
+
+struct mock_world {
+    struct fact_tree facts, fences;
+    uint64_t device_kib;
+};
+
+struct mock_world *mock_world_new(uint64_t device_kib)
+{
+    struct mock_world *world = mem_calloc(1, sizeof(*world));
+
+    RB_INIT(&world->facts);
+    RB_INIT(&world->fences);
+    world->device_kib = device_kib;
+    return world;
+}
+
+static void clear(struct fact_tree *tree)
+{
+    struct fact *fact;
+
+    while ((fact = RB_MIN(fact_tree, tree)) != NULL) {
+        RB_REMOVE(fact_tree, tree, fact);
+        free(fact->text);
+        free(fact);
+    }
+}
+
+void mock_world_free(struct mock_world *world)
+{
+    if (world != NULL) {
+        clear(&world->facts);
+        clear(&world->fences);
+        free(world);
+    }
+}
+
+static struct fact *find(const struct fact_tree *tree, const char *text)
+{
+    struct fact key = {.text = (char *)(uintptr_t)text};
+
+    return RB_FIND(fact_tree, (struct fact_tree *)(uintptr_t)tree, &key);
+}
+
+/* Takes text. */
+static struct fact *add(struct fact_tree *tree, char *text)
+{
+    struct fact *fact = find(tree, text);
+
+    if (fact != NULL) {
+        free(text);
+        return fact;
+    }
+    fact = mem_calloc(1, sizeof(*fact));
+    fact->text = text;
+    RB_INSERT(fact_tree, tree, fact);
+    return fact;
+}
+
+/* Takes text. */
+static void drop(struct fact_tree *tree, char *text)
+{
+    struct fact *fact = find(tree, text);
+
+    if (fact != NULL) {
+        RB_REMOVE(fact_tree, tree, fact);
+        free(fact->text);
+        free(fact);
+    }
+    free(text);
+}
+
+static int fail(struct exec_result *result, int code, const char *text)
+{
+    result->code = code;
+    (void)snprintf(result->message, sizeof(result->message), "%s", text);
+    return code;
+}
+
+static char *brick_text(const char *host, const struct store_brick *brick)
+{
+    return mem_printf("brick %s %s", host, id_text(brick->id).text);
+}
+
+static void device_setup(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    (void)add(&world->facts, mem_printf("vg %s %s", step->host, id_text(step->device->id).text));
+    result->device.total_kib = world->device_kib;
+    result->device.extent_kib = 4096;
+}
+
+static void device_teardown(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    CLEANUP(free_ptr) char *vg = mem_printf("vg %s %s", step->host, id_text(step->device->id).text);
+
+    (void)result;
+    drop(&world->facts, TAKE_PTR(vg));
+}
+
+void mock_world_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    struct fact *fence = add(&world->fences, mem_strdup(step->host));
+
+    memset(result, 0, sizeof(*result));
+    if (fence->value > step->term) {
+        (void)fail(result, E_FENCED, "a newer term has taken over");
+        return;
+    }
+    fence->value = step->term;
+    switch (step->kind) {
+    case EXEC_GLUSTERD_CHECK:
+    case EXEC_FENCE:
+        break;
+    case EXEC_PEER_PROBE:
+        (void)add(&world->facts, mem_printf("peer %s", step->peer));
+        break;
+    case EXEC_PEER_DETACH:
+        drop(&world->facts, mem_printf("peer %s", step->peer));
+        break;
+    case EXEC_DEVICE_SETUP:
+        device_setup(world, step, result);
+        break;
+    case EXEC_DEVICE_TEARDOWN:
+        device_teardown(world, step, result);
+        break;
+    case EXEC_BRICK_CREATE:
+        (void)add(&world->facts, brick_text(step->host, step->bricks[0].brick));
+        break;
+    case EXEC_BRICK_DESTROY:
+        drop(&world->facts, brick_text(step->host, step->bricks[0].brick));
+        break;
+    case EXEC_VOLUME_CREATE:
+        (void)add(&world->facts, mem_printf("volume %s", step->volume->name));
+        break;
+    case EXEC_VOLUME_DELETE:
+        drop(&world->facts, mem_printf("volume %s", step->volume->name));
+        break;
+    }
+}
+
+size_t mock_world_count(const struct mock_world *world, const char *prefix)
+{
+    struct fact *fact;
+    size_t n = 0;
+
+    RB_FOREACH(fact, fact_tree, (struct fact_tree *)(uintptr_t)&world->facts)
+    {
+        n += strncmp(fact->text, prefix, strlen(prefix)) == 0;
+    }
+    return n;
+}
+
+bool mock_world_has(const struct mock_world *world, const char *description)
+{
+    return find(&world->facts, description) != NULL;
+}
+
+void mock_world_visit(const struct mock_world *world, void (*visit)(void *user, const char *description), void *user)
+{
+    struct fact *fact;
+
+    RB_FOREACH(fact, fact_tree, (struct fact_tree *)(uintptr_t)&world->facts)
+    {
+        visit(user, fact->text);
+    }
+}

@@ -1,0 +1,19 @@
+/* Pretended storage nodes: what steps leave behind on them. Pure, so that simulations can use it without a loop. */
+#ifndef HECATE_DAEMON_EXECUTOR_MOCK_WORLD_H
+#define HECATE_DAEMON_EXECUTOR_MOCK_WORLD_H
+
+#include "daemon/executor/executor.h"
+
+struct mock_world;
+
+struct mock_world *mock_world_new(uint64_t device_kib);
+void mock_world_free(struct mock_world *world);
+/* Does one step at once: idempotent, fenced by term, as on a real node. */
+void mock_world_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *ret_result);
+/* How many things whose description begins with prefix exist: "vg ", "brick ", "volume ", "peer "; "" counts all. */
+size_t mock_world_count(const struct mock_world *world, const char *prefix);
+bool mock_world_has(const struct mock_world *world, const char *description);
+/* Calls visit for each description ("brick HOST ID", "vg HOST ID", "volume NAME", "peer NAME"), in order. */
+void mock_world_visit(const struct mock_world *world, void (*visit)(void *user, const char *description), void *user);
+
+#endif
