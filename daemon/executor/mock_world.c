@@ -20,7 +20,8 @@ static int fact_cmp(struct fact *a, struct fact *b)
 }
 
 RB_HEAD(fact_tree, fact);
-RB_GENERATE_STATIC(fact_tree, fact, link, fact_cmp)
+RB_PROTOTYPE(fact_tree, fact, link, fact_cmp)
+RB_GENERATE(fact_tree, fact, link, fact_cmp)
 
 struct mock_world {
     struct fact_tree facts, fences;
