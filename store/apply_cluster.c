@@ -171,8 +171,7 @@ static bool may_set_node(const struct node_entry *node, enum store_state to, cha
     if (to != STORE_STATE_FAILED || node->rec.state == to) {
         return true;
     }
-    for (device = RB_MIN(node_device_tree, (struct node_device_tree *)(uintptr_t)&node->devices); device != NULL;
-         device = RB_NEXT(node_device_tree, NULL, device)) {
+    TREE_EACH (device, node_device_tree, &node->devices, in_node) {
         if (!may_fail_device(device, text, size)) {
             return false; /* all or nothing */
         }
@@ -218,8 +217,7 @@ static void set_node_state(struct store *store, struct node_entry *node, enum st
     next.state = state;
     update_node(store, node, &next);
     if (state == STORE_STATE_FAILED) {
-        RB_FOREACH(device, node_device_tree, &node->devices)
-        {
+        TREE_EACH (device, node_device_tree, &node->devices, in_node) {
             set_device_state(store, device, STORE_STATE_FAILED);
         }
     }

@@ -90,8 +90,7 @@ static bool adding(const struct store *store, const struct node_entry *node, con
 {
     struct device_entry *device;
 
-    for (device = RB_MIN(node_device_tree, (struct node_device_tree *)(uintptr_t)&node->devices); device != NULL;
-         device = RB_NEXT(node_device_tree, NULL, device)) {
+    TREE_EACH (device, node_device_tree, &node->devices, in_node) {
         if (strcmp(device->rec.name, name) == 0 && pending_by(store, device->rec.pending, STORE_OP_DEVICE_ADD)) {
             return true;
         }

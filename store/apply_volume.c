@@ -28,8 +28,7 @@ struct volume_entry *find_repeated(const struct store *store, const char *name, 
     if (id_is_none(fingerprint)) {
         return NULL;
     }
-    for (cluster = RB_MIN(cluster_tree, (struct cluster_tree *)(uintptr_t)&store->clusters); cluster != NULL;
-         cluster = RB_NEXT(cluster_tree, NULL, cluster)) {
+    TREE_EACH (cluster, cluster_tree, &store->clusters, by_id) {
         struct volume_entry *volume = find_name(cluster, name);
 
         if (volume != NULL && id_equal(volume->rec.fingerprint, fingerprint) &&

@@ -7,10 +7,6 @@
 
 #define BROKEN(what, id, why) err_set(reterr, E_DAMAGED, "%s %s: %s", (what), id_text(id).text, (why))
 
-/* RB_FOREACH wants a head that may change; nothing here changes one. */
-#define EACH(e, tree, head) \
-    for ((e) = RB_MIN(tree, (struct tree *)(uintptr_t)(head)); (e) != NULL; (e) = RB_NEXT(tree, NULL, e))
-
 /* An object is pending if and only if an operation has it as its target, of one of two types. */
 static bool pending_ok(const struct store *store, struct id pending, struct id target, enum store_op_type add,
                        enum store_op_type delete)
@@ -23,8 +19,8 @@ static bool pending_ok(const struct store *store, struct id pending, struct id t
 
 /* ---- encodings and digest ---- */
 
-static int check_record(struct record_set *set, const struct record *record, enum record_kind kind, const void *rec,
-                        struct err *reterr)
+static int check_record(const struct record_set *set, const struct record *record, enum record_kind kind,
+                        const void *rec, struct err *reterr)
 {
     const struct blob *blob = record->blob;
     struct buf buf = BUF_INIT;
@@ -64,26 +60,23 @@ static int check_digest(const struct record_set *set, struct err *reterr)
 
 /* ---- topology ---- */
 
-static int check_clusters(const struct store *store, struct record_set *set, struct err *reterr)
+static int check_clusters(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     struct cluster_entry *cluster;
     struct volume_entry *volume;
     size_t n = 0;
 
-    EACH(cluster, cluster_tree, &store->clusters)
-    {
+    TREE_EACH (cluster, cluster_tree, &store->clusters, by_id) {
         size_t n_volumes = 0, n_names = 0;
         int rc = check_record(set, &cluster->record, KIND_CLUSTER, &cluster->rec, reterr);
 
         if (rc != 0) {
             return rc;
         }
-        EACH(volume, cluster_volume_tree, &cluster->volumes)
-        {
+        TREE_EACH (volume, cluster_volume_tree, &cluster->volumes, in_cluster) {
             n_volumes += volume->cluster == cluster ? 1 : 0;
         }
-        EACH(volume, name_tree, &cluster->names)
-        {
+        TREE_EACH (volume, name_tree, &cluster->names, by_name) {
             n_names += volume->cluster == cluster ? 1 : 0;
         }
         if (n_volumes != cluster->n_volumes || n_names != n_volumes) {
@@ -106,14 +99,13 @@ static bool hosts_ok(const struct host_tree *tree, const struct store_strs *name
     return names->n > 0;
 }
 
-static int check_nodes(const struct store *store, struct record_set *set, struct err *reterr)
+static int check_nodes(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     struct node_entry *node;
     struct host_entry *host;
     size_t n = 0, n_in_clusters = 0, n_linked = 0, n_hosts = 0;
 
-    EACH(node, node_tree, &store->nodes)
-    {
+    TREE_EACH (node, node_tree, &store->nodes, by_id) {
         int rc = check_record(set, &node->record, KIND_NODE, &node->rec, reterr);
 
         if (rc != 0) {
@@ -138,12 +130,10 @@ static int check_nodes(const struct store *store, struct record_set *set, struct
         n_in_clusters += RB_FIND(cluster_node_tree, &node->cluster->nodes, node) == node ? 1 : 0;
         n++;
     }
-    EACH(host, host_tree, &store->manage_hosts)
-    {
+    TREE_EACH (host, host_tree, &store->manage_hosts, by_name) {
         n_hosts++;
     }
-    EACH(host, host_tree, &store->storage_hosts)
-    {
+    TREE_EACH (host, host_tree, &store->storage_hosts, by_name) {
         n_hosts++;
     }
     if (n != store->counts.nodes || n_in_clusters != n || n_linked != n_hosts) {
@@ -172,14 +162,12 @@ static struct space *list_space(const struct store *store, size_t *ret_n)
     struct space *list;
     size_t n = 0;
 
-    EACH(brick, brick_tree, &store->bricks)
-    {
+    TREE_EACH (brick, brick_tree, &store->bricks, by_id) {
         n++;
     }
     list = mem_calloc(n, sizeof(*list));
     n = 0;
-    EACH(brick, brick_tree, &store->bricks)
-    {
+    TREE_EACH (brick, brick_tree, &store->bricks, by_id) {
         const struct store_brick *rec = brick_of(brick);
 
         list[n++] = (struct space){brick->device, rec->pool_kib + rec->meta_kib, rec->meta_kib, 1};
@@ -201,8 +189,7 @@ static int check_space(const struct store *store, const struct device_entry *dev
         sum.meta_max_kib = list[*at].meta_max_kib > sum.meta_max_kib ? list[*at].meta_max_kib : sum.meta_max_kib;
         sum.n++;
     }
-    EACH(brick, device_brick_tree, &device->bricks)
-    {
+    TREE_EACH (brick, device_brick_tree, &device->bricks, in_device) {
         n_listed++;
         n_live += find_brick(store, brick_of(brick)->id) == brick && brick->volume != NULL ? 1 : 0;
     }
@@ -219,14 +206,13 @@ static int check_space(const struct store *store, const struct device_entry *dev
     return 0;
 }
 
-static int check_devices(const struct store *store, struct record_set *set, struct err *reterr)
+static int check_devices(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     size_t n_list, at = 0, n = 0, n_in_nodes = 0;
     CLEANUP(free_ptr) struct space *list = list_space(store, &n_list);
     struct device_entry *device;
 
-    EACH(device, device_tree, &store->devices)
-    {
+    TREE_EACH (device, device_tree, &store->devices, by_id) {
         int rc = check_record(set, &device->record, KIND_DEVICE, &device->rec, reterr);
 
         rc = rc == 0 ? check_space(store, device, list, n_list, &at, reterr) : rc;
@@ -291,13 +277,12 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
     return 0;
 }
 
-static int check_volumes(const struct store *store, struct record_set *set, struct err *reterr)
+static int check_volumes(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     struct volume_entry *volume;
     size_t n = 0, n_bricks = 0, n_in_clusters = 0;
 
-    EACH(volume, volume_tree, &store->volumes)
-    {
+    TREE_EACH (volume, volume_tree, &store->volumes, by_id) {
         int rc = check_record(set, &volume->record, KIND_VOLUME, &volume->rec, reterr);
 
         rc = rc == 0 ? check_volume(store, volume, reterr) : rc;
@@ -336,13 +321,12 @@ static struct id pending_of(const struct store *store, const struct store_operat
     return ID_NONE;
 }
 
-static int check_operations(const struct store *store, struct record_set *set, struct err *reterr)
+static int check_operations(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     struct op_entry *op;
     size_t n = 0;
 
-    EACH(op, op_tree, &store->ops)
-    {
+    TREE_EACH (op, op_tree, &store->ops, by_id) {
         int rc = check_record(set, &op->record, KIND_OPERATION, &op->rec, reterr);
 
         if (rc != 0) {
@@ -362,14 +346,13 @@ static int check_operations(const struct store *store, struct record_set *set, s
     return n == store->counts.operations ? 0 : err_set(reterr, E_DAMAGED, "operations are not counted right");
 }
 
-static int check_jobs(const struct store *store, struct record_set *set, struct err *reterr)
+static int check_jobs(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     struct job_entry *job, *last = NULL;
     struct key_entry *key;
     size_t n = 0, n_by_end = 0, n_keys = 0, n_by_op = 0;
 
-    EACH(job, job_tree, &store->jobs)
-    {
+    TREE_EACH (job, job_tree, &store->jobs, by_id) {
         int rc = check_record(set, &job->record, KIND_JOB, &job->rec, reterr);
 
         if (rc != 0) {
@@ -381,16 +364,14 @@ static int check_jobs(const struct store *store, struct record_set *set, struct 
         }
         n++;
     }
-    EACH(job, job_end_tree, &store->jobs_by_end)
-    {
+    TREE_EACH (job, job_end_tree, &store->jobs_by_end, by_end) {
         if (last != NULL && last->rec.ended_ms > job->rec.ended_ms) {
             return BROKEN("job", job->rec.id, "out of order of its end");
         }
         last = job;
         n_by_end++;
     }
-    EACH(key, key_tree, &store->keys)
-    {
+    TREE_EACH (key, key_tree, &store->keys, by_key) {
         int rc = check_record(set, &key->record, KIND_REQUEST_KEY, &key->rec, reterr);
 
         if (rc != 0) {
@@ -402,8 +383,7 @@ static int check_jobs(const struct store *store, struct record_set *set, struct 
         }
         n_keys++;
     }
-    EACH(key, key_op_tree, &store->keys_by_op)
-    {
+    TREE_EACH (key, key_op_tree, &store->keys_by_op, by_op) {
         n_by_op++;
     }
     if (n != store->counts.jobs || n_by_end != n || n_keys != store->n_keys || n_by_op != n_keys) {
@@ -414,7 +394,7 @@ static int check_jobs(const struct store *store, struct record_set *set, struct 
 
 int store_check(const struct store *store, struct err *reterr)
 {
-    struct record_set *set = (struct record_set *)(uintptr_t)&store->records; /* the hasher works in place */
+    const struct record_set *set = &store->records;
     size_t n = store->counts.clusters + store->counts.nodes + store->counts.devices + store->counts.volumes +
                store->counts.operations + store->counts.jobs + store->n_keys;
     int rc = check_clusters(store, set, reterr);

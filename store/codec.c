@@ -9,7 +9,7 @@
 #include "store/base/mem.h"
 #include "store/types.h"
 
-static const char empty_text[] = "";
+static char empty_text[1]; /* the empty text of packed records: never written, never freed */
 
 static void *at(void *rec, size_t offset)
 {
@@ -111,7 +111,7 @@ static char *place_text(struct arena *arena, const char *text)
     char *copy;
 
     if (len == 0 && arena != NULL) {
-        return (char *)(uintptr_t)empty_text; /* never written, never freed: the record is packed */
+        return empty_text;
     }
     copy = place(arena, len + 1, 1);
     if (copy != NULL) {

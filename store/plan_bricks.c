@@ -102,8 +102,7 @@ static void add_node(struct plan_space *space, size_t *size, const struct store_
         explain(env, "  node %s (%s) %s", id_text(node->rec.id).text, node->rec.manage.items[0], why);
         return;
     }
-    RB_FOREACH(device, node_device_tree, &node->devices)
-    {
+    TREE_EACH (device, node_device_tree, &node->devices, in_node) {
         why = device_refused(device);
         if (why != NULL) {
             explain(env, "  device %s (%s on %s) %s", id_text(device->rec.id).text, device->rec.name,
@@ -124,8 +123,7 @@ static enum plan_outcome gather(struct plan_space *space, const struct store *st
     struct node_entry *node;
     size_t size = 0, n_nodes = 0;
 
-    for (node = RB_MIN(cluster_node_tree, (struct cluster_node_tree *)(uintptr_t)&cluster->nodes); node != NULL;
-         node = RB_NEXT(cluster_node_tree, NULL, node)) {
+    TREE_EACH (node, cluster_node_tree, &cluster->nodes, in_cluster) {
         n_nodes += node_visible(store, node) ? 1 : 0;
         add_node(space, &size, env, node);
     }

@@ -42,8 +42,8 @@ static enum store_code list_candidates(const struct store *store, const struct s
         }
         add_candidate(list, cluster);
     }
-    for (cluster = RB_MIN(cluster_tree, (struct cluster_tree *)(uintptr_t)&store->clusters);
-         wish->n_clusters == 0 && cluster != NULL; cluster = RB_NEXT(cluster_tree, NULL, cluster)) {
+    for (cluster = TREE_FIRST(&store->clusters, by_id); wish->n_clusters == 0 && cluster != NULL;
+         cluster = RB_NEXT(cluster_tree, NULL, cluster)) {
         add_candidate(list, cluster);
     }
     return STORE_OK;

@@ -124,8 +124,8 @@ static void join(struct record_set *set, struct record *record)
 {
     if (set->n == set->size) {
         set->size = set->size > 0 ? 2 * set->size : 64;
-        set->blobs = mem_realloc_array(set->blobs, set->size, sizeof(*set->blobs));
-        set->owners = mem_realloc_array(set->owners, set->size, sizeof(*set->owners));
+        set->blobs = mem_realloc_array(set->blobs, set->size, sizeof(void *));
+        set->owners = mem_realloc_array(set->owners, set->size, sizeof(void *));
     }
     CHECK(set->n < UINT32_MAX);
     record->slot = (uint32_t)set->n;

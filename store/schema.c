@@ -25,11 +25,13 @@
     {                                                             \
         (key), F_STRS, ITEMS_MAX, offsetof(type, member), 0, NULL \
     }
+/* NOLINTBEGIN(bugprone-macro-parentheses): members of structs */
 #define LIST(type, member, count, key, max, sub)                                   \
     {                                                                              \
         (key), F_LIST, (max), offsetof(type, member), offsetof(type, count), (sub) \
     }
 #define TAGS(type, member, key) LIST(type, member.items, member.n, key, ITEMS_MAX, &schema_tag)
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define STRUCT(type, member, key, sub)                       \
     {                                                        \
         (key), F_STRUCT, 0, offsetof(type, member), 0, (sub) \

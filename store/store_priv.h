@@ -135,22 +135,34 @@ struct store {
     size_t n_keys;
 };
 
-RB_PROTOTYPE(cluster_tree, cluster_entry, by_id, cluster_cmp)
-RB_PROTOTYPE(node_tree, node_entry, by_id, node_cmp)
-RB_PROTOTYPE(cluster_node_tree, node_entry, in_cluster, node_cmp)
-RB_PROTOTYPE(host_tree, host_entry, by_name, host_cmp)
-RB_PROTOTYPE(device_tree, device_entry, by_id, device_cmp)
-RB_PROTOTYPE(node_device_tree, device_entry, in_node, device_cmp)
-RB_PROTOTYPE(volume_tree, volume_entry, by_id, volume_cmp)
-RB_PROTOTYPE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp)
-RB_PROTOTYPE(name_tree, volume_entry, by_name, name_cmp)
-RB_PROTOTYPE(brick_tree, brick_entry, by_id, brick_cmp)
-RB_PROTOTYPE(device_brick_tree, brick_entry, in_device, brick_cmp)
-RB_PROTOTYPE(op_tree, op_entry, by_id, op_cmp)
-RB_PROTOTYPE(job_tree, job_entry, by_id, job_cmp)
-RB_PROTOTYPE(job_end_tree, job_entry, by_end, job_end_cmp)
-RB_PROTOTYPE(key_tree, key_entry, by_key, key_cmp)
-RB_PROTOTYPE(key_op_tree, key_entry, by_op, key_op_cmp)
+RB_PROTOTYPE(cluster_tree, cluster_entry, by_id, cluster_cmp);
+RB_PROTOTYPE(node_tree, node_entry, by_id, node_cmp);
+RB_PROTOTYPE(cluster_node_tree, node_entry, in_cluster, node_cmp);
+RB_PROTOTYPE(host_tree, host_entry, by_name, host_cmp);
+RB_PROTOTYPE(device_tree, device_entry, by_id, device_cmp);
+RB_PROTOTYPE(node_device_tree, device_entry, in_node, device_cmp);
+RB_PROTOTYPE(volume_tree, volume_entry, by_id, volume_cmp);
+RB_PROTOTYPE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp);
+RB_PROTOTYPE(name_tree, volume_entry, by_name, name_cmp);
+RB_PROTOTYPE(brick_tree, brick_entry, by_id, brick_cmp);
+RB_PROTOTYPE(device_brick_tree, brick_entry, in_device, brick_cmp);
+RB_PROTOTYPE(op_tree, op_entry, by_id, op_cmp);
+RB_PROTOTYPE(job_tree, job_entry, by_id, job_cmp);
+RB_PROTOTYPE(job_end_tree, job_entry, by_end, job_end_cmp);
+RB_PROTOTYPE(key_tree, key_entry, by_key, key_cmp);
+RB_PROTOTYPE(key_op_tree, key_entry, by_op, key_op_cmp);
+
+/* First entry of a tree whose head may be const (those of tree.h take no const head), and all of them in order. */
+#define TREE_FIRST(head, field)                                    \
+    ({                                                             \
+        __typeof__(&*RB_ROOT(head)) first_ = RB_ROOT(head);        \
+        while (first_ != NULL && RB_LEFT(first_, field) != NULL) { \
+            first_ = RB_LEFT(first_, field);                       \
+        }                                                          \
+        first_;                                                    \
+    })
+#define TREE_EACH(e, tree, head, field) \
+    for ((e) = TREE_FIRST((head), field); (e) != NULL; (e) = RB_NEXT(tree, NULL, (e)))
 
 /* ---- finding (find.c); the entries of a const store are given out mutable: apply owns the store ---- */
 

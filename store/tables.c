@@ -77,22 +77,22 @@ static int key_op_cmp(const struct key_entry *a, const struct key_entry *b)
     return c != 0 ? c : key_cmp(a, b);
 }
 
-RB_GENERATE(cluster_tree, cluster_entry, by_id, cluster_cmp)
-RB_GENERATE(node_tree, node_entry, by_id, node_cmp)
-RB_GENERATE(cluster_node_tree, node_entry, in_cluster, node_cmp)
-RB_GENERATE(host_tree, host_entry, by_name, host_cmp)
-RB_GENERATE(device_tree, device_entry, by_id, device_cmp)
-RB_GENERATE(node_device_tree, device_entry, in_node, device_cmp)
-RB_GENERATE(volume_tree, volume_entry, by_id, volume_cmp)
-RB_GENERATE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp)
-RB_GENERATE(name_tree, volume_entry, by_name, name_cmp)
-RB_GENERATE(brick_tree, brick_entry, by_id, brick_cmp)
-RB_GENERATE(device_brick_tree, brick_entry, in_device, brick_cmp)
-RB_GENERATE(op_tree, op_entry, by_id, op_cmp)
-RB_GENERATE(job_tree, job_entry, by_id, job_cmp)
-RB_GENERATE(job_end_tree, job_entry, by_end, job_end_cmp)
-RB_GENERATE(key_tree, key_entry, by_key, key_cmp)
-RB_GENERATE(key_op_tree, key_entry, by_op, key_op_cmp)
+RB_GENERATE(cluster_tree, cluster_entry, by_id, cluster_cmp);
+RB_GENERATE(node_tree, node_entry, by_id, node_cmp);
+RB_GENERATE(cluster_node_tree, node_entry, in_cluster, node_cmp);
+RB_GENERATE(host_tree, host_entry, by_name, host_cmp);
+RB_GENERATE(device_tree, device_entry, by_id, device_cmp);
+RB_GENERATE(node_device_tree, device_entry, in_node, device_cmp);
+RB_GENERATE(volume_tree, volume_entry, by_id, volume_cmp);
+RB_GENERATE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp);
+RB_GENERATE(name_tree, volume_entry, by_name, name_cmp);
+RB_GENERATE(brick_tree, brick_entry, by_id, brick_cmp);
+RB_GENERATE(device_brick_tree, brick_entry, in_device, brick_cmp);
+RB_GENERATE(op_tree, op_entry, by_id, op_cmp);
+RB_GENERATE(job_tree, job_entry, by_id, job_cmp);
+RB_GENERATE(job_end_tree, job_entry, by_end, job_end_cmp);
+RB_GENERATE(key_tree, key_entry, by_key, key_cmp);
+RB_GENERATE(key_op_tree, key_entry, by_op, key_op_cmp);
 
 static int damaged(struct err *reterr, const char *what, struct id id, const char *why)
 {
@@ -375,9 +375,9 @@ bool bricks_linkable(const struct store *store, const struct store_brick *bricks
     return ids_distinct(bricks, n);
 }
 
-static struct brick_entry *link_bricks(struct store *store, struct volume_entry *volume, struct op_entry *op)
+/* Entries for the n bricks of a volume, or for the n abandoned ones of an operation. */
+static struct brick_entry *link_bricks(struct store *store, struct volume_entry *volume, struct op_entry *op, size_t n)
 {
-    size_t n = volume != NULL ? volume->rec.n_bricks : op->rec.n_abandoned;
     struct brick_entry *entries = n > 0 ? mem_calloc(n, sizeof(*entries)) : NULL;
 
     for (size_t i = 0; i < n; i++) {
@@ -435,7 +435,7 @@ int insert_volume(struct store *store, const struct store_volume *rec, struct er
     RB_INSERT(name_tree, &cluster->names, entry);
     cluster->n_volumes++;
     store->counts.volumes++;
-    entry->bricks = link_bricks(store, entry, NULL);
+    entry->bricks = link_bricks(store, entry, NULL, entry->rec.n_bricks);
     return 0;
 }
 
@@ -472,8 +472,8 @@ void replace_bricks(struct store *store, struct volume_entry *volume, const stru
     unlink_bricks(store, volume->bricks, n_new);
     update_op(store, op, &with_old); /* copies the old bricks before the volume drops them */
     update_volume(store, volume, next);
-    op->abandoned = link_bricks(store, NULL, op);
-    volume->bricks = link_bricks(store, volume, NULL);
+    op->abandoned = link_bricks(store, NULL, op, op->rec.n_abandoned);
+    volume->bricks = link_bricks(store, volume, NULL, volume->rec.n_bricks);
 }
 
 /* ---- operations, jobs, request keys ---- */
@@ -492,7 +492,7 @@ int insert_op(struct store *store, const struct store_operation *rec, struct err
     update_op(store, entry, rec);
     RB_INSERT(op_tree, &store->ops, entry);
     store->counts.operations++;
-    entry->abandoned = link_bricks(store, NULL, entry);
+    entry->abandoned = link_bricks(store, NULL, entry, entry->rec.n_abandoned);
     return 0;
 }
 
