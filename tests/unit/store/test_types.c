@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "store/base/mem.h"
-#include "store/types.h"
+#include "store/request.h"
 
 static void test_strs(void **state)
 {
@@ -102,10 +102,33 @@ static void test_names(void **state)
     assert_string_equal(store_durability_name((enum store_durability)9), "unknown");
 }
 
+static void test_request_copy(void **state)
+{
+    struct store_request request, copy;
+
+    (void)state;
+    store_request_init(&request, STORE_REQ_NODE_ADD);
+    free(request.key);
+    request.key = mem_strdup("k");
+    request.zone = 3;
+    store_strs_add(&request.manage, "m");
+    store_tags_set(&request.tags, "a", "b");
+    store_request_copy(&copy, &request);
+    store_request_fini(&request);
+    assert_int_equal(copy.type, STORE_REQ_NODE_ADD);
+    assert_int_equal(copy.zone, 3);
+    assert_string_equal(copy.key, "k");
+    assert_string_equal(copy.manage.items[0], "m");
+    assert_string_equal(store_tags_get(&copy.tags, "a"), "b");
+    assert_string_equal(copy.volume.name, "");
+    store_request_fini(&copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_strs), cmocka_unit_test(test_tags),
-                                       cmocka_unit_test(test_brick_names), cmocka_unit_test(test_names)};
+                                       cmocka_unit_test(test_brick_names), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_request_copy)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
