@@ -293,6 +293,9 @@ static void too_many_connections(void **state)
     struct buf rest = BUF_INIT;
     struct answer answer;
 
+    fixture_close(f, 0);
+    f->members[0].config.read_timeout_ms = 0; /* the default: none of them ends by itself */
+    fixture_start(f, 0);
     for (size_t i = 0; i < 100; i++) {
         fds[i] = connect_to(f);
         client_send(f, fds[i], "GET /hello HTTP/1.1\r\n\r\n", 23);
@@ -301,6 +304,7 @@ static void too_many_connections(void **state)
         answer_fini(&answer);
     }
     fds[100] = connect_to(f);
+    client_send(f, fds[100], "GET /hello HTTP/1.1\r\n\r\n", 23);
     client_read_end(f, fds[100], &rest);
     assert_int_equal(rest.len, 0);
     for (size_t i = 0; i < 101; i++) {

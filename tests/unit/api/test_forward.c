@@ -246,6 +246,23 @@ static void no_loops(void **state)
     assert_int_equal(f->members[0].submits + f->members[1].submits, 0);
 }
 
+/* What came from a member is not passed on, whoever leads: the other one is told that nothing was done. */
+static void not_forwarded_twice(void **state)
+{
+    struct fixture *f = *state;
+    uint16_t port;
+    int listener = peer_listen(&port);
+    struct answer answer;
+
+    f->members[1].leader_port = port;
+    answer = client_do(f, 1, "POST", "/clusters", "Hecate-Forwarded: 3\r\n", "{}");
+    assert_int_equal(answer.status, 503);
+    assert_string_equal(answer_header(&answer, "Hecate-Not-Executed"), "1");
+    answer_fini(&answer);
+    assert_true(accept(listener, NULL, NULL) < 0);
+    close(listener);
+}
+
 /* The one it was forwarded to turns out not to lead: the other finds the real one. */
 static void not_executed_is_tried_again(void **state)
 {
@@ -565,6 +582,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(waits_for_a_leader, setup, teardown),
         cmocka_unit_test_setup_teardown(no_leader_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(no_loops, setup, teardown),
+        cmocka_unit_test_setup_teardown(not_forwarded_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(not_executed_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(leader_is_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(leader_dies, setup, teardown),
