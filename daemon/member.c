@@ -268,7 +268,7 @@ static void expire_jobs(uv_timer_t *timer)
     struct member *member = timer->data;
     struct store_cmd cmd;
 
-    if (!member_serving(member) || store_counts(member->store).jobs == 0) {
+    if (!member_serving(member) || store_jobs_oldest_ms(member->store) >= member_now_ms() - JOB_KEEP_MS) {
         return;
     }
     store_cmd_init(&cmd, STORE_CMD_EXPIRE_JOBS);

@@ -151,6 +151,10 @@ void store_tags_copy(struct store_tags *to, const struct store_tags *from);
 const char *store_tags_get(const struct store_tags *tags, const char *name); /* NULL when absent */
 void store_brick_fini(struct store_brick *brick);
 void store_brick_copy(struct store_brick *to, const struct store_brick *from);
+void store_volume_fini(struct store_volume *volume);
+void store_volume_copy(struct store_volume *to, const struct store_volume *from); /* with its bricks */
+void store_device_fini(struct store_device *device);
+void store_device_copy(struct store_device *to, const struct store_device *from);
 
 const char *store_state_name(enum store_state state);           /* "online" ... */
 const char *store_op_type_name(enum store_op_type type);        /* "create-volume", "add-node", ... */

@@ -34,15 +34,15 @@ struct exec_brick {
 
 struct exec_step {
     enum exec_step_kind kind;
-    const char *host;     /* manage address; borrowed until the callback */
-    struct id node;       /* for logs and status */
+    const char *host; /* manage address; borrowed until the callback */
+    struct id node;   /* for logs and status */
     struct id op_id;
-    uint64_t term;        /* of the leader: the node refuses an older one (E_FENCED) */
-    uint32_t timeout_ms;  /* whole step; 0: the executor's default for this kind */
-    const char *peer;     /* PEER_*: storage name */
-    const struct store_device *device;  /* DEVICE_* */
-    const struct store_volume *volume;  /* VOLUME_*, BRICK_CREATE (gid) */
-    const struct exec_brick *bricks;    /* BRICK_*: exactly one; VOLUME_*: all, in order */
+    uint64_t term;                     /* of the leader: the node refuses an older one (E_FENCED) */
+    uint32_t timeout_ms;               /* whole step; 0: the executor's default for this kind */
+    const char *peer;                  /* PEER_*: storage name */
+    const struct store_device *device; /* DEVICE_* */
+    const struct store_volume *volume; /* VOLUME_*, BRICK_CREATE (gid) */
+    const struct exec_brick *bricks;   /* BRICK_*: exactly one; VOLUME_*: all, in order */
     size_t n_bricks;
     uint32_t snapshot_limit; /* PEER_PROBE: > 0 sets snap-max-hard-limit */
 };
@@ -54,10 +54,10 @@ struct exec_device_info { /* of DEVICE_SETUP */
 };
 
 struct exec_result {
-    int code;             /* E_OK; E_CONNECT, E_AUTH, E_TIMEOUT (outcome unknown: look again), E_FENCED, E_REMOTE, E_BUSY
-                             (gluster: another transaction), E_CANCELLED */
-    char message[2048];   /* failure: the text of the node, fit for clients and logs */
-    bool permanent;       /* E_REMOTE: repeating is pointless (e.g. the device holds other data) */
+    int code;           /* E_OK; E_CONNECT, E_AUTH, E_TIMEOUT (outcome unknown: look again), E_FENCED, E_REMOTE, E_BUSY
+                           (gluster: another transaction), E_CANCELLED */
+    char message[2048]; /* failure: the text of the node, fit for clients and logs */
+    bool permanent;     /* E_REMOTE: repeating is pointless (e.g. the device holds other data) */
     struct exec_device_info device; /* freed by the executor after the callback */
 };
 
@@ -100,20 +100,20 @@ const char *exec_step_name(enum exec_step_kind kind); /* "brick-create", ... */
 /* ---- settings: sections sshexec and mock of the configuration; strings are borrowed for the executor's life ---- */
 
 struct exec_config {
-    const char *keyfile, *user;   /* ssh */
+    const char *keyfile, *user; /* ssh */
     uint16_t port;
-    const char *known_hosts;      /* file; NULL: none */
-    bool trust_first_use;         /* unknown host keys are learnt and written to known_hosts; else refused */
+    const char *known_hosts; /* file; NULL: none */
+    bool trust_first_use;    /* unknown host keys are learnt and written to known_hosts; else refused */
     bool sudo;
     const char *fstab, *mount_options;
     const char *pv_data_alignment, *vg_extent_size, *lv_chunk_size;
-    const char *lvm_wrapper;      /* "" */
+    const char *lvm_wrapper; /* "" */
     bool backup_lvm_metadata;
     uint32_t xfs_sw, xfs_su;
-    uint32_t gluster_timeout_s;   /* 600 */
-    uint32_t connect_timeout_ms;  /* 5000 */
-    uint64_t mock_device_kib;     /* 500 GiB */
-    const char *mock_faults;      /* mock: JSON text of orders, see mock.h; "" none */
+    uint32_t gluster_timeout_s;  /* 600 */
+    uint32_t connect_timeout_ms; /* 5000 */
+    uint64_t mock_device_kib;    /* 500 GiB */
+    const char *mock_faults;     /* mock: JSON text of orders, see mock.h; "" none */
 };
 void exec_config_init(struct exec_config *config); /* Heketi's defaults */
 

@@ -19,12 +19,12 @@ static int fact_cmp(struct fact *a, struct fact *b)
     return strcmp(a->text, b->text);
 }
 
-RB_HEAD(fact_tree, fact);
-RB_PROTOTYPE(fact_tree, fact, link, fact_cmp)
-RB_GENERATE(fact_tree, fact, link, fact_cmp)
+RB_HEAD(mock_fact_tree, fact);
+RB_PROTOTYPE(mock_fact_tree, fact, link, fact_cmp)
+RB_GENERATE(mock_fact_tree, fact, link, fact_cmp)
 
 struct mock_world {
-    struct fact_tree facts, fences;
+    struct mock_fact_tree facts, fences;
     uint64_t device_kib;
 };
 
@@ -38,12 +38,12 @@ struct mock_world *mock_world_new(uint64_t device_kib)
     return world;
 }
 
-static void clear(struct fact_tree *tree)
+static void clear(struct mock_fact_tree *tree)
 {
     struct fact *fact;
 
-    while ((fact = RB_MIN(fact_tree, tree)) != NULL) {
-        RB_REMOVE(fact_tree, tree, fact);
+    while ((fact = RB_MIN(mock_fact_tree, tree)) != NULL) {
+        RB_REMOVE(mock_fact_tree, tree, fact);
         free(fact->text);
         free(fact);
     }
@@ -58,15 +58,15 @@ void mock_world_free(struct mock_world *world)
     }
 }
 
-static struct fact *find(const struct fact_tree *tree, const char *text)
+static struct fact *find(const struct mock_fact_tree *tree, const char *text)
 {
     struct fact key = {.text = (char *)(uintptr_t)text};
 
-    return RB_FIND(fact_tree, (struct fact_tree *)(uintptr_t)tree, &key);
+    return RB_FIND(mock_fact_tree, (struct mock_fact_tree *)(uintptr_t)tree, &key);
 }
 
 /* Takes text. */
-static struct fact *add(struct fact_tree *tree, char *text)
+static struct fact *add(struct mock_fact_tree *tree, char *text)
 {
     struct fact *fact = find(tree, text);
 
@@ -76,17 +76,17 @@ static struct fact *add(struct fact_tree *tree, char *text)
     }
     fact = mem_calloc(1, sizeof(*fact));
     fact->text = text;
-    RB_INSERT(fact_tree, tree, fact);
+    RB_INSERT(mock_fact_tree, tree, fact);
     return fact;
 }
 
 /* Takes text. */
-static void drop(struct fact_tree *tree, char *text)
+static void drop(struct mock_fact_tree *tree, char *text)
 {
     struct fact *fact = find(tree, text);
 
     if (fact != NULL) {
-        RB_REMOVE(fact_tree, tree, fact);
+        RB_REMOVE(mock_fact_tree, tree, fact);
         free(fact->text);
         free(fact);
     }
@@ -166,8 +166,7 @@ size_t mock_world_count(const struct mock_world *world, const char *prefix)
     struct fact *fact;
     size_t n = 0;
 
-    RB_FOREACH(fact, fact_tree, (struct fact_tree *)(uintptr_t)&world->facts)
-    {
+    RB_FOREACH (fact, mock_fact_tree, (struct mock_fact_tree *)(uintptr_t)&world->facts) {
         n += strncmp(fact->text, prefix, strlen(prefix)) == 0;
     }
     return n;
@@ -182,8 +181,7 @@ void mock_world_visit(const struct mock_world *world, void (*visit)(void *user, 
 {
     struct fact *fact;
 
-    RB_FOREACH(fact, fact_tree, (struct fact_tree *)(uintptr_t)&world->facts)
-    {
+    RB_FOREACH (fact, mock_fact_tree, (struct mock_fact_tree *)(uintptr_t)&world->facts) {
         visit(user, fact->text);
     }
 }

@@ -19,7 +19,7 @@ typedef void (*op_propose_cb)(void *user, int status, const struct store_result 
 struct op_driver_env {
     void *user;
     const struct store *(*store)(void *user);
-    bool (*serving)(void *user);  /* asked before each step is started */
+    bool (*serving)(void *user); /* asked before each step is started */
     uint64_t (*term)(void *user);
     int64_t (*now_ms)(void *user); /* wall clock, goes into commands */
     void (*random)(void *user, void *data, size_t len);
@@ -49,11 +49,11 @@ void op_driver_check_glusterd(struct op_driver *driver, const char *host, struct
 /* For GET /cluster/status and GET /operations: what runs now. Calls visit for each running or waiting step. */
 struct op_step_view {
     struct id op_id;
-    const char *step;      /* "brick-create" */
+    const char *step; /* "brick-create" */
     const char *host;
-    const char *state;     /* "running", "waiting", "retrying" */
+    const char *state; /* "running", "waiting", "retrying" */
     uint32_t attempts;
-    uint64_t since_ms;     /* in this state */
+    uint64_t since_ms;      /* in this state */
     const char *last_error; /* "" when none */
 };
 void op_driver_visit(const struct op_driver *driver, void (*visit)(void *user, const struct op_step_view *view),
@@ -61,8 +61,8 @@ void op_driver_visit(const struct op_driver *driver, void (*visit)(void *user, c
 struct op_node_view {
     struct id node;
     bool down;
-    uint64_t fence_term;     /* raised by this leader; 0 not yet */
-    uint64_t last_ok_ms;     /* ago; UINT64_MAX never */
+    uint64_t fence_term; /* raised by this leader; 0 not yet */
+    uint64_t last_ok_ms; /* ago; UINT64_MAX never */
     const char *last_error;
 };
 void op_driver_visit_nodes(const struct op_driver *driver, void (*visit)(void *user, const struct op_node_view *view),
