@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/server_priv.h"
+#include "api/forward_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
@@ -17,50 +17,12 @@
 #define IDLE_MAX_S 5L          /* below the other side's, so that it is hardly ever the one who closes */
 #define WHOLE_MAX 65536        /* answers up to this size are sent in one piece */
 #define BUFFER_MAX (256 << 10) /* of a streamed answer; more makes the leader wait */
-#define HEADERS_MAX 64
 #define RETRY_DELAY_MS 20
-
-struct header {
-    char *name, *value;
-};
-
-struct api_forward {
-    struct api_forwarder *forwarder;
-    struct api_request *request; /* NULL: it ended, the rest is only tidied up */
-    struct api_leader leader;
-    CURL *easy;
-    struct curl_slist *sent;
-    TAILQ_ENTRY(api_forward) link;
-    struct header headers[HEADERS_MAX]; /* of the answer */
-    size_t n_headers;
-    int64_t length; /* Content-Length of the answer, -1 when there is none */
-    bool heard;     /* a byte of the answer arrived */
-    bool not_executed, in_doubt;
-    bool started; /* our answer has begun: streaming */
-    bool sending, paused, finished, failed;
-    struct buf body, inflight;
-};
-
-struct api_forwarder {
-    struct api_server *server;
-    CURLM *multi;
-    uv_timer_t timer;
-    unsigned handles; /* open with the loop */
-    bool inside;      /* within a call of libcurl: handles must not be removed */
-    TAILQ_HEAD(, api_forward) forwards;
-    void (*closed_cb)(void *user);
-    void *closed_user;
-};
-
-struct watch { /* one socket of libcurl */
-    uv_poll_t poll;
-    struct api_forwarder *forwarder;
-    curl_socket_t fd;
-};
+#define LOG_EVERY_MS 1000
 
 /* ---- a forward's life ---- */
 
-static void forward_free(struct api_forward *forward)
+void api_forward_free(struct api_forward *forward)
 {
     if (forward->request != NULL) {
         forward->request->forward = NULL;
@@ -85,7 +47,7 @@ void api_forward_cancel(struct api_request *request)
     forward->request = NULL;
     request->forward = NULL;
     if (!forward->forwarder->inside) {
-        forward_free(forward);
+        api_forward_free(forward);
     } /* else libcurl hears of it from the callback that is running, or at the next byte */
 }
 
@@ -128,11 +90,11 @@ static void keep_header(struct api_forward *forward, char *name, char *value)
     } else if (strcasecmp(name, "content-length") == 0) {
         forward->length = strtoll(value, NULL, 10);
     }
-    if (is_hop_header(name) || forward->n_headers == HEADERS_MAX) {
+    if (is_hop_header(name) || forward->n_headers == API_FORWARD_HEADERS_MAX) {
         free(name);
         free(value);
     } else {
-        forward->headers[forward->n_headers++] = (struct header){name, value};
+        forward->headers[forward->n_headers++] = (struct api_forward_header){name, value};
     }
 }
 
@@ -179,7 +141,7 @@ static void begin(struct api_forward *forward)
     curl_easy_getinfo(forward->easy, CURLINFO_RESPONSE_CODE, &status);
     api_answer_begin(request, (int)status);
     for (size_t i = 0; i < forward->n_headers; i++) {
-        const struct header *header = &forward->headers[i];
+        const struct api_forward_header *header = &forward->headers[i];
 
         api_answer_header(request, header->name, strlen(header->name), header->value, strlen(header->value));
     }
@@ -212,7 +174,7 @@ static void pump(struct api_forward *forward)
     request->forward = NULL;
     forward->request = NULL;
     if (!forward->forwarder->inside) {
-        forward_free(forward);
+        api_forward_free(forward);
     }
     h2o_send(request->req, &part, part.len > 0 ? 1 : 0, state);
 }
@@ -281,7 +243,7 @@ static void answer_whole(struct api_forward *forward)
     h2o_iovec_t body = h2o_strdup(&request->req->pool, buf_str(&forward->body), forward->body.len);
 
     begin(forward);
-    forward_free(forward);
+    api_forward_free(forward);
     api_answer_sending(request);
     h2o_send_inline(request->req, body.base, body.len);
 }
@@ -303,13 +265,17 @@ static void forward_failed(struct api_forward *forward, CURLcode code)
     struct api_request *request = forward->request;
     bool not_sent = was_not_sent(forward->easy, code);
     bool heard = forward->heard;
+    uint64_t now_ms = uv_now(request->server->loop);
     CLEANUP(free_ptr)
-    char *reason = mem_printf("the leader at %s port %u: %s; it may still be carried out", forward->leader.host,
-                              forward->leader.port, curl_easy_strerror(code));
+    char *what = mem_printf("the leader at %s port %u: %s", forward->leader.host, forward->leader.port,
+                            *forward->reason != '\0' ? forward->reason : curl_easy_strerror(code));
+    CLEANUP(free_ptr) char *reason = mem_printf("%s; it may still be carried out", what);
 
-    LOG(LOG_INFO, "api", "forward failed", LF_STR("leader", forward->leader.host), LF_STR("reason", reason),
-        LF_STR("sent", not_sent ? "no" : "yes"));
-    forward_free(forward);
+    if (now_ms >= forward->forwarder->log_after_ms) { /* attempts are many while a leader is away */
+        forward->forwarder->log_after_ms = now_ms + LOG_EVERY_MS;
+        LOG(LOG_INFO, "api", "cannot forward", LF_STR("reason", what), LF_STR("sent", not_sent ? "no" : "yes"));
+    }
+    api_forward_free(forward);
     if (heard && !api_request_repeatable(request)) {
         api_answer_unavailable(request, 502, reason);
         return;
@@ -320,12 +286,12 @@ static void forward_failed(struct api_forward *forward, CURLcode code)
     }
 }
 
-static void forward_done(struct api_forward *forward, CURLcode code)
+void api_forward_done(struct api_forward *forward, CURLcode code)
 {
     struct api_request *request = forward->request;
 
     if (request == NULL) {
-        forward_free(forward);
+        api_forward_free(forward);
     } else if (forward->started) {
         forward->finished = true;
         forward->failed = code != CURLE_OK;
@@ -335,7 +301,7 @@ static void forward_done(struct api_forward *forward, CURLcode code)
     } else if (forward->not_executed || forward->in_doubt) {
         bool untouched = forward->not_executed;
 
-        forward_free(forward);
+        api_forward_free(forward);
         api_request_unconfirmed(request, untouched,
                                 "leadership was lost before the request was confirmed; it may "
                                 "still be carried out");
@@ -345,155 +311,6 @@ static void forward_done(struct api_forward *forward, CURLcode code)
     } else {
         answer_whole(forward);
     }
-}
-
-/* ---- libcurl on the loop ---- */
-
-static void collect(struct api_forwarder *forwarder)
-{
-    CURLMsg *message;
-    int left;
-
-    while ((message = curl_multi_info_read(forwarder->multi, &left)) != NULL) {
-        if (message->msg == CURLMSG_DONE) {
-            struct api_forward *forward = NULL;
-            CURLcode code = message->data.result;
-
-            CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&forward) == CURLE_OK);
-            forward_done(forward, code);
-        }
-    }
-}
-
-static void act(struct api_forwarder *forwarder, curl_socket_t fd, int events)
-{
-    int running;
-
-    forwarder->inside = true;
-    curl_multi_socket_action(forwarder->multi, fd, events, &running);
-    forwarder->inside = false;
-    collect(forwarder);
-}
-
-static void timer_fired(uv_timer_t *timer)
-{
-    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int timer_cb(CURLM *multi, long timeout_ms, void *user)
-{
-    struct api_forwarder *forwarder = user;
-
-    (void)multi;
-    if (uv_is_closing((uv_handle_t *)&forwarder->timer)) {
-        return 0;
-    }
-    if (timeout_ms < 0) {
-        uv_timer_stop(&forwarder->timer);
-    } else {
-        uv_timer_start(&forwarder->timer, timer_fired, (uint64_t)timeout_ms, 0);
-    }
-    return 0;
-}
-
-static void poll_fired(uv_poll_t *poll, int status, int events)
-{
-    struct watch *watch = poll->data;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
-
-    flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
-    flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
-    act(watch->forwarder, watch->fd, flags);
-}
-
-static void handle_closed(struct api_forwarder *forwarder)
-{
-    if (--forwarder->handles == 0) {
-        void (*closed_cb)(void *user) = forwarder->closed_cb;
-        void *closed_user = forwarder->closed_user;
-
-        free(forwarder);
-        closed_cb(closed_user);
-    }
-}
-
-static void watch_closed(uv_handle_t *handle)
-{
-    struct watch *watch = handle->data;
-    struct api_forwarder *forwarder = watch->forwarder;
-
-    free(watch);
-    handle_closed(forwarder);
-}
-
-static void timer_closed(uv_handle_t *handle)
-{
-    handle_closed(handle->data);
-}
-
-static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
-{
-    struct api_forwarder *forwarder = user;
-    struct watch *watch = socket_user;
-    int events = 0;
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (watch != NULL) {
-            uv_poll_stop(&watch->poll);
-            uv_close((uv_handle_t *)&watch->poll, watch_closed);
-            curl_multi_assign(forwarder->multi, fd, NULL);
-        }
-        return 0;
-    }
-    if (watch == NULL) {
-        watch = mem_calloc(1, sizeof(*watch));
-        watch->forwarder = forwarder;
-        watch->fd = fd;
-        CHECK(uv_poll_init_socket(forwarder->server->loop, &watch->poll, fd) == 0);
-        watch->poll.data = watch;
-        forwarder->handles++;
-        curl_multi_assign(forwarder->multi, fd, watch);
-    }
-    events |= what != CURL_POLL_OUT ? UV_READABLE : 0;
-    events |= what != CURL_POLL_IN ? UV_WRITABLE : 0;
-    CHECK(uv_poll_start(&watch->poll, events, poll_fired) == 0);
-    return 0;
-}
-
-struct api_forwarder *api_forwarder_new(struct api_server *server)
-{
-    struct api_forwarder *forwarder = mem_calloc(1, sizeof(*forwarder));
-
-    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-    forwarder->server = server;
-    TAILQ_INIT(&forwarder->forwards);
-    forwarder->multi = curl_multi_init();
-    CHECK(forwarder->multi != NULL);
-    curl_multi_setopt(forwarder->multi, CURLMOPT_SOCKETFUNCTION, socket_cb);
-    curl_multi_setopt(forwarder->multi, CURLMOPT_SOCKETDATA, forwarder);
-    curl_multi_setopt(forwarder->multi, CURLMOPT_TIMERFUNCTION, timer_cb);
-    curl_multi_setopt(forwarder->multi, CURLMOPT_TIMERDATA, forwarder);
-    curl_multi_setopt(forwarder->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-    curl_multi_setopt(forwarder->multi, CURLMOPT_MAXCONNECTS, 64L);
-    CHECK(uv_timer_init(server->loop, &forwarder->timer) == 0);
-    forwarder->timer.data = forwarder;
-    forwarder->handles = 1;
-    return forwarder;
-}
-
-void api_forwarder_close(struct api_forwarder *forwarder, void (*closed_cb)(void *user), void *user)
-{
-    struct api_forward *forward;
-
-    CHECK(!forwarder->inside);
-    forwarder->closed_cb = closed_cb;
-    forwarder->closed_user = user;
-    while ((forward = TAILQ_FIRST(&forwarder->forwards)) != NULL) {
-        forward_free(forward);
-    }
-    curl_multi_cleanup(forwarder->multi);
-    uv_close((uv_handle_t *)&forwarder->timer, timer_closed);
 }
 
 /* ---- the request ---- */
@@ -573,6 +390,7 @@ void api_forward_start(struct api_request *request, const struct api_leader *lea
     set_target(forward, request);
     set_body(forward, request->req);
     set_headers(forward, request);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, forward->reason);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)forward);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");

@@ -135,7 +135,7 @@ static int check_node(struct record *record, struct store_request *request, stru
         return api_invalid_end(&list, text);
     }
     request->zone = (uint32_t)record->zone;
-    request->cluster = parse_id(record->cluster);
+    request->cluster = parse_id(or_empty(record->cluster));
     store_strs_copy(&request->manage, &record->manage);
     store_strs_copy(&request->storage, &record->storage);
     store_tags_copy(&request->tags, &record->tags);
@@ -156,7 +156,7 @@ static int check_device(struct record *record, struct store_request *request, st
     if (list.len > 0) {
         return api_invalid_end(&list, text);
     }
-    request->node = parse_id(record->node);
+    request->node = parse_id(or_empty(record->node));
     set_text(&request->device_name, take_text(&record->name));
     store_tags_copy(&request->tags, &record->tags);
     request->destroy_data = record->destroy_data;

@@ -350,21 +350,25 @@ static void member_blockinfo(struct buf *buf, const struct store_volume *volume)
     buf_append_char(buf, '}');
 }
 
+struct brick_ref {
+    const struct store_brick *brick;
+};
+
 static int compare_bricks(const void *a, const void *b)
 {
-    const struct store_brick *const *x = a;
-    const struct store_brick *const *y = b;
+    const struct brick_ref *x = a;
+    const struct brick_ref *y = b;
 
-    return id_cmp(&(*x)->id, &(*y)->id);
+    return id_cmp(&x->brick->id, &y->brick->id);
 }
 
 /* The volume's bricks by id (the record has them in replica-set order). */
-static const struct store_brick **bricks_by_id(const struct store_volume *volume)
+static struct brick_ref *bricks_by_id(const struct store_volume *volume)
 {
-    const struct store_brick **bricks = mem_calloc(volume->n_bricks + 1, sizeof(struct store_brick *));
+    struct brick_ref *bricks = mem_calloc(volume->n_bricks + 1, sizeof(*bricks));
 
     for (size_t i = 0; i < volume->n_bricks; i++) {
-        bricks[i] = &volume->bricks[i];
+        bricks[i].brick = &volume->bricks[i];
     }
     qsort(bricks, volume->n_bricks, sizeof(*bricks), compare_bricks);
     return bricks;
@@ -372,7 +376,7 @@ static const struct store_brick **bricks_by_id(const struct store_volume *volume
 
 void api_out_volume(struct buf *buf, const struct store *store, const struct store_volume *volume)
 {
-    const struct store_brick **bricks = bricks_by_id(volume);
+    struct brick_ref *bricks = bricks_by_id(volume);
 
     buf_append_char(buf, '{');
     member_u64(buf, "size", volume->size_gib);
@@ -401,7 +405,7 @@ void api_out_volume(struct buf *buf, const struct store *store, const struct sto
     buf_append_char(buf, '[');
     for (size_t i = 0; i < volume->n_bricks; i++) {
         list_comma(buf);
-        out_brick(buf, store, bricks[i]);
+        out_brick(buf, store, bricks[i].brick);
     }
     buf_append_str(buf, "]}");
     free(bricks);

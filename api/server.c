@@ -145,7 +145,7 @@ static void start_h2o(struct api_server *server)
 {
     h2o_hostconf_t *host;
     h2o_pathconf_t *path;
-    h2o_handler_t *handler;
+    struct api_handler *handler;
 
     h2o_config_init(&server->h2o);
     server->h2o.server_name = h2o_iovec_init("", 0);
@@ -155,9 +155,9 @@ static void start_h2o(struct api_server *server)
     server->h2o.http2.callbacks.request_shutdown = NULL;
     host = h2o_config_register_host(&server->h2o, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     path = h2o_config_register_path(host, "/", 0);
-    handler = h2o_create_handler(path, sizeof(*handler) + sizeof(struct api_server *));
-    handler->on_req = api_request_arrived;
-    memcpy(handler + 1, &server, sizeof(struct api_server *));
+    handler = (struct api_handler *)h2o_create_handler(path, sizeof(*handler));
+    handler->h2o.on_req = api_request_arrived;
+    handler->server = server;
     h2o_context_init(&server->context, server->loop, &server->h2o);
     server->accept.ctx = &server->context;
     server->accept.hosts = server->h2o.hosts;
@@ -208,9 +208,13 @@ static const char *copy_text(const char *text)
     return text != NULL ? mem_strdup(text) : NULL;
 }
 
+/* The copies are ours, though the structure is made for texts of others. */
 static void free_text(const char *text)
 {
-    free((void *)(uintptr_t)text);
+    void *ptr;
+
+    memcpy(&ptr, &text, sizeof(ptr));
+    free(ptr);
 }
 
 static void copy_config(struct api_config *to, const struct api_config *from)
@@ -333,8 +337,7 @@ static void cut_connections(struct api_server *server, bool idle_only, int how)
 {
     struct api_conn *conn;
 
-    TAILQ_FOREACH(conn, &server->conns, link)
-    {
+    for (conn = TAILQ_FIRST(&server->conns); conn != NULL; conn = TAILQ_NEXT(conn, link)) {
         int fd = h2o_socket_get_fd(conn->sock);
 
         if (fd >= 0 && (!idle_only || conn->requests == 0)) {

@@ -50,6 +50,11 @@ struct api_conn {
     TAILQ_ENTRY(api_conn) link;
 };
 
+struct api_handler { /* the one handler, for every path */
+    h2o_handler_t h2o;
+    struct api_server *server;
+};
+
 struct api_request {
     uint32_t magic;
     struct api_server *server;
@@ -83,9 +88,9 @@ struct api_server {
     uv_timer_t tick; /* runs while there are requests */
     uint16_t port;
     size_t n_conns;
-    TAILQ_HEAD(, api_conn) conns;
-    TAILQ_HEAD(, api_request) requests;
-    TAILQ_HEAD(, api_submit) submits;
+    TAILQ_HEAD(api_conn_list, api_conn) conns;
+    TAILQ_HEAD(api_request_list, api_request) requests;
+    TAILQ_HEAD(api_submit_list, api_submit) submits;
     size_t n_counted; /* submits out that count as operations in flight */
     struct api_forwarder *forwarder;
     bool closing;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/json_in.h"
+#include "store/base/check.h"
 #include "store/base/mem.h"
 
 #define TAGS_MAX 32
@@ -17,24 +18,14 @@
 
 void api_invalid(struct buf *list, const char *field, const char *fmt, ...)
 {
-    char text[512];
+    CLEANUP(free_ptr) char *text = NULL;
     va_list args;
-    int len;
 
     buf_printf(list, "%s%s: ", list->len > 0 ? "; " : "", field);
     va_start(args, fmt);
-    len = vsnprintf(text, sizeof(text), fmt, args);
+    CHECK(vasprintf(&text, fmt, args) >= 0);
     va_end(args);
-    if (len < (int)sizeof(text)) {
-        buf_append_str(list, text);
-    } else {
-        CLEANUP(free_ptr) char *longer = mem_alloc((size_t)len + 1);
-
-        va_start(args, fmt);
-        (void)vsnprintf(longer, (size_t)len + 1, fmt, args);
-        va_end(args);
-        buf_append_str(list, longer);
-    }
+    buf_append_str(list, text);
 }
 
 int api_invalid_end(const struct buf *list, struct buf *text)

@@ -1,0 +1,50 @@
+/* Between forward.c (a request and its answer) and forward_loop.c (libcurl on the loop). */
+#ifndef HECATE_API_FORWARD_PRIV_H
+#define HECATE_API_FORWARD_PRIV_H
+
+#include <curl/curl.h>
+
+#include "api/server_priv.h"
+
+#define API_FORWARD_HEADERS_MAX 64
+
+struct api_forward_header {
+    char *name, *value;
+};
+
+struct api_forward {
+    struct api_forwarder *forwarder;
+    struct api_request *request; /* NULL: it ended, the rest is only tidied up */
+    struct api_leader leader;
+    CURL *easy;
+    struct curl_slist *sent;
+    TAILQ_ENTRY(api_forward) link;
+    struct api_forward_header headers[API_FORWARD_HEADERS_MAX]; /* of the answer */
+    size_t n_headers;
+    int64_t length; /* Content-Length of the answer, -1 when there is none */
+    bool heard;     /* a byte of the answer arrived */
+    bool not_executed, in_doubt;
+    bool started; /* our answer has begun: streaming */
+    bool sending, paused, finished, failed;
+    struct buf body, inflight;
+    char reason[CURL_ERROR_SIZE]; /* libcurl's own words */
+};
+
+struct api_forwarder {
+    struct api_server *server;
+    CURLM *multi;
+    uv_timer_t timer;
+    unsigned handles; /* open with the loop */
+    uint64_t log_after_ms;
+    bool inside; /* within a call of libcurl: handles must not be removed */
+    TAILQ_HEAD(api_forward_list, api_forward) forwards;
+    void (*closed_cb)(void *user);
+    void *closed_user;
+};
+
+/* Ends a forward and lets its request go. Not from within libcurl (forwarder->inside). */
+void api_forward_free(struct api_forward *forward);
+/* libcurl has finished it. */
+void api_forward_done(struct api_forward *forward, CURLcode code);
+
+#endif
