@@ -315,7 +315,7 @@ uint64_t core_poll(struct core *core)
     }
     core_form_poll(core, now);
     if (!core->raft_started) {
-        return core->hello_us;
+        return core->hello_us > now ? core->hello_us : now + 1000;
     }
     core_deliver_votes(core);
     early = early_deadline(core);

@@ -245,8 +245,8 @@ static void arm(struct cons *c, uint64_t next_us)
         uv_timer_stop(&c->timer);
         return;
     }
-    delay_ms = next_us > now_us ? (next_us - now_us + 999) / 1000 : 0;
-    uv_update_time(c->loop); /* outside of other libraries' callbacks: the delay counts from now */
+    /* Never 0: a timer that is due at once would run again within the same pass, and nothing else ever. */
+    delay_ms = next_us > now_us ? (next_us - now_us + 999) / 1000 : 1;
     CHECK(uv_timer_start(&c->timer, timer_cb, delay_ms, 0) == 0);
 }
 

@@ -244,7 +244,7 @@ class Faults(ClusterTest):
 
     def test_garbage_on_the_ports(self):
         self.load_topology()
-        before = self.digests()
+        before = eventually("all members at one index", self.digests)
         for number in (1, 2, 3):
             host = self.hosts.address(f"m{number}")
             for port in (8080, 8090):
@@ -253,7 +253,7 @@ class Faults(ClusterTest):
                           "try:\n s.sendall(os.urandom(4096)+b'\\r\\n\\r\\n')\n s.recv(100)\nexcept OSError:\n pass\n")
                 subprocess.run(["ip", "netns", "exec", self.hosts.namespace("c1"), sys.executable, "-c", script],
                                check=True)
-        self.assertEqual(self.digests(), before)
+        self.assertEqual(eventually("all members at one index", self.digests), before)
         self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
 
 
