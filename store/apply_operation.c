@@ -27,6 +27,8 @@ static struct op_rule op_rule(enum store_op_type type)
         return (struct op_rule){check_device_add, commit_device_add};
     case STORE_OP_DEVICE_DELETE:
         return (struct op_rule){check_device_delete, commit_device_delete};
+    case STORE_OP_CLEAN_BRICKS:
+        break;
     }
     check_failed(__FILE__, __LINE__, "unknown operation type %d", (int)type); /* decoding refuses it */
 }
@@ -44,6 +46,7 @@ static struct id target_of(const struct store_cmd *cmd)
     case STORE_OP_DELETE_VOLUME:
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_DELETE:
+    case STORE_OP_CLEAN_BRICKS:
         break;
     }
     return cmd->target;
@@ -124,7 +127,8 @@ static struct op_entry *need_op(const struct store *store, const struct store_cm
 
 static bool is_delete(enum store_op_type type)
 {
-    return type == STORE_OP_DELETE_VOLUME || type == STORE_OP_NODE_DELETE || type == STORE_OP_DEVICE_DELETE;
+    return type == STORE_OP_DELETE_VOLUME || type == STORE_OP_NODE_DELETE || type == STORE_OP_DEVICE_DELETE ||
+           type == STORE_OP_CLEAN_BRICKS;
 }
 
 enum store_code check_op_undo(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
@@ -194,7 +198,7 @@ enum store_code check_op_end(const struct store *store, const struct store_cmd *
         (cmd->device.total_kib > DEVICE_KIB_MAX || cmd->device.extent_kib > DEVICE_KIB_MAX)) {
         return refuse(result, STORE_BAD_REQUEST, "A device of %llu KiB", (unsigned long long)cmd->device.total_kib);
     }
-    return STORE_OK;
+    return check_cleanup(store, cmd, op, result);
 }
 
 static void end_node(struct store *store, struct node_entry *node, bool gone)
@@ -251,9 +255,9 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     struct store_job job = {.id = cmd->op_id, .failed = cmd->failed, .type = op->rec.type, .ended_ms = cmd->time_ms};
     /* What was being added goes when it failed, what was being deleted goes when it did not. */
     bool gone = is_delete(op->rec.type) != cmd->failed;
+    struct cleanup cleanup = cleanup_prepare(cmd, op, gone ? find_volume(store, op->rec.target) : NULL);
     CLEANUP(free_ptr) char *error = NULL;
 
-    (void)index;
     if (cmd->failed) {
         error = mem_strdup(cmd->text[0] != '\0'        ? cmd->text
                            : op->rec.reason[0] != '\0' ? op->rec.reason
@@ -275,8 +279,11 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     case STORE_OP_DEVICE_DELETE: /* no resource: a device add answers 204 */
         end_device(store, find_device(store, op->rec.target), cmd, gone, op->rec.type == STORE_OP_DEVICE_ADD);
         break;
+    case STORE_OP_CLEAN_BRICKS:
+        break;
     }
     job.resource_id = job.resource != STORE_RES_NONE ? op->rec.target : ID_NONE;
     remove_op(store, op); /* with it the space of abandoned bricks */
     commit_job(store, &job);
+    cleanup_begin(store, index, cmd, &cleanup);
 }

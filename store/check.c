@@ -317,6 +317,8 @@ static struct id pending_of(const struct store *store, const struct store_operat
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
         return device != NULL ? device->rec.pending : ID_NONE;
+    case STORE_OP_CLEAN_BRICKS: /* holds nothing but its bricks */
+        return op->n_abandoned > 0 ? op->id : ID_NONE;
     }
     return ID_NONE;
 }
@@ -338,7 +340,8 @@ static int check_operations(const struct store *store, const struct record_set *
         if (find_job(store, op->rec.id) != NULL || op->rec.begin_index == 0 || op->rec.begin_index > store->applied) {
             return BROKEN("operation", op->rec.id, "ended already, or of no known index");
         }
-        if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME) {
+        if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME &&
+            op->rec.type != STORE_OP_CLEAN_BRICKS) {
             return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create");
         }
         n++;

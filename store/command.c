@@ -66,6 +66,8 @@ static bool known_op_type(enum store_op_type type)
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
         return true;
+    case STORE_OP_CLEAN_BRICKS: /* begun by an OP_END */
+        break;
     }
     return false;
 }

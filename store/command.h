@@ -53,6 +53,9 @@ struct store_cmd {
     size_t n_parked;
     struct id fingerprint;           /* of the client's request (OP_BEGIN, CLUSTER_CREATE, REPEAT): equal parameters */
     struct id base;                  /* TAGS: fingerprint of the tags it was computed from; ID_NONE: replaces any */
+    /* OP_END of a volume's create or delete: bricks that the end does not keep may still be on nodes that do not answer;
+     * an operation of this id (STORE_OP_CLEAN_BRICKS) takes them over. ID_NONE: none is left. */
+    struct id follow_id;
 };
 
 enum store_code { /* the result of a command or plan: 0 is success, everything else a refusal by the rules */

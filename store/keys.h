@@ -135,6 +135,7 @@ enum key_cmd {
     KEY_CMD_PARKED = 16,
     KEY_CMD_FINGERPRINT = 17,
     KEY_CMD_BASE = 18,
+    KEY_CMD_FOLLOW = 19,
 };
 
 enum key_request { /* only hashed (fingerprints), yet just as unchangeable */

@@ -133,7 +133,7 @@ static const struct schema schema_parked = SCHEMA(struct store_parked, "parked",
 
 static const struct field operation_fields[] = {
     SCALAR(struct store_operation, id, KEY_OP_ID, F_ID),
-    ENUM(struct store_operation, type, KEY_OP_TYPE, STORE_OP_DEVICE_DELETE),
+    ENUM(struct store_operation, type, KEY_OP_TYPE, STORE_OP_CLEAN_BRICKS),
     ENUM(struct store_operation, phase, KEY_OP_PHASE, STORE_OP_UNDO),
     SCALAR(struct store_operation, target, KEY_OP_TARGET, F_ID),
     SCALAR(struct store_operation, created_ms, KEY_OP_CREATED, F_I64),
@@ -152,7 +152,7 @@ static const struct field job_fields[] = {
     STR(struct store_job, error, KEY_JOB_ERROR),
     ENUM(struct store_job, resource, KEY_JOB_RESOURCE, STORE_RES_VOLUME),
     SCALAR(struct store_job, resource_id, KEY_JOB_RESOURCE_ID, F_ID),
-    ENUM(struct store_job, type, KEY_JOB_TYPE, STORE_OP_DEVICE_DELETE),
+    ENUM(struct store_job, type, KEY_JOB_TYPE, STORE_OP_CLEAN_BRICKS),
     SCALAR(struct store_job, ended_ms, KEY_JOB_ENDED, F_I64),
 };
 const struct schema schema_job = SCHEMA(struct store_job, "job", job_fields);
@@ -186,6 +186,7 @@ static const struct field cmd_fields[] = {
     LIST(struct store_cmd, parked, n_parked, KEY_CMD_PARKED, ITEMS_MAX, &schema_parked),
     SCALAR(struct store_cmd, fingerprint, KEY_CMD_FINGERPRINT, F_ID),
     SCALAR(struct store_cmd, base, KEY_CMD_BASE, F_ID),
+    SCALAR(struct store_cmd, follow_id, KEY_CMD_FOLLOW, F_ID),
 };
 const struct schema schema_cmd = SCHEMA(struct store_cmd, "command", cmd_fields);
 

@@ -265,6 +265,20 @@ RULE(volume_delete);
 /* Bricks of a create or replan: shape, devices, nodes, space. STORE_OK, STORE_BAD_REQUEST or STORE_STALE_PLAN. */
 enum store_code check_bricks(const struct store *store, const struct store_volume *volume, struct id cluster,
                              struct store_result *result);
+/* What an OP_END leaves to a clean-up operation (apply_cleanup.c): copied before the volume and the operation go, begun
+ * after that, which frees it. */
+struct cleanup {
+    struct id target;
+    struct store_brick *bricks;
+    size_t n;
+};
+enum store_code check_cleanup(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
+                              struct store_result *result);
+/* volume: goes with this end; NULL: stays. */
+struct cleanup cleanup_prepare(const struct store_cmd *cmd, const struct op_entry *op,
+                               const struct volume_entry *volume);
+void cleanup_begin(struct store *store, uint64_t index, const struct store_cmd *cmd, struct cleanup *cleanup);
+
 /* Bricks in one set of a volume of this durability. */
 uint32_t volume_set_width(const struct store_volume *volume);
 /* The volume an equal earlier request with the same explicit name made, or NULL. */

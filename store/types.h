@@ -101,6 +101,9 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
     STORE_OP_NODE_DELETE = 102,
     STORE_OP_DEVICE_ADD = 103,
     STORE_OP_DEVICE_DELETE = 104,
+    /* Begun by the OP_END of a volume's create or delete, never by OP_BEGIN: destroys the bricks that were left on nodes
+     * (`abandoned`; they keep their space charged). Its target is that volume's id; the volume may be gone. */
+    STORE_OP_CLEAN_BRICKS = 105,
 };
 
 enum store_op_phase {
