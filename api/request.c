@@ -48,10 +48,6 @@ static void request_fini(void *ptr)
     free(request->key);
     request->magic = 0;
     request->conn->requests--;
-    if (server->closing) {
-        (void)shutdown(h2o_socket_get_fd(request->conn->sock),
-                       SHUT_RD); /* if it was kept alive: what arrived is still answered, then it ends */
-    }
 }
 
 /* ---- start ---- */

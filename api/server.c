@@ -19,6 +19,7 @@
 #define TICK_MS 20
 #define BACKLOG 511
 #define CLOSE_MAX_MS 5000
+#define IDLE_GRACE_MS 500 /* longer than Heketi's clients wait between two polls */
 #define READ_TIMEOUT_MS 15000
 #define SEND_TIMEOUT_MS 30000
 
@@ -333,6 +334,7 @@ static void forwarder_closed(void *user)
     uv_timer_start(&server->tick, dispose, 0, 0);
 }
 
+/* SHUT_RD: what has arrived is still read and answered; then h2o sees the end. */
 static void cut_connections(struct api_server *server, bool idle_only, int how)
 {
     struct api_conn *conn;
@@ -355,6 +357,8 @@ static void close_step(struct api_server *server)
     if (server->n_conns > 0) {
         if (uv_now(server->loop) >= server->close_by_ms) {
             cut_connections(server, false, SHUT_RDWR);
+        } else if (uv_now(server->loop) >= server->cut_idle_ms) {
+            cut_connections(server, true, SHUT_RD);
         }
         return;
     }
@@ -373,9 +377,10 @@ void api_server_close(struct api_server *server, void (*closed_cb)(void *user), 
     server->closed_cb = closed_cb;
     server->closed_user = user;
     server->close_by_ms = uv_now(server->loop) + CLOSE_MAX_MS;
+    /* A connection that is closed under a client's next request looks like a failure to it. So idle ones stay a little:
+     * whoever uses his is told in the answer that it was the last one. */
+    server->cut_idle_ms = uv_now(server->loop) + IDLE_GRACE_MS;
     uv_close((uv_handle_t *)&server->listener, handle_closed);
     h2o_context_request_shutdown(&server->context);
-    /* What an idle client sent in this moment is still read and answered; then it sees the end. */
-    cut_connections(server, true, SHUT_RD);
     api_server_tick_start(server);
 }

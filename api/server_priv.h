@@ -94,8 +94,8 @@ struct api_server {
     size_t n_counted; /* submits out that count as operations in flight */
     struct api_forwarder *forwarder;
     bool closing;
-    uint64_t close_by_ms;
-    unsigned handles; /* of our own still open */
+    uint64_t close_by_ms, cut_idle_ms; /* while closing: the end of patience with all, with idle connections */
+    unsigned handles;                  /* of our own still open */
     void (*closed_cb)(void *user);
     void *closed_user;
 };

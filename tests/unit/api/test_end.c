@@ -131,6 +131,33 @@ static void closes_gracefully(void **state)
     assert_int_equal(store_counts(f->store).clusters, 8);
 }
 
+/* A client between two requests does not lose the next one: it is answered and told that it was the last. */
+static void idle_client_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct answer answer;
+    int fds[2];
+
+    for (int i = 0; i < 2; i++) {
+        fds[i] = start_request(f, 0, "GET /hello HTTP/1.1\r\n\r\n");
+        answer = client_read(f, fds[i], false);
+        assert_string_equal(answer_header(&answer, "Connection"), "keep-alive");
+        answer_fini(&answer);
+    }
+    fixture_close_begin(f, 0);
+    for (int i = 0; i < 10; i++) {
+        fixture_run_once(f);
+    }
+    client_send(f, fds[0], "GET /clusters HTTP/1.1\r\n\r\n", 26);
+    answer = client_read(f, fds[0], false);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer_header(&answer, "Connection"), "close");
+    answer_fini(&answer);
+    fixture_close_end(f, 0); /* also with the one that stays idle */
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* A request that can be given to nobody any more does not hold up the end. */
 static void closes_without_a_leader(void **state)
 {
@@ -158,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(over_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(closes_gracefully, setup, teardown),
+        cmocka_unit_test_setup_teardown(idle_client_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(closes_without_a_leader, setup, teardown),
     };
 
