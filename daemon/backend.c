@@ -31,9 +31,10 @@ static void finish(struct submit *submit, const struct api_submit_result *result
     free(submit);
 }
 
-static void finish_unavailable(struct submit *submit, const char *text)
+/* untouched: nothing was changed, so the request may be tried elsewhere. */
+static void finish_unavailable(struct submit *submit, bool untouched, const char *text)
 {
-    finish(submit, &(struct api_submit_result){.kind = API_UNAVAILABLE, .text = text});
+    finish(submit, &(struct api_submit_result){.kind = API_UNAVAILABLE, .untouched = untouched, .text = text});
 }
 
 static void finish_refused(struct submit *submit, enum store_code code, const char *text)
@@ -77,9 +78,10 @@ static void proposed(void *user, int status, const struct store_result *result)
     if (status == E_BUSY) {
         finish_refused(submit, STORE_TOO_BUSY, "Server busy. Retry operation later.");
     } else if (status == E_NOT_LEADER) {
-        finish_unavailable(submit, "this member is no longer the leader; nothing was changed");
+        finish_unavailable(submit, true, "this member is no longer the leader; nothing was changed");
     } else if (status != 0) {
-        finish_unavailable(submit, "leadership was lost before the request was confirmed; it may still be carried out");
+        finish_unavailable(submit, false,
+                           "leadership was lost before the request was confirmed; it may still be carried out");
     } else if (result->code == STORE_STALE_PLAN) {
         plan_and_propose(submit);
     } else if (result->code == STORE_OK || result->code == STORE_REPEATED) {
@@ -98,7 +100,7 @@ static void plan_and_propose(struct submit *submit)
     enum store_code code;
 
     if (!member_serving(member)) {
-        finish_unavailable(submit, "this member is no longer the leader; nothing was changed");
+        finish_unavailable(submit, true, "this member is no longer the leader; nothing was changed");
         return;
     }
     if (submit->attempts++ >= PLAN_ATTEMPTS) {
@@ -174,7 +176,7 @@ static void check_glusterd(struct submit *submit)
     const struct store_node *node;
 
     if (!member_serving(member)) {
-        finish_unavailable(submit, "this member is no longer the leader; nothing was changed");
+        finish_unavailable(submit, true, "this member is no longer the leader; nothing was changed");
         return;
     }
     if (hostname_taken(submit)) {

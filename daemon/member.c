@@ -256,11 +256,15 @@ static void cons_failed(void *user, const char *message)
     member_failed(user, message);
 }
 
+static void expire_jobs(uv_timer_t *timer);
+
+/* One command forgets a limited number of jobs: it goes on until there is nothing left to forget. */
 static void expired(void *user, int status, const struct store_result *result)
 {
-    (void)user;
-    (void)status; /* tried again at the next tick */
     (void)result;
+    if (status == 0) { /* otherwise tried again at the next tick */
+        expire_jobs(&((struct member *)user)->expire_timer);
+    }
 }
 
 static void expire_jobs(uv_timer_t *timer)

@@ -1,0 +1,290 @@
+/* The ssh executor: steps as scripts over sessions that are kept and used again.
+ *
+ * A session runs one command at a time, so that libssh2's trouble with several channels of a session does not arise;
+ * commands side by side on a host take sessions of their own, at most SESSIONS_MAX. Idle ones are kept for a while.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/executor/ssh_priv.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/mem.h"
+
+#define GLUSTER_EXTRA_MS 120000
+#define DEVICE_TIMEOUT_MS 300000
+#define BRICK_TIMEOUT_MS 600000
+#define CHECK_TIMEOUT_MS 15000
+#define FENCE_TIMEOUT_MS 130000
+
+static uint32_t timeout_of(const struct ssh *ssh, const struct exec_step *step)
+{
+    if (step->timeout_ms != 0) {
+        return step->timeout_ms;
+    }
+    switch (step->kind) {
+    case EXEC_GLUSTERD_CHECK:
+        return CHECK_TIMEOUT_MS;
+    case EXEC_FENCE:
+        return FENCE_TIMEOUT_MS;
+    case EXEC_DEVICE_SETUP:
+    case EXEC_DEVICE_TEARDOWN:
+        return DEVICE_TIMEOUT_MS;
+    case EXEC_BRICK_CREATE:
+    case EXEC_BRICK_DESTROY:
+        return BRICK_TIMEOUT_MS;
+    default:
+        return ssh->config.gluster_timeout_s * 1000 + GLUSTER_EXTRA_MS;
+    }
+}
+
+/* ---- hosts ---- */
+
+static struct ssh_host *find_host(struct ssh *ssh, const char *name)
+{
+    struct ssh_host *host;
+
+    for (host = ssh->hosts; host != NULL; host = host->next) {
+        if (strcmp(host->name, name) == 0) {
+            return host;
+        }
+    }
+    host = mem_calloc(1, sizeof(*host));
+    host->ssh = ssh;
+    host->name = mem_strdup(name);
+    host->next = ssh->hosts;
+    ssh->hosts = host;
+    return host;
+}
+
+static void call_free(struct exec_call *call)
+{
+    struct ssh *ssh = call->ssh;
+
+    if (call->previous != NULL) {
+        call->previous->next = call->next;
+    } else {
+        ssh->calls = call->next;
+    }
+    if (call->next != NULL) {
+        call->next->previous = call->previous;
+    }
+    buf_fini(&call->command);
+    buf_fini(&call->fence_command);
+    free(call);
+    ssh_maybe_closed(ssh);
+}
+
+void ssh_call_finish(struct exec_call *call, struct exec_result *result)
+{
+    call->cb(call->user, result);
+    store_strs_fini(&result->device.paths);
+    call_free(call);
+}
+
+void ssh_call_fail(struct exec_call *call, int code, const char *text)
+{
+    struct exec_result result = {.code = code};
+
+    (void)snprintf(result.message, sizeof(result.message), "%s", text);
+    ssh_call_finish(call, &result);
+}
+
+/* ---- queueing ---- */
+
+/* Gives waiting calls to idle sessions; opens sessions while there may be more. */
+void ssh_host_dispatch(struct ssh_host *host)
+{
+    while (host->waiting != NULL && !host->ssh->closing) {
+        struct ssh_session *session = host->sessions;
+        struct exec_call *call = host->waiting;
+        size_t count = 0;
+
+        for (struct ssh_session *at = host->sessions; at != NULL; at = at->next) {
+            count++;
+        }
+        while (session != NULL && session->state != SSH_IDLE) {
+            session = session->next;
+        }
+        if (session == NULL && count >= SSH_SESSIONS_MAX) {
+            return; /* taken up when one becomes idle */
+        }
+        if (session == NULL) {
+            session = ssh_session_new(host);
+        }
+        host->waiting = call->next_waiting;
+        call->queued = false;
+        ssh_session_run(session, call);
+    }
+}
+
+static void enqueue(struct ssh_host *host, struct exec_call *call)
+{
+    struct exec_call **at = &host->waiting;
+
+    while (*at != NULL) {
+        at = &(*at)->next_waiting;
+    }
+    call->next_waiting = NULL;
+    call->queued = true;
+    *at = call;
+}
+
+static void dispatch_cb(uv_idle_t *idle)
+{
+    struct ssh *ssh = idle->data;
+    struct exec_call *call, *next;
+
+    uv_idle_stop(idle);
+    for (call = ssh->calls; call != NULL; call = next) {
+        next = call->next;
+        if (call->refused_code != 0) {
+            ssh_call_fail(call, call->refused_code, call->refused.message);
+        }
+    }
+    for (struct ssh_host *host = ssh->hosts; host != NULL; host = host->next) {
+        ssh_host_dispatch(host);
+    }
+}
+
+static struct exec_call *run(struct executor *executor, const struct exec_step *step, exec_done_cb cb, void *user)
+{
+    struct ssh *ssh = (struct ssh *)executor;
+    struct exec_call *call = mem_calloc(1, sizeof(*call));
+    struct exec_step fence = {.kind = EXEC_FENCE, .term = step->term};
+
+    CHECK(!ssh->closing);
+    call->ssh = ssh;
+    call->step = *step;
+    call->cb = cb;
+    call->user = user;
+    call->host = find_host(ssh, step->host);
+    call->timeout_ms = timeout_of(ssh, step);
+    call->next = ssh->calls;
+    if (ssh->calls != NULL) {
+        ssh->calls->previous = call;
+    }
+    ssh->calls = call;
+    call->refused_code = script_check(&ssh->config, step, &call->refused);
+    if (call->refused_code == 0) {
+        ssh_wrap(ssh, step, &call->command);
+        ssh_wrap(ssh, &fence, &call->fence_command);
+        enqueue(call->host, call);
+    }
+    CHECK(uv_idle_start(&ssh->idle, dispatch_cb) == 0);
+    return call;
+}
+
+/* The command line: sh, as root, with the script as one word. */
+void ssh_wrap(const struct ssh *ssh, const struct exec_step *step, struct buf *buf)
+{
+    CLEANUP(buf_fini) struct buf script = BUF_INIT;
+
+    script_build(&ssh->config, step, &script);
+    buf_append_str(buf, ssh->config.sudo ? "sudo /bin/sh -c " : "/bin/sh -c ");
+    script_quote(buf, buf_str(&script));
+}
+
+static void cancel(struct executor *executor, struct exec_call *call)
+{
+    (void)executor;
+    call->cancelled = true;
+    if (call->session != NULL) {
+        ssh_session_abort(call->session, E_CANCELLED, "cancelled");
+    } else if (call->queued) {
+        struct exec_call **at = &call->host->waiting;
+
+        while (*at != call) {
+            at = &(*at)->next_waiting;
+        }
+        *at = call->next_waiting;
+        call->queued = false;
+        call->refused_code = err_set(&call->refused, E_CANCELLED, "cancelled");
+        if (!call->ssh->closing) {
+            CHECK(uv_idle_start(&call->ssh->idle, dispatch_cb) == 0);
+        }
+    }
+}
+
+/* ---- end ---- */
+
+void ssh_maybe_closed(struct ssh *ssh)
+{
+    struct ssh_host *host;
+    void (*closed_cb)(void *user) = ssh->closed_cb;
+    void *user = ssh->closed_user;
+
+    if (!ssh->closing || ssh->calls != NULL || ssh->idle_open) {
+        return;
+    }
+    for (host = ssh->hosts; host != NULL; host = host->next) {
+        if (host->sessions != NULL) {
+            return;
+        }
+    }
+    while ((host = ssh->hosts) != NULL) {
+        ssh->hosts = host->next;
+        free(host->name);
+        free(host);
+    }
+    ssh_key_free(ssh->key);
+    free(ssh->known_hosts);
+    free(ssh);
+    closed_cb(user);
+}
+
+static void idle_closed(uv_handle_t *handle)
+{
+    struct ssh *ssh = handle->data;
+
+    ssh->idle_open = false;
+    ssh_maybe_closed(ssh);
+}
+
+static void close_executor(struct executor *executor, void (*closed_cb)(void *user), void *user)
+{
+    struct ssh *ssh = (struct ssh *)executor;
+    struct exec_call *call, *next;
+
+    ssh->closing = true;
+    ssh->closed_cb = closed_cb;
+    ssh->closed_user = user;
+    for (call = ssh->calls; call != NULL; call = next) {
+        next = call->next;
+        if (call->session == NULL) {
+            ssh_call_fail(call, E_CANCELLED, "cancelled");
+        }
+    }
+    for (struct ssh_host *host = ssh->hosts; host != NULL; host = host->next) {
+        struct ssh_session *session, *after;
+
+        host->waiting = NULL;
+        for (session = host->sessions; session != NULL; session = after) {
+            after = session->next;
+            ssh_session_abort(session, E_CANCELLED, "cancelled");
+        }
+    }
+    uv_idle_stop(&ssh->idle);
+    uv_close((uv_handle_t *)&ssh->idle, idle_closed);
+}
+
+static const struct exec_ops ssh_ops = {.run = run, .cancel = cancel, .close = close_executor};
+
+struct executor *exec_ssh_new(uv_loop_t *loop, const struct exec_config *config, struct err *reterr)
+{
+    struct ssh *ssh = mem_calloc(1, sizeof(*ssh));
+
+    ssh->executor.ops = &ssh_ops;
+    ssh->loop = loop;
+    ssh->config = *config;
+    ssh->known_hosts = mem_strdup(config->known_hosts != NULL ? config->known_hosts : "");
+    if (ssh_key_load(config->keyfile, &ssh->key, reterr) != 0) {
+        free(ssh->known_hosts);
+        free(ssh);
+        return NULL;
+    }
+    CHECK(uv_idle_init(loop, &ssh->idle) == 0);
+    ssh->idle.data = ssh;
+    ssh->idle_open = true;
+    return &ssh->executor;
+}

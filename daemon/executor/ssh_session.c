@@ -1,0 +1,454 @@
+/* One SSH connection: a chain of states, each of which goes on when libssh2 no longer has to wait for the socket.
+ *
+ *   RESOLVE -> CONNECT -> HANDSHAKE -> AUTH -> IDLE <-> OPEN -> EXEC -> READ -> CLOSE -> FREE (-> IDLE)
+ *
+ * Any failure ends the session: its call is answered, the handles are closed, the memory goes with the last of them.
+ */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/executor/ssh_priv.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/mem.h"
+
+static void pump(struct ssh_session *session);
+
+/* ---- the end of a session ---- */
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct ssh_session *session = handle->data;
+    struct ssh_host *host = session->host;
+    struct ssh_session **at = &host->sessions;
+
+    if (--session->handles > 0) {
+        return;
+    }
+    while (*at != session) {
+        at = &(*at)->next;
+    }
+    *at = session->next;
+    if (session->ssh2 != NULL) {
+        /* On a silent peer freeing would wait for ever: with the socket shut it cannot. */
+        if (session->fd >= 0) {
+            (void)shutdown(session->fd, SHUT_RDWR);
+        }
+        (void)libssh2_session_free(session->ssh2);
+    }
+    if (session->fd >= 0) {
+        (void)close(session->fd); /* a socket */
+    }
+    buf_fini(&session->out);
+    buf_fini(&session->error);
+    free(session);
+    ssh_host_dispatch(host);
+    ssh_maybe_closed(host->ssh);
+}
+
+void ssh_session_abort(struct ssh_session *session, int code, const char *text)
+{
+    struct exec_call *call = session->call;
+
+    if (session->state == SSH_CLOSING) {
+        return;
+    }
+    session->state = SSH_CLOSING;
+    session->call = NULL;
+    uv_close((uv_handle_t *)&session->timer, handle_closed);
+    if (session->poll_open) {
+        (void)uv_poll_stop(&session->poll);
+        uv_close((uv_handle_t *)&session->poll, handle_closed);
+    }
+    if (session->tcp_open) {
+        uv_close((uv_handle_t *)&session->tcp, handle_closed);
+    }
+    if (session->resolving) {
+        (void)uv_cancel((uv_req_t *)&session->resolve); /* its callback comes in any case */
+    }
+    if (call != NULL) {
+        call->session = NULL;
+        ssh_call_fail(call, code, text);
+    }
+}
+
+static void fail(struct ssh_session *session, int code, const char *what)
+{
+    char *detail = NULL;
+    char text[1024];
+
+    if (session->ssh2 != NULL) {
+        (void)libssh2_session_last_error(session->ssh2, &detail, NULL, 0);
+    }
+    (void)snprintf(text, sizeof(text), "host %s: %s%s%s", session->host->name, what,
+                   detail != NULL && *detail ? ": " : "", detail != NULL ? detail : "");
+    ssh_session_abort(session, code, text);
+}
+
+static void deadline(uv_timer_t *timer)
+{
+    struct ssh_session *session = timer->data;
+
+    if (session->state == SSH_IDLE) {
+        ssh_session_abort(session, E_CANCELLED, "idle");
+    } else if (session->state < SSH_IDLE) {
+        fail(session, E_CONNECT, "no connection in time");
+    } else {
+        fail(session, E_TIMEOUT, "the step did not end in time; what it did is looked at again");
+    }
+}
+
+static void set_deadline(struct ssh_session *session, uint64_t ms)
+{
+    CHECK(uv_timer_start(&session->timer, deadline, ms, 0) == 0);
+}
+
+/* ---- waiting for the socket ---- */
+
+static void poll_cb(uv_poll_t *poll, int status, int events)
+{
+    struct ssh_session *session = poll->data;
+
+    (void)events;
+    if (status < 0) {
+        fail(session, session->state < SSH_IDLE ? E_CONNECT : E_TIMEOUT, uv_strerror(status));
+        return;
+    }
+    if (session->state == SSH_IDLE) { /* nothing is expected: the host closed, or says something that ends in closing */
+        char byte;
+
+        if (recv(session->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+            ssh_session_abort(session, E_CANCELLED, "closed by the host");
+            return;
+        }
+    }
+    pump(session);
+}
+
+static void want(struct ssh_session *session)
+{
+    int events = UV_READABLE;
+
+    if ((libssh2_session_block_directions(session->ssh2) & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0) {
+        events |= UV_WRITABLE;
+    }
+    CHECK(uv_poll_start(&session->poll, events, poll_cb) == 0);
+}
+
+/* ---- the states; each returns true when the next one may be tried at once ---- */
+
+static bool do_handshake(struct ssh_session *session)
+{
+    int rc = libssh2_session_handshake(session->ssh2, session->fd);
+    char text[512];
+
+    if (rc == LIBSSH2_ERROR_EAGAIN) {
+        return false;
+    }
+    if (rc != 0) {
+        fail(session, E_CONNECT, "SSH handshake failed");
+        return false;
+    }
+    if (ssh_hostkey_check(session, text, sizeof(text)) != 0) {
+        ssh_session_abort(session, E_AUTH, text);
+        return false;
+    }
+    session->state = SSH_AUTH;
+    return true;
+}
+
+static bool do_auth(struct ssh_session *session)
+{
+    const struct ssh *ssh = session->host->ssh;
+    int more;
+    int rc = ssh_key_authenticate(ssh->key, session->ssh2, ssh->config.user, session->attempt, &more);
+
+    if (rc == LIBSSH2_ERROR_EAGAIN) {
+        return false;
+    }
+    if (rc != 0 && more != 0) {
+        session->attempt++;
+        return true;
+    }
+    if (rc != 0) {
+        fail(session, E_AUTH, "the user's key is not accepted");
+        return false;
+    }
+    session->state = SSH_IDLE;
+    set_deadline(session, session->call != NULL ? session->call->timeout_ms : SSH_IDLE_MS);
+    return session->call != NULL;
+}
+
+static bool do_open(struct ssh_session *session)
+{
+    session->channel = libssh2_channel_open_session(session->ssh2);
+    if (session->channel == NULL) {
+        if (libssh2_session_last_errno(session->ssh2) != LIBSSH2_ERROR_EAGAIN) {
+            fail(session, E_CONNECT, "cannot open a channel");
+        }
+        return false;
+    }
+    session->state = SSH_EXEC;
+    return true;
+}
+
+static bool do_exec(struct ssh_session *session)
+{
+    const struct buf *command = session->raising ? &session->call->fence_command : &session->call->command;
+    int rc = libssh2_channel_exec(session->channel, buf_str(command));
+
+    if (rc == LIBSSH2_ERROR_EAGAIN) {
+        return false;
+    }
+    if (rc != 0) {
+        fail(session, E_TIMEOUT, "cannot start the command");
+        return false;
+    }
+    session->state = SSH_READ;
+    return true;
+}
+
+/* false: the stream has nothing at present, or the session has failed. */
+static bool read_stream(struct ssh_session *session, int stream, struct buf *buf)
+{
+    for (;;) {
+        char data[16384];
+        ssize_t n = libssh2_channel_read_ex(session->channel, stream, data, sizeof(data));
+
+        if (n == LIBSSH2_ERROR_EAGAIN || n == 0) {
+            return true;
+        }
+        if (n < 0) {
+            fail(session, E_TIMEOUT, "the connection was lost while the step ran; what it did is looked at again");
+            return false;
+        }
+        if (buf->len < SSH_OUTPUT_MAX) {
+            buf_append(buf, data, (size_t)n);
+        }
+    }
+}
+
+static bool do_read(struct ssh_session *session)
+{
+    if (!read_stream(session, 0, &session->out) || !read_stream(session, SSH_EXTENDED_DATA_STDERR, &session->error)) {
+        return false;
+    }
+    if (libssh2_channel_eof(session->channel) == 0) {
+        return false;
+    }
+    session->state = SSH_CLOSE;
+    return true;
+}
+
+static bool do_close(struct ssh_session *session)
+{
+    int rc = libssh2_channel_close(session->channel);
+
+    if (rc == 0) {
+        rc = libssh2_channel_wait_closed(session->channel);
+    }
+    if (rc == LIBSSH2_ERROR_EAGAIN) {
+        return false;
+    }
+    session->state = SSH_FREE;
+    return true;
+}
+
+static void finish_call(struct ssh_session *session, int status)
+{
+    struct exec_call *call = session->call;
+    struct exec_result result;
+
+    script_parse(&call->step, status, buf_str(&session->out), buf_str(&session->error), &result);
+    session->call = NULL;
+    call->session = NULL;
+    set_deadline(session, SSH_IDLE_MS);
+    ssh_call_finish(call, &result);
+}
+
+static bool do_free(struct ssh_session *session)
+{
+    int status = libssh2_channel_get_exit_status(session->channel);
+    char *name = NULL;
+
+    if (libssh2_channel_get_exit_signal(session->channel, &name, NULL, NULL, NULL, NULL, NULL) == 0 && name != NULL) {
+        libssh2_free(session->ssh2, name);
+        status = 137;
+    }
+    if (libssh2_channel_free(session->channel) == LIBSSH2_ERROR_EAGAIN) {
+        return false;
+    }
+    session->channel = NULL;
+    session->state = SSH_IDLE;
+    if (status == SCRIPT_RAISE && !session->raising) { /* the first step of a term on this host */
+        session->raising = true;
+        return true;
+    }
+    if (session->raising && status == SCRIPT_OK) { /* now the step itself */
+        session->raising = false;
+        return true;
+    }
+    session->raising = false;
+    finish_call(session, status);
+    if (session->state == SSH_IDLE) {
+        ssh_host_dispatch(session->host);
+    }
+    return false;
+}
+
+static bool do_idle(struct ssh_session *session)
+{
+    if (session->call == NULL) {
+        return false;
+    }
+    buf_clear(&session->out);
+    buf_clear(&session->error);
+    session->state = SSH_OPEN;
+    return true;
+}
+
+static bool step(struct ssh_session *session)
+{
+    switch (session->state) {
+    case SSH_HANDSHAKE:
+        return do_handshake(session);
+    case SSH_AUTH:
+        return do_auth(session);
+    case SSH_IDLE:
+        return do_idle(session);
+    case SSH_OPEN:
+        return do_open(session);
+    case SSH_EXEC:
+        return do_exec(session);
+    case SSH_READ:
+        return do_read(session);
+    case SSH_CLOSE:
+        return do_close(session);
+    case SSH_FREE:
+        return do_free(session);
+    case SSH_RESOLVE:
+    case SSH_CONNECT:
+    case SSH_CLOSING:
+        break;
+    }
+    return false;
+}
+
+static void pump(struct ssh_session *session)
+{
+    while (step(session)) {
+    }
+    if (session->state != SSH_CLOSING && session->state >= SSH_HANDSHAKE) {
+        want(session);
+    }
+}
+
+/* ---- connecting ---- */
+
+static void tcp_moved(uv_handle_t *handle)
+{
+    struct ssh_session *session = handle->data;
+
+    session->tcp_open = false;
+    handle_closed(handle);
+}
+
+/* The library wants the descriptor to itself: ours is a copy, and libuv's handle goes. */
+static void connected(uv_connect_t *request, int status)
+{
+    struct ssh_session *session = request->data;
+    int one = 1;
+    int timeout_ms = 30000;
+    uv_os_fd_t fd;
+
+    if (session->state == SSH_CLOSING) {
+        return;
+    }
+    if (status != 0) {
+        fail(session, E_CONNECT, uv_strerror(status));
+        return;
+    }
+    CHECK(uv_fileno((uv_handle_t *)&session->tcp, &fd) == 0);
+    session->fd = dup(fd);
+    CHECK(session->fd >= 0);
+    (void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    (void)setsockopt(session->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    (void)setsockopt(session->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+    uv_close((uv_handle_t *)&session->tcp, tcp_moved);
+    session->tcp_open = false;
+    CHECK(uv_poll_init(session->host->ssh->loop, &session->poll, session->fd) == 0);
+    session->poll.data = session;
+    session->poll_open = true;
+    session->handles++;
+    session->ssh2 = libssh2_session_init();
+    CHECK(session->ssh2 != NULL);
+    libssh2_session_set_blocking(session->ssh2, 0);
+    ssh_hostkey_prefer(session);
+    session->state = SSH_HANDSHAKE;
+    pump(session);
+}
+
+static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
+{
+    struct ssh_session *session = request->data;
+
+    session->resolving = false;
+    if (session->state == SSH_CLOSING) {
+        uv_freeaddrinfo(result);
+        handle_closed((uv_handle_t *)&session->timer); /* the count that stood for the request */
+        return;
+    }
+    session->handles--;
+    if (status != 0 || result == NULL) {
+        uv_freeaddrinfo(result);
+        fail(session, E_CONNECT, status != 0 ? uv_strerror(status) : "no address");
+        return;
+    }
+    CHECK(uv_tcp_init(session->host->ssh->loop, &session->tcp) == 0);
+    session->tcp.data = session;
+    session->tcp_open = true;
+    session->handles++;
+    session->connect.data = session;
+    session->state = SSH_CONNECT;
+    status = uv_tcp_connect(&session->connect, &session->tcp, result->ai_addr, connected);
+    uv_freeaddrinfo(result);
+    if (status != 0) {
+        fail(session, E_CONNECT, uv_strerror(status));
+    }
+}
+
+struct ssh_session *ssh_session_new(struct ssh_host *host)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct ssh_session *session = mem_calloc(1, sizeof(*session));
+    char port[8];
+
+    session->host = host;
+    session->fd = -1;
+    session->next = host->sessions;
+    host->sessions = session;
+    CHECK(uv_timer_init(host->ssh->loop, &session->timer) == 0);
+    session->timer.data = session;
+    session->handles = 2; /* the timer, and the request until its callback */
+    set_deadline(session, host->ssh->config.connect_timeout_ms);
+    (void)snprintf(port, sizeof(port), "%u", host->ssh->config.port);
+    session->resolve.data = session;
+    session->resolving = true;
+    CHECK(uv_getaddrinfo(host->ssh->loop, &session->resolve, resolved, host->name, port, &hints) == 0);
+    return session;
+}
+
+void ssh_session_run(struct ssh_session *session, struct exec_call *call)
+{
+    CHECK(session->call == NULL);
+    session->call = call;
+    call->session = session;
+    if (session->state == SSH_IDLE) {
+        set_deadline(session, call->timeout_ms);
+        pump(session);
+    }
+}
