@@ -1,0 +1,118 @@
+/* hecate node ... */
+#include "cli/http.h"
+#include "store/base/mem.h"
+
+#define MISSING "Node id missing"
+
+static void layout(FILE *out, const json_t *node)
+{
+    out_node(out, node, true);
+}
+
+static int run_info(struct cli *cli)
+{
+    return cli_show(cli, "/nodes/", MISSING, layout);
+}
+
+static void print_nodes(FILE *out, const json_t *cluster)
+{
+    json_t *id;
+    size_t i;
+
+    json_array_foreach(js_list(cluster, "nodes"), i, id)
+    {
+        fprintf(out, "Id:%s\tCluster:%s\n", json_string_value(id), js_str(cluster, "id"));
+    }
+}
+
+static int run_list(struct cli *cli)
+{
+    json_t *list;
+    int rc;
+
+    if (http_get(cli, "/clusters", &list) != 0) {
+        return -1;
+    }
+    rc = cli_each(cli, list, "clusters", "/clusters/", "", print_nodes);
+    json_decref(list);
+    return rc;
+}
+
+static int run_add(struct cli *cli)
+{
+    const char *manage = flag_string(cli, "management-host-name"), *storage = flag_string(cli, "storage-host-name");
+    json_t *body, *node;
+    int rc;
+
+    if (flag_int(cli, "zone") == -1) {
+        return cli_fail(cli, "Missing zone");
+    }
+    if (*manage == '\0') {
+        return cli_fail(cli, "Missing management hostname");
+    }
+    if (*storage == '\0') {
+        return cli_fail(cli, "Missing storage hostname");
+    }
+    if (*flag_string(cli, "cluster") == '\0') {
+        return cli_fail(cli, "Missing cluster id");
+    }
+    body = json_pack("{s:I, s:{s:[s], s:[s]}, s:s}", "zone", (json_int_t)flag_int(cli, "zone"), "hostnames", "manage",
+                     manage, "storage", storage, "cluster", flag_string(cli, "cluster"));
+    rc = http_job(cli, "POST", "/nodes", body, &node);
+    json_decref(body);
+    if (rc != 0) {
+        return -1;
+    }
+    if (flag_json(cli)) {
+        js_print(cli->out, node);
+    } else {
+        fprintf(cli->out, "Node information:\n");
+        out_node(cli->out, node, false);
+    }
+    json_decref(node);
+    return 0;
+}
+
+static int run_delete(struct cli *cli)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+    const char *id = NULL;
+
+    if (cli_need_id(cli, MISSING, &id) != 0) {
+        return -1;
+    }
+    path = mem_printf("/nodes/%s", id);
+    if (http_job(cli, "DELETE", path, NULL, NULL) != 0) {
+        return -1;
+    }
+    fprintf(cli->out, "Node %s deleted\n", id);
+    return 0;
+}
+
+static int run_enable(struct cli *cli)
+{
+    return cli_set_state(cli, "/nodes/", "Node", MISSING, "online");
+}
+
+static int run_disable(struct cli *cli)
+{
+    return cli_set_state(cli, "/nodes/", "Node", MISSING, "offline");
+}
+
+static const struct cli_flag add_flags[] = {
+    {"zone", 0, CLI_INT, false, "-1", "N", "failure zone, from 1; replicas go to different zones"},
+    {"cluster", 0, CLI_STRING, false, NULL, "ID", "cluster that the node joins"},
+    {"management-host-name", 0, CLI_STRING, false, NULL, "HOST", "where commands are sent to"},
+    {"storage-host-name", 0, CLI_STRING, false, NULL, "HOST", "address of its bricks"},
+};
+
+static const struct cli_command commands[] = {
+    {"node", "list", "", "nodes of all clusters", NULL, NULL, 0, run_list},
+    {"node", "info", "ID", "a node and its devices", NULL, NULL, 0, run_info},
+    {"node", "add", "", "add a storage node to a cluster", "All four flags are needed.", add_flags, 4, run_add},
+    {"node", "delete", "ID", "remove a node without devices", NULL, NULL, 0, run_delete},
+    {"node", "enable", "ID", "place bricks on it again", NULL, NULL, 0, run_enable},
+    {"node", "disable", "ID", "place no new bricks on it; those it has stay", NULL, NULL, 0, run_disable},
+};
+
+const struct cli_group cli_node = {"node", "Storage nodes", commands, sizeof(commands) / sizeof(*commands)};

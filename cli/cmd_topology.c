@@ -1,0 +1,365 @@
+/* hecate topology info and load: contract 9.4 and 9.5. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/http.h"
+#include "cli/topology_file.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+/* ---- reading all of it ---- */
+
+/* Appends the objects of a list of ids; those of another cluster (NULL: any) are left out. */
+static int gather(struct cli *cli, const json_t *ids, const char *prefix, const char *cluster, json_t *list)
+{
+    json_t *id;
+    size_t i;
+
+    json_array_foreach(ids, i, id)
+    {
+        json_t *object;
+
+        if (!json_is_string(id)) {
+            return cli_fail(cli, "the server's list holds no ids");
+        }
+        if (http_get_id(cli, prefix, json_string_value(id), &object) != 0) {
+            return -1;
+        }
+        if (cluster == NULL || strcmp(js_str(object, "cluster"), cluster) == 0) {
+            json_array_append(list, object);
+        }
+        json_decref(object);
+    }
+    return 0;
+}
+
+static int read_cluster(struct cli *cli, const char *id, json_t *clusters)
+{
+    json_t *info, *volumes = json_array(), *nodes = json_array();
+    int rc = http_get_id(cli, "/clusters/", id, &info);
+
+    if (rc == 0) {
+        json_array_append_new(clusters, json_pack("{s:O, s:O, s:s, s:b, s:b}", "volumes", volumes, "nodes", nodes, "id",
+                                                  js_str(info, "id"), "block", js_bool(info, "block"), "file",
+                                                  js_bool(info, "file")));
+        if (gather(cli, js_list(info, "volumes"), "/volumes/", js_str(info, "id"), volumes) != 0 ||
+            gather(cli, js_list(info, "nodes"), "/nodes/", NULL, nodes) != 0) {
+            rc = -1;
+        }
+        json_decref(info);
+    }
+    json_decref(volumes);
+    json_decref(nodes);
+    return rc;
+}
+
+static int read_topology(struct cli *cli, json_t **ret_topology)
+{
+    json_t *list, *clusters = json_array(), *id;
+    size_t i;
+    int rc = http_get(cli, "/clusters", &list);
+
+    if (rc == 0) {
+        json_array_foreach(js_list(list, "clusters"), i, id)
+        {
+            if (rc == 0) {
+                rc = read_cluster(cli, json_is_string(id) ? json_string_value(id) : "", clusters);
+            }
+        }
+        json_decref(list);
+    }
+    *ret_topology = json_pack("{s:o}", "clusters", clusters);
+    if (rc != 0) {
+        json_decref(TAKE_PTR(*ret_topology));
+    }
+    return rc;
+}
+
+static int run_info(struct cli *cli)
+{
+    json_t *topology;
+
+    if (read_topology(cli, &topology) != 0) {
+        return -1;
+    }
+    if (flag_json(cli)) {
+        js_print(cli->out, topology);
+    } else {
+        out_topology(cli->out, topology);
+    }
+    json_decref(topology);
+    return 0;
+}
+
+/* ---- loading a file ---- */
+
+struct load {
+    struct cli *cli;
+    const json_t *known; /* the topology before */
+    json_t *created;     /* ids of the clusters made here */
+};
+
+/* The node of this host and its cluster, in what was there before. */
+static const json_t *find_node(const struct load *load, const char *host, const char **ret_cluster)
+{
+    json_t *cluster, *node;
+    size_t i, j;
+
+    json_array_foreach(js_list(load->known, "clusters"), i, cluster)
+    {
+        json_array_foreach(js_list(cluster, "nodes"), j, node)
+        {
+            const json_t *manage = js_list(js_object(node, "hostnames"), "manage");
+            const char *first = json_string_value(json_array_get(manage, 0));
+
+            if (first != NULL && strcmp(first, host) == 0) {
+                *ret_cluster = js_str(cluster, "id");
+                return node;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool has_device(const json_t *node, const char *name)
+{
+    json_t *device;
+    size_t i;
+
+    json_array_foreach(js_list(node, "devices"), i, device)
+    {
+        if (strcmp(js_str(device, "name"), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Shows the error of a part and goes on. */
+static void report(struct cli *cli, const char *text)
+{
+    char *error = cli_take_error(cli);
+
+    fprintf(cli->out, "%s: %s\n", text, error);
+    free(error);
+}
+
+static void load_device(const struct load *load, const json_t *device, const json_t *node, const char *node_id)
+{
+    struct cli *cli = load->cli;
+    const char *name = js_str(device, "name");
+    json_t *body;
+
+    if (node != NULL && has_device(node, name)) {
+        fprintf(cli->out, "\t\tFound device %s\n", name);
+        return;
+    }
+    fprintf(cli->out, "\t\tAdding device %s ... ", name);
+    body = json_pack("{s:s, s:s}", "name", name, "node", node_id);
+    CHECK(body != NULL);
+    if (js_object(device, "tags") != NULL) {
+        json_object_set(body, "tags", js_object(device, "tags"));
+    }
+    if (js_bool(device, "destroydata")) {
+        json_object_set_new(body, "destroydata", json_true());
+    }
+    if (http_job(cli, "POST", "/devices", body, NULL) == 0) {
+        fprintf(cli->out, "OK\n");
+    } else {
+        report(cli, "Unable to add device");
+    }
+    json_decref(body);
+}
+
+/* The new cluster's id; NULL on failure, which ends the command. */
+static char *create_cluster(const struct load *load, const json_t *wanted)
+{
+    struct cli *cli = load->cli;
+    json_t *body = json_pack("{s:b, s:b}", "block", js_bool(wanted, "block"), "file", js_bool(wanted, "file"));
+    struct http_answer answer;
+    json_t *cluster = NULL;
+    char *id = NULL;
+
+    fprintf(cli->out, "Creating cluster ... ");
+    if (http_request(cli, "POST", "/clusters", body, &answer) == 0) {
+        if (answer.status == 201) {
+            cluster = json_loads(buf_str(&answer.body), 0, NULL);
+        }
+        if (cluster == NULL) {
+            (void)http_fail(cli, &answer);
+        } else {
+            id = mem_strdup(js_str(cluster, "id"));
+            json_array_append_new(load->created, json_string(id));
+            fprintf(cli->out, "ID: %s\n%s%s", id,
+                    js_bool(wanted, "file") ? "\tAllowing file volumes on cluster.\n" : "",
+                    js_bool(wanted, "block") ? "\tAllowing block volumes on cluster.\n" : "");
+        }
+        json_decref(cluster);
+        http_answer_fini(&answer);
+    }
+    json_decref(body);
+    return id;
+}
+
+/* The new node's id; NULL after the reason was shown. */
+static char *create_node(const struct load *load, const json_t *wanted, const char *host, const char *cluster)
+{
+    struct cli *cli = load->cli;
+    json_t *body = json_deep_copy(wanted), *node = NULL;
+    char *id = NULL;
+
+    json_object_set_new(body, "cluster", json_string(cluster));
+    fprintf(cli->out, "\tCreating node %s ... ", host);
+    if (http_job(cli, "POST", "/nodes", body, &node) == 0) {
+        id = mem_strdup(js_str(node, "id"));
+        fprintf(cli->out, "ID: %s\n", id);
+        json_decref(node);
+    } else {
+        report(cli, "Unable to create node");
+    }
+    json_decref(body);
+    return id;
+}
+
+/* One entry of "nodes". *current is the id of the cluster that new nodes go to, NULL: none yet. */
+static int load_entry(const struct load *load, const json_t *wanted, const json_t *entry, char **current)
+{
+    struct cli *cli = load->cli;
+    const json_t *manage = js_list(js_object(js_object(entry, "node"), "hostnames"), "manage");
+    const char *host = json_string_value(json_array_get(manage, 0)), *cluster = NULL;
+    const json_t *node;
+    json_t *device, *info;
+    char *id;
+    size_t i;
+
+    host = host != NULL ? host : "";
+    node = find_node(load, host, &cluster);
+    if (node != NULL) {
+        fprintf(cli->out, "\tFound node %s on cluster %s\n", host, cluster);
+        if (http_get_id(cli, "/clusters/", cluster, &info) != 0) {
+            return -1;
+        }
+        json_decref(info);
+        free(*current);
+        *current = mem_strdup(cluster);
+        id = mem_strdup(js_str(node, "id"));
+    } else {
+        if (*current == NULL && (*current = create_cluster(load, wanted)) == NULL) {
+            return -1;
+        }
+        id = create_node(load, js_object(entry, "node"), host, *current);
+    }
+    if (id != NULL) {
+        json_array_foreach(js_list(entry, "devices"), i, device)
+        {
+            load_device(load, device, node, id);
+        }
+    }
+    free(id);
+    return 0;
+}
+
+static int delete_cluster(struct cli *cli, const char *id)
+{
+    CLEANUP(free_ptr) char *path = mem_printf("/clusters/%s", id);
+    struct http_answer answer;
+    int rc = 0;
+
+    if (http_request(cli, "DELETE", path, NULL, &answer) != 0) {
+        return -1;
+    }
+    if (answer.status != 200) {
+        rc = http_fail(cli, &answer);
+    }
+    http_answer_fini(&answer);
+    return rc;
+}
+
+/* Clusters made here that got no node. */
+static int delete_empty(const struct load *load)
+{
+    json_t *id, *info;
+    size_t i;
+
+    json_array_foreach(load->created, i, id)
+    {
+        bool empty;
+
+        if (http_get_id(load->cli, "/clusters/", json_string_value(id), &info) != 0) {
+            return -1;
+        }
+        empty = json_array_size(js_list(info, "nodes")) == 0 && json_array_size(js_list(info, "volumes")) == 0;
+        json_decref(info);
+        if (empty && delete_cluster(load->cli, json_string_value(id)) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int load_clusters(const struct load *load, const json_t *file)
+{
+    json_t *cluster, *entry;
+    size_t i, j;
+
+    json_array_foreach(js_list(file, "clusters"), i, cluster)
+    {
+        char *current = NULL;
+        int rc = 0;
+
+        json_array_foreach(js_list(cluster, "nodes"), j, entry)
+        {
+            if (rc == 0) {
+                rc = load_entry(load, cluster, entry, &current);
+            }
+        }
+        free(current);
+        if (rc != 0) {
+            return -1;
+        }
+    }
+    return delete_empty(load);
+}
+
+static int run_load(struct cli *cli)
+{
+    const char *path = flag_string(cli, "json");
+    struct load load = {.cli = cli};
+    json_t *file, *known = NULL;
+    int rc;
+
+    if (*path == '\0') {
+        return cli_fail(cli, "Missing configuration file");
+    }
+    if (topology_file_read(cli, path, &file) != 0) {
+        return -1;
+    }
+    rc = read_topology(cli, &known);
+    if (rc != 0) {
+        (void)cli_fail_wrap(cli, "Unable to get topology information");
+    } else {
+        load.known = known;
+        load.created = json_array();
+        rc = load_clusters(&load, file);
+        json_decref(load.created);
+    }
+    json_decref(known);
+    json_decref(file);
+    return rc;
+}
+
+static const struct cli_flag load_flags[] = {
+    {"json", 'j', CLI_STRING, false, NULL, "FILE", "the topology (topology.json)"},
+};
+
+static const struct cli_command commands[] = {
+    {"topology", "info", "", "everything: clusters, nodes, devices, volumes, bricks", NULL, NULL, 0, run_info},
+    {"topology", "load", "", "add the clusters, nodes and devices of a file",
+     "What is there already is left as it is; nothing is removed. A node or device that cannot be added is shown, and "
+     "the\n"
+     "rest goes on: look at the output, not at the exit code.",
+     load_flags, 1, run_load},
+};
+
+const struct cli_group cli_topology = {"topology", "All clusters with their nodes and devices", commands,
+                                       sizeof(commands) / sizeof(*commands)};

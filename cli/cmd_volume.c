@@ -1,0 +1,195 @@
+/* hecate volume ... */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/http.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define MISSING "Volume id missing"
+
+static int run_list(struct cli *cli)
+{
+    json_t *list;
+    int rc = 0;
+
+    if (http_get(cli, "/volumes", &list) != 0) {
+        return -1;
+    }
+    if (flag_json(cli)) {
+        js_print(cli->out, list);
+    } else {
+        rc = cli_each(cli, list, "volumes", "/volumes/", "", out_volume_line);
+    }
+    json_decref(list);
+    return rc;
+}
+
+static int run_info(struct cli *cli)
+{
+    return cli_show(cli, "/volumes/", MISSING, out_volume);
+}
+
+static json_t *split(const char *text)
+{
+    json_t *list = json_array();
+
+    while (*text != '\0') {
+        size_t len = strcspn(text, ",");
+
+        json_array_append_new(list, json_stringn(text, len));
+        text += len + (text[len] == ',');
+    }
+    return list;
+}
+
+/* A list that is left out when empty, as the original client does. */
+static void set_list(json_t *body, const char *member, const char *text)
+{
+    if (*text != '\0') {
+        json_object_set_new(body, member, split(text));
+    }
+}
+
+static json_t *make_request(const struct cli *cli)
+{
+    double factor = flag_float(cli, "snapshot-factor");
+    json_t *body = json_pack("{s:I}", "size", (json_int_t)flag_int(cli, "size"));
+
+    CHECK(body != NULL);
+    set_list(body, "clusters", flag_string(cli, "clusters"));
+    json_object_set_new(body, "name", json_string(flag_string(cli, "name")));
+    json_object_set_new(body, "durability",
+                        json_pack("{s:s, s:{s:I}, s:{s:I, s:I}}", "type", flag_string(cli, "durability"), "replicate",
+                                  "replica", (json_int_t)flag_int(cli, "replica"), "disperse", "data",
+                                  (json_int_t)flag_int(cli, "disperse-data"), "redundancy",
+                                  (json_int_t)flag_int(cli, "redundancy")));
+    if (flag_int(cli, "gid") != 0) {
+        json_object_set_new(body, "gid", json_integer(flag_int(cli, "gid")));
+    }
+    set_list(body, "glustervolumeoptions", flag_string(cli, "gluster-volume-options"));
+    if (flag_bool(cli, "block")) {
+        json_object_set_new(body, "block", json_true());
+    }
+    json_object_set_new(body, "snapshot", json_pack("{s:b, s:f}", "enable", factor > 1, "factor", factor));
+    return body;
+}
+
+/* ---- a PersistentVolume of Kubernetes ---- */
+
+static json_t *persistent_volume(const struct cli *cli, const json_t *volume)
+{
+    const char *endpoint = flag_string(cli, "persistent-volume-endpoint");
+    CLEANUP(free_ptr) char *name = mem_printf("glusterfs-%.8s", js_str(volume, "id"));
+    CLEANUP(free_ptr) char *size = mem_printf("%ldGi", (long)js_int(volume, "size"));
+    CLEANUP(free_ptr) char *gid = mem_printf("%ld", (long)js_int(volume, "gid"));
+    json_t *document =
+        json_pack("{s:s, s:s, s:{s:s, s:n, s:{s:s}}, s:{s:{s:s}, s:{s:s, s:s}, s:[s], s:s}, s:{}}", "kind",
+                  "PersistentVolume", "apiVersion", "v1", "metadata", "name", name, "creationTimestamp", "annotations",
+                  "pv.beta.kubernetes.io/gid", gid, "spec", "capacity", "storage", size, "glusterfs", "endpoints",
+                  *endpoint != '\0' ? endpoint : "TYPE ENDPOINT HERE", "path", js_str(volume, "name"), "accessModes",
+                  "ReadWriteMany", "persistentVolumeReclaimPolicy", "Retain", "status");
+
+    CHECK(document != NULL);
+    return document;
+}
+
+static int print_persistent_volume(struct cli *cli, const json_t *volume)
+{
+    const char *path = flag_string(cli, "persistent-volume-file");
+    json_t *document = persistent_volume(cli, volume);
+    char *text = json_dumps(document, JSON_INDENT(2));
+    FILE *file;
+    int rc = 0;
+
+    json_decref(document);
+    CHECK(text != NULL);
+    if (flag_bool(cli, "persistent-volume")) {
+        fprintf(cli->out, "%s\n", text);
+    } else {
+        file = fopen(path, "we");
+        if (file == NULL || fprintf(file, "%s\n", text) < 0) {
+            rc = cli_fail(cli, "Unable to write %s: %s (volume %s was created)", path, strerror(errno),
+                          js_str(volume, "id"));
+        }
+        if (file != NULL && fclose(file) != 0) {
+            rc = cli_fail(cli, "Unable to write %s: %s (volume %s was created)", path, strerror(errno),
+                          js_str(volume, "id"));
+        }
+    }
+    free(text);
+    return rc;
+}
+
+static int run_create(struct cli *cli)
+{
+    json_t *body, *volume;
+    int rc;
+
+    if (flag_int(cli, "size") == 0) {
+        return cli_fail(cli, "Missing volume size");
+    }
+    if (flag_bool(cli, "persistent-volume") && *flag_string(cli, "persistent-volume-endpoint") == '\0') {
+        fprintf(cli->err, "--persistent-volume-endpoint must be provided when using --persistent-volume\n");
+        return cli_fail(cli, "Missing endpoint");
+    }
+    body = make_request(cli);
+    rc = http_job(cli, "POST", "/volumes", body, &volume);
+    json_decref(body);
+    if (rc != 0) {
+        return -1;
+    }
+    if (flag_bool(cli, "persistent-volume") || *flag_string(cli, "persistent-volume-file") != '\0') {
+        rc = print_persistent_volume(cli, volume);
+    } else if (flag_json(cli)) {
+        js_print(cli->out, volume);
+    } else {
+        out_volume(cli->out, volume);
+    }
+    json_decref(volume);
+    return rc;
+}
+
+static int run_delete(struct cli *cli)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+    const char *id = NULL;
+
+    if (cli_need_id(cli, MISSING, &id) != 0) {
+        return -1;
+    }
+    path = mem_printf("/volumes/%s", id);
+    if (http_job(cli, "DELETE", path, NULL, NULL) != 0) {
+        return -1;
+    }
+    fprintf(cli->out, "Volume %s deleted\n", id);
+    return 0;
+}
+
+static const struct cli_flag create_flags[] = {
+    {"size", 0, CLI_INT, false, NULL, "GIB", "size in GiB (needed)"},
+    {"name", 0, CLI_STRING, false, NULL, "NAME", "name; else vol_ID"},
+    {"durability", 0, CLI_STRING, false, "replicate", "TYPE", "none, replicate or disperse"},
+    {"replica", 0, CLI_INT, false, "3", "N", "replicas of a replicated volume"},
+    {"disperse-data", 0, CLI_INT, false, "4", "N", "data bricks of a dispersed volume"},
+    {"redundancy", 0, CLI_INT, false, "2", "N", "redundancy bricks of a dispersed volume"},
+    {"gid", 0, CLI_INT, false, "0", "GID", "group that may write to the volume"},
+    {"snapshot-factor", 0, CLI_FLOAT, false, "1.0", "F", "room for snapshots; above 1 they are possible"},
+    {"clusters", 0, CLI_STRING, true, NULL, "ID,...", "clusters to try, in this order; else all"},
+    {"gluster-volume-options", 0, CLI_STRING, true, NULL, "\"K V,...\"", "options to set on the volume"},
+    {"block", 0, CLI_BOOL, false, NULL, NULL, "make it a host of block volumes"},
+    {"persistent-volume", 0, CLI_BOOL, false, NULL, NULL, "print a PersistentVolume of Kubernetes"},
+    {"persistent-volume-file", 0, CLI_STRING, false, NULL, "FILE", "write the PersistentVolume to a file"},
+    {"persistent-volume-endpoint", 0, CLI_STRING, false, NULL, "NAME", "endpoint that the PersistentVolume names"},
+};
+
+static const struct cli_command commands[] = {
+    {"volume", "list", "", "volumes of all clusters", NULL, NULL, 0, run_list},
+    {"volume", "info", "ID", "a volume", NULL, NULL, 0, run_info},
+    {"volume", "create", "", "make a volume", "Example: hecate volume create --size=100 --replica=3 --name=media",
+     create_flags, sizeof(create_flags) / sizeof(*create_flags), run_create},
+    {"volume", "delete", "ID", "delete a volume and what is on it", NULL, NULL, 0, run_delete},
+};
+
+const struct cli_group cli_volume = {"volume", "Volumes", commands, sizeof(commands) / sizeof(*commands)};

@@ -1,0 +1,35 @@
+/* Requests to the REST API: tokens, several servers, retries, redirects, jobs. */
+#ifndef HECATE_CLI_HTTP_H
+#define HECATE_CLI_HTTP_H
+
+#include "cli/cli.h"
+
+struct http_answer {
+    long status;
+    struct buf body;
+    char *location;        /* NULL: none */
+    bool pending;          /* X-Pending: true */
+    bool json;             /* Content-Type says so */
+    int64_t retry_after_s; /* -1: none */
+};
+
+void http_answer_fini(struct http_answer *answer);
+
+/* One request with the retries that are safe (http.c tells which). path: decoded; it is encoded and signed here. body:
+ * borrowed, NULL for none. Any status is a success of this function. */
+int http_request(struct cli *cli, const char *method, const char *path, const json_t *body,
+                 struct http_answer *ret_answer);
+/* GET that must give 200 and JSON: new reference. */
+int http_get(struct cli *cli, const char *path, json_t **ret_document);
+/* GET of /PREFIX/ID. */
+int http_get_id(struct cli *cli, const char *prefix, const char *id, json_t **ret_document);
+/* A request with a job: waits for its end and follows to the resource (new reference). ret_resource NULL: the job must
+ * end without one. */
+int http_job(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **ret_resource);
+/* Fails with the server's message. */
+int http_fail(struct cli *cli, const struct http_answer *answer);
+/* GET /cluster/status without a token, from the leader if it can be reached (its document says most). */
+int http_status(struct cli *cli, json_t **ret_document);
+void http_free(struct http *http);
+
+#endif
