@@ -1,6 +1,5 @@
 /* hecated: one member of a Hecate cluster. Arguments, configuration, signals; the rest is in member.c. */
 #include <argp.h>
-#include <libssh2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,10 +112,6 @@ static int run(const struct cfg *cfg)
     struct err err = ERR_INIT;
 
     CHECK(uv_loop_init(&daemon.loop) == 0);
-    if (libssh2_init(0) != 0) {
-        fprintf(stderr, "ERROR: unable to initialise the SSH library\n");
-        return 1;
-    }
     if (member_start(&daemon.loop, cfg, failed, NULL, &daemon.member, &err) != 0) {
         fprintf(stderr, "ERROR: %s\n", err.message);
         return 1;
@@ -127,7 +122,6 @@ static int run(const struct cfg *cfg)
     (void)fflush(stdout); /* for people only */
     notify_state("READY=1");
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
-    libssh2_exit();
     CHECK_MSG(uv_loop_close(&daemon.loop) == 0, "a handle was left open");
     return 0;
 }

@@ -12,69 +12,75 @@
 #define STORE_OPERATIONS_MAX 1000      /* more waiting operations are refused: TOO_BUSY */
 #define STORE_EXPIRE_MAX 1000
 #define STORE_KEY_MAX 128
-#define STORE_BRICKS_MAX 1024          /* bricks of one volume, whatever is configured */
+#define STORE_BRICKS_MAX 1024 /* bricks of one volume, whatever is configured */
 
 enum store_cmd_type { /* stored: never renumber */
-    STORE_CMD_NOOP = 1,
-    STORE_CMD_CLUSTER_CREATE = 2, /* cluster */
-    STORE_CMD_CLUSTER_FLAGS = 3,  /* cluster */
-    STORE_CMD_CLUSTER_DELETE = 4, /* target */
-    STORE_CMD_TAGS = 5,           /* target (node or device), tags = the tags after the change */
-    STORE_CMD_SET_STATE = 6,      /* target (node or device), state; records a finished job under op_id */
-    STORE_CMD_OP_BEGIN = 10,      /* op_type and its object: reserves and records the operation in one step */
-    STORE_CMD_OP_REPLAN = 11,     /* volume create: op_id, volume.bricks = the new bricks; the old ones are abandoned */
-    STORE_CMD_OP_UNDO = 12,       /* op_id, text = reason */
-    STORE_CMD_OP_PARKED = 13,     /* op_id, parked: replaces the list (n 0: nothing is parked any more) */
-    STORE_CMD_OP_END = 14,        /* op_id, time_ms, failed, text = error; device add: what the node said in `device` */
-    /* time_ms: forget jobs (and request keys) that ended before; at most STORE_EXPIRE_MAX by one command, oldest first */
-    STORE_CMD_EXPIRE_JOBS = 15,
-    /* A repeated create of the volume `target` (explicit name): remembers `key` for op_id, the volume's created_by; if
-     * that job has expired, op_id is new and becomes a finished job that points to the volume. */
-    STORE_CMD_REPEAT = 16,
+                      STORE_CMD_NOOP = 1,
+                      STORE_CMD_CLUSTER_CREATE = 2, /* cluster */
+                      STORE_CMD_CLUSTER_FLAGS = 3,  /* cluster */
+                      STORE_CMD_CLUSTER_DELETE = 4, /* target */
+                      STORE_CMD_TAGS = 5,           /* target (node or device), tags = the tags after the change */
+                      STORE_CMD_SET_STATE = 6, /* target (node or device), state; records a finished job under op_id */
+                      STORE_CMD_OP_BEGIN =
+                          10, /* op_type and its object: reserves and records the operation in one step */
+                      STORE_CMD_OP_REPLAN =
+                          11, /* volume create: op_id, volume.bricks = the new bricks; the old ones are abandoned */
+                      STORE_CMD_OP_UNDO = 12,   /* op_id, text = reason */
+                      STORE_CMD_OP_PARKED = 13, /* op_id, parked: replaces the list (n 0: nothing is parked any more) */
+                      STORE_CMD_OP_END =
+                          14, /* op_id, time_ms, failed, text = error; device add: what the node said in `device` */
+                      /* time_ms: forget jobs (and request keys) that ended before; at most STORE_EXPIRE_MAX by one
+                         command, oldest first */
+                      STORE_CMD_EXPIRE_JOBS = 15,
+                      /* A repeated create of the volume `target` (explicit name): remembers `key` for op_id, the
+                       * volume's created_by; if that job has expired, op_id is new and becomes a finished job that
+                       * points to the volume. */
+                      STORE_CMD_REPEAT = 16,
 };
 
 struct store_cmd {
     enum store_cmd_type type;
     int64_t time_ms;
-    char *key;        /* request key (Idempotency-Key), "" when none; OP_BEGIN, CLUSTER_CREATE */
+    char *key; /* request key (Idempotency-Key), "" when none; OP_BEGIN, CLUSTER_CREATE */
     struct id op_id;
-    enum store_op_type op_type;      /* OP_BEGIN */
+    enum store_op_type op_type; /* OP_BEGIN */
     struct id target;
-    enum store_state state;          /* SET_STATE */
-    bool failed;                     /* OP_END */
-    bool force;                      /* OP_BEGIN of device delete */
-    char *text;                      /* never NULL */
-    struct store_cluster cluster;    /* CLUSTER_CREATE, CLUSTER_FLAGS */
-    struct store_node node;          /* OP_BEGIN of node add: the whole record; tags and so on */
-    struct store_device device;      /* OP_BEGIN of device add; OP_END of device add: sizes, pv_uuid, paths */
-    struct store_volume volume;      /* OP_BEGIN of volume create, with bricks; OP_REPLAN */
-    struct store_tags tags;          /* TAGS */
-    struct store_parked *parked;     /* OP_PARKED */
+    enum store_state state;       /* SET_STATE */
+    bool failed;                  /* OP_END */
+    bool force;                   /* OP_BEGIN of device delete */
+    char *text;                   /* never NULL */
+    struct store_cluster cluster; /* CLUSTER_CREATE, CLUSTER_FLAGS */
+    struct store_node node;       /* OP_BEGIN of node add: the whole record; tags and so on */
+    struct store_device device;   /* OP_BEGIN of device add; OP_END of device add: sizes, pv_uuid, paths */
+    struct store_volume volume;   /* OP_BEGIN of volume create, with bricks; OP_REPLAN */
+    struct store_tags tags;       /* TAGS */
+    struct store_parked *parked;  /* OP_PARKED */
     size_t n_parked;
-    struct id fingerprint;           /* of the client's request (OP_BEGIN, CLUSTER_CREATE, REPEAT): equal parameters */
-    struct id base;                  /* TAGS: fingerprint of the tags it was computed from; ID_NONE: replaces any */
-    /* OP_END of a volume's create or delete: bricks that the end does not keep may still be on nodes that do not answer;
-     * an operation of this id (STORE_OP_CLEAN_BRICKS) takes them over. ID_NONE: none is left. */
+    struct id fingerprint; /* of the client's request (OP_BEGIN, CLUSTER_CREATE, REPEAT): equal parameters */
+    struct id base;        /* TAGS: fingerprint of the tags it was computed from; ID_NONE: replaces any */
+    /* OP_END of a volume's create or delete: bricks that the end does not keep may still be on nodes that do not
+     * answer; an operation of this id (STORE_OP_CLEAN_BRICKS) takes them over. ID_NONE: none is left. */
     struct id follow_id;
 };
 
 enum store_code { /* the result of a command or plan: 0 is success, everything else a refusal by the rules */
-    STORE_OK = 0,
-    STORE_REPEATED,       /* a request key or explicit name seen before with equal parameters: ids are the first one's */
-    STORE_NOT_FOUND,      /* 404 */
-    STORE_CONFLICT,       /* 409 */
-    STORE_BAD_REQUEST,    /* 400 */
-    STORE_NO_ALLOCATION,  /* 500: no space and its relatives */
-    STORE_IN_USE,         /* 500: the target is pending */
-    STORE_STALE_PLAN,     /* the state moved between plan and apply: plan again */
-    STORE_TOO_BUSY,       /* 429 */
+                  STORE_OK = 0,
+                  STORE_REPEATED, /* a request key or explicit name seen before with equal parameters: ids are the first
+                                     one's */
+                  STORE_NOT_FOUND,     /* 404 */
+                  STORE_CONFLICT,      /* 409 */
+                  STORE_BAD_REQUEST,   /* 400 */
+                  STORE_NO_ALLOCATION, /* 500: no space and its relatives */
+                  STORE_IN_USE,        /* 500: the target is pending */
+                  STORE_STALE_PLAN,    /* the state moved between plan and apply: plan again */
+                  STORE_TOO_BUSY,      /* 429 */
 };
 
 struct store_result {
     enum store_code code;
-    struct id id;       /* the object created or named */
-    struct id op_id;    /* the operation accepted: the queue id */
-    char text[2048];    /* refusal: complete text for the client (without final LF), as heketi-rest.md has it */
+    struct id id;    /* the object created or named */
+    struct id op_id; /* the operation accepted: the queue id */
+    char text[2048]; /* refusal: complete text for the client (without final LF), as heketi-rest.md has it */
 };
 
 void store_cmd_init(struct store_cmd *cmd, enum store_cmd_type type); /* strings "", everything else zero */

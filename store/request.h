@@ -25,13 +25,13 @@ enum store_tag_change { STORE_TAGS_SET, STORE_TAGS_UPDATE, STORE_TAGS_DELETE };
 
 struct store_volume_request {
     uint32_t size_gib;
-    char *name;                  /* "" = vol_<id> */
-    struct id *clusters;         /* in the caller's order; n 0 = all */
+    char *name;          /* "" = vol_<id> */
+    struct id *clusters; /* in the caller's order; n 0 = all */
     size_t n_clusters;
     enum store_durability durability;
     uint32_t replica, disperse_data, redundancy; /* as asked; 0 = not given */
     int64_t gid;
-    struct store_strs options;   /* of the request alone */
+    struct store_strs options; /* of the request alone */
     bool snapshot_enable;
     float snapshot_factor;
     bool block;
@@ -39,19 +39,19 @@ struct store_volume_request {
 
 struct store_request {
     enum store_request_type type;
-    struct id target;         /* cluster, node, device or volume that the path names */
-    char *key;                /* Idempotency-Key, "" when none; at most 128 characters */
-    bool file, block;         /* CLUSTER_CREATE, CLUSTER_FLAGS */
-    struct id cluster;        /* NODE_ADD */
-    uint32_t zone;            /* NODE_ADD */
+    struct id target;                  /* cluster, node, device or volume that the path names */
+    char *key;                         /* Idempotency-Key, "" when none; at most 128 characters */
+    bool file, block;                  /* CLUSTER_CREATE, CLUSTER_FLAGS */
+    struct id cluster;                 /* NODE_ADD */
+    uint32_t zone;                     /* NODE_ADD */
     struct store_strs manage, storage; /* NODE_ADD */
-    struct store_tags tags;   /* NODE_ADD, DEVICE_ADD, *_TAGS */
+    struct store_tags tags;            /* NODE_ADD, DEVICE_ADD, *_TAGS */
     enum store_tag_change tag_change;
-    enum store_state state;   /* *_STATE */
-    struct id node;           /* DEVICE_ADD */
-    char *device_name;        /* DEVICE_ADD; "" otherwise */
-    bool destroy_data;        /* DEVICE_ADD */
-    bool force_forget;        /* DEVICE_DELETE */
+    enum store_state state;             /* *_STATE */
+    struct id node;                     /* DEVICE_ADD */
+    char *device_name;                  /* DEVICE_ADD; "" otherwise */
+    bool destroy_data;                  /* DEVICE_ADD */
+    bool force_forget;                  /* DEVICE_DELETE */
     struct store_volume_request volume; /* VOLUME_CREATE */
 };
 

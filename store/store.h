@@ -19,7 +19,8 @@ void store_free(struct store *store);
 void store_apply(struct store *store, uint64_t index, const struct store_cmd *cmd, struct store_result *ret_result);
 uint64_t store_applied_index(const struct store *store);
 
-/* All invariants of heketi-storage.md 1.4 and of the indexes. 0 or E_DAMAGED with the first violation. O(everything). */
+/* All invariants of heketi-storage.md 1.4 and of the indexes. 0 or E_DAMAGED with the first violation. O(everything).
+ */
 int store_check(const struct store *store, struct err *reterr);
 
 /* A digest of the whole state; equal states give equal digests. Maintained incrementally: O(1) here. */
@@ -97,7 +98,8 @@ void store_plan_env_init(struct store_plan_env *env);
 /* STORE_OK or STORE_REPEATED: *ret_cmd is filled (owner: caller, store_cmd_fini) unless REPEATED, where ret_result has
  * the first one's ids. Otherwise ret_result->text is the client's text; "No space" keeps Heketi's first line. */
 enum store_code store_plan(const struct store *store, const struct store_request *request,
-                           const struct store_plan_env *env, struct store_cmd *ret_cmd, struct store_result *ret_result);
+                           const struct store_plan_env *env, struct store_cmd *ret_cmd,
+                           struct store_result *ret_result);
 /* New bricks for a volume create whose bricks could not be made (OP_REPLAN). */
 enum store_code store_plan_again(const struct store *store, struct id op_id, const struct store_plan_env *env,
                                  struct store_cmd *ret_cmd, struct store_result *ret_result);

@@ -80,14 +80,14 @@ struct store_volume {
     char *name;
     uint32_t size_gib;
     enum store_durability durability;
-    uint32_t replica;                    /* effective for replicate; as asked otherwise (echoed) */
-    uint32_t disperse_data, redundancy;  /* effective for disperse; as asked otherwise */
-    int64_t gid;                         /* 0: none */
-    struct store_strs options;           /* effective list, may contain "" */
+    uint32_t replica;                   /* effective for replicate; as asked otherwise (echoed) */
+    uint32_t disperse_data, redundancy; /* effective for disperse; as asked otherwise */
+    int64_t gid;                        /* 0: none */
+    struct store_strs options;          /* effective list, may contain "" */
     bool snapshot_enable;
     float snapshot_factor;
     bool block;
-    struct id pending; /* create, delete */
+    struct id pending;          /* create, delete */
     struct store_brick *bricks; /* ordered by (set, position) */
     size_t n_bricks;
     struct id created_by;  /* the operation or job that answers for its creation */
@@ -95,15 +95,17 @@ struct store_volume {
 };
 
 enum store_op_type { /* numbers are stored and shown by Heketi's names; never renumber */
-    STORE_OP_CREATE_VOLUME = 1,
-    STORE_OP_DELETE_VOLUME = 2,
-    STORE_OP_NODE_ADD = 101,
-    STORE_OP_NODE_DELETE = 102,
-    STORE_OP_DEVICE_ADD = 103,
-    STORE_OP_DEVICE_DELETE = 104,
-    /* Begun by the OP_END of a volume's create or delete, never by OP_BEGIN: destroys the bricks that were left on nodes
-     * (`abandoned`; they keep their space charged). Its target is that volume's id; the volume may be gone. */
-    STORE_OP_CLEAN_BRICKS = 105,
+                     STORE_OP_CREATE_VOLUME = 1,
+                     STORE_OP_DELETE_VOLUME = 2,
+                     STORE_OP_NODE_ADD = 101,
+                     STORE_OP_NODE_DELETE = 102,
+                     STORE_OP_DEVICE_ADD = 103,
+                     STORE_OP_DEVICE_DELETE = 104,
+                     /* Begun by the OP_END of a volume's create or delete, never by OP_BEGIN: destroys the bricks that
+                      * were left on nodes
+                      * (`abandoned`; they keep their space charged). Its target is that volume's id; the volume may be
+                      * gone. */
+                     STORE_OP_CLEAN_BRICKS = 105,
 };
 
 enum store_op_phase {
@@ -120,11 +122,11 @@ struct store_operation { /* its id is the queue id */
     struct id id;
     enum store_op_type type;
     enum store_op_phase phase;
-    struct id target;     /* volume, node or device */
+    struct id target; /* volume, node or device */
     int64_t created_ms;
-    uint32_t attempt;     /* replans so far */
-    char *reason;         /* why it is being undone; "" in FORWARD */
-    bool force;           /* device delete: forget */
+    uint32_t attempt; /* replans so far */
+    char *reason;     /* why it is being undone; "" in FORWARD */
+    bool force;       /* device delete: forget */
     struct store_parked *parked;
     size_t n_parked;
     /* Bricks of abandoned attempts that still have to be destroyed on their nodes; they keep their space charged. */
@@ -164,9 +166,9 @@ const char *store_op_type_name(enum store_op_type type);        /* "create-volum
 const char *store_durability_name(enum store_durability value); /* "none", "replicate", "disperse" */
 
 /* Names on the nodes (heketi-storage.md 1.1): malloc'ed. */
-char *store_brick_lv_name(const struct store_brick *brick);  /* brick_<id> unless recorded */
-char *store_brick_mount(const struct store_brick *brick);    /* /var/lib/heketi/mounts/vg_<device>/brick_<id> */
-char *store_brick_path(const struct store_brick *brick);     /* mount point + "/brick" unless recorded */
-char *store_brick_devnode(const struct store_brick *brick);  /* /dev/mapper/vg_<device>-brick_<id> */
+char *store_brick_lv_name(const struct store_brick *brick); /* brick_<id> unless recorded */
+char *store_brick_mount(const struct store_brick *brick);   /* /var/lib/heketi/mounts/vg_<device>/brick_<id> */
+char *store_brick_path(const struct store_brick *brick);    /* mount point + "/brick" unless recorded */
+char *store_brick_devnode(const struct store_brick *brick); /* /dev/mapper/vg_<device>-brick_<id> */
 
 #endif

@@ -230,6 +230,7 @@ void ssh_maybe_closed(struct ssh *ssh)
     ssh_key_free(ssh->key);
     free(ssh->known_hosts);
     free(ssh);
+    libssh2_exit();
     closed_cb(user);
 }
 
@@ -283,6 +284,7 @@ struct executor *exec_ssh_new(uv_loop_t *loop, const struct exec_config *config,
         free(ssh);
         return NULL;
     }
+    CHECK(libssh2_init(0) == 0);
     CHECK(uv_idle_init(loop, &ssh->idle) == 0);
     ssh->idle.data = ssh;
     ssh->idle_open = true;

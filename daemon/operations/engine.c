@@ -134,6 +134,9 @@ bool engine_init(struct engine *engine, const struct store *store, struct id op_
     case STORE_OP_DEVICE_DELETE:
         build_device(engine, store, op, now_ms);
         break;
+    case STORE_OP_CLEAN_BRICKS:
+        add_brick_steps(engine, store, 0, EXEC_BRICK_DESTROY, op->abandoned, op->n_abandoned, now_ms);
+        break;
     }
     return true;
 }
@@ -149,7 +152,8 @@ void engine_fini(struct engine *engine)
 static bool may_give_up(const struct engine *engine)
 {
     return engine->phase == STORE_OP_FORWARD && engine->type != STORE_OP_DELETE_VOLUME &&
-           engine->type != STORE_OP_NODE_DELETE && engine->type != STORE_OP_DEVICE_DELETE;
+           engine->type != STORE_OP_NODE_DELETE && engine->type != STORE_OP_DEVICE_DELETE &&
+           engine->type != STORE_OP_CLEAN_BRICKS;
 }
 
 static unsigned current_stage(const struct engine *engine)

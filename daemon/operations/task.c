@@ -82,11 +82,13 @@ static bool fill_brick(struct task *task, const struct store *store, const struc
             brick = &op->abandoned[i];
         }
     }
-    if (volume == NULL || brick == NULL) {
+    if (brick == NULL) {
         return false;
     }
     copy_bricks(task, store, brick, 1);
-    copy_volume(task, volume);
+    if (volume != NULL) { /* a clean-up's volume may be gone */
+        copy_volume(task, volume);
+    }
     return true;
 }
 

@@ -18,7 +18,8 @@
 /* With clang, glibc's fortified stdio makes macros of these two, and a macro cannot be poisoned. */
 #undef sprintf
 #undef vsprintf
-#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gets system popen localtime gmtime usleep tmpnam
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gets system popen localtime gmtime usleep \
+    tmpnam
 #endif
 
 #endif

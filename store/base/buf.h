@@ -11,7 +11,10 @@ struct buf {
     size_t size; /* allocated */
 };
 
-#define BUF_INIT {NULL, 0, 0}
+#define BUF_INIT   \
+    {              \
+        NULL, 0, 0 \
+    }
 
 void buf_fini(struct buf *buf); /* frees; the buffer is empty and usable afterwards */
 void buf_clear(struct buf *buf);

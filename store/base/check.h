@@ -12,19 +12,19 @@
 void check_failed(const char *file, int line, const char *fmt, ...)
     __attribute__((noreturn, cold, format(printf, 3, 4)));
 
-#define CHECK(cond)                                                                                                    \
-    do {                                                                                                               \
-        if (__builtin_expect(!(cond), 0)) {                                                                            \
-            check_failed(__FILE__, __LINE__, "%s", #cond);                                                             \
-        }                                                                                                              \
+#define CHECK(cond)                                        \
+    do {                                                   \
+        if (__builtin_expect(!(cond), 0)) {                \
+            check_failed(__FILE__, __LINE__, "%s", #cond); \
+        }                                                  \
     } while (0)
 
 /* CHECK with a text that says what was expected; the text must not contain secrets. */
-#define CHECK_MSG(cond, ...)                                                                                           \
-    do {                                                                                                               \
-        if (__builtin_expect(!(cond), 0)) {                                                                            \
-            check_failed(__FILE__, __LINE__, __VA_ARGS__);                                                             \
-        }                                                                                                              \
+#define CHECK_MSG(cond, ...)                               \
+    do {                                                   \
+        if (__builtin_expect(!(cond), 0)) {                \
+            check_failed(__FILE__, __LINE__, __VA_ARGS__); \
+        }                                                  \
     } while (0)
 
 /* For structs that travel through a void pointer: their first member is `uint32_t magic`. */

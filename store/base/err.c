@@ -40,8 +40,8 @@ const char *err_text(int code)
     switch (code) {
     case E_OK:
         return "success";
-#define X(name, number, text)                                                                                          \
-    case E_##name:                                                                                                     \
+#define X(name, number, text) \
+    case E_##name:            \
         return text;
         ERR_TABLE(X)
 #undef X

@@ -6,22 +6,22 @@
 #ifndef HECATE_STORE_BASE_ERR_H
 #define HECATE_STORE_BASE_ERR_H
 
-#define ERR_TABLE(X)                                                                                                   \
-    X(INVALID, 1, "invalid argument or configuration")                                                                 \
-    X(IO, 2, "input or output failed")                                                                                 \
-    X(DAMAGED, 3, "stored data is damaged")                                                                            \
-    X(NOT_FOUND, 4, "not found")                                                                                       \
-    X(EXISTS, 5, "exists already")                                                                                     \
-    X(NOT_LEADER, 6, "this member is not the leader")                                                                  \
-    X(UNKNOWN_OUTCOME, 7, "outcome unknown, it may still happen")                                                      \
-    X(TIMEOUT, 8, "timed out")                                                                                         \
-    X(CONNECT, 9, "cannot connect")                                                                                    \
-    X(AUTH, 10, "authentication failed")                                                                               \
-    X(PROTOCOL, 11, "the peer broke the protocol")                                                                     \
-    X(FENCED, 12, "refused by the storage node: a newer term has taken over")                                          \
-    X(REMOTE, 13, "a remote command failed")                                                                           \
-    X(BUSY, 14, "too much is in flight, try again later")                                                              \
-    X(CANCELLED, 15, "cancelled")                                                                                      \
+#define ERR_TABLE(X)                                                          \
+    X(INVALID, 1, "invalid argument or configuration")                        \
+    X(IO, 2, "input or output failed")                                        \
+    X(DAMAGED, 3, "stored data is damaged")                                   \
+    X(NOT_FOUND, 4, "not found")                                              \
+    X(EXISTS, 5, "exists already")                                            \
+    X(NOT_LEADER, 6, "this member is not the leader")                         \
+    X(UNKNOWN_OUTCOME, 7, "outcome unknown, it may still happen")             \
+    X(TIMEOUT, 8, "timed out")                                                \
+    X(CONNECT, 9, "cannot connect")                                           \
+    X(AUTH, 10, "authentication failed")                                      \
+    X(PROTOCOL, 11, "the peer broke the protocol")                            \
+    X(FENCED, 12, "refused by the storage node: a newer term has taken over") \
+    X(REMOTE, 13, "a remote command failed")                                  \
+    X(BUSY, 14, "too much is in flight, try again later")                     \
+    X(CANCELLED, 15, "cancelled")                                             \
     X(UNSUPPORTED, 16, "not supported")
 
 enum err_code {
@@ -36,7 +36,10 @@ struct err {
     char message[1024];
 };
 
-#define ERR_INIT {0, ""}
+#define ERR_INIT \
+    {            \
+        0, ""    \
+    }
 
 /* Sets code and message (err may be NULL); returns code, so that one can write: return err_set(reterr, E_IO, ...). */
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

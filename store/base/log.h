@@ -35,10 +35,10 @@ void log_set_format(enum log_format format);
 void log_write(enum log_level level, const char *component, const char *message, const struct log_field *fields,
                size_t n_fields);
 
-#define LOG(level, component, message, ...)                                                                            \
-    do {                                                                                                               \
-        const struct log_field log_fields_[] = {{0}, ##__VA_ARGS__};                                                   \
-        log_write((level), (component), (message), log_fields_ + 1, sizeof(log_fields_) / sizeof(*log_fields_) - 1);   \
+#define LOG(level, component, message, ...)                                                                          \
+    do {                                                                                                             \
+        const struct log_field log_fields_[] = {{0}, ##__VA_ARGS__};                                                 \
+        log_write((level), (component), (message), log_fields_ + 1, sizeof(log_fields_) / sizeof(*log_fields_) - 1); \
     } while (0)
 
 #endif

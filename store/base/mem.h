@@ -20,11 +20,11 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void free_ptr(void *ptr_to_ptr);
 
 /* Moves a pointer out of a variable and leaves NULL behind. */
-#define TAKE_PTR(ptr)                                                                                                  \
-    ({                                                                                                                 \
-        __typeof__(ptr) taken_ = (ptr);                                                                                \
-        (ptr) = NULL;                                                                                                  \
-        taken_;                                                                                                        \
+#define TAKE_PTR(ptr)                   \
+    ({                                  \
+        __typeof__(ptr) taken_ = (ptr); \
+        (ptr) = NULL;                   \
+        taken_;                         \
     })
 
 #endif
