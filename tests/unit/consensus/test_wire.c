@@ -1,0 +1,105 @@
+/* Frames: what goes in comes out, whatever is damaged is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "consensus/wire.h"
+
+static void encode(struct buf *buf, const struct wire *wire)
+{
+    buf_clear(buf);
+    wire_encode(wire, buf);
+}
+
+static void test_round_trip(void **state)
+{
+    struct buf buf = BUF_INIT;
+    struct wire wire = {.key = {[WK_TYPE] = WIRE_APPEND, [WK_TERM] = 1, [WK_COMMIT] = UINT64_MAX, [WK_COUNT] = 128},
+                        .body = (const uint8_t *)"body",
+                        .body_len = 4};
+    struct wire back;
+
+    (void)state;
+    encode(&buf, &wire);
+    assert_int_equal(wire_frame_len((const uint8_t *)buf.data, buf.len), buf.len);
+    assert_true(wire_decode((const uint8_t *)buf.data, buf.len, &back));
+    assert_memory_equal(back.key, wire.key, sizeof(wire.key));
+    assert_int_equal(back.body_len, 4);
+    assert_memory_equal(back.body, "body", 4);
+    buf_fini(&buf);
+}
+
+static void test_every_flipped_bit_is_refused(void **state)
+{
+    struct buf buf = BUF_INIT;
+    struct wire wire = {.key = {[WK_TYPE] = WIRE_VOTE, [WK_TERM] = 70000, [WK_LAST_INDEX] = 1}, .body_len = 0};
+    struct wire back;
+
+    (void)state;
+    encode(&buf, &wire);
+    for (size_t bit = 0; bit < buf.len * 8; bit++) {
+        buf.data[bit / 8] = (char)(buf.data[bit / 8] ^ (1 << (bit % 8)));
+        assert_false(wire_decode((const uint8_t *)buf.data, buf.len, &back));
+        buf.data[bit / 8] = (char)(buf.data[bit / 8] ^ (1 << (bit % 8)));
+    }
+    assert_true(wire_decode((const uint8_t *)buf.data, buf.len, &back));
+    for (size_t len = 0; len < buf.len; len++) {
+        assert_false(wire_decode((const uint8_t *)buf.data, len, &back));
+    }
+    buf_fini(&buf);
+}
+
+static void test_lengths(void **state)
+{
+    static const uint8_t huge[] = {0xff, 0xff, 0xff, 0xff};
+    static const uint8_t tiny[] = {1, 0, 0, 0};
+
+    (void)state;
+    assert_int_equal(wire_frame_len(huge, 3), 0);
+    assert_true(wire_frame_len(huge, 4) == SIZE_MAX);
+    assert_true(wire_frame_len(tiny, 4) == SIZE_MAX);
+}
+
+static void test_flat_entries(void **state)
+{
+    struct buf buf = BUF_INIT;
+    struct flat_entry entry;
+    size_t offset = 0;
+
+    (void)state;
+    flat_append(&buf, 7, 1, "abc", 3);
+    flat_append(&buf, UINT64_MAX, 3, "", 0);
+    assert_int_equal(buf.len % 8, 0);
+    assert_true(flat_next((const uint8_t *)buf.data, buf.len, &offset, &entry));
+    assert_int_equal(entry.term, 7);
+    assert_int_equal(entry.type, 1);
+    assert_int_equal(entry.len, 3);
+    assert_memory_equal(entry.data, "abc", 3);
+    assert_true(flat_next((const uint8_t *)buf.data, buf.len, &offset, &entry));
+    assert_true(entry.term == UINT64_MAX);
+    assert_int_equal(entry.len, 0);
+    assert_false(flat_next((const uint8_t *)buf.data, buf.len, &offset, &entry));
+    assert_int_equal(offset, buf.len);
+    buf.data[8] = 100; /* longer than what is there */
+    offset = 0;
+    assert_false(flat_next((const uint8_t *)buf.data, buf.len, &offset, &entry));
+    buf_fini(&buf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_flipped_bit_is_refused),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_flat_entries),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
