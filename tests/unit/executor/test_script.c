@@ -1,0 +1,198 @@
+/* Scripts: whatever a name is, it reaches the shell as one word or is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/executor/script.h"
+#include "store/base/mem.h"
+
+/* What sh makes of a script: its standard output. */
+static char *shell(const char *script)
+{
+    struct buf out = BUF_INIT;
+    int fds[2], status;
+    pid_t pid;
+    ssize_t n;
+
+    assert_int_equal(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0) {
+        (void)dup2(fds[1], 1);
+        execl("/bin/sh", "sh", "-c", script, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(close(fds[1]), 0);
+    do {
+        buf_reserve(&out, 4096);
+        n = read(fds[0], out.data + out.len, 4096);
+        out.len += n > 0 ? (size_t)n : 0;
+    } while (n > 0);
+    out.data[out.len] = '\0';
+    assert_int_equal(close(fds[0]), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    return buf_take(&out);
+}
+
+static void test_quote_is_one_word(void **state)
+{
+    unsigned seed =
+        getenv("HECATE_SEED") != NULL ? (unsigned)strtoul(getenv("HECATE_SEED"), NULL, 10) : (unsigned)getpid();
+
+    (void)state;
+    printf("HECATE_SEED=%u\n", seed);
+    for (int round = 0; round < 100; round++) {
+        CLEANUP(buf_fini) struct buf script = BUF_INIT;
+        CLEANUP(free_ptr) char *back = NULL;
+        char text[65] = "";
+        size_t len = (size_t)rand_r(&seed) % 64;
+
+        for (size_t i = 0; i < len; i++) {
+            text[i] = (char)(1 + rand_r(&seed) % 126);
+        }
+        buf_append_str(&script, "printf %s ");
+        script_quote(&script, text);
+        back = shell(buf_str(&script));
+        assert_string_equal(back, text);
+    }
+}
+
+static const char *const evil[] = {"a;reboot", "$(reboot)", "`reboot`", "a b", "a'b", "a\nb",
+                                   "-f",       "",          "a|b",      "a&b", "a>b"};
+
+static void test_bad_names_are_refused(void **state)
+{
+    struct exec_config config;
+
+    (void)state;
+    exec_config_init(&config);
+    for (size_t i = 0; i < sizeof(evil) / sizeof(*evil); i++) {
+        CLEANUP(free_ptr) char *path = mem_printf("/dev/%s", evil[i]);
+        struct store_device device = {.name = path};
+        struct store_volume volume = {.name = (char *)(uintptr_t)evil[i]};
+        struct exec_step peer = {.kind = EXEC_PEER_PROBE, .peer = evil[i]};
+        struct exec_step create = {.kind = EXEC_VOLUME_CREATE, .volume = &volume};
+        struct exec_step setup = {.kind = EXEC_DEVICE_SETUP, .device = &device};
+        struct exec_config other = config;
+        struct err err = ERR_INIT;
+
+        assert_int_equal(script_check(&config, &peer, &err), E_INVALID);
+        assert_int_equal(script_check(&config, &create, &err), E_INVALID);
+        if (evil[i][0] != '-' && evil[i][0] != '\0') { /* fine behind a slash */
+            assert_int_equal(script_check(&config, &setup, &err), E_INVALID);
+        }
+        other.mount_options = evil[i];
+        assert_int_equal(script_check(&other, &(struct exec_step){.kind = EXEC_FENCE}, &err), E_INVALID);
+        other = config;
+        other.fstab = evil[i];
+        assert_int_equal(script_check(&other, &(struct exec_step){.kind = EXEC_FENCE}, &err), E_INVALID);
+    }
+}
+
+static void test_options_cannot_break_out(void **state)
+{
+    char *options[] = {(char[]){"performance.cache-size 64MB"}, (char[]){"x '; touch /tmp/hecate-broke-out; '"},
+                       (char[]){"a\nb"}};
+    struct store_volume volume = {.name = (char[]){"v"}, .options = {options, 2}};
+    struct exec_step step = {.kind = EXEC_VOLUME_CREATE, .volume = &volume};
+    CLEANUP(buf_fini) struct buf script = BUF_INIT;
+    struct exec_config config;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    exec_config_init(&config);
+    assert_int_equal(script_check(&config, &step, &err), 0);
+    script_build(&config, &step, &script);
+    assert_non_null(strstr(buf_str(&script), "'performance.cache-size' '64MB'"));
+    assert_non_null(strstr(buf_str(&script), "''\\''; touch /tmp/hecate-broke-out; '\\'''"));
+    volume.options.n = 3;
+    assert_int_equal(script_check(&config, &step, &err), E_INVALID);
+}
+
+/* Every script is one that sh can read. */
+static void test_syntax(void **state)
+{
+    static const enum exec_step_kind kinds[] = {
+        EXEC_GLUSTERD_CHECK, EXEC_PEER_PROBE,    EXEC_PEER_DETACH,   EXEC_DEVICE_SETUP,  EXEC_DEVICE_TEARDOWN,
+        EXEC_BRICK_CREATE,   EXEC_BRICK_DESTROY, EXEC_VOLUME_CREATE, EXEC_VOLUME_DELETE, EXEC_FENCE};
+    struct store_brick brick = {.pool = (char[]){"tp_1"}, .lv = (char[]){""}, .path = (char[]){""}};
+    struct store_device device = {.name = (char[]){"/dev/sdb"}};
+    struct store_volume volume = {.name = (char[]){"v"}, .durability = STORE_REPLICATE, .replica = 3};
+    struct exec_brick item = {&brick, "192.0.2.1"};
+    struct exec_config config;
+
+    (void)state;
+    exec_config_init(&config);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        struct exec_step step = {.kind = kinds[i],
+                                 .peer = "192.0.2.1",
+                                 .device = &device,
+                                 .volume = &volume,
+                                 .bricks = &item,
+                                 .n_bricks = 1,
+                                 .term = 7};
+        CLEANUP(buf_fini) struct buf script = BUF_INIT;
+        CLEANUP(buf_fini) struct buf check = BUF_INIT;
+        CLEANUP(free_ptr) char *out = NULL;
+        struct err err = ERR_INIT;
+
+        assert_int_equal(script_check(&config, &step, &err), 0);
+        script_build(&config, &step, &script);
+        buf_append_str(&check, "/bin/sh -n -c ");
+        script_quote(&check, buf_str(&script));
+        buf_append_str(&check, " && printf fine");
+        out = shell(buf_str(&check));
+        assert_string_equal(out, "fine");
+    }
+}
+
+static void test_results(void **state)
+{
+    struct exec_step step = {.kind = EXEC_DEVICE_SETUP};
+    struct exec_result result;
+
+    (void)state;
+    script_parse(&step, 0, "noise\nhecate: device 4096 5087 Ab-Cd\nhecate: path /dev/disk/x\nhecate: path /dev/sdb\n",
+                 "", &result);
+    assert_int_equal(result.code, 0);
+    assert_int_equal(result.device.total_kib, 4096 * 5087);
+    assert_int_equal(result.device.extent_kib, 4096);
+    assert_string_equal(result.device.pv_uuid, "Ab-Cd");
+    assert_int_equal(result.device.paths.n, 2);
+    store_strs_fini(&result.device.paths);
+    script_parse(&step, 0, "hecate: device x y z\n", "", &result);
+    assert_int_equal(result.code, E_REMOTE);
+    script_parse(&step, SCRIPT_PERMANENT, "", "text of the node\n", &result);
+    assert_int_equal(result.code, E_REMOTE);
+    assert_true(result.permanent);
+    assert_string_equal(result.message, "text of the node");
+    script_parse(&step, SCRIPT_BUSY, "", "", &result);
+    assert_int_equal(result.code, E_BUSY);
+    script_parse(&step, SCRIPT_FENCED, "", "", &result);
+    assert_int_equal(result.code, E_FENCED);
+    script_parse(&step, 124, "", "", &result);
+    assert_int_equal(result.code, E_TIMEOUT);
+    script_parse(&step, 3, "", "", &result);
+    assert_string_equal(result.message, "process exited with status 3");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quote_is_one_word),
+        cmocka_unit_test(test_bad_names_are_refused),
+        cmocka_unit_test(test_options_cannot_break_out),
+        cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_results),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
