@@ -127,6 +127,7 @@ int cli_each(struct cli *cli, const json_t *document, const char *member, const 
 
 /* ---- json.c: reading with tolerance; a missing member or another type is "", 0, false, an empty list ---- */
 
+const char *js_text(const json_t *value);
 const char *js_str(const json_t *object, const char *key);
 int64_t js_int(const json_t *object, const char *key);
 double js_num(const json_t *object, const char *key);

@@ -21,7 +21,7 @@ static void print_nodes(FILE *out, const json_t *cluster)
 
     json_array_foreach(js_list(cluster, "nodes"), i, id)
     {
-        fprintf(out, "Id:%s\tCluster:%s\n", json_string_value(id), js_str(cluster, "id"));
+        fprintf(out, "Id:%s\tCluster:%s\n", js_text(id), js_str(cluster, "id"));
     }
 }
 

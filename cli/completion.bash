@@ -36,23 +36,23 @@ _hecate() {
         *) words+=("$word") ;;
         esac
     done
-    local flags='' choices=''
+    local own='' choices=''
     case "${words[*]}" in
-    '') choices='cluster device help node status topology volume' flags='--version' ;;
+    '') choices='cluster device help node status topology volume' own='--version' ;;
     help) choices='cluster device node status topology volume' ;;
     cluster | 'help cluster') choices='create delete info list' ;;
     device | 'help device') choices='add delete disable enable info' ;;
     node | 'help node') choices='add delete disable enable info list' ;;
     topology | 'help topology') choices='info load' ;;
     volume | 'help volume') choices='create delete info list' ;;
-    'cluster create') flags='--block --file' ;;
+    'cluster create') own='--block --file' ;;
     'cluster info' | 'cluster delete') choices=$(_hecate_ids clusters) ;;
-    'device add') flags='--name --node --destroy-existing-data' ;;
-    'device delete') flags='--force-forget' ;;
-    'node add') flags='--zone --cluster --management-host-name --storage-host-name' ;;
+    'device add') own='--name --node --destroy-existing-data' ;;
+    'device delete') own='--force-forget' ;;
+    'node add') own='--zone --cluster --management-host-name --storage-host-name' ;;
     'node info' | 'node delete' | 'node enable' | 'node disable') choices=$(_hecate_ids nodes) ;;
     'volume create')
-        flags='--size --name --durability --replica --disperse-data --redundancy --gid --snapshot-factor --clusters
+        own='--size --name --durability --replica --disperse-data --redundancy --gid --snapshot-factor --clusters
             --gluster-volume-options --block --persistent-volume --persistent-volume-file --persistent-volume-endpoint'
         ;;
     'volume info' | 'volume delete') choices=$(_hecate_ids volumes) ;;
@@ -68,7 +68,7 @@ _hecate() {
         ;;
     esac
     if [[ $current == -* ]]; then
-        choices="$flags $global"
+        choices="$own $global"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
 }

@@ -276,6 +276,10 @@ static void set_options(struct cli *cli, const struct http_call *call, const cha
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_cb);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, answer);
+    if (strcmp(call->method, "GET") != 0) {
+        /* libcurl repeats a request by itself when a kept connection turns out to be closed. */
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    }
     if (body != NULL) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));

@@ -7,11 +7,16 @@
 
 #define REAL_DIGITS 9 /* factors are 32-bit floats */
 
-const char *js_str(const json_t *object, const char *key)
+const char *js_text(const json_t *value)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    const char *text = json_string_value(value);
 
     return text != NULL ? text : "";
+}
+
+const char *js_str(const json_t *object, const char *key)
+{
+    return js_text(json_object_get(object, key));
 }
 
 int64_t js_int(const json_t *object, const char *key)
@@ -46,12 +51,10 @@ json_t *js_object(const json_t *object, const char *key)
 void js_join(struct buf *buf, const json_t *list, const char *separator)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-
         if (i > 0) {
             buf_append_str(buf, separator);
         }
-        buf_append_str(buf, text != NULL ? text : "");
+        buf_append_str(buf, js_text(json_array_get(list, i)));
     }
 }
 

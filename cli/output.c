@@ -33,9 +33,7 @@ static void print_joined(FILE *out, const char *label, const json_t *list, const
 
 static const char *first(const json_t *list)
 {
-    const char *text = json_string_value(json_array_get(list, 0));
-
-    return text != NULL ? text : "";
+    return js_text(json_array_get(list, 0));
 }
 
 static void print_tags(FILE *out, const json_t *entry)
@@ -48,7 +46,7 @@ static void print_tags(FILE *out, const json_t *entry)
         fprintf(out, "Tags:\n");
         json_object_foreach(tags, name, value)
         {
-            fprintf(out, "  %s: %s\n", name, json_string_value(value));
+            fprintf(out, "  %s: %s\n", name, js_text(value));
         }
     }
 }

@@ -24,7 +24,7 @@ static void print_tags(FILE *out, const char *indent, const json_t *entry)
     fprintf(out, "%sTags: ", indent);
     json_object_foreach(tags, name, value)
     {
-        fprintf(out, "%s%s:%s", separator, name, json_string_value(value));
+        fprintf(out, "%s%s:%s", separator, name, js_text(value));
         separator = " ";
     }
     fprintf(out, "\n\n");
