@@ -17,6 +17,8 @@ const char *exec_step_name(enum exec_step_kind kind)
         return "device-teardown";
     case EXEC_BRICK_CREATE:
         return "brick-create";
+    case EXEC_BRICK_SYNC:
+        return "brick-sync";
     case EXEC_BRICK_DESTROY:
         return "brick-destroy";
     case EXEC_VOLUME_CREATE:

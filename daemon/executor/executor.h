@@ -21,6 +21,7 @@ enum exec_step_kind {
     EXEC_DEVICE_SETUP,       /* pvcreate + vgcreate vg_<device>; result has sizes, pv_uuid, paths */
     EXEC_DEVICE_TEARDOWN,    /* vgremove + pvremove + rmdir; absent: done */
     EXEC_BRICK_CREATE,       /* pool, LV, XFS, fstab, mount, directory, gid; synced */
+    EXEC_BRICK_SYNC,         /* after the volume has started: what Gluster wrote on the brick is on stable storage */
     EXEC_BRICK_DESTROY,      /* umount, fstab, LV, pool, directory; absent: done */
     EXEC_VOLUME_CREATE,      /* volume create + add-brick + set + start; existing with the same bricks: completed */
     EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present: refused before the stop */

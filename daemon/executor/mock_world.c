@@ -132,6 +132,7 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
     fence->value = step->term;
     switch (step->kind) {
     case EXEC_GLUSTERD_CHECK:
+    case EXEC_BRICK_SYNC:
     case EXEC_FENCE:
         break;
     case EXEC_PEER_PROBE:

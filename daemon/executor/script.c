@@ -194,6 +194,18 @@ static const char brick_create[] =
     "sync -f \"$MNT\"\n"
     "mounted && in_fstab && [ -d \"$BRICK\" ]\n";
 
+/* A brick process marks its directory when it starts; a power cut soon afterwards would lose the marks, and with them
+ * the brick: XFS writes its log lazily. */
+static const char brick_sync[] = "tries=0\n"
+                                 "until [ -d \"$BRICK/.glusterfs\" ]; do\n"
+                                 "    tries=$((tries + 1))\n"
+                                 "    [ $tries -lt 120 ] || { say \"the brick $BRICK has not started\"; exit 75; }\n"
+                                 "    sleep 0.25\n"
+                                 "done\n"
+                                 "set -e\n"
+                                 "sync -f \"$MNT\"\n"
+                                 "sync -f /var/lib/glusterd\n";
+
 static const char brick_destroy[] =
     "set -e\n"
     "tries=0\n"
@@ -438,9 +450,12 @@ void script_build(const struct exec_config *config, const struct exec_step *step
     case EXEC_FENCE:
         break;
     case EXEC_BRICK_CREATE:
+    case EXEC_BRICK_SYNC:
     case EXEC_BRICK_DESTROY:
         set_brick(config, step, buf);
-        buf_append_str(buf, step->kind == EXEC_BRICK_CREATE ? brick_create : brick_destroy);
+        buf_append_str(buf, step->kind == EXEC_BRICK_CREATE ? brick_create
+                            : step->kind == EXEC_BRICK_SYNC ? brick_sync
+                                                            : brick_destroy);
         break;
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:

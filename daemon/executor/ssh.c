@@ -31,6 +31,7 @@ static uint32_t timeout_of(const struct ssh *ssh, const struct exec_step *step)
     case EXEC_DEVICE_TEARDOWN:
         return DEVICE_TIMEOUT_MS;
     case EXEC_BRICK_CREATE:
+    case EXEC_BRICK_SYNC:
     case EXEC_BRICK_DESTROY:
         return BRICK_TIMEOUT_MS;
     default:

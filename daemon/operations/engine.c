@@ -42,7 +42,8 @@ static void build_volume(struct engine *engine, const struct store *store, const
     if (op->type == STORE_OP_CREATE_VOLUME && op->phase == STORE_OP_FORWARD) {
         add_brick_steps(engine, store, 0, EXEC_BRICK_CREATE, volume->bricks, volume->n_bricks, now_ms);
         add_step(engine, 1, EXEC_VOLUME_CREATE, ID_NONE, volume->id, now_ms);
-        add_brick_steps(engine, store, 2, EXEC_BRICK_DESTROY, op->abandoned, op->n_abandoned, now_ms);
+        add_brick_steps(engine, store, 2, EXEC_BRICK_SYNC, volume->bricks, volume->n_bricks, now_ms);
+        add_brick_steps(engine, store, 3, EXEC_BRICK_DESTROY, op->abandoned, op->n_abandoned, now_ms);
         return;
     }
     add_step(engine, 0, EXEC_VOLUME_DELETE, ID_NONE, volume->id, now_ms);
@@ -298,8 +299,9 @@ static void step_failed(struct engine *engine, struct engine_step *step, const s
     }
     step->retry_ms = now_ms + backoff;
     if (may_give_up(engine)) {
-        /* Destroying bricks of an abandoned attempt is no reason to give the new one up. */
-        step->hopeless = step->kind != EXEC_BRICK_DESTROY &&
+        /* The volume is there: neither a node that is silent now nor bricks of an abandoned attempt are a reason to
+         * give it up. */
+        step->hopeless = step->kind != EXEC_BRICK_DESTROY && step->kind != EXEC_BRICK_SYNC &&
                          (result->permanent || !is_transient(result->code) || step->tries >= ENGINE_TRIES_MAX);
     } else if (engine->phase == STORE_OP_FORWARD && result->code == E_REMOTE) {
         /* A delete that the node refuses: volumes only before anything was done (snapshots), the others are one step.

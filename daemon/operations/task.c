@@ -108,6 +108,7 @@ static bool fill(struct task *task, const struct store *store)
     task->host = mem_strdup(node->manage.items[0]);
     switch (step->kind) {
     case EXEC_BRICK_CREATE:
+    case EXEC_BRICK_SYNC:
     case EXEC_BRICK_DESTROY:
         return fill_brick(task, store, op, step->object);
     case EXEC_VOLUME_CREATE:
@@ -148,6 +149,7 @@ static void resource_of(const struct op_driver *driver, const struct task *task,
 
     switch (task->exec.kind) {
     case EXEC_BRICK_CREATE:
+    case EXEC_BRICK_SYNC:
     case EXEC_BRICK_DESTROY:
         *ret_kind = SCHEDULE_VG;
         *ret_id = task->copies[0].device;

@@ -122,7 +122,7 @@ static void run_step(struct world *world, const struct engine *engine, size_t at
     exec.peer = peer != NULL ? peer->storage.items[0] : NULL;
     exec.device = store_device(world->store, step->object);
     exec.volume = store_volume(world->store, step->object);
-    if (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_BRICK_DESTROY) {
+    if (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_BRICK_SYNC || step->kind == EXEC_BRICK_DESTROY) {
         (void)find_brick(world, engine, step->object, &brick);
     }
     if (step->kind == world->fail_kind && world->fail_times != 0) {
