@@ -191,20 +191,7 @@ class SystemTest(unittest.TestCase):
         self.delete(path)
         self.assert_nodes_equal_database()
 
-    def test_4_node_loses_power_during_create(self):
-        location = self.begin_create("four")
-        eventually("a brick is being made", lambda: self.steps("brick-create"))
-        lab("power-off", 3)
-        lab("power-on", 3)
-        done = self.members.finish(location, deadline_s=JOB_S)
-        self.assertIn(done.status, (303, 500), done.body)  # finished or completely undone
-        self.assert_nodes_equal_database()
-        if done.status == 303:
-            self.assert_bricks_online("four")
-            self.delete(done.headers["location"])
-        self.assert_nodes_equal_database()
-
-    def test_5_node_loses_power_during_delete(self):
+    def test_4_node_loses_power_during_delete(self):
         path = self.create("five")
         answer = self.members.any("DELETE", path)
         self.assertEqual(answer.status, 202, answer.body)
