@@ -119,16 +119,16 @@ static void print_nodes(FILE *out, const json_t *nodes)
     if (json_array_size(nodes) == 0) {
         return;
     }
-    fprintf(out, "\n%-33s %-22s %-8s %-6s %-10s %s\n", "Storage node", "Host", "State", "Fence", "Answered", "");
+    fprintf(out, "\n%-33s %-22s %-8s %-6s %s\n", "Storage node", "Host", "State", "Fence", "Answered");
     json_array_foreach(nodes, i, node)
     {
         char answered[24];
 
         format_ms(answered, sizeof(answered), node, "last_ok_ms");
-        fprintf(out, "%-33s %-22s %-8s %-6s %-10s", text_or_dash(node, "id"), text_or_dash(node, "manage"),
+        fprintf(out, "%-33s %-22s %-8s %-6s %s", text_or_dash(node, "id"), text_or_dash(node, "manage"),
                 *js_str(node, "state") != '\0' ? out_state(node) : "-", number(node, "fence_term"), answered);
         if (js_bool(node, "down")) {
-            fprintf(out, " DOWN: ");
+            fprintf(out, "  DOWN: ");
             print_brief(out, js_str(node, "last_error"));
         }
         fputc('\n', out);
