@@ -6,6 +6,8 @@ COV ?=
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+# The library of raft: another build of it for the simulation.
+LIBRAFT ?= -lraft
 V ?=
 Q := $(if $(V),,@)
 prefix ?= /usr/local
@@ -41,7 +43,7 @@ coverage := $(if $(COV),--coverage -fprofile-update=atomic)
 CFLAGS_ALL = -std=gnu11 -I. -D_GNU_SOURCE -DH2O_USE_LIBUV=1 -DHECATE_VERSION='"$(VERSION)"' $(pkg_cflags) $(optimise) \
 	$(warnings) $(if $(WERROR),-Werror) $(hardening) $(coverage) -include store/base/banned.h -MMD -MP $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -rdynamic $(optimise) $(coverage) $(LDFLAGS)
-LIBS_SYSTEM := -lh2o -lssh2 -lraft -lmsgpackc -ljansson -lexpat -lcurl -lssl -lcrypto -lz -luv -lpthread -lm
+LIBS_SYSTEM := -lh2o -lssh2 $(LIBRAFT) -lmsgpackc -ljansson -lexpat -lcurl -lssl -lcrypto -lz -luv -lpthread -lm
 
 folders := store consensus executor operations api daemon cli
 src_store := $(wildcard store/*.c store/base/*.c)
@@ -61,7 +63,7 @@ libs_api := api store
 libs_daemon := daemon api operations executor consensus store
 libs_cli := cli store
 libs_property := operations executor store
-libs_simulation := operations executor consensus store
+libs_simulation := coretest operations executor store
 libs_fuzz := api operations executor consensus store
 
 lib = $(B)/lib$(1).a
@@ -108,6 +110,7 @@ test-$(2): $$(tests_$(2))
 endef
 $(foreach f,$(folders),$(eval $(call test_rule,tests/unit/$(f),$(f))))
 $(eval $(call test_rule,tests/property,property))
+include tests/simulation/rules.mk
 $(eval $(call test_rule,tests/simulation,simulation))
 
 .PHONY: tests list-tests
@@ -138,9 +141,15 @@ fuzz-one:
 	build/fuzz/$(TARGET) -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 \
 		build/fuzz/corpus/$(TARGET) tests/fuzz/seeds/$(TARGET)
 
+# The benchmark's load client.
+bench_objs := $(call objs,$(wildcard tests/bench/*.c))
+all_objs += $(bench_objs)
+$(B)/bench-load: $(bench_objs) $(call lib,store)
+	$(if $(V),,@echo '  LD  $@')
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SYSTEM)
 .PHONY: bench
-bench: all
-	./tests/bench/run
+bench: all $(B)/bench-load
+	./tests/bench/run $(BENCH)
 
 c_files := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 .PHONY: format tidy

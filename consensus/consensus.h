@@ -16,6 +16,7 @@
 #include "store/base/id.h"
 
 #define CONS_MEMBERS_MAX 9
+#define CONS_TELL_MAX 4096
 
 struct cons_peer {
     uint64_t id;         /* member id, 1..2^63 */
@@ -55,6 +56,8 @@ struct cons_events {
     void *user;
     /* Role, term or leader changed, or serving (lease held and barrier applied) began or ended. Read cons_status. */
     void (*changed)(void *user);
+    /* Another member of this cluster told something (cons_tell); valid during the call. */
+    void (*told)(void *user, uint64_t member_id, const void *data, size_t len);
     /* The member cannot go on (storage error, damaged data, broken rule). message names file and remedy. The owner
      * logs it and exits; nothing more is sent or acknowledged after this call. */
     void (*failed)(void *user, const char *message);
@@ -96,6 +99,10 @@ typedef void (*cons_propose_cb)(void *user, int status, uint64_t index, const vo
 /* Copies data. Returns 0 and calls cb exactly once later (never from within); E_NOT_LEADER, E_BUSY (window full): cb
  * is never called. */
 int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user);
+
+/* Tells all connected members something of the owner's: up to CONS_TELL_MAX bytes, not part of the log, may be lost.
+ * Nothing before the cluster has formed. */
+void cons_tell(struct cons *c, const void *data, size_t len);
 
 /* Leader of a term whose barrier is applied, holding a lease right now (reads the clock). To be asked before each
  * answer and before each step. */

@@ -87,6 +87,7 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
         CHECK(i == 0 || config->peers[i - 1].id < config->peers[i].id);
     }
     CHECK(core_peer_index(core, config->id) >= 0);
+    CHECK(config->trailing > config->inflight && config->window <= CORE_WINDOW_MAX);
     core->disk_state = image->disk_state;
     core->cluster_id = image->cluster_id;
     core->first = 1;
@@ -99,7 +100,7 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     core->snapshot_index = image->snap_index;
     core->snapshot_term = image->snap_term;
     core->applied_index = image->snap_index;
-    core_keep_conf(core, image->conf_index, image->conf, image->conf_len);
+    core_conf_applied(core, image->conf_index, image->conf, image->conf_len);
     load_entries(core, image);
     if (image->snap_index > 0 && env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {
         core_fail(core, "the snapshot at %lu cannot be restored", (unsigned long)image->snap_index);
@@ -133,6 +134,7 @@ void core_free(struct core *core)
         free((void *)(uintptr_t)core->config.peers[i].address);
     }
     free(core->conf);
+    free(core->changes);
     free(core->entries);
     free(core->held);
     free(core->appends);
@@ -145,19 +147,11 @@ void core_free(struct core *core)
 
 /* ---- applying ---- */
 
-void core_keep_conf(struct core *core, uint64_t index, const uint8_t *conf, size_t len)
-{
-    free(core->conf);
-    core->conf = mem_dup(conf, len);
-    core->conf_len = len;
-    core->conf_applied_index = index;
-}
-
 static void apply_configuration(struct core *core, uint64_t index, const struct core_entry *entry)
 {
     struct raft_event event = {.type = RAFT_CONFIGURATION};
 
-    core_keep_conf(core, index, entry->data, entry->len);
+    core_conf_applied(core, index, entry->data, entry->len);
     event.configuration.index = index;
     core_conf_decode(entry->data, entry->len, &event.configuration.conf);
     core_raft_step(core, &event);
@@ -165,7 +159,7 @@ static void apply_configuration(struct core *core, uint64_t index, const struct 
 
 static void apply_committed(struct core *core)
 {
-    while (!core->failed && core->raft_started && !core_raft_installing(core) &&
+    while (!core->failed && core->raft_started && (!core_raft_installing(core) || CORE_SKIP(PART_INSTALL_APPLY)) &&
            core->applied_index < raft_commit_index(&core->raft)) {
         uint64_t index = core->applied_index + 1;
         const struct core_entry *entry = core_entry(core, index);
@@ -267,6 +261,9 @@ static uint64_t raft_deadline(const struct core *core)
 {
     uint64_t at = 1000 * raft_timeout((struct raft *)(uintptr_t)&core->raft);
 
+    if (CORE_SKIP(PART_TIMEOUT_PACE)) {
+        return at;
+    }
     if (core->role == CORE_LEADER) {
         /* Rule 10: the library's next deadline may lie in the past. */
         uint64_t soonest = core->timeout_us + 500 * (uint64_t)core->config.heartbeat_ms;
@@ -278,31 +275,6 @@ static uint64_t raft_deadline(const struct core *core)
         at = lease_silent_until(&core->lease);
     }
     return at > core->timeout_us + 1000 ? at : core->timeout_us + 1000;
-}
-
-static void poll_transfer(struct core *core, uint64_t now)
-{
-    raft_index match;
-
-    if (core->transfer_to == 0) {
-        return;
-    }
-    if (now >= core->transfer_until_us) { /* it failed: the lease begins anew */
-        core->transfer_to = 0;
-        core->lease.suspended = false;
-        core->lease.n_echoes = 0;
-        core->lease_ping_us = 0;
-        return;
-    }
-    /* Rule 11: only when the target has everything. */
-    if (!core->transfer_sent && raft_match_index(&core->raft, core->transfer_to, &match) == 0 &&
-        match == core_last_index(core)) {
-        struct raft_event event = {.type = RAFT_TRANSFER, .transfer = {.server_id = core->transfer_to}};
-
-        core->transfer_sent = true;
-        core->transfer_number = now;
-        core_raft_step(core, &event);
-    }
 }
 
 uint64_t core_poll(struct core *core)
@@ -328,7 +300,7 @@ uint64_t core_poll(struct core *core)
     if (core->failed) {
         return UINT64_MAX;
     }
-    poll_transfer(core, now);
+    core_transfer_poll(core, now);
     core_settle(core);
     if (core->failed) {
         return UINT64_MAX;
@@ -339,7 +311,7 @@ uint64_t core_poll(struct core *core)
     early = early_deadline(core);
     next = early < next ? early : next;
     if (core->role == CORE_LEADER) {
-        uint64_t until = lease_until(&core->lease, now, true, core->config.n_peers);
+        uint64_t until = lease_until(&core->lease, now, true);
 
         next = !core->lease.suspended && core->lease_ping_us < next ? core->lease_ping_us : next;
         next = core->was_serving && until > now && until < next ? until : next;
@@ -362,7 +334,7 @@ void core_connected(struct core *core, uint64_t peer)
 
     if (at >= 0 && !core->failed) {
         core->peers[at].connected = true;
-        core_form_greet(core, peer);
+        core_form_greet(core, peer, false);
         core->lease_ping_us = 0;
         core_settle(core);
     }
@@ -413,7 +385,7 @@ static void install_done(struct core *core, const struct disk_op *op)
         return;
     }
     core->applied_index = op->index;
-    core_keep_conf(core, op->conf_index, op->conf, op->conf_len);
+    core_conf_applied(core, op->conf_index, op->conf, op->conf_len);
     core_raft_step(core, &event);
 }
 
@@ -465,13 +437,13 @@ size_t core_window(struct core *core)
         return 0;
     }
     outstanding = core_last_index(core) - raft_commit_index(&core->raft);
-    return outstanding < CORE_WINDOW ? CORE_WINDOW - outstanding : 0;
+    return outstanding < core->config.window ? core->config.window - outstanding : 0;
 }
 
 uint64_t core_submit(struct core *core, const void *const *data, const uint32_t *lens, size_t n)
 {
     static char token;
-    struct raft_entry entries[CORE_WINDOW];
+    struct raft_entry entries[CORE_WINDOW_MAX];
     uint64_t first = core_last_index(core) + 1;
 
     CHECK(n > 0 && n <= core_window(core));
@@ -492,52 +464,14 @@ bool core_serving(struct core *core)
 {
     uint64_t now;
 
-    if (core->failed || core->role != CORE_LEADER || core->barrier_index == 0 ||
-        core->applied_index < core->barrier_index) {
+    if (core->failed || core->role != CORE_LEADER) {
+        return false;
+    }
+    if ((core->barrier_index == 0 || core->applied_index < core->barrier_index) && !CORE_SKIP(PART_BARRIER)) {
         return false;
     }
     now = core_now(core);
-    return lease_until(&core->lease, now, true, core->config.n_peers) > now;
-}
-
-int core_transfer(struct core *core, uint64_t target)
-{
-    uint64_t best = 0;
-
-    if (core->failed || core->role != CORE_LEADER || core->barrier_index == 0 || core->transfer_to != 0 ||
-        target == core->config.id) {
-        return -1;
-    }
-    for (size_t i = 0; target == 0 && i < core->config.n_peers; i++) {
-        raft_index match;
-        uint64_t id = core->config.peers[i].id;
-
-        if (id != core->config.id && core->peers[i].connected && raft_match_index(&core->raft, id, &match) == 0 &&
-            match > best) {
-            best = match;
-            target = 0;
-        }
-    }
-    for (size_t i = 0; target == 0 && best > 0 && i < core->config.n_peers; i++) {
-        raft_index match;
-        uint64_t id = core->config.peers[i].id;
-
-        if (id != core->config.id && core->peers[i].connected && raft_match_index(&core->raft, id, &match) == 0 &&
-            match == best) {
-            target = id;
-        }
-    }
-    if (target == 0 || core_peer_index(core, target) < 0) {
-        return -1;
-    }
-    /* The lease ends before the order goes out, so that it can never come beside a new leader's. */
-    core->lease.suspended = true;
-    core->transfer_to = target;
-    core->transfer_sent = false;
-    core->transfer_until_us = core_now(core) + 1000 * (uint64_t)core->config.election_timeout_ms;
-    poll_transfer(core, core_now(core));
-    core_settle(core);
-    return 0;
+    return lease_until(&core->lease, now, true) > now;
 }
 
 void core_get_status(struct core *core, struct core_status *ret_status)
@@ -556,11 +490,13 @@ void core_get_status(struct core *core, struct core_status *ret_status)
     ret_status->last_index = core_last_index(core);
     ret_status->snapshot_index = core->snapshot_index;
     ret_status->serving = core_serving(core);
-    ret_status->lease_until_us =
-        lease_until(&core->lease, core_now(core), core->role == CORE_LEADER, core->config.n_peers);
+    ret_status->lease_until_us = lease_until(&core->lease, core_now(core), core->role == CORE_LEADER);
+    ret_status->lease_given_up =
+        core->config.lease_kept && ret_status->lease_until_us == 0 && core->lease.given_until > core_now(core);
     for (size_t i = 0; i < core->config.n_peers; i++) {
         raft_index match;
 
+        ret_status->peers[i].voting = core_conf_voting(core, core->config.peers[i].id);
         ret_status->peers[i].heard = core->peers[i].heard;
         ret_status->peers[i].last_heard_us = core->peers[i].last_heard_us;
         if (core->role == CORE_LEADER && raft_match_index(&core->raft, core->config.peers[i].id, &match) == 0) {

@@ -14,6 +14,7 @@
 #include "store/base/id.h"
 
 #define CORE_PEERS_MAX 9
+#define CORE_WINDOW_MAX 256
 
 /* What is on the disk, decided by forming (core_form.c). Stored: never renumber. */
 enum core_disk_state {
@@ -96,16 +97,27 @@ struct core_config {
     uint32_t election_timeout_ms, lease_ms, heartbeat_ms;
     uint32_t slot_ms;            /* early election: distance between survivors, 25 */
     uint32_t snapshot_threshold; /* entries */
-    uint64_t seed;               /* real randomness */
-    struct id new_cluster_id;    /* random; used if this member founds the cluster */
+    uint32_t trailing;           /* entries kept after a snapshot; more than inflight */
+    uint32_t inflight;           /* entries on their way to one follower */
+    uint32_t window;             /* entries submitted and not yet committed; at most CORE_WINDOW_MAX */
+    bool lease_kept;          /* something outside (the address) lives by the lease and confirms when it has let go */
+    uint64_t seed;            /* real randomness */
+    struct id new_cluster_id; /* random; used if this member founds the cluster */
 };
 
 enum core_role { CORE_FOLLOWER, CORE_CANDIDATE, CORE_LEADER };
 
+enum core_voting {
+    CORE_SPARE,   /* gets nothing */
+    CORE_STANDBY, /* gets the log, does not vote */
+    CORE_VOTER,
+};
+
 struct core_peer_status {
     bool heard;
-    uint64_t last_heard_us; /* clock */
-    uint64_t match_index;   /* leader only */
+    uint64_t last_heard_us;  /* clock */
+    uint64_t match_index;    /* leader only */
+    enum core_voting voting; /* in the newest configuration */
 };
 
 struct core_status {
@@ -115,6 +127,7 @@ struct core_status {
     uint64_t term, leader_id, commit_index, applied_index, last_index, snapshot_index;
     uint64_t lease_until_us;
     bool serving;
+    bool lease_given_up; /* with lease_kept: no lease any more, and core_lease_released is waited for */
     struct core_peer_status peers[CORE_PEERS_MAX];
 };
 
@@ -140,6 +153,12 @@ size_t core_window(struct core *core);
 uint64_t core_submit(struct core *core, const void *const *data, const uint32_t *lens, size_t n);
 bool core_serving(struct core *core);
 int core_transfer(struct core *core, uint64_t target); /* 0 target: the most advanced; 0 or -1: not possible now */
+/* What lived by the lease has let go (config.lease_kept; after status.lease_given_up). */
+void core_lease_released(struct core *core);
+/* Changes what one member is. 0, or -1 with the reason in ret_reason: not the leader, another change or a transfer is
+ * open, a voter lags, the member lags too far behind to vote, or fewer than two voters would be left. Committed when
+ * status.peers[].voting stays so after the index that it was submitted at is applied. */
+int core_assign(struct core *core, uint64_t id, enum core_voting voting, const char **ret_reason);
 void core_get_status(struct core *core, struct core_status *ret_status);
 
 #endif

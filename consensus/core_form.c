@@ -60,10 +60,12 @@ void core_form_init(struct core *core)
     core->peers_digest = digest_peers(&core->config);
 }
 
-void core_form_greet(struct core *core, uint64_t peer)
+void core_form_greet(struct core *core, uint64_t peer, bool ask_back)
 {
-    struct wire wire = {
-        .key = {[WK_TYPE] = WIRE_HELLO, [WK_STATE] = core->disk_state, [WK_PEERS_DIGEST] = core->peers_digest}};
+    struct wire wire = {.key = {[WK_TYPE] = WIRE_HELLO,
+                                [WK_STATE] = core->disk_state,
+                                [WK_PEERS_DIGEST] = core->peers_digest,
+                                [WK_FLAGS] = ask_back ? 1 : 0}};
 
     wire_set_cluster(&wire, core->cluster_id);
     core_send(core, peer, &wire);
@@ -73,7 +75,7 @@ static void greet_all(struct core *core)
 {
     for (size_t i = 0; i < core->config.n_peers; i++) {
         if (core->config.peers[i].id != core->config.id) {
-            core_form_greet(core, core->config.peers[i].id);
+            core_form_greet(core, core->config.peers[i].id, false);
         }
     }
 }
@@ -168,10 +170,15 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
     peer->state = (enum core_disk_state)wire->key[WK_STATE];
     peer->cluster_id = wire_cluster(wire);
     peer->peers_digest = wire->key[WK_PEERS_DIGEST];
+    if ((wire->key[WK_FLAGS] & 1) != 0) {
+        core_form_greet(core, core->config.peers[from].id, false);
+    }
     if (peer->state != CORE_FORMED) {
         return;
     }
-    if (core->disk_state == CORE_EMPTY && !core->state_writing) {
+    if (CORE_SKIP(PART_FORMING) && core->disk_state == CORE_EMPTY && !core->state_writing) {
+        write_state(core, CORE_FORMED, peer->cluster_id);
+    } else if (core->disk_state == CORE_EMPTY && !core->state_writing) {
         core_fail(core,
                   "this member's data directory is empty, but member %lu belongs to cluster %s already: a member that "
                   "lost its disk must not come back under its old id; replace it by a new member",

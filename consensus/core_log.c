@@ -41,6 +41,9 @@ void core_log_append(struct core *core, uint64_t term, uint8_t type, const void 
     entry->type = type;
     entry->len = len;
     entry->data = mem_dup(data, len);
+    if (type == RAFT_CHANGE && core_last_index(core) > core->conf_applied_index) {
+        core_conf_appended(core, core_last_index(core));
+    }
 }
 
 void core_log_cut(struct core *core, uint64_t from)
@@ -49,7 +52,8 @@ void core_log_cut(struct core *core, uint64_t from)
     while (core->n_entries > 0 && core_last_index(core) >= from) {
         free(core->entries[--core->n_entries].data);
     }
-    for (size_t i = 0; i < core->n_appends; i++) {
+    core_conf_cut(core, from);
+    for (size_t i = 0; i < core->n_appends && !CORE_SKIP(PART_CUT_COMPLETIONS); i++) {
         if (core->appends[i]->valid_last >= from) {
             core->appends[i]->valid_last = from - 1;
         }
@@ -79,6 +83,7 @@ void core_log_reset(struct core *core, uint64_t snapshot_index)
         free(core->entries[i].data);
     }
     core->n_entries = 0;
+    core->n_changes = 0;
     core->first = snapshot_index + 1;
     for (size_t i = 0; i < core->n_appends; i++) {
         core->appends[i]->valid_last = core->appends[i]->first - 1;

@@ -5,14 +5,12 @@
 #include <raft.h>
 
 #include "consensus/core.h"
+#include "consensus/core_test.h"
 #include "consensus/wire.h"
 #include "store/base/check.h"
 
 _Static_assert(RAFT_VERSION_NUMBER == 2201, "the rules of ownership are those of libraft 0.22.1");
 
-#define CORE_INFLIGHT_MAX 1024 /* entries on their way to one follower */
-#define CORE_TRAILING 2048     /* entries kept after a snapshot; more than are in flight */
-#define CORE_WINDOW 256        /* entries submitted and not yet committed */
 #define CORE_EARLY_TRIES 10
 
 struct core_entry {
@@ -77,6 +75,9 @@ struct core {
     uint64_t applied_index, conf_applied_index;
     uint8_t *conf; /* the configuration at conf_applied_index, encoded */
     size_t conf_len;
+    uint64_t *changes; /* indexes of configurations in the log above conf_applied_index, ascending */
+    size_t n_changes;
+    bool stale_message;                  /* the library is looking at a message of an older term */
     uint64_t term_on_disk, vote_on_disk; /* as last given to the disk */
     uint64_t commit_seen;
 
@@ -115,7 +116,6 @@ struct core {
 uint64_t core_now(struct core *core);
 int core_peer_index(const struct core *core, uint64_t id); /* -1: unknown */
 void core_fail(struct core *core, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void core_keep_conf(struct core *core, uint64_t index, const uint8_t *conf, size_t len);
 void core_settle(struct core *core); /* applies, sends what became due, tells of changes; after every input */
 
 /* core_log.c: the log in memory */
@@ -139,6 +139,18 @@ bool core_raft_installing(const struct core *core);
 uint64_t core_raft_leader(const struct core *core);
 void core_conf_decode(const uint8_t *data, size_t len, struct raft_configuration *ret_conf);
 
+/* Rule 6: what the library should know; 0: no uncommitted one. */
+void core_raft_set_configurations(struct core *core, uint64_t uncommitted, uint64_t committed);
+/* core_conf.c */
+void core_conf_appended(struct core *core, uint64_t index); /* a configuration in the log */
+void core_conf_cut(struct core *core, uint64_t from);
+void core_conf_applied(struct core *core, uint64_t index, const uint8_t *conf, size_t len);
+void core_conf_correct(struct core *core); /* rule 6, after each step */
+void core_conf_read(const struct core *core, uint64_t index, struct raft_configuration *ret_conf);
+enum core_voting core_conf_voting(const struct core *core, uint64_t id);
+/* core_transfer.c */
+void core_transfer_poll(struct core *core, uint64_t now);
+
 /* core_send.c */
 void core_send(struct core *core, uint64_t peer, const struct wire *wire);
 void core_flush_held(struct core *core);
@@ -149,7 +161,7 @@ void core_raft_recv(struct core *core, struct raft_message *message);
 /* core_form.c */
 void core_form_init(struct core *core);
 void core_form_poll(struct core *core, uint64_t now);
-void core_form_greet(struct core *core, uint64_t peer);
+void core_form_greet(struct core *core, uint64_t peer, bool ask_back); /* ask_back: its greeting was lost */
 bool core_form_recv(struct core *core, size_t from, const struct wire *wire);
 void core_form_done(struct core *core, const struct disk_op *op);
 /* core_snapshot.c */

@@ -134,7 +134,7 @@ static void role_changed(struct core *core)
     }
     if (role != CORE_LEADER) {
         core->transfer_to = 0;
-        core->lease.suspended = false;
+        lease_resume(&core->lease);
         core->barrier_index = 0;
         core->submit_barrier = false;
     }
@@ -148,6 +148,9 @@ static void role_changed(struct core *core)
 /* Rule 13: what the library keeps must be what we keep; anything else ends the process. */
 static void check_step(struct core *core)
 {
+    if (CORE_SKIP(PART_ASSERTIONS)) {
+        return;
+    }
     if (raft_commit_index(&core->raft) < core->commit_seen) {
         core_fail(core, "the commit index went back from %lu to %lu", (unsigned long)core->commit_seen,
                   (unsigned long)raft_commit_index(&core->raft));
@@ -158,6 +161,52 @@ static void check_step(struct core *core)
         core_fail(core, "the log ends at %lu, the library's at %lu", (unsigned long)core_last_index(core),
                   (unsigned long)raft_last_index(&core->raft));
     }
+}
+
+void core_raft_set_configurations(struct core *core, uint64_t uncommitted, uint64_t committed)
+{
+    struct raft *raft = &core->raft;
+
+    if (raft->configuration_uncommitted_index == uncommitted && raft->configuration_committed_index == committed) {
+        return;
+    }
+    raft->configuration_uncommitted_index = uncommitted;
+    raft->configuration_committed_index = committed;
+    raft_configuration_close(&raft->configuration_committed);
+    core_conf_read(core, committed, &raft->configuration_committed);
+    if (raft->state == RAFT_FOLLOWER) { /* a leader's goes with its array of followers' progress */
+        raft_configuration_close(&raft->configuration);
+        core_conf_read(core, uncommitted != 0 ? uncommitted : committed, &raft->configuration);
+    }
+}
+
+enum core_voting core_conf_voting(const struct core *core, uint64_t id)
+{
+    const struct raft_configuration *conf = &core->raft.configuration;
+
+    for (unsigned i = 0; core->raft_started && i < conf->n; i++) {
+        if (conf->servers[i].id == id) {
+            return conf->servers[i].role == RAFT_VOTER     ? CORE_VOTER
+                   : conf->servers[i].role == RAFT_STANDBY ? CORE_STANDBY
+                                                           : CORE_SPARE;
+        }
+    }
+    return CORE_SPARE;
+}
+
+/* Whose promises count follows the newest configuration, committed or not, as votes do. */
+static void tell_lease(struct core *core)
+{
+    uint64_t voters[LEASE_PEERS_MAX];
+    size_t n = 0;
+
+    for (unsigned i = 0; i < core->raft.configuration.n; i++) {
+        if (core->raft.configuration.servers[i].role == RAFT_VOTER) {
+            CHECK(n < LEASE_PEERS_MAX);
+            voters[n++] = core->raft.configuration.servers[i].id;
+        }
+    }
+    lease_set_voters(&core->lease, core->config.id, voters, n);
 }
 
 static void handle_update(struct core *core, struct raft_update *update)
@@ -181,6 +230,8 @@ static void handle_update(struct core *core, struct raft_update *update)
         role_changed(core);
     }
     check_step(core);
+    core_conf_correct(core);
+    tell_lease(core);
 }
 
 static int step(struct core *core, struct raft_event *event, struct raft_update *ret_update)
@@ -228,7 +279,7 @@ void core_raft_timeout(struct core *core)
     struct raft_event event = {.type = RAFT_TIMEOUT};
 
     /* Rule 3: a candidate's next try begins with a pre-vote again, and without the right to disrupt. */
-    if (core->raft.state == RAFT_CANDIDATE) {
+    if (core->raft.state == RAFT_CANDIDATE && !CORE_SKIP(PART_CANDIDATE)) {
         core->raft.candidate_state.in_pre_vote = true;
         core->raft.candidate_state.disrupt_leader = false;
         core->order_number = 0;
@@ -298,7 +349,7 @@ void core_raft_start(struct core *core, const struct disk_image *image)
     raft_set_election_timeout(&core->raft, config->election_timeout_ms);
     raft_set_heartbeat_timeout(&core->raft, config->heartbeat_ms);
     raft_set_pre_vote(&core->raft, true);
-    raft_set_max_inflight_entries(&core->raft, CORE_INFLIGHT_MAX);
+    raft_set_max_inflight_entries(&core->raft, config->inflight);
     raft_seed(&core->raft, (unsigned)config->seed);
     core->raft_started = true;
     core->term_on_disk = image->term;

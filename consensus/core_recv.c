@@ -8,6 +8,14 @@
 
 #define ENTRIES_MAX 65536
 
+static raft_term message_term(const struct raft_message *message)
+{
+    if (message->type == RAFT_APPEND_ENTRIES) {
+        return message->append_entries.term;
+    }
+    return message->type == RAFT_INSTALL_SNAPSHOT ? message->install_snapshot.term : UINT64_MAX;
+}
+
 void core_raft_recv(struct core *core, struct raft_message *message)
 {
     struct raft_event event = {.type = RAFT_RECEIVE, .receive = {.message = message}};
@@ -15,7 +23,9 @@ void core_raft_recv(struct core *core, struct raft_message *message)
 
     CHECK(at >= 0);
     message->server_address = core->config.peers[at].address;
+    core->stale_message = message_term(message) < raft_current_term(&core->raft);
     core_raft_step(core, &event);
+    core->stale_message = false;
 }
 
 /* ---- entries ---- */
@@ -84,7 +94,7 @@ static void append_entries(struct core *core, uint64_t from, struct raft_append_
 
     /* Rule 4: entries up to our commit index are the same everywhere; anchor the message there. */
     if (message->term >= raft_current_term(&core->raft) && !core_raft_installing(core) &&
-        message->prev_log_index < commit) {
+        message->prev_log_index < commit && !CORE_SKIP(PART_ANCHOR)) {
         uint64_t cut = commit - message->prev_log_index;
 
         skip = cut < n ? (size_t)cut : n;
@@ -95,7 +105,7 @@ static void append_entries(struct core *core, uint64_t from, struct raft_append_
     while (!core->failed && (first || skip < n)) {
         size_t end = skip < n ? skip + 1 : n;
 
-        while (end < n && entries[end].type != RAFT_CHANGE) {
+        while (end < n && (entries[end].type != RAFT_CHANGE || CORE_SKIP(PART_CONFIGURATION))) {
             end++;
         }
         append_piece(core, from, message, entries + skip, (unsigned)(end - skip));
@@ -141,7 +151,8 @@ static void recv_append_result(struct core *core, uint64_t from, const struct wi
     };
 
     /* Rule 5: a late rejection of what is known to match would stop that follower for ever. */
-    if (core->role == CORE_LEADER && message.append_entries_result.term == raft_current_term(&core->raft) &&
+    if (core->role == CORE_LEADER && !CORE_SKIP(PART_REJECTIONS) &&
+        message.append_entries_result.term == raft_current_term(&core->raft) &&
         message.append_entries_result.rejected > 0) {
         raft_index match = 0;
 
@@ -211,7 +222,7 @@ static void recv_vote_result(struct core *core, uint64_t from, const struct wire
     };
 
     /* Rule 3: only a candidate has the fields that the library would look at. */
-    if (core->role == CORE_CANDIDATE) {
+    if (core->role == CORE_CANDIDATE || CORE_SKIP(PART_CANDIDATE)) {
         core_raft_recv(core, &message);
     }
 }
@@ -248,6 +259,12 @@ static void recv_lease(struct core *core, uint64_t from, const struct wire *wire
                        number, wire->key[WK_LEASE_US])) {
         return;
     }
+    /* Messages on their way outlive a close: only one that comes long after it shows that the leader lives and the
+     * close was a middlebox's. */
+    if (core->closed_leader == from && !CORE_SKIP(PART_EARLY_CANCEL) &&
+        core_now(core) >= core->closed_us + 500 * (uint64_t)core->config.election_timeout_ms) {
+        core->closed_leader = 0;
+    }
     core_send(core, from,
               &(struct wire){.key = {[WK_TYPE] = WIRE_LEASE_ACK, [WK_NUMBER] = number, [WK_MSG_TERM] = term}});
 }
@@ -255,7 +272,7 @@ static void recv_lease(struct core *core, uint64_t from, const struct wire *wire
 static void recv_lease_ack(struct core *core, uint64_t from, const struct wire *wire)
 {
     lease_on_ack(&core->lease, core_now(core), raft_current_term(&core->raft), core->role == CORE_LEADER, from,
-                 wire->key[WK_MSG_TERM], wire->key[WK_NUMBER]);
+                 wire->key[WK_MSG_TERM], CORE_SKIP(PART_ECHO_NUMBER) ? core_now(core) : wire->key[WK_NUMBER]);
 }
 
 /* ---- all ---- */
@@ -311,7 +328,9 @@ bool core_recv(struct core *core, uint64_t peer, const uint8_t *frame, size_t le
     core->peers[at].last_heard_us = core_now(core);
     if (wire.key[WK_TYPE] <= WIRE_FORM_ACK) {
         ok = core_form_recv(core, (size_t)at, &wire);
-    } else if (core->raft_started && core->peers[at].hello_seen && core->peers[at].state == CORE_FORMED &&
+    } else if (!core->peers[at].hello_seen) {
+        core_form_greet(core, peer, true);
+    } else if (core->raft_started && core->peers[at].state == CORE_FORMED &&
                id_equal(core->peers[at].cluster_id, core->cluster_id)) {
         ok = dispatch(core, (size_t)at, &wire);
     }

@@ -20,7 +20,7 @@ void core_send(struct core *core, uint64_t peer, const struct wire *wire)
     copy.key[WK_FROM] = core->config.id;
     wire_encode(&copy, &buf);
     len = buf.len;
-    if (core->metas == 0) {
+    if (core->metas == 0 || CORE_SKIP(PART_HOLD_FRAMES)) {
         core->env.send(core->env.user, peer, (uint8_t *)buf_take(&buf), len);
         return;
     }
@@ -63,11 +63,14 @@ static void send_append(struct core *core, uint64_t peer, const struct raft_appe
 
 static void send_append_result(struct core *core, uint64_t peer, const struct raft_append_entries_result *message)
 {
+    /* Rule 5: the library's answer to a message of an older term is not defined but for the term. */
+    bool stale = core->stale_message && !CORE_SKIP(PART_REJECTIONS);
+
     core_send(core, peer,
               &(struct wire){.key = {[WK_TYPE] = WIRE_APPEND_RESULT,
                                      [WK_MSG_TERM] = message->term,
-                                     [WK_REJECTED] = message->rejected,
-                                     [WK_LAST_INDEX] = message->last_log_index,
+                                     [WK_REJECTED] = stale ? 1 : message->rejected,
+                                     [WK_LAST_INDEX] = stale ? 0 : message->last_log_index,
                                      [WK_VERSION] = message->version,
                                      [WK_FEATURES] = message->features,
                                      [WK_CAPACITY] = message->capacity}});
@@ -90,7 +93,8 @@ static void send_vote_result(struct core *core, uint64_t peer, const struct raft
     uint64_t term = message->term;
 
     /* Rule 2: a refused pre-vote tells the newer term, or two members that are behind each other wait for ever. */
-    if (message->pre_vote && !message->vote_granted && term < raft_current_term(&core->raft)) {
+    if (message->pre_vote && !message->vote_granted && !CORE_SKIP(PART_PRE_VOTE_TERM) &&
+        term < raft_current_term(&core->raft)) {
         term = raft_current_term(&core->raft);
     }
     core_send(core, peer,

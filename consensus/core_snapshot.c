@@ -75,7 +75,9 @@ void core_snapshot_send(struct core *core, uint64_t peer_id, uint64_t index)
     uint64_t stuck_us = 2000 * (uint64_t)core->config.election_timeout_ms;
 
     CHECK(at >= 0);
-    if (core->peers[at].sending && core_now(core) - core->peers[at].progress_us < stuck_us) {
+    if (core->peers[at].sending &&
+        (core_now(core) - core->peers[at].progress_us < stuck_us || CORE_SKIP(PART_SNAPSHOT_RESTART)) &&
+        !CORE_SKIP(PART_SNAPSHOT_ONCE)) {
         return;
     }
     if (core->image.loading) {
@@ -179,8 +181,8 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
         return false;
     }
     /* Rule 12: one that arrives while another is being installed is dropped. */
-    if (core_raft_installing(core) || wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) ||
-        wire->key[WK_LAST_INDEX] <= core->applied_index) {
+    if ((core_raft_installing(core) && !CORE_SKIP(PART_SNAPSHOT_ONCE)) ||
+        wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) || wire->key[WK_LAST_INDEX] <= core->applied_index) {
         return true;
     }
     if (offset == 0) {
@@ -238,7 +240,7 @@ void core_snapshot_maybe_take(struct core *core)
     op->conf_index = core->conf_applied_index;
     op->conf = mem_dup(core->conf, core->conf_len);
     op->conf_len = core->conf_len;
-    op->keep_from = core->applied_index > CORE_TRAILING ? core->applied_index - CORE_TRAILING + 1 : 1;
+    op->keep_from = core->applied_index > core->config.trailing ? core->applied_index - core->config.trailing + 1 : 1;
     op->handle = core->env.snapshot(core->env.user);
     core->snapshot_taking = true;
     core->env.disk(core->env.user, op);
@@ -258,7 +260,7 @@ void core_snapshot_taken(struct core *core, struct disk_op *op)
     event.snapshot.metadata.term = op->index_term;
     core_conf_decode(op->conf, op->conf_len, &event.snapshot.metadata.configuration);
     event.snapshot.metadata.configuration_index = op->conf_index;
-    event.snapshot.trailing = CORE_TRAILING;
+    event.snapshot.trailing = core->config.trailing;
     core->snapshot_index = op->index;
     core->snapshot_term = op->index_term;
     core_raft_step(core, &event);

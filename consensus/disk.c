@@ -13,6 +13,13 @@ struct queue {
     struct disk_op *head, *tail;
 };
 
+/* Whose the spare segment's file is. It changes under the lock: while the log may rename it, nobody writes one. */
+enum spare {
+    SPARE_WANTED, /* the snapshot thread's, to be written */
+    SPARE_READY,  /* the snapshot thread's, written */
+    SPARE_GIVEN,  /* the log thread's, until it has used it */
+};
+
 struct disk {
     struct disk_config config;
     struct log *log;
@@ -21,6 +28,7 @@ struct disk {
     pthread_cond_t log_wake, snapshot_wake;
     struct queue log_queue, snapshot_queue, done;
     uint64_t snapshot_index; /* of the one that counts */
+    enum spare spare;
     bool closing, snapshot_ended;
     bool broken; /* after a failure nothing more is written; the text is the first one's */
     struct err err;
@@ -49,15 +57,23 @@ static struct disk_op *pop(struct queue *queue)
     return op;
 }
 
-static void answer(struct disk *disk, struct disk_op *op, int status, const struct err *err)
+/* With the lock held. */
+static void set_broken(struct disk *disk, const struct err *err)
 {
-    op->status = status;
-    op->message = status != 0 ? mem_strdup(err->message) : NULL;
-    pthread_mutex_lock(&disk->lock);
-    if (status != 0 && !disk->broken) {
+    if (!disk->broken) {
         disk->broken = true;
         disk->err = *err;
     }
+}
+
+static void answer(struct disk *disk, struct disk_op *op, int status, const struct err *err)
+{
+    pthread_mutex_lock(&disk->lock);
+    if (status != 0) {
+        set_broken(disk, err);
+    }
+    op->status = disk->broken ? disk->err.code : 0; /* after a failure nothing is acknowledged, whoever's it was */
+    op->message = disk->broken ? mem_strdup(disk->err.message) : NULL;
     push(&disk->done, op);
     pthread_mutex_unlock(&disk->lock);
     disk->config.notify(disk->config.user);
@@ -110,15 +126,12 @@ static int do_install(struct disk *disk, struct disk_op *op, struct err *err)
 {
     int rc = op->kind == DISK_INSTALL ? log_snapshot_write(disk->log, op, err) : 0;
 
-    if (op->kind == DISK_SNAP_PUT && op->index <= log_snapshot_index(disk->log)) {
-        return 0; /* overtaken by one of the leader */
-    }
     if (rc == 0) {
         rc = log_snapshot_adopt(disk->log, op, op->kind == DISK_INSTALL, err);
     }
     if (rc == 0) {
         pthread_mutex_lock(&disk->lock);
-        disk->snapshot_index = op->index;
+        disk->snapshot_index = log_snapshot_index(disk->log);
         pthread_mutex_unlock(&disk->lock);
     }
     return rc;
@@ -147,6 +160,18 @@ static void do_one(struct disk *disk, struct disk_op *op)
     answer(disk, op, rc, &err);
 }
 
+/* With the lock held, in the log thread: the log gets its spare segment, or it is asked for. */
+static void hand_over_spare(struct disk *disk)
+{
+    if (disk->spare == SPARE_GIVEN && log_spare_wanted(disk->log)) {
+        disk->spare = SPARE_WANTED;
+        pthread_cond_signal(&disk->snapshot_wake);
+    } else if (disk->spare == SPARE_READY) {
+        disk->spare = SPARE_GIVEN;
+        log_spare_give(disk->log);
+    }
+}
+
 static void *log_main(void *user)
 {
     struct disk *disk = user;
@@ -158,6 +183,7 @@ static void *log_main(void *user)
         struct err err = disk->err;
         struct disk_op *op;
 
+        hand_over_spare(disk);
         if (disk->log_queue.head == NULL) {
             if (disk->closing && disk->snapshot_ended) {
                 break;
@@ -225,14 +251,36 @@ static void get_snapshot(struct disk *disk, struct disk_op *op)
     answer(disk, op, rc, &err);
 }
 
+/* With the lock held, which is let go meanwhile. */
+static void make_spare(struct disk *disk)
+{
+    struct err err = ERR_INIT;
+    int rc;
+
+    pthread_mutex_unlock(&disk->lock);
+    rc = log_spare_write(disk->log, &err);
+    pthread_mutex_lock(&disk->lock);
+    disk->spare = SPARE_READY;
+    if (rc != 0) {
+        set_broken(disk, &err);
+    }
+}
+
 static void *snapshot_main(void *user)
 {
     struct disk *disk = user;
 
     pthread_mutex_lock(&disk->lock);
     for (;;) {
-        struct disk_op *op = pop(&disk->snapshot_queue);
+        bool broken = disk->broken;
+        struct err err = disk->err;
+        struct disk_op *op;
 
+        if (disk->spare == SPARE_WANTED && !broken && !disk->closing) {
+            make_spare(disk); /* first: a snapshot may take longer than a segment lasts */
+            continue;
+        }
+        op = pop(&disk->snapshot_queue);
         if (op == NULL) {
             if (disk->closing) {
                 break;
@@ -241,7 +289,9 @@ static void *snapshot_main(void *user)
             continue;
         }
         pthread_mutex_unlock(&disk->lock);
-        if (op->kind == DISK_SNAP_PUT) {
+        if (broken) {
+            answer(disk, op, err.code, &err);
+        } else if (op->kind == DISK_SNAP_PUT) {
             put_snapshot(disk, op);
         } else {
             get_snapshot(disk, op);

@@ -1,7 +1,9 @@
 /* The disk's threads: one writes the log, one writes and reads snapshots. No libuv.
  *
  * Operations of the first queue (STATE, META, APPEND, INSTALL) are done in order; appends that wait and follow each
- * other become one record and one sync. Answers come back in the order of each queue: disk_take, after notify.
+ * other become one record and one sync. Answers come back in the order of each queue: disk_take, after notify. The
+ * second thread also writes the log's next segment in advance. After the first failure nothing is acknowledged any
+ * more: every later answer carries it.
  */
 #ifndef HECATE_CONSENSUS_DISK_H
 #define HECATE_CONSENSUS_DISK_H

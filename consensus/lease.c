@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "consensus/core_test.h"
 #include "store/base/check.h"
 
 void lease_init(struct lease *lease, uint64_t now, uint64_t l_us, uint64_t l_max_us)
@@ -9,7 +10,41 @@ void lease_init(struct lease *lease, uint64_t now, uint64_t l_us, uint64_t l_max
     memset(lease, 0, sizeof(*lease));
     lease->l_us = l_us;
     lease->l_max_us = l_max_us;
-    lease->start_until = now + l_max_us; /* what was promised before the restart is forgotten: assume the worst */
+    lease->start_until = CORE_SKIP(PART_START_PROMISE)
+                             ? now
+                             : now + l_max_us; /* what was promised before the restart is forgotten: assume the worst */
+}
+
+void lease_set_voters(struct lease *lease, uint64_t me, const uint64_t *voters, size_t n_voters)
+{
+    bool me_votes = false;
+
+    CHECK(n_voters <= LEASE_PEERS_MAX);
+    lease->n_voters = 0;
+    for (size_t i = 0; i < n_voters; i++) {
+        if (voters[i] == me) {
+            me_votes = true;
+        } else {
+            lease->voters[lease->n_voters++] = voters[i];
+        }
+    }
+    lease->needed = n_voters / 2 + (me_votes ? 0 : 1);
+}
+
+void lease_suspend(struct lease *lease)
+{
+    lease->suspended = true;
+}
+
+void lease_resume(struct lease *lease)
+{
+    lease->suspended = false;
+    lease->n_echoes = 0;
+}
+
+void lease_released(struct lease *lease)
+{
+    lease->given_until = 0;
 }
 
 void lease_lead(struct lease *lease)
@@ -55,10 +90,13 @@ void lease_on_ack(struct lease *lease, uint64_t now, uint64_t my_term, bool is_l
 
 bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term, uint64_t transfer_number)
 {
-    if (now < lease->start_until || now < lease->given_until) {
+    if (now < lease->start_until || (now < lease->given_until && !CORE_SKIP(PART_OWN_PROMISE))) {
         return false;
     }
-    if (now >= lease->promise_until) {
+    if (now >= lease->promise_until || CORE_SKIP(PART_PROMISE)) {
+        return true;
+    }
+    if (CORE_SKIP(PART_TRANSFER_GIVES_UP) && transfer_number != 0) {
         return true;
     }
     return transfer_number != 0 && vote_term == lease->promise_term + 1 && transfer_number >= lease->promise_number;
@@ -68,36 +106,57 @@ uint64_t lease_silent_until(const struct lease *lease)
 {
     uint64_t until = lease->start_until;
 
-    if (lease->promise_until > until) {
+    if (lease->promise_until > until && !CORE_SKIP(PART_PROMISE)) {
         until = lease->promise_until;
     }
-    return lease->given_until > until ? lease->given_until : until;
+    return lease->given_until > until && !CORE_SKIP(PART_OWN_PROMISE) ? lease->given_until : until;
 }
 
-uint64_t lease_until(struct lease *lease, uint64_t now, bool is_leader, size_t n_voters)
+static bool is_voter(const struct lease *lease, uint64_t id)
 {
-    size_t needed = n_voters / 2; /* besides the leader itself */
-    uint64_t number = now;
-    uint64_t until;
+    for (size_t i = 0; i < lease->n_voters; i++) {
+        if (lease->voters[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
 
-    if (!is_leader || lease->suspended || lease->n_echoes < needed) {
+/* The needed-th newest number that voters have returned; 0: too few. */
+static uint64_t majority_number(const struct lease *lease)
+{
+    uint64_t numbers[LEASE_PEERS_MAX];
+    size_t n = 0;
+
+    for (size_t i = 0; i < lease->n_echoes; i++) { /* insertion sort, newest first */
+        size_t at = n;
+
+        if (!is_voter(lease, lease->echoes[i].id)) {
+            continue;
+        }
+        while (at > 0 && numbers[at - 1] < lease->echoes[i].number) {
+            numbers[at] = numbers[at - 1];
+            at--;
+        }
+        numbers[at] = lease->echoes[i].number;
+        n++;
+    }
+    return lease->needed <= n ? numbers[lease->needed - 1] : 0;
+}
+
+uint64_t lease_until(struct lease *lease, uint64_t now, bool is_leader)
+{
+    uint64_t drift = CORE_SKIP(PART_MARGIN) ? 0 : LEASE_DRIFT_PERCENT;
+    uint64_t number, until;
+
+    if (!is_leader || lease->suspended) {
         return 0;
     }
-    if (needed > 0) {
-        uint64_t numbers[LEASE_PEERS_MAX];
-
-        for (size_t i = 0; i < lease->n_echoes; i++) { /* insertion sort, newest first */
-            size_t at = i;
-
-            while (at > 0 && numbers[at - 1] < lease->echoes[i].number) {
-                numbers[at] = numbers[at - 1];
-                at--;
-            }
-            numbers[at] = lease->echoes[i].number;
-        }
-        number = numbers[needed - 1];
+    number = lease->needed > 0 ? majority_number(lease) : now;
+    if (number == 0) {
+        return 0;
     }
-    until = number + lease->l_us * (100 - LEASE_DRIFT_PERCENT) / (100 + LEASE_DRIFT_PERCENT);
+    until = number + lease->l_us * (100 - drift) / (100 + drift);
     if (until > now && until > lease->given_until) {
         lease->given_until = until;
     }

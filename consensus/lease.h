@@ -21,6 +21,9 @@ struct lease {
     uint64_t promise_until, promise_term, promise_number;
     uint64_t given_until; /* the last deadline that was ours or given away */
     bool suspended;       /* a transfer is pending: no numbers, no lease */
+    size_t needed;        /* echoes of other voters that make a majority */
+    size_t n_voters;
+    uint64_t voters[LEASE_PEERS_MAX]; /* without this member */
     size_t n_echoes;
     struct {
         uint64_t id, number;
@@ -28,8 +31,15 @@ struct lease {
 };
 
 void lease_init(struct lease *lease, uint64_t now, uint64_t l_us, uint64_t l_max_us);
+/* Whose promises count: the voters of the newest configuration. me need not be among them. */
+void lease_set_voters(struct lease *lease, uint64_t me, const uint64_t *voters, size_t n_voters);
 /* Became leader: nothing is echoed yet. */
 void lease_lead(struct lease *lease);
+/* Gives up the lease while a transfer is pending, and takes it up again, from nothing, when that has failed. */
+void lease_suspend(struct lease *lease);
+void lease_resume(struct lease *lease);
+/* Whoever was given a deadline (the keeper of the address) says that it has let go: the own promise ends. */
+void lease_released(struct lease *lease);
 /* A leader's number. true: promised, send it back at once. */
 bool lease_on_ping(struct lease *lease, uint64_t now, uint64_t my_term, bool is_follower, uint64_t term,
                    uint64_t number, uint64_t l_us);
@@ -41,7 +51,7 @@ void lease_on_ack(struct lease *lease, uint64_t now, uint64_t my_term, bool is_l
 bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term, uint64_t transfer_number);
 /* When lease_may_vote becomes true for everything. */
 uint64_t lease_silent_until(const struct lease *lease);
-/* End of the lease of a leader of n_voters, itself included; 0 when there is none. */
-uint64_t lease_until(struct lease *lease, uint64_t now, bool is_leader, size_t n_voters);
+/* End of the leader's lease; 0 when there is none. */
+uint64_t lease_until(struct lease *lease, uint64_t now, bool is_leader);
 
 #endif

@@ -55,8 +55,8 @@ static void remove_leftovers(const struct log *log)
         size_t len = strlen(entry->d_name);
         bool keep = true;
 
-        if (len > 4 && strcmp(entry->d_name + len - 4, ".new") == 0) {
-            keep = false;
+        if ((len > 4 && strcmp(entry->d_name + len - 4, ".new") == 0) || strcmp(entry->d_name, LOG_SPARE) == 0) {
+            keep = false; /* a spare may not have been synced */
         } else if (strncmp(entry->d_name, "seg-", 4) == 0) {
             uint64_t number = strtoull(entry->d_name + 4, NULL, 10);
 
@@ -100,6 +100,9 @@ static int open_log(struct log *log, uint64_t member_id, struct disk_image *imag
     if (flock(log->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return err_set(reterr, E_BUSY, "%s is in use by another process", log->dir);
     }
+    if (fsync(log->dir_fd) != 0) { /* a killed process may have renamed a manifest and not synced it */
+        return log_fail(reterr, log, "cannot sync the directory", ".");
+    }
     rc = log_read_manifest(log, reterr);
     if (rc == E_NOT_FOUND) {
         log->manifest.member_id = member_id;
@@ -129,7 +132,8 @@ int log_open(const char *dir, uint64_t member_id, size_t segment_bytes, struct l
 
     memset(ret_image, 0, sizeof(*ret_image));
     log->dir = mem_strdup(dir);
-    log->segment_bytes = segment_bytes > 0 ? segment_bytes : LOG_SEGMENT_BYTES;
+    log->segment_bytes =
+        segment_bytes > 0 ? (segment_bytes + LOG_SECTOR - 1) / LOG_SECTOR * LOG_SECTOR : LOG_SEGMENT_BYTES;
     log->dir_fd = log->lock_fd = log->seg_fd = -1;
     rc = open_log(log, member_id, ret_image, reterr);
     if (rc != 0) {
@@ -173,19 +177,48 @@ int log_set_meta(struct log *log, uint64_t term, uint64_t vote, struct err *rete
 
 /* ---- records ---- */
 
+int log_spare_write(const struct log *log, struct err *reterr)
+{
+    CLEANUP(free_ptr) uint8_t *zeros = mem_calloc(log->segment_bytes, 1);
+
+    return log_write_synced(log, LOG_SPARE, zeros, log->segment_bytes, reterr);
+}
+
+void log_spare_give(struct log *log)
+{
+    log->spare = true;
+}
+
+bool log_spare_wanted(const struct log *log)
+{
+    return !log->spare;
+}
+
+/* A file of zeros, synced under its name: the spare, or written now if there is none or a record needs more. */
+static int provide_segment(struct log *log, const char *name, size_t size, struct err *reterr)
+{
+    CLEANUP(free_ptr) uint8_t *zeros = NULL;
+    CLEANUP(free_ptr) char *temporary = NULL;
+
+    if (log->spare && size == log->segment_bytes) {
+        log->spare = false;
+        return log_rename(log, LOG_SPARE, name, reterr);
+    }
+    zeros = mem_calloc(size, 1);
+    temporary = mem_printf("%s.new", name);
+    return log_write_file(log, name, temporary, zeros, size, reterr);
+}
+
 /* A new segment: its zeros are written and synced before the manifest names it, so that a later sync of a record
- * changes no metadata. */
+ * changes no metadata. need: a multiple of LOG_SECTOR. */
 static int new_segment(struct log *log, size_t need, struct err *reterr)
 {
     size_t size = log->segment_bytes > need ? log->segment_bytes : need;
-    CLEANUP(free_ptr) uint8_t *zeros = NULL;
     char name[64];
     int rc;
 
-    size = (size + LOG_SECTOR - 1) / LOG_SECTOR * LOG_SECTOR;
-    zeros = mem_calloc(size, 1);
     log_segment_name(log->manifest.seg_hi + 1, name, sizeof(name));
-    rc = log_write_file(log, name, zeros, size, reterr);
+    rc = provide_segment(log, name, size, reterr);
     if (rc != 0) {
         return rc;
     }
@@ -240,8 +273,7 @@ int log_append(struct log *log, uint64_t first, uint64_t n, const uint8_t *flat,
         taken += room;
         log_seal(out + i * LOG_SECTOR, log->next_record, (uint32_t)i);
     }
-    if (pwrite(log->seg_fd, out, sectors * LOG_SECTOR, (off_t)log->seg_offset) != (ssize_t)(sectors * LOG_SECTOR) ||
-        fdatasync(log->seg_fd) != 0) {
+    if (!log_write_at(log->seg_fd, out, sectors * LOG_SECTOR, log->seg_offset)) {
         log_segment_name(log->manifest.seg_hi, name, sizeof(name));
         return log_fail(reterr, log, "cannot write", name);
     }
@@ -277,6 +309,9 @@ static void drop_segments(struct log *log, size_t n)
 {
     char name[64];
 
+    if (n == 0) {
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         log_segment_name(log->segments[i].number, name, sizeof(name));
         (void)unlinkat(log->dir_fd, name, 0); /* a leftover otherwise, removed at the next start */
@@ -292,6 +327,13 @@ int log_snapshot_adopt(struct log *log, const struct disk_op *op, bool replace_l
     char name[64];
     int rc;
 
+    if (!replace_log && op->index <= old_index) { /* overtaken by one of the leader */
+        if (op->index < old_index) {
+            log_snapshot_name(op->index, name, sizeof(name));
+            (void)unlinkat(log->dir_fd, name, 0); /* a leftover otherwise, removed at the next start */
+        }
+        return 0;
+    }
     if (replace_log) { /* the records so far belong to another past: a new segment begins behind the snapshot */
         rc = new_segment(log, 0, reterr);
         if (rc != 0) {

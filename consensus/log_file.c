@@ -20,8 +20,11 @@
 
 int log_fail(struct err *reterr, const struct log *log, const char *what, const char *file)
 {
-    return err_set(reterr, E_IO, "%s %s/%s: %s; mend the disk, then start again or replace this member", what, log->dir,
-                   file, strerror(errno));
+    bool full = errno == ENOSPC || errno == EDQUOT;
+
+    return err_set(reterr, E_IO, "%s %s/%s: %s; %s", what, log->dir, file, strerror(errno),
+                   full ? "make room on its file system, then start this member again"
+                        : "mend the disk, then start this member again or replace it by a new one");
 }
 
 int log_damaged(struct err *reterr, const struct log *log, const char *file, uint64_t offset, const char *what)
@@ -33,44 +36,71 @@ int log_damaged(struct err *reterr, const struct log *log, const char *file, uin
         log->dir, file, (unsigned long)offset, what, log->dir);
 }
 
-static bool write_all(int fd, const uint8_t *data, size_t len)
+bool log_write_at(int fd, const uint8_t *data, size_t len, uint64_t offset)
 {
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
+    while (len > 0) { /* a full disk may take a part first: the next call says why */
+        ssize_t n = pwrite(fd, data, len, (off_t)offset);
 
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n <= 0) {
+            errno = n == 0 ? EIO : errno;
             return false;
         }
         data += n;
         len -= (size_t)n;
+        offset += (size_t)n;
     }
-    return true;
+    return fdatasync(fd) == 0;
 }
 
-int log_write_file(const struct log *log, const char *name, const void *data, size_t len, struct err *reterr)
+int log_write_synced(const struct log *log, const char *name, const void *data, size_t len, struct err *reterr)
 {
-    CLEANUP(free_ptr) char *temporary = mem_printf("%s.new", name);
-    int fd = openat(log->dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = openat(log->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int rc = 0;
 
     if (fd < 0) {
-        return log_fail(reterr, log, "cannot create", temporary);
+        return log_fail(reterr, log, "cannot create", name);
     }
-    if (!write_all(fd, data, len) || fdatasync(fd) != 0) {
-        rc = log_fail(reterr, log, "cannot write", temporary);
+    if (!log_write_at(fd, data, len, 0)) {
+        rc = log_fail(reterr, log, "cannot write", name);
     }
     if (close(fd) != 0 && rc == 0) {
-        rc = log_fail(reterr, log, "cannot close", temporary);
+        rc = log_fail(reterr, log, "cannot close", name);
     }
-    if (rc == 0 && renameat(log->dir_fd, temporary, log->dir_fd, name) != 0) {
-        rc = log_fail(reterr, log, "cannot rename", temporary);
+    return rc;
+}
+
+int log_rename(const struct log *log, const char *from, const char *to, struct err *reterr)
+{
+    if (renameat(log->dir_fd, from, log->dir_fd, to) != 0) {
+        return log_fail(reterr, log, "cannot rename", from);
     }
-    if (rc == 0 && fsync(log->dir_fd) != 0) {
-        rc = log_fail(reterr, log, "cannot sync the directory of", name);
+    return fsync(log->dir_fd) != 0 ? log_fail(reterr, log, "cannot sync the directory of", to) : 0;
+}
+
+int log_write_file(const struct log *log, const char *name, const char *temporary, const void *data, size_t len,
+                   struct err *reterr)
+{
+    int rc = log_write_synced(log, temporary, data, len, reterr);
+
+    return rc != 0 ? rc : log_rename(log, temporary, name, reterr);
+}
+
+int log_settle(const struct log *log, const char *name, struct err *reterr)
+{
+    int fd = openat(log->dir_fd, name, O_RDONLY | O_CLOEXEC);
+    int rc = 0;
+
+    if (fd < 0) {
+        return errno == ENOENT ? 0 : log_fail(reterr, log, "cannot open", name); /* reading it will say more */
     }
+    if (fdatasync(fd) != 0) {
+        rc = log_fail(reterr, log, "cannot sync", name);
+    }
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* best effort: not every file system listens */
+    (void)close(fd);                                    /* only read from, and synced */
     return rc;
 }
 
@@ -82,14 +112,16 @@ int log_read_file(const struct log *log, const char *name, uint8_t **ret_data, s
     struct stat st;
 
     if (fd < 0) {
-        return errno == ENOENT ? err_set(reterr, E_NOT_FOUND, "%s/%s is missing", log->dir, name)
-                               : log_fail(reterr, log, "cannot open", name);
+        return errno == ENOENT
+                   ? err_set(reterr, E_NOT_FOUND, "%s/%s is missing; replace this member by a new one", log->dir, name)
+                   : log_fail(reterr, log, "cannot open", name);
     }
     if (fstat(fd, &st) != 0) {
         (void)close(fd); /* only read from */
-        return log_fail(reterr, log, "cannot look at", name);
+        return log_fail(reterr, log, "cannot read", name);
     }
     data = mem_alloc((size_t)st.st_size);
+    errno = EIO; /* when the file ends too early */
     while (len < (size_t)st.st_size) {
         ssize_t n = read(fd, data + len, (size_t)st.st_size - len);
 
@@ -136,7 +168,7 @@ int log_write_manifest(struct log *log, struct err *reterr)
     uint64_t words[MANIFEST_WORDS];
 
     manifest_words(&log->manifest, words);
-    return log_write_file(log, "manifest", words, sizeof(words), reterr);
+    return log_write_file(log, "manifest", "manifest.new", words, sizeof(words), reterr);
 }
 
 int log_read_manifest(struct log *log, struct err *reterr)
@@ -182,7 +214,7 @@ int log_snapshot_write(const struct log *log, const struct disk_op *op, struct e
                                             op->data_len,   0};
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
     uint32_t crc = crc32c(0, header, SNAPSHOT_HEADER - 8);
-    char name[64];
+    char name[64], temporary[80];
 
     crc = crc32c(crc, op->conf, op->conf_len);
     header[SNAPSHOT_HEADER / 8 - 1] = crc32c(crc, op->data, op->data_len);
@@ -191,7 +223,9 @@ int log_snapshot_write(const struct log *log, const struct disk_op *op, struct e
     buf_append(&buf, op->conf, op->conf_len);
     buf_append(&buf, op->data, op->data_len);
     log_snapshot_name(op->index, name, sizeof(name));
-    return log_write_file(log, name, buf.data, buf.len, reterr);
+    /* Two threads may write the same snapshot, an own one and the leader's: never into the same file. */
+    (void)snprintf(temporary, sizeof(temporary), "%s.%s.new", name, op->kind == DISK_INSTALL ? "leader" : "own");
+    return log_write_file(log, name, temporary, buf.data, buf.len, reterr);
 }
 
 int log_snapshot_parse(const struct log *log, const char *name, const uint8_t *data, size_t len, struct disk_op *op,
@@ -226,7 +260,7 @@ int log_snapshot_parse(const struct log *log, const char *name, const uint8_t *d
 int log_snapshot_read(const struct log *log, uint64_t index, struct disk_op *op, struct err *reterr)
 {
     CLEANUP(free_ptr) uint8_t *data = NULL;
-    size_t len;
+    size_t len = 0;
     char name[64];
     int rc;
 

@@ -106,13 +106,16 @@ static const char *take_record(struct loader *loader, const uint8_t *data, size_
     memcpy(&first, payload.data, 8);
     memcpy(&n, payload.data + 8, 8);
     memcpy(&len, payload.data + 16, 8);
-    if (loader->image_first == 0) {
-        if (first == 0 || first > loader->log->manifest.snap_index + 1) {
-            return "the first record does not follow the snapshot";
-        }
-        loader->image_first = first;
-    } else if (first > loader->log->last_index + 1 || first < loader->image_first) {
+    if (first == 0 || (loader->image_first == 0 && first > loader->log->manifest.snap_index + 1)) {
+        return "the first record does not follow the snapshot";
+    }
+    if (loader->image_first != 0 && first > loader->log->last_index + 1) {
         return "a record does not follow the one before";
+    }
+    /* A cut may reach below the oldest record that is left: all of that was cut, older segments went with a snapshot.
+     */
+    if (loader->image_first == 0 || first < loader->image_first) {
+        loader->image_first = first;
     }
     forget_from(loader, first);
     while (flat_next((const uint8_t *)payload.data + 24, len, &offset, &entry)) {
@@ -160,7 +163,7 @@ static int wipe_tail(const struct log *log, const char *name, size_t from, size_
     int fd = openat(log->dir_fd, name, O_WRONLY | O_CLOEXEC);
     int rc = 0;
 
-    if (fd < 0 || pwrite(fd, zeros, len - from, (off_t)from) != (ssize_t)(len - from) || fdatasync(fd) != 0) {
+    if (fd < 0 || !log_write_at(fd, zeros, len - from, from)) {
         rc = log_fail(reterr, log, "cannot wipe the torn end of", name);
     }
     if (fd >= 0) {
@@ -172,7 +175,7 @@ static int wipe_tail(const struct log *log, const char *name, size_t from, size_
 static int load_segment(struct loader *loader, uint64_t number, struct err *reterr)
 {
     struct log *log = loader->log;
-    struct log_segment *segment = &log->segments[log->n_segments++];
+    struct log_segment *segment;
     bool newest = number == log->manifest.seg_hi;
     CLEANUP(free_ptr) uint8_t *data = NULL;
     size_t len, bad, at = 0;
@@ -180,8 +183,11 @@ static int load_segment(struct loader *loader, uint64_t number, struct err *rete
     bool torn;
     int rc;
 
-    *segment = (struct log_segment){.number = number};
     log_segment_name(number, name, sizeof(name));
+    rc = newest ? log_settle(log, name, reterr) : 0;
+    if (rc != 0) {
+        return rc;
+    }
     rc = log_read_file(log, name, &data, &len, reterr);
     if (rc == E_NOT_FOUND) {
         return log_damaged(reterr, log, name, 0, "the file is missing");
@@ -192,6 +198,9 @@ static int load_segment(struct loader *loader, uint64_t number, struct err *rete
     if (len == 0 || len % LOG_SECTOR != 0) {
         return log_damaged(reterr, log, name, len, "the file was cut short");
     }
+    log->segments = mem_realloc_array(log->segments, log->n_segments + 1, sizeof(*log->segments));
+    segment = &log->segments[log->n_segments++];
+    *segment = (struct log_segment){.number = number};
     for (size_t sectors; (sectors = record_sectors(loader, data + at, len - at)) > 0; at += sectors * LOG_SECTOR) {
         const char *wrong = take_record(loader, data + at, sectors);
 
@@ -252,7 +261,6 @@ int log_load(struct log *log, struct disk_image *image, struct err *reterr)
         rc = load_snapshot(log, image, reterr);
     }
     if (m->seg_hi > 0) {
-        log->segments = mem_calloc(m->seg_hi - m->seg_lo + 1, sizeof(*log->segments));
         for (uint64_t number = m->seg_lo; rc == 0 && number <= m->seg_hi; number++) {
             rc = load_segment(&loader, number, reterr);
         }

@@ -4,6 +4,8 @@
 
 #include "consensus/log.h"
 
+#define LOG_SPARE "spare"
+
 struct log_manifest {
     struct id cluster_id;
     uint64_t member_id, state, term, vote;
@@ -19,7 +21,8 @@ struct log_segment {
 struct log {
     char *dir;
     int dir_fd, lock_fd, seg_fd;
-    size_t segment_bytes;
+    size_t segment_bytes; /* a multiple of LOG_SECTOR */
+    bool spare;           /* the file LOG_SPARE is there: zeros, synced, segment_bytes long */
     struct log_manifest manifest;
     struct log_segment *segments; /* seg_lo..seg_hi */
     size_t n_segments;
@@ -31,7 +34,17 @@ struct log {
 /* log_file.c: whole files, synced */
 int log_fail(struct err *reterr, const struct log *log, const char *what, const char *file);
 int log_damaged(struct err *reterr, const struct log *log, const char *file, uint64_t offset, const char *what);
-int log_write_file(const struct log *log, const char *name, const void *data, size_t len, struct err *reterr);
+/* Writes all of it and syncs; false: errno says why. */
+bool log_write_at(int fd, const uint8_t *data, size_t len, uint64_t offset);
+/* A file written and synced; its name is not yet. */
+int log_write_synced(const struct log *log, const char *name, const void *data, size_t len, struct err *reterr);
+int log_rename(const struct log *log, const char *from, const char *to, struct err *reterr);
+/* The file is there under its name with all of its data, or not at all. */
+int log_write_file(const struct log *log, const char *name, const char *temporary, const void *data, size_t len,
+                   struct err *reterr);
+/* Makes what a file shows what the disk has: what a killed process wrote may be in memory alone, and what a failed sync
+ * left in memory will never be written. A missing file is no error. */
+int log_settle(const struct log *log, const char *name, struct err *reterr);
 /* *ret_data is malloc'ed; E_NOT_FOUND, E_IO. */
 int log_read_file(const struct log *log, const char *name, uint8_t **ret_data, size_t *ret_len, struct err *reterr);
 int log_write_manifest(struct log *log, struct err *reterr);

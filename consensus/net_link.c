@@ -28,9 +28,20 @@ static void written(uv_write_t *request, int status)
 /* Takes data. */
 static void write_bytes(struct net_link *link, char *data, size_t len)
 {
-    struct write_request *write = mem_calloc(1, sizeof(*write));
     uv_buf_t buf = uv_buf_init(data, (unsigned)len);
+    /* Nearly always the socket takes everything at once: no request, no further call of the kernel. */
+    int sent = uv_try_write((uv_stream_t *)&link->tcp, &buf, 1);
+    struct write_request *write;
 
+    if (sent == (int)len) {
+        free(data);
+        return;
+    }
+    if (sent > 0) { /* the rest, and failures, go the long way: nothing is closed from within */
+        memmove(data, data + sent, len - (size_t)sent);
+        buf.len -= (size_t)sent;
+    }
+    write = mem_calloc(1, sizeof(*write));
     write->data = data;
     write->request.data = link;
     if (uv_write(&write->request, (uv_stream_t *)&link->tcp, &buf, 1, written) != 0) {

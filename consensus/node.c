@@ -13,6 +13,7 @@
 #include "consensus/core.h"
 #include "consensus/disk.h"
 #include "consensus/net.h"
+#include "consensus/tell.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
@@ -20,6 +21,8 @@
 #define WAITING_MAX 8192
 #define COMMAND_MAX ((size_t)1 << 20)
 #define SLOT_MS 25
+#define INFLIGHT 1024 /* entries on their way to one follower */
+#define TRAILING 2048 /* entries kept after a snapshot, for members that were away for a moment */
 #define SUBMIT_MAX 256
 
 struct proposal {
@@ -331,10 +334,26 @@ static void net_closed(void *user, uint64_t peer)
     want_turn(c);
 }
 
+static bool told(struct cons *c, uint64_t peer, const uint8_t *frame, size_t len)
+{
+    struct core_status status;
+    const void *data;
+    size_t data_len;
+
+    core_get_status(c->core, &status);
+    if (!tell_decode(frame, len, status.cluster_id, &data, &data_len)) {
+        return false;
+    }
+    if (data != NULL && status.disk_state == CORE_FORMED) {
+        c->events.told(c->events.user, peer, data, data_len);
+    }
+    return true;
+}
+
 static bool net_frame(void *user, uint64_t peer, const uint8_t *frame, size_t len)
 {
     struct cons *c = user;
-    bool ok = core_recv(c->core, peer, frame, len);
+    bool ok = tell_is(frame, len) ? told(c, peer, frame, len) : core_recv(c->core, peer, frame, len);
 
     want_turn(c);
     return ok;
@@ -351,6 +370,9 @@ static int fill_core_config(struct core_config *core, const struct cons_config *
     core->heartbeat_ms = config->heartbeat_ms;
     core->slot_ms = SLOT_MS;
     core->snapshot_threshold = config->snapshot_threshold;
+    core->inflight = INFLIGHT;
+    core->trailing = TRAILING;
+    core->window = CORE_WINDOW_MAX;
     if (config->n_peers < 2 || config->n_peers > CONS_MEMBERS_MAX) {
         return err_set(reterr, E_INVALID, "a cluster has 2 to %d members", CONS_MEMBERS_MAX);
     }
@@ -504,6 +526,28 @@ int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb c
     push(&c->waiting, proposal);
     want_turn(c);
     return 0;
+}
+
+void cons_tell(struct cons *c, const void *data, size_t len)
+{
+    struct core_status status;
+
+    CHECK(len <= CONS_TELL_MAX);
+    core_get_status(c->core, &status);
+    if (c->closing || c->failed || status.disk_state != CORE_FORMED) {
+        return;
+    }
+    for (size_t i = 0; i < c->core_config.n_peers; i++) {
+        struct buf frame = BUF_INIT;
+        size_t frame_len;
+
+        if (c->core_config.peers[i].id != c->core_config.id) {
+            tell_encode(c->core_config.id, status.cluster_id, data, len, &frame);
+            frame_len = frame.len;
+            net_send(c->net, c->core_config.peers[i].id, (uint8_t *)buf_take(&frame), frame_len);
+        }
+    }
+    want_turn(c);
 }
 
 bool cons_serving(struct cons *c)

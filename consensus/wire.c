@@ -125,6 +125,16 @@ static bool get_map(const uint8_t *data, size_t len, uint64_t *keys)
     return at == len;
 }
 
+uint64_t wire_type(const uint8_t *frame, size_t len)
+{
+    uint64_t keys[WIRE_KEYS] = {0};
+    size_t header_len = len >= WIRE_PREFIX ? (size_t)frame[8] | (size_t)frame[9] << 8 : 0;
+
+    return len >= WIRE_PREFIX && header_len <= len - WIRE_PREFIX && get_map(frame + WIRE_PREFIX, header_len, keys)
+               ? keys[WK_TYPE]
+               : 0;
+}
+
 bool wire_decode(const uint8_t *frame, size_t len, struct wire *ret_wire)
 {
     size_t header_len;

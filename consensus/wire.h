@@ -29,6 +29,7 @@ enum wire_type {                     /* on the wire: never renumber */
                  WIRE_TIMEOUT_NOW = 10,
                  WIRE_SNAPSHOT = 11, /* a chunk; body: bytes */
                  WIRE_SNAPSHOT_ACK = 12,
+                 WIRE_TELL = 13, /* not of the log: what the owners of the members tell each other (tell.h) */
 };
 
 enum wire_key { /* header keys: never reused */
@@ -49,7 +50,8 @@ enum wire_key { /* header keys: never reused */
                 WK_REJECTED = 14,
                 WK_LAST_INDEX = 15,
                 WK_LAST_TERM = 16,
-                WK_FLAGS = 17, /* VOTE: 1 disrupt, 2 pre-vote; VOTE_RESULT: 1 granted, 2 pre-vote */
+                WK_FLAGS =
+                    17, /* HELLO: 1 greet me too; VOTE: 1 disrupt, 2 pre-vote; VOTE_RESULT: 1 granted, 2 pre-vote */
                 WK_VERSION = 18,
                 WK_FEATURES = 19,
                 WK_CAPACITY = 20,
@@ -70,6 +72,8 @@ struct wire {
 void wire_encode(const struct wire *wire, struct buf *buf);
 /* How long the frame at the beginning of data is: 0 while its length is not there yet, SIZE_MAX if it cannot be one. */
 size_t wire_frame_len(const uint8_t *data, size_t len);
+/* The type in the header of a whole frame, which may be damaged otherwise; 0: none. */
+uint64_t wire_type(const uint8_t *frame, size_t len);
 /* One whole frame. false: damaged (length, CRC, header). ret_wire->body points into frame. */
 bool wire_decode(const uint8_t *frame, size_t len, struct wire *ret_wire);
 

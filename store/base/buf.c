@@ -63,16 +63,21 @@ void buf_append_char(struct buf *buf, char c)
 void buf_printf(struct buf *buf, const char *fmt, ...)
 {
     va_list args;
+    size_t room;
     int len;
 
+    buf_reserve(buf, 0);
+    room = buf->size - buf->len;
     va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
+    len = vsnprintf(buf->data + buf->len, room, fmt, args);
     va_end(args);
     CHECK(len >= 0);
-    buf_reserve(buf, (size_t)len);
-    va_start(args, fmt);
-    (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, args); /* fits: measured above */
-    va_end(args);
+    if ((size_t)len >= room) { /* seldom: again, with room for it */
+        buf_reserve(buf, (size_t)len);
+        va_start(args, fmt);
+        (void)vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, args); /* fits: measured above */
+        va_end(args);
+    }
     buf->len += (size_t)len;
 }
 

@@ -47,18 +47,3 @@ bool id_parse(const char *text, size_t len, struct id *ret_id)
     *ret_id = id;
     return true;
 }
-
-int id_cmp(const struct id *a, const struct id *b)
-{
-    return memcmp(a->bytes, b->bytes, ID_BYTES);
-}
-
-bool id_equal(struct id a, struct id b)
-{
-    return id_cmp(&a, &b) == 0;
-}
-
-bool id_is_none(struct id id)
-{
-    return id_equal(id, ID_NONE);
-}

@@ -13,6 +13,15 @@
 #define T 300000
 #define START 1000000
 
+/* Of member 1, leading members 1..n. */
+static uint64_t until_of(struct lease *lease, uint64_t now, size_t n)
+{
+    static const uint64_t voters[] = {1, 2, 3, 4, 5};
+
+    lease_set_voters(lease, 1, voters, n);
+    return lease_until(lease, now, true);
+}
+
 static void test_start_promise(void **state)
 {
     struct lease lease;
@@ -64,22 +73,43 @@ static void test_lease_of_a_majority(void **state)
     (void)state;
     lease_init(&lease, 0, L, T);
     lease_lead(&lease);
-    assert_int_equal(lease_until(&lease, now, true, 3), 0); /* nobody has echoed */
-    lease_on_ack(&lease, now, 5, true, 2, 4, START);        /* another term's */
-    lease_on_ack(&lease, now, 5, false, 2, 5, START);       /* not the leader */
-    lease_on_ack(&lease, now, 5, true, 2, 5, now + 1);      /* not sent yet */
-    assert_int_equal(lease_until(&lease, now, true, 3), 0);
+    assert_int_equal(until_of(&lease, now, 3), 0);     /* nobody has echoed */
+    lease_on_ack(&lease, now, 5, true, 2, 4, START);   /* another term's */
+    lease_on_ack(&lease, now, 5, false, 2, 5, START);  /* not the leader */
+    lease_on_ack(&lease, now, 5, true, 2, 5, now + 1); /* not sent yet */
+    assert_int_equal(until_of(&lease, now, 3), 0);
     lease_on_ack(&lease, now, 5, true, 2, 5, START);
-    assert_int_equal(lease_until(&lease, now, true, 3), START + length);
-    assert_int_equal(lease_until(&lease, now, false, 3), 0);
-    assert_int_equal(lease_until(&lease, now, true, 5), 0); /* five need two echoes */
+    assert_int_equal(until_of(&lease, now, 3), START + length);
+    assert_int_equal(lease_until(&lease, now, false), 0);
+    assert_int_equal(until_of(&lease, now, 5), 0); /* five need two echoes */
     lease_on_ack(&lease, now, 5, true, 3, 5, START + 5000);
-    assert_int_equal(lease_until(&lease, now, true, 5), START + length); /* the older of the two */
-    assert_int_equal(lease_until(&lease, now, true, 3), START + 5000 + length);
+    assert_int_equal(until_of(&lease, now, 5), START + length); /* the older of the two */
+    assert_int_equal(until_of(&lease, now, 3), START + 5000 + length);
     lease_on_ack(&lease, now, 5, true, 3, 5, START + 1); /* an older echo changes nothing */
-    assert_int_equal(lease_until(&lease, now, true, 3), START + 5000 + length);
+    assert_int_equal(until_of(&lease, now, 3), START + 5000 + length);
     lease.suspended = true;
-    assert_int_equal(lease_until(&lease, now, true, 3), 0);
+    assert_int_equal(until_of(&lease, now, 3), 0);
+}
+
+static void test_only_voters_count(void **state)
+{
+    static const uint64_t voters[] = {1, 2, 3};
+    static const uint64_t others[] = {2, 3};
+    struct lease lease;
+    uint64_t now = START + 10;
+
+    (void)state;
+    lease_init(&lease, 0, L, T);
+    lease_lead(&lease);
+    lease_set_voters(&lease, 1, voters, 3);
+    lease_on_ack(&lease, now, 5, true, 4, 5, START); /* a standby */
+    assert_int_equal(lease_until(&lease, now, true), 0);
+    lease_on_ack(&lease, now, 5, true, 2, 5, START);
+    assert_true(lease_until(&lease, now, true) > now);
+    lease_set_voters(&lease, 1, others, 2); /* on its way out: its own promise no longer counts */
+    assert_int_equal(lease_until(&lease, now, true), 0);
+    lease_on_ack(&lease, now, 5, true, 3, 5, START);
+    assert_true(lease_until(&lease, now, true) > now);
 }
 
 static void test_own_promise(void **state)
@@ -91,9 +121,11 @@ static void test_own_promise(void **state)
     lease_init(&lease, 0, L, T);
     lease_lead(&lease);
     lease_on_ack(&lease, START, 5, true, 2, 5, START);
-    until = lease_until(&lease, START, true, 3);
+    until = until_of(&lease, START, 3);
     assert_false(lease_may_vote(&lease, until - 1, 6, 0)); /* an ex-leader is silent until what it gave away is over */
     assert_true(lease_may_vote(&lease, until, 6, 0));
+    lease_released(&lease); /* or its keeper has let go */
+    assert_true(lease_may_vote(&lease, until - 1, 6, 0));
 }
 
 int main(void)
@@ -103,6 +135,7 @@ int main(void)
         cmocka_unit_test(test_promise),
         cmocka_unit_test(test_transfer_releases_only_its_own_promise),
         cmocka_unit_test(test_lease_of_a_majority),
+        cmocka_unit_test(test_only_voters_count),
         cmocka_unit_test(test_own_promise),
     };
 

@@ -181,7 +181,7 @@ static void test_flipped_bits(void **state)
     for (int round = 0; round < 400; round++) {
         bool manifest = round % 4 == 0;
         const char *name = manifest ? "manifest" : "seg-000000000001";
-        size_t bit = (size_t)rand_r(&seed) % ((manifest ? 112U : SEGMENT) * 8U);
+        size_t bit = (size_t)rand_r(&seed) % ((manifest ? (size_t)112 : SEGMENT) * 8);
 
         flip(name, bit);
         if (log_open(dir, 1, SEGMENT, &log, &image, &err) == 0) {
@@ -292,6 +292,37 @@ static void test_snapshots(void **state)
     free(op.data);
 }
 
+/* A segment begins with entries from 11 on, later in it they are cut from 5 on, then a snapshot lets the segment before
+ * go: what is left begins with a record that a later one reaches below. */
+static void test_cut_below_the_oldest_record(void **state)
+{
+    struct disk_op op = {.kind = DISK_SNAP_PUT, .index = 12, .index_term = 2, .conf_index = 1, .keep_from = 11};
+    static const uint64_t terms[] = {2, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+    struct disk_image image;
+    struct err err = ERR_INIT;
+    struct id cluster = {{1}};
+    struct log *log;
+    char path[400];
+
+    (void)state;
+    new_dir();
+    log = open_log(&image);
+    assert_int_equal(log_set_state(log, CORE_FORMED, cluster, &err), 0);
+    append(log, 1, 10, 1);
+    (void)snprintf(path, sizeof(path), "%s/seg-%012d", dir, 2);
+    do {
+        append(log, 11, 5, 1);
+    } while (access(path, F_OK) != 0);
+    append(log, 5, 10, 2);
+    assert_int_equal(log_snapshot_write(log, &op, &err), 0);
+    assert_int_equal(log_snapshot_adopt(log, &op, false, &err), 0);
+    log_close(log);
+    log = open_log(&image);
+    expect(&image, 5, terms, 10);
+    disk_image_fini(&image);
+    log_close(log);
+}
+
 static int set_up(void **state)
 {
     const char *text = getenv("HECATE_SEED");
@@ -330,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_flipped_bits),
         cmocka_unit_test(test_torn_end),
         cmocka_unit_test(test_snapshots),
+        cmocka_unit_test(test_cut_below_the_oldest_record),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -27,6 +27,9 @@ struct member {
     uint64_t applied, sum; /* how many commands, and a hash over them in order */
     uint64_t result;
     char failed[1024];
+    char told[64]; /* what another one told last */
+    uint64_t told_by;
+    unsigned n_told;
     bool closed;
 };
 
@@ -94,6 +97,17 @@ static void changed(void *user)
     (void)user;
 }
 
+static void told(void *user, uint64_t member_id, const void *data, size_t len)
+{
+    struct member *member = user;
+
+    assert_true(len < sizeof(member->told));
+    memcpy(member->told, data, len);
+    member->told[len] = '\0';
+    member->told_by = member_id;
+    member->n_told++;
+}
+
 static void failed(void *user, const char *message)
 {
     struct member *member = user;
@@ -116,7 +130,7 @@ static int start(int i, struct err *err)
                                  .heartbeat_ms = 50,
                                  .snapshot_threshold = 500};
     const struct cons_fsm fsm = {&members[i], apply, snapshot_take, snapshot_encode, snapshot_free, restore};
-    const struct cons_events events = {&members[i], changed, failed};
+    const struct cons_events events = {.user = &members[i], .changed = changed, .told = told, .failed = failed};
 
     members[i].applied = members[i].sum = 0;
     members[i].failed[0] = '\0';
@@ -250,6 +264,24 @@ static void test_forms_and_commits(void **state)
     propose(1000);
     run_until("equal states", all_equal);
     assert_int_equal(members[0].applied, 1000);
+}
+
+static bool others_are_told(void)
+{
+    return members[1].n_told > 0 && members[2].n_told > 0;
+}
+
+static void test_tell(void **state)
+{
+    (void)state;
+    cons_tell(members[0].cons, "version 7", 9);
+    run_until("the others are told", others_are_told);
+    for (int i = 1; i < N; i++) {
+        assert_string_equal(members[i].told, "version 7");
+        assert_int_equal(members[i].told_by, 1);
+    }
+    assert_int_equal(members[0].n_told, 0);     /* not itself */
+    assert_int_equal(members[1].applied, 1000); /* and nothing of it is in the log */
 }
 
 static void test_leader_lost(void **state)
@@ -417,6 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms_and_commits),
+        cmocka_unit_test(test_tell),
         cmocka_unit_test(test_leader_lost),
         cmocka_unit_test(test_catches_up_by_snapshot),
         cmocka_unit_test(test_restart_of_all),

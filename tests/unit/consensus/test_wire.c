@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "consensus/tell.h"
 #include "consensus/wire.h"
 
 static void encode(struct buf *buf, const struct wire *wire)
@@ -55,6 +56,35 @@ static void test_every_flipped_bit_is_refused(void **state)
     buf_fini(&buf);
 }
 
+static void test_tell(void **state)
+{
+    const struct id cluster = {.bytes = {1, 2, 3, [15] = 16}}, other = {.bytes = {1, 2, 3}};
+    struct buf buf = BUF_INIT;
+    const void *data;
+    size_t len;
+
+    (void)state;
+    tell_encode(2, cluster, "hello", 5, &buf);
+    assert_true(tell_is((const uint8_t *)buf.data, buf.len));
+    assert_true(tell_decode((const uint8_t *)buf.data, buf.len, cluster, &data, &len));
+    assert_int_equal(len, 5);
+    assert_memory_equal(data, "hello", 5);
+    assert_true(tell_decode((const uint8_t *)buf.data, buf.len, other, &data, &len));
+    assert_null(data); /* of another cluster: not ours to read */
+    buf.data[buf.len - 1] ^= 1;
+    assert_true(tell_is((const uint8_t *)buf.data, buf.len));
+    assert_false(tell_decode((const uint8_t *)buf.data, buf.len, cluster, &data, &len));
+    buf.data[9] = 0x7f; /* a header longer than the frame */
+    assert_false(tell_is((const uint8_t *)buf.data, buf.len));
+    encode(&buf, &(struct wire){.key = {[WK_TYPE] = WIRE_LEASE, [WK_NUMBER] = 13}});
+    assert_false(tell_is((const uint8_t *)buf.data, buf.len));
+    assert_false(tell_decode((const uint8_t *)buf.data, buf.len, cluster, &data, &len));
+    for (size_t n = 0; n < WIRE_PREFIX; n++) {
+        assert_false(tell_is((const uint8_t *)buf.data, n));
+    }
+    buf_fini(&buf);
+}
+
 static void test_lengths(void **state)
 {
     static const uint8_t huge[] = {0xff, 0xff, 0xff, 0xff};
@@ -95,9 +125,8 @@ static void test_flat_entries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_every_flipped_bit_is_refused),
-        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_every_flipped_bit_is_refused),
+        cmocka_unit_test(test_tell),         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_flat_entries),
     };
 

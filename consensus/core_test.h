@@ -1,0 +1,47 @@
+/* Leaving out one part of the core, to show that it is needed.
+ *
+ * Only programs in tests/simulation are built with CORE_TESTING, from their own objects (tests/simulation/rules.mk); in
+ * the library that the daemon links, CORE_SKIP is the constant false and nothing is left of it.
+ */
+#ifndef HECATE_CONSENSUS_CORE_TEST_H
+#define HECATE_CONSENSUS_CORE_TEST_H
+
+#include <stdbool.h>
+
+enum core_part {
+    PART_BARRIER = 1,            /* the 13 rules of docs/architecture.md by their numbers */
+    PART_PRE_VOTE_TERM = 2,      /* a refused pre-vote tells the newer term */
+    PART_CANDIDATE = 3,          /* the next try begins with a pre-vote; results only for candidates */
+    PART_ANCHOR = 4,             /* entries are anchored at the commit index */
+    PART_REJECTIONS = 5,         /* late rejections are dropped, answers to old terms made well-defined */
+    PART_CONFIGURATION = 6,      /* pieces, and the three fields corrected */
+    PART_CHANGE_GUARD = 7,       /* when members may be changed */
+    PART_TWO_VOTERS = 8,         /* never below two voters */
+    PART_CHANGE_ALONE = 9,       /* a change is submitted alone */
+    PART_TIMEOUT_PACE = 10,      /* no timeout before its time */
+    PART_TRANSFER_WAITS = 11,    /* transfer only to a member that has everything */
+    PART_SNAPSHOT_ONCE = 12,     /* one incoming snapshot, one transfer per member */
+    PART_ASSERTIONS = 13,        /* what is checked after each step */
+    PART_MARGIN = 14,            /* lease shortened for drift */
+    PART_ECHO_NUMBER = 15,       /* acknowledgements count by their number, not by their arrival */
+    PART_PROMISE = 17,           /* a follower that promised does not vote */
+    PART_START_PROMISE = 18,     /* nor one that has just started */
+    PART_OWN_PROMISE = 19,       /* nor an ex-leader */
+    PART_TRANSFER_GIVES_UP = 20, /* transfer gives up the lease first, late orders are refused */
+    PART_HOLD_FRAMES = 21,       /* frames wait for term and vote to be durable */
+    PART_CUT_COMPLETIONS = 22,   /* completions of entries cut meanwhile do not count */
+    PART_FORMING = 23,           /* an empty member stays out of a formed cluster */
+    PART_SNAPSHOT_RESTART = 24,  /* a snapshot transfer without progress begins anew */
+    PART_INSTALL_APPLY = 25,     /* nothing is applied during an install */
+    PART_EARLY_CANCEL = 26,      /* a closed connection of a leader that lives is forgotten */
+};
+
+extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */
+
+#ifdef CORE_TESTING
+#define CORE_SKIP(part) ((core_test_skipped >> (part)&1UL) != 0)
+#else
+#define CORE_SKIP(part) false
+#endif
+
+#endif

@@ -1,0 +1,349 @@
+/* Whatever dies, each accepted operation ends, finished or undone, with nothing left on the nodes.
+ *
+ * HECATE_SEED: the first seed; HECATE_SIM_SEEDS: how many. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/base/mem.h"
+#include "tests/simulation/sim_ops.h"
+
+struct scene {
+    struct sim_ops ops;
+    struct sim *sim;
+    struct id cluster;
+};
+
+static void settle(struct scene *scene)
+{
+    if (!sim_ops_settle(&scene->ops, 120 * SIM_S)) {
+        print_error("seed %lu: %s\n", (unsigned long)scene->sim->config.seed, scene->sim->failure);
+        sim_print(scene->sim);
+    }
+}
+
+/* ---- what clients ask for ---- */
+
+static void ask_node(struct scene *scene, unsigned number)
+{
+    struct store_request request;
+    CLEANUP(free_ptr) char *manage = mem_printf("node%u", number);
+    CLEANUP(free_ptr) char *storage = mem_printf("10.0.0.%u", number);
+
+    store_request_init(&request, STORE_REQ_NODE_ADD);
+    request.cluster = scene->cluster;
+    request.zone = number;
+    store_strs_add(&request.manage, manage);
+    store_strs_add(&request.storage, storage);
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
+static void ask_device(struct scene *scene, struct id node, const char *name)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_DEVICE_ADD);
+    request.node = node;
+    free(request.device_name);
+    request.device_name = mem_strdup(name);
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
+static void ask_volume(struct scene *scene, uint32_t replica)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_VOLUME_CREATE);
+    request.volume.size_gib = 1 + (uint32_t)sim_random(scene->sim, 20);
+    request.volume.durability = replica > 1 ? STORE_REPLICATE : STORE_NONE;
+    request.volume.replica = replica;
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
+static void ask_target(struct scene *scene, enum store_request_type type, struct id target)
+{
+    struct store_request request;
+
+    store_request_init(&request, type);
+    request.target = target;
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
+static struct id some_volume(struct scene *scene)
+{
+    const struct store *store = sim_ops_leader_store(&scene->ops);
+    const struct store_volume *volume = NULL;
+    size_t n = store != NULL ? store_counts(store).volumes : 0;
+
+    for (size_t i = n > 0 ? sim_random(scene->sim, n) + 1 : 0; i > 0; i--) {
+        volume = store_volume_next(store, volume);
+    }
+    return volume != NULL ? volume->id : ID_NONE;
+}
+
+/* ---- a cluster of three nodes with a device each ---- */
+
+static void scene_new(struct scene *scene, struct sim_config *config, unsigned n_nodes)
+{
+    struct store_request request;
+    const struct store_node *node = NULL;
+
+    sim_ops_init(&scene->ops, config);
+    scene->sim = sim_new(config);
+    assert_true(sim_wait_serving(scene->sim, 10 * SIM_S, NULL));
+    store_request_init(&request, STORE_REQ_CLUSTER_CREATE);
+    request.file = request.block = true;
+    assert_true(sim_ops_request(&scene->ops, &request));
+    assert_true(sim_wait_equal(scene->sim, 10 * SIM_S));
+    scene->cluster = store_cluster_next(sim_ops_leader_store(&scene->ops), NULL)->id;
+    for (unsigned i = 1; i <= n_nodes; i++) {
+        ask_node(scene, i);
+    }
+    settle(scene);
+    while ((node = store_node_next(sim_ops_store(&scene->ops, 0), node)) != NULL) {
+        ask_device(scene, node->id, "/dev/sdb");
+    }
+    settle(scene);
+    assert_int_equal(store_counts(sim_ops_store(&scene->ops, 0)).devices, n_nodes);
+}
+
+static bool scene_end(struct scene *scene)
+{
+    bool ok = scene->sim->failure[0] == '\0';
+
+    sim_free(scene->sim);
+    sim_ops_fini(&scene->ops);
+    return ok;
+}
+
+/* ---- the leader dies before or after every step, effect and command ---- */
+
+enum what { CREATE, DELETE, NODE_ADD, NODE_DELETE, DEVICE_ADD, DEVICE_DELETE, N_WHAT };
+static const char *const what_names[] = {"create", "delete", "node add", "node delete", "device add", "device delete"};
+
+static void offline_and_failed(struct scene *scene, struct id device)
+{
+    static const enum store_state states[] = {STORE_STATE_OFFLINE, STORE_STATE_FAILED};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct store_request request;
+
+        store_request_init(&request, STORE_REQ_DEVICE_STATE);
+        request.target = device;
+        request.state = states[i];
+        assert_true(sim_ops_request(&scene->ops, &request));
+        assert_true(sim_wait_equal(scene->sim, 10 * SIM_S));
+    }
+}
+
+static struct id extra_device(struct scene *scene)
+{
+    const struct store *store = sim_ops_store(&scene->ops, 0);
+    const struct store_device *device;
+    struct id node = store_node_next(store, NULL)->id;
+
+    ask_device(scene, node, "/dev/sdc");
+    settle(scene);
+    store = sim_ops_store(&scene->ops, 0);
+    for (device = store_device_next(store, NULL); strcmp(device->name, "/dev/sdc") != 0;) {
+        device = store_device_next(store, device);
+    }
+    return device->id;
+}
+
+static struct id extra_node(struct scene *scene)
+{
+    const struct store *store;
+    const struct store_node *node;
+
+    ask_node(scene, 9);
+    settle(scene);
+    store = sim_ops_store(&scene->ops, 0);
+    for (node = store_node_next(store, NULL); node->zone != 9;) {
+        node = store_node_next(store, node);
+    }
+    return node->id;
+}
+
+static void ask_what(struct scene *scene, enum what what)
+{
+    struct id target = ID_NONE;
+
+    switch (what) {
+    case CREATE:
+        ask_volume(scene, 3);
+        break;
+    case DELETE:
+        ask_target(scene, STORE_REQ_VOLUME_DELETE, some_volume(scene));
+        break;
+    case NODE_ADD:
+        ask_node(scene, 9);
+        break;
+    case NODE_DELETE:
+        target = store_node_next(sim_ops_leader_store(&scene->ops), NULL)->id;
+        ask_target(scene, STORE_REQ_NODE_DELETE, target);
+        break;
+    case DEVICE_ADD:
+        ask_device(scene, store_node_next(sim_ops_leader_store(&scene->ops), NULL)->id, "/dev/sdc");
+        break;
+    case DEVICE_DELETE:
+    case N_WHAT:
+        break;
+    }
+}
+
+/* Returns how many points the operation has when nobody dies (crash_point 0), or whether all went well otherwise. */
+static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, bool sick, uint64_t crash_point)
+{
+    struct sim_config config = {.seed = seed};
+    struct scene scene;
+    struct id target = ID_NONE;
+    uint64_t points;
+    bool ok;
+
+    scene_new(&scene, &config, 3);
+    if (what == DELETE) {
+        ask_volume(&scene, 3);
+        settle(&scene);
+    } else if (what == NODE_DELETE) {
+        target = extra_node(&scene);
+    } else if (what == DEVICE_DELETE) {
+        target = extra_device(&scene);
+        offline_and_failed(&scene, target);
+    }
+    scene.ops.sick_node = sick;
+    scene.ops.points = 0;
+    scene.ops.crash_point = crash_point;
+    scene.ops.crashes_left = crashes > 1 ? crashes - 1 : 0;
+    if (what == NODE_DELETE || what == DEVICE_DELETE) {
+        ask_target(&scene, what == NODE_DELETE ? STORE_REQ_NODE_DELETE : STORE_REQ_DEVICE_DELETE, target);
+    } else {
+        ask_what(&scene, what);
+    }
+    sim_run(scene.sim, 6 * SIM_S); /* so that the dead one is back */
+    settle(&scene);
+    points = scene.ops.points;
+    ok = scene.sim->failure[0] == '\0' && (crash_point == 0 || scene.ops.crashed);
+    if (!scene_end(&scene) || !ok) {
+        print_error("%s%s, crash at point %lu: seed %lu\n", what_names[what], sick ? " with sick nodes" : "",
+                    (unsigned long)crash_point, (unsigned long)seed);
+        return 0;
+    }
+    return crash_point == 0 ? points : 1;
+}
+
+static uint64_t sweep(uint64_t seed, enum what what, unsigned crashes, bool sick)
+{
+    uint64_t points = one_operation(seed, what, 0, sick, 0);
+    uint64_t well = 0;
+
+    assert_true(points > 0);
+    for (uint64_t at = 1; at <= points; at++) {
+        well += one_operation(seed, what, crashes, sick, at);
+    }
+    assert_int_equal(well, points);
+    return points;
+}
+
+static void sweep_all(unsigned crashes)
+{
+    uint64_t first = sim_seed(1);
+    uint64_t all = 0;
+
+    for (uint64_t seed = first; seed < first + 3; seed++) {
+        for (int what = 0; what < N_WHAT; what++) {
+            uint64_t points = sweep(seed, (enum what)what, crashes, false);
+
+            all += points;
+            print_message("seed %lu, %s: %lu points\n", (unsigned long)seed, what_names[what], (unsigned long)points);
+        }
+        all += sweep(seed, CREATE, crashes, true);
+    }
+    print_message("the leader died at each of %lu points\n", (unsigned long)all);
+}
+
+static void test_leader_dies_at_every_point(void **state)
+{
+    (void)state;
+    sweep_all(1);
+}
+
+static void test_three_leaders_die(void **state)
+{
+    (void)state;
+    sweep_all(3);
+}
+
+/* ---- random faults of members and nodes under load ---- */
+
+static void random_request(struct scene *scene)
+{
+    if (sim_random(scene->sim, 3) == 0) {
+        ask_target(scene, STORE_REQ_VOLUME_DELETE, some_volume(scene));
+    } else {
+        ask_volume(scene, sim_random(scene->sim, 2) == 0 ? 3 : 2);
+    }
+}
+
+static bool random_load(uint64_t seed, uint64_t *ret_accepted, uint64_t *ret_steps)
+{
+    struct sim_config config = {.seed = seed, .drift_ppm = 10000};
+    struct scene scene;
+    bool ok;
+
+    if (seed % 2 == 0) {
+        config.snapshot_threshold = 60;
+        config.trailing = 50;
+    }
+    scene_new(&scene, &config, 4);
+    scene.ops.fail_percent = (unsigned)sim_random(scene.sim, 2) * 5;
+    scene.ops.late_percent = (unsigned)sim_random(scene.sim, 2) * 10;
+    for (int i = 0; i < 40 && scene.sim->failure[0] == '\0'; i++) {
+        for (uint64_t n = sim_random(scene.sim, 4); n > 0; n--) {
+            random_request(&scene);
+        }
+        sim_run(scene.sim, sim_between(scene.sim, 10 * SIM_MS, 400 * SIM_MS));
+        sim_random_fault(scene.sim);
+    }
+    scene.ops.fail_percent = scene.ops.late_percent = 0;
+    sim_heal(scene.sim);
+    sim_run(scene.sim, 3 * SIM_S);
+    settle(&scene);
+    *ret_accepted += scene.ops.n_accepted;
+    *ret_steps += scene.ops.steps;
+    ok = scene_end(&scene);
+    return ok;
+}
+
+static void test_random_load(void **state)
+{
+    uint64_t first = sim_seed(1);
+    unsigned n = sim_seeds(20);
+    unsigned failed = 0;
+    uint64_t accepted = 0, steps = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < n; i++) {
+        failed += !random_load(first + i, &accepted, &steps);
+    }
+    print_message("seeds %lu..%lu: %lu operations accepted, %lu steps on nodes\n", (unsigned long)first,
+                  (unsigned long)(first + n - 1), (unsigned long)accepted, (unsigned long)steps);
+    assert_int_equal(failed, 0);
+    assert_true(accepted > n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_leader_dies_at_every_point),
+        cmocka_unit_test(test_three_leaders_die),
+        cmocka_unit_test(test_random_load),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
