@@ -33,6 +33,21 @@ bool api_volume_visible(const struct store_volume *volume)
 
 /* ---- values ---- */
 
+/* How many characters from here on need no look: printable ASCII that is never escaped. Nearly every string is such. */
+static size_t plain_len(const char *text)
+{
+    static const bool plain[256] = {
+        [' ' ... '!'] = true, ['#' ... '%'] = true, ['\'' ... ';'] = true,
+        ['='] = true,         ['?' ... '['] = true, [']' ... '~'] = true,
+    };
+    size_t len = 0;
+
+    while (plain[(unsigned char)text[len]]) {
+        len++;
+    }
+    return len;
+}
+
 /* Go's encoder: HTML characters and the two line separators are escaped, invalid UTF-8 becomes U+FFFD. */
 void api_out_string(struct buf *buf, const char *text)
 {
@@ -41,8 +56,15 @@ void api_out_string(struct buf *buf, const char *text)
     buf_append_char(buf, '"');
     while (left > 0) {
         unsigned char c = (unsigned char)*text;
-        size_t len = api_utf8_len((const unsigned char *)text, left);
+        size_t len = plain_len(text);
 
+        if (len > 0) {
+            buf_append(buf, text, len);
+            text += len;
+            left -= len;
+            continue;
+        }
+        len = api_utf8_len((const unsigned char *)text, left);
         if (c == '"' || c == '\\') {
             buf_append_char(buf, '\\');
             buf_append_char(buf, *text);
@@ -70,9 +92,9 @@ void api_out_string(struct buf *buf, const char *text)
 /* ,"name": or "name": for the first member. */
 static void member(struct buf *buf, const char *name)
 {
-    char last = buf->data[buf->len - 1];
-
-    buf_printf(buf, "%s\"%s\":", last == '{' ? "" : ",", name);
+    buf_append_str(buf, buf->data[buf->len - 1] == '{' ? "\"" : ",\"");
+    buf_append_str(buf, name);
+    buf_append_str(buf, "\":");
 }
 
 static void member_string(struct buf *buf, const char *name, const char *text)
@@ -81,10 +103,19 @@ static void member_string(struct buf *buf, const char *name, const char *text)
     api_out_string(buf, text);
 }
 
+static void out_id(struct buf *buf, struct id id)
+{
+    struct id_text text = id_text(id);
+
+    buf_append_char(buf, '"');
+    buf_append(buf, text.text, ID_TEXT_LEN);
+    buf_append_char(buf, '"');
+}
+
 static void member_id(struct buf *buf, const char *name, struct id id)
 {
     member(buf, name);
-    buf_printf(buf, "\"%s\"", id_text(id).text);
+    out_id(buf, id);
 }
 
 static void member_u64(struct buf *buf, const char *name, uint64_t value)
@@ -112,16 +143,17 @@ static void member_strs(struct buf *buf, const char *name, const struct store_st
     buf_append_char(buf, ']');
 }
 
-static void list_id(struct buf *buf, struct id id)
-{
-    buf_printf(buf, "%s\"%s\"", buf->data[buf->len - 1] == '[' ? "" : ",", id_text(id).text);
-}
-
 static void list_comma(struct buf *buf)
 {
     if (buf->data[buf->len - 1] != '[') {
         buf_append_char(buf, ',');
     }
+}
+
+static void list_id(struct buf *buf, struct id id)
+{
+    list_comma(buf);
+    out_id(buf, id);
 }
 
 void api_out_tags(struct buf *buf, const struct store_tags *tags)

@@ -95,18 +95,18 @@ static void print_members(FILE *out, const json_t *members)
     json_t *member;
     size_t i;
 
-    fprintf(out, "\n%-4s %-11s %-22s %-22s %-9s %-8s %-8s %s\n", "Id", "Role", "Address", "API", "Version", "Lag",
-            "Contact", "Digest");
+    fprintf(out, "\n%-4s %-11s %-22s %-22s %-9s %-8s %-8s %-8s %s\n", "Id", "Role", "Address", "API", "Version", "Lag",
+            "Contact", "Digest", "at");
     json_array_foreach(members, i, member)
     {
         const json_t *connected = json_object_get(member, "connected");
         char contact[24];
 
         format_ms(contact, sizeof(contact), member, "last_contact_ms");
-        fprintf(out, "%-4s %-11s %-22s %-22s %-9s %-8s %-8s %.8s%s%s\n", number(member, "id"),
+        fprintf(out, "%-4s %-11s %-22s %-22s %-9s %-8s %-8s %-8.8s %s%s%s\n", number(member, "id"),
                 text_or_dash(member, "role"), text_or_dash(member, "address"), text_or_dash(member, "api"),
                 text_or_dash(member, "version"), number(member, "lag"), contact, text_or_dash(member, "digest"),
-                json_is_false(connected) ? "  NOT CONNECTED" : "",
+                number(member, "digest_index"), json_is_false(connected) ? "  NOT CONNECTED" : "",
                 json_is_false(json_object_get(member, "voter")) ? "  spare" : "");
     }
 }

@@ -23,6 +23,37 @@ struct submit {
     void *cb_user;
 };
 
+/* ---- who serves ---- */
+
+bool backend_serving(void *user)
+{
+    return member_serving(user);
+}
+
+const struct store *backend_store(void *user)
+{
+    return ((struct member *)user)->store;
+}
+
+bool backend_leader(void *user, struct api_leader *ret_leader)
+{
+    struct member *member = user;
+    struct cons_status status;
+
+    cons_get_status(member->cons, &status);
+    for (size_t i = 0; i < member->cfg->n_peers; i++) {
+        const struct cfg_peer *peer = &member->cfg->peers[i];
+
+        if ((uint64_t)peer->id == status.leader_id && peer->id != member->cfg->member_id) {
+            ret_leader->tls = member->cfg->enable_tls;
+            return cfg_split_address(peer->api, ret_leader->host, sizeof(ret_leader->host), &ret_leader->port);
+        }
+    }
+    return false;
+}
+
+/* ---- submits ---- */
+
 static void finish(struct submit *submit, const struct api_submit_result *result)
 {
     submit->cb(submit->cb_user, result);

@@ -54,6 +54,7 @@ static void member_failed(struct member *member, const char *message)
 static const void *fsm_apply(void *user, uint64_t index, const void *data, size_t len)
 {
     struct member *member = user;
+    struct store_digest digest;
     struct store_cmd cmd;
     struct err err = ERR_INIT;
 
@@ -67,7 +68,10 @@ static const void *fsm_apply(void *user, uint64_t index, const void *data, size_
         member_failed(member, text);
         CHECK_MSG(false, "%s", text);
     }
+    member_compare(member, index - 1); /* while the state is still that */
     store_apply(member->store, index, &cmd, &member->result);
+    digest = store_digest(member->store);
+    replicas_applied(member->replicas, index, &digest);
     if (cmd.type == STORE_CMD_OP_BEGIN && member->result.code == STORE_OK && member->driver_term != 0) {
         op_driver_begun(member->driver, member->result.op_id);
     }
@@ -97,6 +101,7 @@ static void fsm_snapshot_free(void *handle)
 static int fsm_restore(void *user, const uint8_t *data, size_t len, struct err *reterr)
 {
     struct member *member = user;
+    struct store_digest digest;
     struct store *store;
     int rc = store_snapshot_decode(data, len, &store, reterr);
 
@@ -105,6 +110,8 @@ static int fsm_restore(void *user, const uint8_t *data, size_t len, struct err *
     }
     store_free(member->store);
     member->store = store;
+    digest = store_digest(store);
+    replicas_restored(member->replicas, store_applied_index(store), &digest);
     return 0;
 }
 
@@ -249,6 +256,7 @@ static void cons_changed(void *user)
     if (member->api != NULL) {
         api_server_changed(member->api);
     }
+    member_tell(member);
 }
 
 static void cons_failed(void *user, const char *message)
@@ -281,35 +289,6 @@ static void expire_jobs(uv_timer_t *timer)
     store_cmd_fini(&cmd);
 }
 
-/* ---- what the API asks for ---- */
-
-static bool backend_serving(void *user)
-{
-    return member_serving(user);
-}
-
-static const struct store *backend_store(void *user)
-{
-    return ((struct member *)user)->store;
-}
-
-static bool backend_leader(void *user, struct api_leader *ret_leader)
-{
-    struct member *member = user;
-    struct cons_status status;
-
-    cons_get_status(member->cons, &status);
-    for (size_t i = 0; i < member->cfg->n_peers; i++) {
-        const struct cfg_peer *peer = &member->cfg->peers[i];
-
-        if ((uint64_t)peer->id == status.leader_id && peer->id != member->cfg->member_id) {
-            ret_leader->tls = member->cfg->enable_tls;
-            return cfg_split_address(peer->api, ret_leader->host, sizeof(ret_leader->host), &ret_leader->port);
-        }
-    }
-    return false;
-}
-
 /* ---- start ---- */
 
 static int start_consensus(struct member *member, struct err *reterr)
@@ -336,7 +315,8 @@ static int start_consensus(struct member *member, struct err *reterr)
         .snapshot_free = fsm_snapshot_free,
         .restore = fsm_restore,
     };
-    const struct cons_events events = {.user = member, .changed = cons_changed, .failed = cons_failed};
+    const struct cons_events events = {
+        .user = member, .changed = cons_changed, .told = member_told, .failed = cons_failed};
 
     for (size_t i = 0; i < cfg->n_peers; i++) {
         peers[i] = (struct cons_peer){.id = (uint64_t)cfg->peers[i].id, .address = cfg->peers[i].peer};
@@ -426,6 +406,7 @@ static void start_timers(struct member *member)
     CHECK(uv_timer_init(member->loop, &member->drain_timer) == 0);
     member->expire_timer.data = member;
     member->drain_timer.data = member;
+    member_tell_start(member);
     CHECK(uv_timer_start(&member->expire_timer, expire_jobs, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS) == 0);
 }
 
@@ -451,6 +432,7 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, void (*failed_cb)(void 
     member->failed_cb = failed_cb;
     member->failed_user = user;
     member->store = store_new();
+    member->replicas = replicas_new();
     driver_env.user = member;
     rc = start_executor(member, reterr);
     if (rc == 0) {
@@ -477,6 +459,7 @@ static void stop_done(uv_handle_t *handle)
     void *closed_user = member->closed_user;
 
     store_free(member->store);
+    replicas_free(member->replicas);
     free(member);
     closed_cb(closed_user);
 }
@@ -488,11 +471,18 @@ static void stop_drain_timer(uv_handle_t *handle)
     uv_close((uv_handle_t *)&member->drain_timer, stop_done);
 }
 
+static void stop_tell_timer(uv_handle_t *handle)
+{
+    struct member *member = handle->data;
+
+    uv_close((uv_handle_t *)&member->tell_timer, stop_drain_timer);
+}
+
 static void stop_timers(void *user)
 {
     struct member *member = user;
 
-    uv_close((uv_handle_t *)&member->expire_timer, stop_drain_timer);
+    uv_close((uv_handle_t *)&member->expire_timer, stop_tell_timer);
 }
 
 static void stop_executor(void *user)
@@ -517,6 +507,8 @@ static void stop_consensus(void *user)
         member->driver_term = 0;
         op_driver_stop(member->driver);
     }
+    uv_timer_stop(&member->expire_timer); /* they ask consensus */
+    uv_timer_stop(&member->tell_timer);
     cons_close(member->cons, stop_driver, member);
 }
 

@@ -1,4 +1,5 @@
-/* Shared by member.c (wiring), backend.c (what the API asks for) and status.c (GET /cluster/status). */
+/* Shared by member.c (wiring), backend.c (what the API asks for), status.c (GET
+ * /cluster/status) and tell.c (what members tell each other). */
 #ifndef HECATE_DAEMON_MEMBER_PRIV_H
 #define HECATE_DAEMON_MEMBER_PRIV_H
 
@@ -7,6 +8,7 @@
 #include "daemon/executor/executor.h"
 #include "daemon/member.h"
 #include "daemon/operations/operations.h"
+#include "daemon/replicas.h"
 #include "store/store.h"
 
 #define MEMBER_MAGIC 0x6d656d62
@@ -19,6 +21,7 @@ struct member {
     void *failed_user;
 
     struct store *store;
+    struct replicas *replicas;  /* what the others are like */
     struct store_result result; /* of the command applied last: the slot that apply returns */
     struct cons *cons;
     struct executor *executor;
@@ -26,6 +29,7 @@ struct member {
     uint64_t driver_term; /* the term the driver was started for, 0: not running */
     struct api_server *api;
     uv_timer_t expire_timer; /* leader: forgets old jobs */
+    uv_timer_t tell_timer;   /* tells the others what this member is like */
     uv_timer_t drain_timer;  /* stop: waits for the successor */
     uint64_t drain_deadline_ms;
     bool stopping, failed;
@@ -45,7 +49,16 @@ int64_t member_now_ms(void);
 /* The settings of the configuration for the planner, and the failure detector. */
 void member_plan_env(struct member *member, struct store_plan_env *ret_env);
 
+/* tell.c */
+void member_tell(struct member *member); /* now; otherwise from time to time */
+void member_tell_start(struct member *member);
+void member_told(void *user, uint64_t member_id, const void *data, size_t len);
+/* Compares what others told of indices up to applied_index, which is reached; logs what differs. */
+void member_compare(struct member *member, uint64_t applied_index);
 /* backend.c */
+bool backend_serving(void *user);
+bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */
+const struct store *backend_store(void *user);
 void backend_submit(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user);
 /* status.c */
 json_t *status_document(void *user);

@@ -40,6 +40,27 @@ static const char *member_role(const struct cons_status *status, const struct co
     return item->connected ? "follower" : "unknown";
 }
 
+/* Version and digest: our own as they are now, of the others what they told last. */
+static void add_replica(struct member *member, const struct cons_status *status, uint64_t id, json_t *entry)
+{
+    const struct replica *replica = replicas_get(member->replicas, id);
+    struct store_digest digest = store_digest(member->store);
+    const char *version = HECATE_VERSION;
+    uint64_t index = status->applied_index;
+
+    if (id != (uint64_t)member->cfg->member_id) {
+        if (replica == NULL) {
+            return;
+        }
+        digest = replica->digest;
+        version = replica->version;
+        index = replica->index;
+    }
+    json_object_set_new(entry, "version", json_string(version));
+    json_object_set_new(entry, "digest", json_string(digest_text(&digest).text));
+    json_object_set_new(entry, "digest_index", json_integer((json_int_t)index));
+}
+
 static json_t *members_document(struct member *member, const struct cons_status *status)
 {
     uint64_t self = (uint64_t)member->cfg->member_id;
@@ -65,18 +86,7 @@ static json_t *members_document(struct member *member, const struct cons_status 
 
             json_object_set_new(entry, "lag", json_integer((json_int_t)lag));
         }
-        if (item->id == self) {
-            static const char digits[] = "0123456789abcdef";
-            struct store_digest digest = store_digest(member->store);
-            char text[2 * sizeof(digest.bytes) + 1] = "";
-
-            for (size_t j = 0; j < sizeof(digest.bytes); j++) {
-                text[2 * j] = digits[digest.bytes[j] >> 4];
-                text[2 * j + 1] = digits[digest.bytes[j] & 15];
-            }
-            json_object_set_new(entry, "digest", json_string(text));
-            json_object_set_new(entry, "version", json_string(HECATE_VERSION));
-        }
+        add_replica(member, status, item->id, entry);
         json_array_append_new(list, entry);
     }
     return list;
@@ -85,7 +95,6 @@ static json_t *members_document(struct member *member, const struct cons_status 
 struct nodes_visit {
     struct member *member;
     json_t *list, *warnings;
-    size_t down;
 };
 
 static void visit_node(void *user, const struct op_node_view *view)
@@ -106,7 +115,6 @@ static void visit_node(void *user, const struct op_node_view *view)
     if (view->down) {
         char text[512];
 
-        visit->down++;
         (void)snprintf(text, sizeof(text), "storage node %s does not answer: %s", node->manage.items[0],
                        view->last_error);
         add_warning(visit->warnings, "node-down", text,
@@ -177,24 +185,51 @@ static json_t *counts_document(const struct store *store)
                      (json_int_t)counts.operations, "jobs", (json_int_t)counts.jobs);
 }
 
-static size_t warn_members(const struct member *member, const struct cons_status *status, json_t *warnings)
+static void warn_members(const struct member *member, const struct cons_status *status, json_t *warnings)
 {
-    size_t lost = 0;
-
     for (size_t i = 0; i < status->n_members; i++) {
         const struct cons_member_status *item = &status->members[i];
 
         if (!item->connected && item->id != (uint64_t)member->cfg->member_id) {
             char text[256];
 
-            lost++;
             (void)snprintf(text, sizeof(text), "member %lu at %s is not connected", (unsigned long)item->id,
                            item->address);
             add_warning(warnings, "member-unreachable", text,
                         "start hecated there, or look at the network between the members");
         }
     }
-    return lost;
+}
+
+/* What connected members told of themselves, held against this one. Returns whether a database differs. */
+static bool warn_replicas(const struct member *member, const struct cons_status *status, json_t *warnings)
+{
+    unsigned long self = (unsigned long)member->cfg->member_id;
+    bool differs = false;
+
+    for (size_t i = 0; i < status->n_members; i++) {
+        const struct replica *replica = replicas_get(member->replicas, status->members[i].id);
+        char text[256];
+
+        if (replica == NULL || !status->members[i].connected) {
+            continue;
+        }
+        if (strcmp(replica->version, HECATE_VERSION) != 0) {
+            (void)snprintf(text, sizeof(text), "member %lu runs version %s, member %lu version %s",
+                           (unsigned long)replica->member_id, replica->version, self, HECATE_VERSION);
+            add_warning(warnings, "versions-differ", text, "finish the upgrade: all members should run one release");
+        }
+        if (replica->differs) {
+            differs = true;
+            (void)snprintf(text, sizeof(text),
+                           "the database of member %lu differs from that of member %lu at index %lu",
+                           (unsigned long)replica->member_id, self, (unsigned long)replica->compared_index);
+            add_warning(warnings, "digest-differs", text,
+                        "the member whose digest differs from that of the majority is wrong: stop it, keep its data "
+                        "directory for a report, and replace it by a new member");
+        }
+    }
+    return differs;
 }
 
 json_t *status_document(void *user)
@@ -204,24 +239,22 @@ json_t *status_document(void *user)
     json_t *warnings = json_array();
     struct nodes_visit nodes = {.member = member, .list = json_array(), .warnings = warnings};
     const struct cfg_peer *leader;
-    const char *health = "ok";
+    const char *health;
     json_t *document;
+    bool critical;
 
     cons_get_status(member->cons, &status);
-    if (warn_members(member, &status, warnings) > 0) {
-        health = "warning";
-    }
+    warn_members(member, &status, warnings);
     if (member->driver_term != 0) {
         op_driver_visit_nodes(member->driver, visit_node, &nodes);
-        if (nodes.down > 0) {
-            health = "warning";
-        }
     }
+    critical = warn_replicas(member, &status, warnings);
     if (status.leader_id == 0) {
-        health = "critical";
+        critical = true;
         add_warning(warnings, "no-leader", status.formed ? "there is no leader" : "the cluster has not formed yet",
                     "a majority of the members must run and reach each other");
     }
+    health = critical ? "critical" : json_array_size(warnings) > 0 ? "warning" : "ok";
     leader = find_peer(member->cfg, status.leader_id);
     document = json_pack(
         "{s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster_id",

@@ -155,6 +155,8 @@ static bool recorded(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
+#define BRICK_MOUNT "/var/lib/heketi/mounts/vg_%s/brick_%s" /* device, brick */
+
 char *store_brick_lv_name(const struct store_brick *brick)
 {
     return recorded(brick->lv) ? mem_strdup(brick->lv) : mem_printf("brick_%s", id_text(brick->id).text);
@@ -162,18 +164,14 @@ char *store_brick_lv_name(const struct store_brick *brick)
 
 char *store_brick_mount(const struct store_brick *brick)
 {
-    return mem_printf("/var/lib/heketi/mounts/vg_%s/brick_%s", id_text(brick->device).text, id_text(brick->id).text);
+    return mem_printf(BRICK_MOUNT, id_text(brick->device).text, id_text(brick->id).text);
 }
 
 char *store_brick_path(const struct store_brick *brick)
 {
-    CLEANUP(free_ptr) char *mount = NULL;
-
-    if (recorded(brick->path)) {
-        return mem_strdup(brick->path);
-    }
-    mount = store_brick_mount(brick);
-    return mem_printf("%s/brick", mount);
+    return recorded(brick->path)
+               ? mem_strdup(brick->path)
+               : mem_printf(BRICK_MOUNT "/brick", id_text(brick->device).text, id_text(brick->id).text);
 }
 
 char *store_brick_devnode(const struct store_brick *brick)

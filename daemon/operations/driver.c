@@ -1,24 +1,35 @@
 /* The driver: performs what the engine decides, on the leader.
  *
- * One `struct op` per operation. A step queues for its resource, then runs as one `struct task` with copies of all that
- * the executor borrows: the store may change meanwhile. A generation number tells answers that belong to an earlier
- * leadership: they are dropped.
+ * One `struct op` per operation, in order of id, and in order of when it is due. A generation number tells answers that
+ * belong to an earlier leadership: they are dropped. Nothing here points into the store across callbacks.
  */
-#include <bsd/sys/tree.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/operations/command.h"
 #include "daemon/operations/driver_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
 
-int driver_op_cmp(struct op *a, struct op *b)
+#define BEGIN_BATCH 64 /* operations begun in one turn of the loop */
+
+static int op_cmp(const struct op *a, const struct op *b)
 {
     return id_cmp(&a->engine.op_id, &b->engine.op_id);
 }
 
-RB_GENERATE(driver_op_tree, op, link, driver_op_cmp)
+static int due_cmp(const struct op *a, const struct op *b)
+{
+    if (a->due_ms != b->due_ms) {
+        return a->due_ms < b->due_ms ? -1 : 1;
+    }
+    return op_cmp(a, b);
+}
+
+RB_GENERATE(driver_op_tree, op, link, op_cmp);
+RB_PROTOTYPE(driver_due_tree, op, due_link, due_cmp);
+RB_GENERATE(driver_due_tree, op, due_link, due_cmp);
 
 static struct op *find_op(struct op_driver *driver, struct id op_id)
 {
@@ -37,42 +48,108 @@ const struct store *driver_store(const struct op_driver *driver)
     return driver->env.store(driver->env.user);
 }
 
-static void remove_op(struct op_driver *driver, struct op *op)
+/* ---- time ---- */
+
+static void timer_cb(uv_timer_t *timer);
+
+void driver_wake(struct op_driver *driver, uint64_t at_ms)
+{
+    uint64_t now_ms = driver_clock_ms(driver);
+
+    if (at_ms < driver->armed_ms) {
+        driver->armed_ms = at_ms;
+        CHECK(uv_timer_start(&driver->timer, timer_cb, at_ms > now_ms ? at_ms - now_ms : 1, 0) == 0);
+    }
+}
+
+static void set_due(struct op_driver *driver, struct op *op, uint64_t due_ms)
+{
+    if (op->due_ms != UINT64_MAX) {
+        RB_REMOVE(driver_due_tree, &driver->due, op);
+    }
+    op->due_ms = due_ms;
+    if (due_ms != UINT64_MAX) {
+        RB_INSERT(driver_due_tree, &driver->due, op);
+        driver_wake(driver, due_ms);
+    }
+}
+
+static void timer_cb(uv_timer_t *timer)
+{
+    struct op_driver *driver = timer->data;
+    uint64_t now_ms = driver_clock_ms(driver);
+    struct op *op;
+
+    driver->armed_ms = UINT64_MAX;
+    while ((op = RB_MIN(driver_due_tree, &driver->due)) != NULL && op->due_ms <= now_ms) {
+        set_due(driver, op, UINT64_MAX);
+        driver_advance(driver, op);
+    }
+    tasks_run(driver);
+    op = RB_MIN(driver_due_tree, &driver->due);
+    if (op != NULL) {
+        driver_wake(driver, op->due_ms);
+    }
+}
+
+/* ---- one operation ---- */
+
+static bool node_down(void *user, struct id node)
+{
+    return op_driver_node_down(user, node);
+}
+
+static void new_tasks(struct op *op)
+{
+    free(op->tasks);
+    op->tasks = mem_calloc(op->engine.n_steps, sizeof(struct task *));
+}
+
+static void check_idle(const struct op *op)
 {
     for (size_t i = 0; i < op->engine.n_steps; i++) {
         CHECK(op->tasks[i] == NULL);
     }
+}
+
+static void remove_op(struct op_driver *driver, struct op *op)
+{
+    set_due(driver, op, UINT64_MAX);
     RB_REMOVE(driver_op_tree, &driver->ops, op);
     engine_fini(&op->engine);
     free(op->tasks);
     free(op);
 }
 
-/* The store's record changed its shape (begin, replan, undo): steps begin anew. */
-static void rebuild(struct op_driver *driver, struct op *op)
+static void begin(struct op_driver *driver, struct id op_id)
 {
-    for (size_t i = 0; i < op->engine.n_steps; i++) {
-        CHECK(op->tasks[i] == NULL); /* the engine proposes these only when nothing runs */
-    }
-    struct id op_id = op->engine.op_id;
+    const struct engine_env env = {.user = driver, .node_down = node_down};
+    struct op *op;
 
-    engine_fini(&op->engine);
-    free(op->tasks);
-    op->tasks = NULL;
-    if (!engine_init(&op->engine, driver_store(driver), op_id, driver_clock_ms(driver))) {
-        op->engine.op_id = op_id;
-        op->engine.done = true;
+    if (find_op(driver, op_id) != NULL) {
+        return;
     }
-    op->tasks = mem_calloc(op->engine.n_steps, sizeof(*op->tasks));
+    op = mem_calloc(1, sizeof(*op));
+    op->due_ms = UINT64_MAX;
+    if (!engine_init(&op->engine, driver_store(driver), op_id, &env, driver_clock_ms(driver))) {
+        free(op);
+        return;
+    }
+    new_tasks(op);
+    RB_INSERT(driver_op_tree, &driver->ops, op);
+    LOG(LOG_INFO, "operation", "begins", LF_STR("operation", id_text(op_id).text),
+        LF_STR("type", store_op_type_name(op->engine.type)), LF_U64("steps", op->engine.n_steps),
+        LF_U64("term", driver->env.term(driver->env.user)));
+    driver_advance(driver, op);
 }
 
-/* ---- proposals ---- */
+/* ---- commands ---- */
 
 struct proposal {
     struct op_driver *driver;
     uint64_t generation;
-    struct id op_id;
-    enum store_cmd_type type;
+    struct id op_id, follow_id;
+    enum engine_action_kind kind;
 };
 
 static void proposed(void *user, int status, const struct store_result *result)
@@ -82,122 +159,71 @@ static void proposed(void *user, int status, const struct store_result *result)
     struct op *op = proposal->generation == driver->generation ? find_op(driver, proposal->op_id) : NULL;
 
     driver->proposals--;
-    if (op != NULL && status == 0) {
-        op->engine.proposing = false;
-        if (result->code != STORE_OK && proposal->type == STORE_CMD_OP_REPLAN) {
-            engine_replan_refused(&op->engine); /* the plan was stale, or there is no room any more */
-        } else if (proposal->type == STORE_CMD_OP_END) {
-            LOG(LOG_INFO, "operation", "ended", LF_STR("operation", id_text(proposal->op_id).text));
-            remove_op(driver, op);
-            op = NULL;
-        } else if (proposal->type != STORE_CMD_OP_PARKED) {
-            rebuild(driver, op);
+    if (op != NULL) {
+        if (proposal->kind != ENGINE_PARK) {
+            check_idle(op); /* the engine decides these only when nothing runs */
         }
-        if (op != NULL) {
+        engine_proposed(&op->engine, driver_store(driver), proposal->kind, status, result, driver_clock_ms(driver));
+        if (proposal->kind != ENGINE_PARK) {
+            new_tasks(op);
+        }
+        if (status != 0 && status != E_BUSY) {
+            LOG(LOG_WARNING, "operation", "is left to the next leader",
+                LF_STR("operation", id_text(proposal->op_id).text), LF_STR("reason", err_text(status)));
+        }
+        if (op->engine.done) {
+            remove_op(driver, op);
+        } else {
             driver_advance(driver, op);
         }
-    } /* otherwise: leadership was lost; the next leader, perhaps we, reads the store */
+        if (status == 0 && !id_is_none(proposal->follow_id)) {
+            op_driver_begun(driver, proposal->follow_id);
+        }
+        tasks_run(driver);
+    } /* otherwise leadership was lost: the next leader, perhaps this member, reads the store */
     free(proposal);
     driver_maybe_closed(driver);
 }
 
-static void propose(struct op_driver *driver, struct op *op, struct store_cmd *cmd)
+static void log_action(const struct op_driver *driver, const struct op *op, const struct engine_action *action)
 {
-    struct proposal *proposal = mem_calloc(1, sizeof(*proposal));
+    static const char *const texts[] = {
+        [ENGINE_REPLAN] = "is planned again", [ENGINE_UNDO] = "is undone", [ENGINE_PARK] = "waits for a node"};
+    bool ended = action->kind == ENGINE_END && !action->failed;
 
-    *proposal = (struct proposal){driver, driver->generation, op->engine.op_id, cmd->type};
-    op->engine.proposing = true;
-    driver->proposals++;
-    cmd->op_id = op->engine.op_id;
-    cmd->time_ms = driver->env.now_ms(driver->env.user);
-    driver->env.propose(driver->env.user, cmd, proposed, proposal);
-    store_cmd_fini(cmd);
+    LOG(ended ? LOG_INFO : LOG_WARNING, "operation",
+        action->kind != ENGINE_END ? texts[action->kind]
+        : ended                    ? "done"
+                                   : "failed",
+        LF_STR("operation", id_text(op->engine.op_id).text), LF_STR("type", store_op_type_name(op->engine.type)),
+        LF_STR("reason", action->text), LF_U64("term", driver->env.term(driver->env.user)));
 }
 
-static void set_text(struct store_cmd *cmd, const char *text)
+static void propose(struct op_driver *driver, struct op *op, const struct engine_action *action)
 {
-    free(cmd->text);
-    cmd->text = mem_strdup(text);
-}
-
-static void propose_end(struct op_driver *driver, struct op *op, const struct engine_action *action)
-{
-    struct store_cmd cmd;
-
-    store_cmd_init(&cmd, STORE_CMD_OP_END);
-    cmd.failed = action->failed;
-    set_text(&cmd, action->text);
-    if (!action->failed && op->engine.type == STORE_OP_DEVICE_ADD) {
-        free(cmd.device.pv_uuid);
-        cmd.device.pv_uuid = mem_strdup(op->engine.device.pv_uuid);
-        cmd.device.total_kib = op->engine.device.total_kib;
-        cmd.device.extent_kib = op->engine.device.extent_kib;
-        store_strs_fini(&cmd.device.paths);
-        store_strs_copy(&cmd.device.paths, &op->engine.device.paths);
-    }
-    if (action->failed) {
-        LOG(LOG_WARNING, "operation", "failed", LF_STR("operation", id_text(op->engine.op_id).text),
-            LF_STR("type", store_op_type_name(op->engine.type)), LF_STR("reason", action->text));
-    }
-    propose(driver, op, &cmd);
-}
-
-static void propose_undo(struct op_driver *driver, struct op *op, const char *reason)
-{
-    struct store_cmd cmd;
-
-    LOG(LOG_WARNING, "operation", "is undone", LF_STR("operation", id_text(op->engine.op_id).text),
-        LF_STR("type", store_op_type_name(op->engine.type)), LF_STR("reason", reason));
-    store_cmd_init(&cmd, STORE_CMD_OP_UNDO);
-    set_text(&cmd, reason);
-    propose(driver, op, &cmd);
-}
-
-static void replan(struct op_driver *driver, struct op *op, const struct engine_action *action)
-{
+    struct id follow_id = ID_NONE;
     struct store_plan_env env;
     struct store_result result;
     struct store_cmd cmd;
+    struct proposal *proposal;
 
+    if (action->leave) {
+        driver->env.random(driver->env.user, &follow_id, sizeof(follow_id));
+    }
     driver->env.plan_env(driver->env.user, &env);
-    env.exclude_nodes = &action->node;
-    env.n_exclude_nodes = 1;
-    memset(&result, 0, sizeof(result));
-    if (store_plan_again(driver_store(driver), op->engine.op_id, &env, &cmd, &result) != STORE_OK) {
+    if (!op_command(&op->engine, driver_store(driver), action, &env, driver->env.now_ms(driver->env.user), follow_id,
+                    &cmd, &result)) {
+        LOG(LOG_INFO, "operation", "no other place", LF_STR("operation", id_text(op->engine.op_id).text),
+            LF_STR("reason", result.text));
         engine_replan_refused(&op->engine);
         return;
     }
-    LOG(LOG_WARNING, "operation", "is planned again", LF_STR("operation", id_text(op->engine.op_id).text),
-        LF_STR("reason", action->text));
-    propose(driver, op, &cmd);
-}
-
-static void propose_parked(struct op_driver *driver, struct op *op)
-{
-    struct store_cmd cmd;
-
-    store_cmd_init(&cmd, STORE_CMD_OP_PARKED);
-    cmd.n_parked = engine_parked(&op->engine, &cmd.parked);
-    propose(driver, op, &cmd);
-}
-
-/* ---- advancing one operation ---- */
-
-static void arm(struct op_driver *driver)
-{
-    uint64_t next = UINT64_MAX;
-    uint64_t now = driver_clock_ms(driver);
-    struct op *op;
-
-    RB_FOREACH (op, driver_op_tree, &driver->ops) {
-        next = op->due_ms < next ? op->due_ms : next;
-    }
-    driver->armed_ms = next;
-    if (next == UINT64_MAX) {
-        uv_timer_stop(&driver->timer);
-    } else {
-        CHECK(uv_timer_start(&driver->timer, driver_timer, next > now ? next - now : 0, 0) == 0);
-    }
+    log_action(driver, op, action);
+    proposal = mem_calloc(1, sizeof(*proposal));
+    *proposal = (struct proposal){driver, driver->generation, op->engine.op_id, follow_id, action->kind};
+    driver->proposals++;
+    driver->env.propose(driver->env.user, &cmd, proposed, proposal);
+    store_cmd_fini(&cmd);
 }
 
 void driver_advance(struct op_driver *driver, struct op *op)
@@ -205,79 +231,41 @@ void driver_advance(struct op_driver *driver, struct op *op)
     struct engine_action action;
 
     for (;;) {
-        if (!driver->running || op->engine.done) {
+        if (!driver->running || driver->deposed) {
             return;
         }
-        /* While the lease is out nothing is begun and nothing proposed; it is looked at again soon. */
         if (!driver->env.serving(driver->env.user)) {
-            action = (struct engine_action){.kind = ENGINE_WAIT, .wait_ms = driver_clock_ms(driver) + LEASE_POLL_MS};
-        } else {
-            engine_next(&op->engine, driver_store(driver), driver_clock_ms(driver), &action);
+            set_due(driver, op, driver_clock_ms(driver) + DRIVER_LEASE_POLL_MS);
+            return;
         }
+        engine_next(&op->engine, driver_store(driver), driver_clock_ms(driver), &action);
         switch (action.kind) {
         case ENGINE_RUN:
-            task_queue(driver, op, action.step);
-            continue;
+            task_start(driver, op, action.step);
+            break;
         case ENGINE_REPLAN:
-            op->engine.proposing = true;
-            replan(driver, op, &action);
-            if (op->engine.proposing) {
-                return;
-            }
-            continue;
         case ENGINE_UNDO:
-            propose_undo(driver, op, action.text);
-            return;
         case ENGINE_END:
-            propose_end(driver, op, &action);
-            return;
         case ENGINE_PARK:
+            propose(driver, op, &action);
+            break;
         case ENGINE_WAIT:
-            if (engine_parked_changed(&op->engine, driver_store(driver)) && driver->env.serving(driver->env.user)) {
-                propose_parked(driver, op);
-            }
-            op->due_ms = action.wait_ms;
-            if (op->due_ms < driver->armed_ms) {
-                arm(driver);
-            }
+            set_due(driver, op, action.wait_ms);
             return;
         }
     }
 }
 
-void driver_timer(uv_timer_t *timer)
-{
-    struct op_driver *driver = timer->data;
-    uint64_t now = driver_clock_ms(driver);
-    struct op *op, *next;
-
-    for (op = RB_MIN(driver_op_tree, &driver->ops); op != NULL; op = next) {
-        next = RB_NEXT(driver_op_tree, &driver->ops, op);
-        if (op->due_ms <= now) {
-            op->due_ms = UINT64_MAX;
-            driver_advance(driver, op);
-        }
-    }
-    tasks_run(driver);
-    arm(driver);
-}
-
-static void begin(struct op_driver *driver, struct id op_id)
+/* A scan of all operations, when a node that was silent answers again: seldom. */
+void driver_node_up(struct op_driver *driver, struct id node)
 {
     struct op *op;
 
-    if (find_op(driver, op_id) != NULL) {
-        return;
+    RB_FOREACH (op, driver_op_tree, &driver->ops) {
+        if (engine_node_up(&op->engine, node, driver_clock_ms(driver))) {
+            set_due(driver, op, driver_clock_ms(driver));
+        }
     }
-    op = mem_calloc(1, sizeof(*op));
-    op->due_ms = UINT64_MAX;
-    if (!engine_init(&op->engine, driver_store(driver), op_id, driver_clock_ms(driver))) {
-        free(op);
-        return;
-    }
-    op->tasks = mem_calloc(op->engine.n_steps, sizeof(*op->tasks));
-    RB_INSERT(driver_op_tree, &driver->ops, op);
-    driver_advance(driver, op);
 }
 
 /* ---- the public side ---- */
@@ -285,12 +273,16 @@ static void begin(struct op_driver *driver, struct id op_id)
 static void begun_cb(uv_idle_t *idle)
 {
     struct op_driver *driver = idle->data;
+    size_t n = driver->n_begun < BEGIN_BATCH ? driver->n_begun : BEGIN_BATCH;
 
-    uv_idle_stop(idle);
-    for (size_t i = 0; i < driver->n_begun && driver->running; i++) {
+    for (size_t i = 0; i < n && driver->running; i++) {
         begin(driver, driver->begun[i]);
     }
-    driver->n_begun = 0;
+    driver->n_begun -= n;
+    memmove(driver->begun, driver->begun + n, driver->n_begun * sizeof(*driver->begun));
+    if (driver->n_begun == 0) {
+        uv_idle_stop(idle);
+    }
     tasks_run(driver);
 }
 
@@ -300,22 +292,40 @@ void op_driver_begun(struct op_driver *driver, struct id op_id)
     if (!driver->running) {
         return;
     }
-    driver->begun = mem_realloc_array(driver->begun, driver->n_begun + 1, sizeof(*driver->begun));
+    if ((driver->n_begun & (driver->n_begun + 1)) == 0) { /* room for 1, 3, 7, ...: doubles */
+        driver->begun = mem_realloc_array(driver->begun, 2 * driver->n_begun + 1, sizeof(*driver->begun));
+    }
     driver->begun[driver->n_begun++] = op_id;
     CHECK(uv_idle_start(&driver->begun_idle, begun_cb) == 0);
 }
 
+static int age_order(const void *a, const void *b)
+{
+    const struct store_operation *const *left = a, *const *right = b;
+
+    if ((*left)->begin_index != (*right)->begin_index) {
+        return (*left)->begin_index < (*right)->begin_index ? -1 : 1;
+    }
+    return id_cmp(&(*left)->id, &(*right)->id);
+}
+
 void op_driver_start(struct op_driver *driver)
 {
+    const struct store *store = driver_store(driver);
+    size_t n = 0, n_ops = store_counts(store).operations;
+    CLEANUP(free_ptr) const struct store_operation **ops = mem_calloc(n_ops, sizeof(*ops));
     const struct store_operation *op = NULL;
-    size_t n = 0;
 
-    CHECK(!driver->running);
+    CHECK(!driver->running && !driver->closing);
     driver->running = true;
+    driver->deposed = false;
     driver->generation++;
-    while ((op = store_operation_next(driver_store(driver), op)) != NULL) {
-        op_driver_begun(driver, op->id);
-        n++;
+    while ((op = store_operation_next(store, op)) != NULL) {
+        ops[n++] = op;
+    }
+    qsort(ops, n, sizeof(*ops), age_order);
+    for (size_t i = 0; i < n; i++) {
+        op_driver_begun(driver, ops[i]->id);
     }
     LOG(LOG_INFO, "operation", "leading: operations are resumed", LF_U64("count", n),
         LF_U64("term", driver->env.term(driver->env.user)));
@@ -333,13 +343,13 @@ void op_driver_stop(struct op_driver *driver)
     driver->generation++;
     driver->n_begun = 0;
     uv_idle_stop(&driver->begun_idle);
-    uv_timer_stop(&driver->timer);
-    driver->armed_ms = UINT64_MAX;
     tasks_cancel(driver);
     while ((op = RB_MIN(driver_op_tree, &driver->ops)) != NULL) {
         remove_op(driver, op);
     }
     nodes_stop(driver);
+    uv_timer_stop(&driver->timer);
+    driver->armed_ms = UINT64_MAX;
 }
 
 struct op_driver *op_driver_new(uv_loop_t *loop, struct executor *executor, const struct op_driver_env *env)
@@ -352,6 +362,10 @@ struct op_driver *op_driver_new(uv_loop_t *loop, struct executor *executor, cons
     driver->schedule = schedule_new();
     driver->armed_ms = UINT64_MAX;
     RB_INIT(&driver->ops);
+    RB_INIT(&driver->due);
+    RB_INIT(&driver->nodes);
+    LIST_INIT(&driver->tasks);
+    LIST_INIT(&driver->probes);
     CHECK(uv_timer_init(loop, &driver->timer) == 0);
     CHECK(uv_timer_init(loop, &driver->nodes_timer) == 0);
     CHECK(uv_idle_init(loop, &driver->begun_idle) == 0);
@@ -386,40 +400,11 @@ static void handle_closed(uv_handle_t *handle)
 void op_driver_close(struct op_driver *driver, void (*closed_cb)(void *user), void *user)
 {
     op_driver_stop(driver);
+    nodes_cancel(driver); /* what the API asked */
     driver->closing = true;
     driver->closed_cb = closed_cb;
     driver->closed_user = user;
     uv_close((uv_handle_t *)&driver->timer, handle_closed);
     uv_close((uv_handle_t *)&driver->nodes_timer, handle_closed);
     uv_close((uv_handle_t *)&driver->begun_idle, handle_closed);
-}
-
-void op_driver_visit(const struct op_driver *driver, void (*visit)(void *user, const struct op_step_view *view),
-                     void *user)
-{
-    uint64_t now = driver_clock_ms(driver);
-    struct op *op;
-
-    RB_FOREACH (op, driver_op_tree, (struct driver_op_tree *)(uintptr_t)&driver->ops) {
-        for (size_t i = 0; i < op->engine.n_steps; i++) {
-            const struct engine_step *step = &op->engine.steps[i];
-            const struct store_node *node = store_node(driver_store(driver), step->node);
-            bool started = op->tasks[i] != NULL && op->tasks[i]->call != NULL;
-            struct op_step_view view = {
-                .op_id = op->engine.op_id,
-                .step = exec_step_name(step->kind),
-                .host = node != NULL ? node->manage.items[0] : "",
-                .state = started        ? "running"
-                         : step->failed ? "retrying"
-                                        : "waiting",
-                .attempts = step->tries,
-                .since_ms = now - step->since_ms,
-                .last_error = step->error,
-            };
-
-            if (step->state != ENGINE_DONE) {
-                visit(user, &view);
-            }
-        }
-    }
 }

@@ -4,158 +4,62 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/operations/engine_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
-/* ---- building the steps ---- */
+#define STALE_PLANS_MAX 20
 
-static void add_step(struct engine *engine, unsigned stage, enum exec_step_kind kind, struct id node, struct id object,
-                     uint64_t now_ms)
-{
-    engine->steps = mem_realloc_array(engine->steps, engine->n_steps + 1, sizeof(*engine->steps));
-    engine->steps[engine->n_steps++] = (struct engine_step){
-        .kind = kind, .stage = stage, .node = node, .object = object, .since_ms = now_ms, .error = mem_strdup("")};
-}
+/* ---- life ---- */
 
-static struct id brick_node(const struct store *store, const struct store_brick *brick)
-{
-    const struct store_device *device = store_device(store, brick->device);
-
-    CHECK(device != NULL);
-    return device->node;
-}
-
-static void add_brick_steps(struct engine *engine, const struct store *store, unsigned stage, enum exec_step_kind kind,
-                            const struct store_brick *bricks, size_t n, uint64_t now_ms)
-{
-    for (size_t i = 0; i < n; i++) {
-        add_step(engine, stage, kind, brick_node(store, &bricks[i]), bricks[i].id, now_ms);
-    }
-}
-
-static void build_volume(struct engine *engine, const struct store *store, const struct store_operation *op,
-                         uint64_t now_ms)
-{
-    const struct store_volume *volume = store_volume(store, op->target);
-
-    CHECK(volume != NULL);
-    if (op->type == STORE_OP_CREATE_VOLUME && op->phase == STORE_OP_FORWARD) {
-        add_brick_steps(engine, store, 0, EXEC_BRICK_CREATE, volume->bricks, volume->n_bricks, now_ms);
-        add_step(engine, 1, EXEC_VOLUME_CREATE, ID_NONE, volume->id, now_ms);
-        add_brick_steps(engine, store, 2, EXEC_BRICK_SYNC, volume->bricks, volume->n_bricks, now_ms);
-        add_brick_steps(engine, store, 3, EXEC_BRICK_DESTROY, op->abandoned, op->n_abandoned, now_ms);
-        return;
-    }
-    add_step(engine, 0, EXEC_VOLUME_DELETE, ID_NONE, volume->id, now_ms);
-    add_brick_steps(engine, store, 1, EXEC_BRICK_DESTROY, volume->bricks, volume->n_bricks, now_ms);
-    add_brick_steps(engine, store, 1, EXEC_BRICK_DESTROY, op->abandoned, op->n_abandoned, now_ms);
-}
-
-/* A node of the cluster that can run Gluster commands: settled, not `except`; the n-th of them, so that each try asks
- * another one. ID_NONE: there is none. */
-static struct id pool_node(const struct store *store, struct id cluster, struct id except, uint32_t n)
-{
-    const struct store_node *node = NULL;
-    size_t count = 0;
-
-    while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
-        count += id_is_none(node->pending) && !id_equal(node->id, except);
-    }
-    if (count == 0) {
-        return ID_NONE;
-    }
-    n %= (uint32_t)count;
-    while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
-        if (id_is_none(node->pending) && !id_equal(node->id, except) && n-- == 0) {
-            return node->id;
-        }
-    }
-    return ID_NONE;
-}
-
-static void build_node(struct engine *engine, const struct store *store, const struct store_operation *op,
-                       uint64_t now_ms)
-{
-    const struct store_node *node = store_node(store, op->target);
-    bool alone;
-
-    CHECK(node != NULL);
-    alone = id_is_none(pool_node(store, node->cluster, node->id, 0));
-    if (op->type == STORE_OP_NODE_ADD && op->phase == STORE_OP_FORWARD) {
-        add_step(engine, 0, alone ? EXEC_GLUSTERD_CHECK : EXEC_PEER_PROBE, alone ? node->id : ID_NONE, node->id,
-                 now_ms);
-    } else if (!alone) {
-        add_step(engine, 0, EXEC_PEER_DETACH, ID_NONE, node->id, now_ms);
-    }
-}
-
-static void build_device(struct engine *engine, const struct store *store, const struct store_operation *op,
-                         uint64_t now_ms)
-{
-    const struct store_device *device = store_device(store, op->target);
-    bool add = op->type == STORE_OP_DEVICE_ADD && op->phase == STORE_OP_FORWARD;
-
-    CHECK(device != NULL);
-    add_step(engine, 0, add ? EXEC_DEVICE_SETUP : EXEC_DEVICE_TEARDOWN, device->node, device->id, now_ms);
-}
-
-static void clear(struct engine *engine)
+static void drop_steps(struct engine *engine)
 {
     for (size_t i = 0; i < engine->n_steps; i++) {
         free(engine->steps[i].error);
     }
     free(engine->steps);
-    store_strs_fini(&engine->device.paths);
-    memset(engine, 0, sizeof(*engine));
+    engine->steps = NULL;
+    engine->n_steps = 0;
 }
 
-bool engine_init(struct engine *engine, const struct store *store, struct id op_id, uint64_t now_ms)
+/* Takes over the record as it is now: begin, after a replan, after the turn to undo. */
+static bool load(struct engine *engine, const struct store *store, uint64_t now_ms)
 {
-    const struct store_operation *op = store_operation(store, op_id);
+    const struct store_operation *op = store_operation(store, engine->op_id);
 
-    memset(engine, 0, sizeof(*engine));
+    drop_steps(engine);
     if (op == NULL) {
         return false;
     }
-    engine->op_id = op_id;
     engine->type = op->type;
     engine->phase = op->phase;
     engine->attempt = op->attempt;
+    engine->begin_index = op->begin_index;
     engine->force = op->force;
-    switch (op->type) {
-    case STORE_OP_CREATE_VOLUME:
-    case STORE_OP_DELETE_VOLUME:
-        build_volume(engine, store, op, now_ms);
-        break;
-    case STORE_OP_NODE_ADD:
-    case STORE_OP_NODE_DELETE:
-        build_node(engine, store, op, now_ms);
-        break;
-    case STORE_OP_DEVICE_ADD:
-    case STORE_OP_DEVICE_DELETE:
-        build_device(engine, store, op, now_ms);
-        break;
-    case STORE_OP_CLEAN_BRICKS:
-        add_brick_steps(engine, store, 0, EXEC_BRICK_DESTROY, op->abandoned, op->n_abandoned, now_ms);
-        break;
-    }
+    engine->no_other_place = false;
+    engine_build(engine, store, op, now_ms);
     return true;
+}
+
+bool engine_init(struct engine *engine, const struct store *store, struct id op_id, const struct engine_env *env,
+                 uint64_t now_ms)
+{
+    memset(engine, 0, sizeof(*engine));
+    engine->op_id = op_id;
+    engine->env = *env;
+    return load(engine, store, now_ms);
 }
 
 void engine_fini(struct engine *engine)
 {
-    clear(engine);
+    drop_steps(engine);
+    free(engine->failed_nodes);
+    free(engine->refusal);
+    store_strs_fini(&engine->device.paths);
+    memset(engine, 0, sizeof(*engine));
 }
 
 /* ---- what comes next ---- */
-
-/* May this operation be given up? In UNDO and in deletes there is only forward. */
-static bool may_give_up(const struct engine *engine)
-{
-    return engine->phase == STORE_OP_FORWARD && engine->type != STORE_OP_DELETE_VOLUME &&
-           engine->type != STORE_OP_NODE_DELETE && engine->type != STORE_OP_DEVICE_DELETE &&
-           engine->type != STORE_OP_CLEAN_BRICKS;
-}
 
 static unsigned current_stage(const struct engine *engine)
 {
@@ -169,6 +73,29 @@ static unsigned current_stage(const struct engine *engine)
     return stage;
 }
 
+static bool is_unreachable(int code)
+{
+    return code == E_CONNECT || code == E_TIMEOUT || code == E_AUTH;
+}
+
+/* Nothing is left but bricks on nodes that do not answer: the volume is done with. */
+static bool only_unreachable_bricks(const struct engine *engine)
+{
+    if (engine->type == STORE_OP_CLEAN_BRICKS) {
+        return false;
+    }
+    for (size_t i = 0; i < engine->n_steps; i++) {
+        const struct engine_step *step = &engine->steps[i];
+
+        if (step->state != ENGINE_DONE &&
+            (step->kind != EXEC_BRICK_DESTROY || step->state != ENGINE_WAITING || !step->failed ||
+             !is_unreachable(step->code) || step->tries < ENGINE_LEAVE_TRIES)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void act_end(struct engine *engine, const struct store *store, struct engine_action *action)
 {
     const struct store_operation *op = store_operation(store, engine->op_id);
@@ -176,215 +103,79 @@ static void act_end(struct engine *engine, const struct store *store, struct eng
     engine->proposing = true;
     action->kind = ENGINE_END;
     action->failed = engine->phase == STORE_OP_UNDO;
-    if (action->failed && op != NULL) {
-        (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
+    action->leave = current_stage(engine) != UINT32_MAX;
+    if (op != NULL) {
+        if (action->failed) {
+            (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
+        }
+        /* A volume created at the second attempt is ready; what the first one left is cleaned up afterwards. */
+        action->leave = action->leave || (engine->type == STORE_OP_CREATE_VOLUME && engine->phase == STORE_OP_FORWARD &&
+                                          op->n_abandoned > 0);
     }
 }
 
-/* A step is hopeless, and nothing of this operation runs any more. */
-static void act_give_up(struct engine *engine, const struct engine_step *step, struct engine_action *action)
+static bool may_replan(const struct engine *engine, const struct engine_step *step)
 {
+    return engine->type == STORE_OP_CREATE_VOLUME && engine->phase == STORE_OP_FORWARD && !engine->no_other_place &&
+           engine->attempt < ENGINE_REPLANS_MAX &&
+           (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_VOLUME_CREATE);
+}
+
+/* Hopeless steps, and nothing of this operation runs any more: `first` is the reason. */
+static void act_give_up(struct engine *engine, const struct store *store, const struct engine_step *first,
+                        struct engine_action *action)
+{
+    bool replan = false;
+
     engine->proposing = true;
-    (void)snprintf(action->text, sizeof(action->text), "%s", step->error);
-    if (engine->type == STORE_OP_CREATE_VOLUME && step->kind == EXEC_BRICK_CREATE &&
-        engine->attempt < ENGINE_REPLANS_MAX) {
-        action->kind = ENGINE_REPLAN;
-        action->node = step->node;
-        engine->failed_node = step->node;
-    } else if (may_give_up(engine)) {
-        action->kind = ENGINE_UNDO;
-    } else {
+    (void)snprintf(action->text, sizeof(action->text), "%s", first->error);
+    if (first->policy != ENGINE_UNDOES && first->policy != ENGINE_UNDOES_REFUSED) {
         action->kind = ENGINE_END;
         action->failed = true;
-    }
-}
-
-static struct id choose_node(const struct store *store, const struct engine_step *step)
-{
-    const struct store_volume *volume;
-    const struct store_node *node;
-
-    switch (step->kind) {
-    case EXEC_VOLUME_CREATE:
-        volume = store_volume(store, step->object);
-        return volume != NULL && volume->n_bricks > 0
-                   ? brick_node(store, &volume->bricks[step->tries % volume->n_bricks])
-                   : ID_NONE;
-    case EXEC_VOLUME_DELETE:
-        volume = store_volume(store, step->object);
-        return volume != NULL ? pool_node(store, volume->cluster, ID_NONE, step->tries) : ID_NONE;
-    case EXEC_PEER_PROBE:
-    case EXEC_PEER_DETACH:
-        node = store_node(store, step->object);
-        return node != NULL ? pool_node(store, node->cluster, node->id, step->tries) : ID_NONE;
-    default:
-        return step->node;
-    }
-}
-
-void engine_next(struct engine *engine, const struct store *store, uint64_t now_ms, struct engine_action *action)
-{
-    unsigned stage = current_stage(engine);
-    const struct engine_step *hopeless = NULL;
-    bool running = false;
-
-    memset(action, 0, sizeof(*action));
-    action->kind = ENGINE_WAIT;
-    action->wait_ms = UINT64_MAX;
-    if (engine->proposing || engine->done) {
         return;
     }
-    if (stage == UINT32_MAX) {
-        act_end(engine, store, action);
-        return;
-    }
-    for (size_t i = 0; i < engine->n_steps; i++) {
+    for (size_t i = 0; i < engine->n_steps && may_replan(engine, first); i++) {
         const struct engine_step *step = &engine->steps[i];
 
-        running = running || step->state == ENGINE_RUNNING;
-        if (step->hopeless && step->state == ENGINE_WAITING && hopeless == NULL) {
-            hopeless = step;
+        if (step->hopeless && step->kind == EXEC_BRICK_CREATE) {
+            engine_blame(engine, step->node);
+            replan = true;
+        } else if (step->hopeless) { /* a gluster command fails where it is run, seldom because of that node */
+            replan = engine_blame_down_nodes(engine, store, step->object) || replan;
         }
     }
-    if (hopeless != NULL) {
-        if (!running) {
-            act_give_up(engine, hopeless, action);
-        }
-        return;
-    }
-    for (size_t i = 0; i < engine->n_steps; i++) {
-        struct engine_step *step = &engine->steps[i];
-
-        if (step->state != ENGINE_WAITING || step->stage != stage) {
-            continue;
-        }
-        if (step->retry_ms <= now_ms) {
-            step->node = choose_node(store, step);
-            step->state = ENGINE_RUNNING;
-            step->since_ms = now_ms;
-            action->kind = ENGINE_RUN;
-            action->step = i;
-            action->node = step->node;
-            return;
-        }
-        if (step->retry_ms < action->wait_ms) {
-            action->wait_ms = step->retry_ms;
-        }
-    }
+    action->kind = replan ? ENGINE_REPLAN : ENGINE_UNDO;
 }
 
-/* ---- what happened ---- */
-
-static bool is_transient(int code)
+/* The store does not take the good end (a device of impossible size): a create or add is undone, a delete failed. */
+static void act_refused(struct engine *engine, struct engine_action *action)
 {
-    return code == E_CONNECT || code == E_TIMEOUT || code == E_BUSY || code == E_AUTH || code == E_CANCELLED ||
-           code == E_IO || code == E_PROTOCOL;
+    bool undo = engine->type == STORE_OP_CREATE_VOLUME || engine->type == STORE_OP_NODE_ADD ||
+                engine->type == STORE_OP_DEVICE_ADD;
+
+    engine->proposing = true;
+    action->kind = undo ? ENGINE_UNDO : ENGINE_END;
+    action->failed = !undo;
+    (void)snprintf(action->text, sizeof(action->text), "%s", engine->refusal);
 }
-
-static void step_failed(struct engine *engine, struct engine_step *step, const struct exec_result *result,
-                        uint64_t now_ms)
-{
-    uint64_t backoff = ENGINE_BACKOFF_MIN_MS;
-
-    step->state = ENGINE_WAITING;
-    step->failed = true;
-    step->tries++;
-    free(step->error);
-    step->error = mem_strdup(result->message[0] != '\0' ? result->message : err_text(result->code));
-    for (uint32_t i = 1; i < step->tries && backoff < ENGINE_BACKOFF_MAX_MS; i++) {
-        backoff *= 2;
-    }
-    if (backoff > ENGINE_BACKOFF_MAX_MS) {
-        backoff = ENGINE_BACKOFF_MAX_MS;
-    }
-    step->retry_ms = now_ms + backoff;
-    if (may_give_up(engine)) {
-        /* The volume is there: neither a node that is silent now nor bricks of an abandoned attempt are a reason to
-         * give it up. */
-        step->hopeless = step->kind != EXEC_BRICK_DESTROY && step->kind != EXEC_BRICK_SYNC &&
-                         (result->permanent || !is_transient(result->code) || step->tries >= ENGINE_TRIES_MAX);
-    } else if (engine->phase == STORE_OP_FORWARD && result->code == E_REMOTE) {
-        /* A delete that the node refuses: volumes only before anything was done (snapshots), the others are one step.
-         */
-        step->hopeless = result->permanent && step->kind == EXEC_VOLUME_DELETE;
-        if (step->kind == EXEC_DEVICE_TEARDOWN || step->kind == EXEC_PEER_DETACH) {
-            step->hopeless = result->permanent || step->tries >= ENGINE_TRIES_MAX;
-        }
-    }
-}
-
-void engine_result(struct engine *engine, size_t at, const struct exec_result *result, uint64_t now_ms)
-{
-    struct engine_step *step = &engine->steps[at];
-
-    CHECK(at < engine->n_steps && step->state == ENGINE_RUNNING);
-    step->since_ms = now_ms;
-    /* Forgetting a device: what cannot be torn down is left. */
-    if (result->code != 0 && !(engine->force && step->kind == EXEC_DEVICE_TEARDOWN && result->code != E_FENCED)) {
-        step_failed(engine, step, result, now_ms);
-        return;
-    }
-    step->state = ENGINE_DONE;
-    step->failed = false;
-    if (step->kind == EXEC_DEVICE_SETUP) {
-        store_strs_fini(&engine->device.paths);
-        engine->device = result->device;
-        store_strs_copy(&engine->device.paths, &result->device.paths);
-    }
-}
-
-void engine_replan_refused(struct engine *engine)
-{
-    engine->proposing = false;
-    engine->attempt = ENGINE_REPLANS_MAX; /* the hopeless step leads to the undo */
-}
-
-void engine_node_up(struct engine *engine, struct id node, uint64_t now_ms)
-{
-    for (size_t i = 0; i < engine->n_steps; i++) {
-        struct engine_step *step = &engine->steps[i];
-
-        if (step->state == ENGINE_WAITING && step->failed && !step->hopeless && id_equal(step->node, node)) {
-            step->retry_ms = now_ms;
-        }
-    }
-}
-
-/* ---- parked parts ---- */
 
 static bool is_parked(const struct engine_step *step)
 {
-    return step->state != ENGINE_DONE && step->failed && step->tries >= ENGINE_PARK_TRIES;
+    return step->state != ENGINE_DONE && step->policy != ENGINE_UNDOES && step->error != NULL &&
+           step->tries + step->busy >= ENGINE_PARK_TRIES;
 }
 
-size_t engine_parked(const struct engine *engine, struct store_parked **ret_parked)
-{
-    size_t n = 0;
-
-    *ret_parked = mem_calloc(engine->n_steps, sizeof(**ret_parked));
-    for (size_t i = 0; i < engine->n_steps; i++) {
-        const struct engine_step *step = &engine->steps[i];
-        bool listed = false;
-
-        for (size_t j = 0; j < n; j++) {
-            listed = listed || id_equal((*ret_parked)[j].node, step->node);
-        }
-        if (is_parked(step) && !listed) {
-            (*ret_parked)[n].node = step->node;
-            (*ret_parked)[n++].text = mem_printf("%s: %s", exec_step_name(step->kind), step->error);
-        }
-    }
-    return n;
-}
-
-bool engine_parked_changed(const struct engine *engine, const struct store *store)
+static bool parked_changed(struct engine *engine, const struct store *store)
 {
     const struct store_operation *op = store_operation(store, engine->op_id);
     struct store_parked *parked;
-    bool changed;
+    bool changed, any = false;
     size_t n;
 
-    if (op == NULL || engine->proposing || engine->done) {
+    for (size_t i = 0; i < engine->n_steps && !any; i++) {
+        any = is_parked(&engine->steps[i]);
+    }
+    if (op == NULL || (!any && op->n_parked == 0)) {
         return false;
     }
     n = engine_parked(engine, &parked);
@@ -395,4 +186,262 @@ bool engine_parked_changed(const struct engine *engine, const struct store *stor
     }
     free(parked);
     return changed;
+}
+
+/* Starts the next step of the stage that is due, or says when one will be. */
+static bool act_run(struct engine *engine, const struct store *store, unsigned stage, uint64_t now_ms,
+                    struct engine_action *action)
+{
+    for (size_t i = 0; i < engine->n_steps; i++) {
+        struct engine_step *step = &engine->steps[i];
+
+        if (step->state != ENGINE_WAITING || step->stage != stage) {
+            continue;
+        }
+        if (step->retry_ms <= now_ms) {
+            switch (engine_place(engine, store, step)) {
+            case ENGINE_PLACED:
+                step->state = ENGINE_RUNNING;
+                step->since_ms = now_ms;
+                action->kind = ENGINE_RUN;
+                action->step = i;
+                return true;
+            case ENGINE_NOTHING:
+                step->state = ENGINE_DONE;
+                action->wait_ms = now_ms; /* perhaps the last one: look again at once */
+                continue;
+            case ENGINE_HELD:
+                step->retry_ms = now_ms + ENGINE_HOLD_MS;
+                break;
+            }
+        }
+        action->wait_ms = step->retry_ms < action->wait_ms ? step->retry_ms : action->wait_ms;
+    }
+    return false;
+}
+
+void engine_next(struct engine *engine, const struct store *store, uint64_t now_ms, struct engine_action *action)
+{
+    unsigned stage = current_stage(engine);
+    const struct engine_step *hopeless = NULL;
+    bool running = false;
+
+    action->kind = ENGINE_WAIT;
+    action->wait_ms = UINT64_MAX;
+    action->failed = action->leave = false;
+    action->text[0] = '\0';
+    if (engine->proposing || engine->unknown || engine->fenced || engine->done) {
+        return;
+    }
+    if (engine->hold_ms > now_ms) {
+        action->wait_ms = engine->hold_ms;
+        return;
+    }
+    if (engine->refusal != NULL && engine->phase == STORE_OP_FORWARD) {
+        act_refused(engine, action);
+        return;
+    }
+    for (size_t i = 0; i < engine->n_steps; i++) {
+        const struct engine_step *step = &engine->steps[i];
+
+        running = running || step->state == ENGINE_RUNNING;
+        hopeless = hopeless == NULL && step->hopeless ? step : hopeless;
+    }
+    if (hopeless != NULL) {
+        if (!running) {
+            act_give_up(engine, store, hopeless, action);
+        }
+        return;
+    }
+    if (stage == UINT32_MAX || only_unreachable_bricks(engine)) {
+        act_end(engine, store, action);
+        return;
+    }
+    if (act_run(engine, store, stage, now_ms, action)) {
+        return;
+    }
+    if (current_stage(engine) == stage && parked_changed(engine, store)) {
+        engine->proposing = true;
+        action->kind = ENGINE_PARK;
+    }
+}
+
+/* ---- what happened ---- */
+
+static bool exhausted(const struct engine *engine, const struct engine_step *step)
+{
+    if (step->permanent) {
+        return true;
+    }
+    switch (step->code) {
+    case E_BUSY:
+        return step->busy >= ENGINE_TRIES_BUSY;
+    case E_CONNECT:
+    case E_AUTH:
+        /* There is another place, and the node is known to be down: no need to wait for it. */
+        if (may_replan(engine, step) && step->kind == EXEC_BRICK_CREATE && engine->env.node_down != NULL &&
+            engine->env.node_down(engine->env.user, step->node)) {
+            return true;
+        }
+        return step->tries >= ENGINE_TRIES_CONNECT;
+    case E_TIMEOUT:
+        return step->tries >= ENGINE_TRIES_TIMEOUT;
+    case E_REMOTE:
+        return step->tries >= ENGINE_TRIES_REMOTE;
+    default:
+        return step->tries >= ENGINE_TRIES_CONNECT;
+    }
+}
+
+static bool is_hopeless(const struct engine *engine, const struct engine_step *step)
+{
+    switch (step->policy) {
+    case ENGINE_UNDOES:
+        return exhausted(engine, step);
+    case ENGINE_UNDOES_REFUSED:
+        return (step->code == E_REMOTE || step->code == E_BUSY) && exhausted(engine, step);
+    case ENGINE_REFUSES:
+        return step->code == E_REMOTE && exhausted(engine, step);
+    case ENGINE_REFUSES_AT_ONCE:
+        return step->code == E_REMOTE && step->permanent;
+    case ENGINE_WAITS:
+    case ENGINE_SKIPS:
+    case ENGINE_IGNORES:
+        break;
+    }
+    return false;
+}
+
+/* Doubles with each try up to a limit; up to a quarter less, so that operations do not come all at once. */
+static uint64_t backoff_ms(const struct engine *engine, const struct engine_step *step)
+{
+    bool busy = step->code == E_BUSY;
+    uint64_t limit_ms = busy ? ENGINE_BUSY_BACKOFF_MAX_MS : ENGINE_BACKOFF_MAX_MS;
+    uint64_t wait_ms = ENGINE_BACKOFF_MIN_MS;
+    uint32_t n = busy ? step->busy : step->tries;
+
+    for (uint32_t i = 1; i < n && wait_ms < limit_ms; i++) {
+        wait_ms *= 2;
+    }
+    wait_ms = wait_ms < limit_ms ? wait_ms : limit_ms;
+    return wait_ms - wait_ms * engine->op_id.bytes[(step->tries + step->busy) % ID_BYTES] / 1024;
+}
+
+static void step_done(struct engine *engine, struct engine_step *step, const struct exec_result *result)
+{
+    step->state = ENGINE_DONE;
+    step->failed = false;
+    if (step->kind == EXEC_DEVICE_SETUP) {
+        store_strs_fini(&engine->device.paths);
+        engine->device = result->device;
+        store_strs_copy(&engine->device.paths, &result->device.paths);
+    }
+}
+
+void engine_result(struct engine *engine, size_t at, const struct exec_result *result, uint64_t now_ms)
+{
+    struct engine_step *step = &engine->steps[at];
+
+    CHECK(at < engine->n_steps && step->state == ENGINE_RUNNING);
+    step->since_ms = now_ms;
+    if (result->code == E_FENCED) {
+        step->state = ENGINE_WAITING;
+        engine->fenced = true;
+        return;
+    }
+    if (result->code == 0 || step->policy == ENGINE_IGNORES ||
+        (step->policy == ENGINE_SKIPS && result->code == E_REMOTE && result->permanent)) {
+        step_done(engine, step, result);
+        return;
+    }
+    step->state = ENGINE_WAITING;
+    step->failed = true;
+    step->code = result->code;
+    step->permanent = result->code == E_REMOTE && result->permanent;
+    step->tries += result->code != E_BUSY;
+    step->busy += result->code == E_BUSY;
+    free(step->error);
+    step->error = mem_strdup(result->message[0] != '\0' ? result->message : err_text(result->code));
+    step->retry_ms = now_ms + backoff_ms(engine, step);
+    step->hopeless = is_hopeless(engine, step);
+}
+
+void engine_replan_refused(struct engine *engine)
+{
+    engine->proposing = false;
+    engine->no_other_place = true;
+    for (size_t i = 0; i < engine->n_steps; i++) {
+        struct engine_step *step = &engine->steps[i];
+
+        step->hopeless = step->hopeless && is_hopeless(engine, step); /* some have tries left */
+    }
+}
+
+void engine_proposed(struct engine *engine, const struct store *store, enum engine_action_kind kind, int status,
+                     const struct store_result *result, uint64_t now_ms)
+{
+    enum store_code code = status == 0 ? result->code : STORE_OK;
+
+    engine->proposing = false;
+    if (status == E_BUSY) { /* nothing was proposed */
+        engine->hold_ms = now_ms + ENGINE_HOLD_MS;
+    } else if (status != 0) {
+        engine->unknown = true; /* leadership is lost; the next leader, perhaps this member, reads the store */
+    } else if (kind == ENGINE_REPLAN && code == STORE_STALE_PLAN && engine->stale_plans++ < STALE_PLANS_MAX) {
+        engine->hold_ms = now_ms; /* the state moved between plan and apply: the next one is made anew */
+    } else if (kind == ENGINE_REPLAN && code != STORE_OK) {
+        engine_replan_refused(engine);
+    } else if (kind != ENGINE_PARK) {
+        if (kind == ENGINE_END && code != STORE_OK && engine->phase == STORE_OP_FORWARD) {
+            free(engine->refusal);
+            engine->refusal = mem_strdup(result->text);
+        }
+        engine->done = !load(engine, store, now_ms);
+    }
+}
+
+bool engine_node_up(struct engine *engine, struct id node, uint64_t now_ms)
+{
+    bool due = false;
+
+    for (size_t i = 0; i < engine->n_steps; i++) {
+        struct engine_step *step = &engine->steps[i];
+        bool pool = step->kind == EXEC_VOLUME_CREATE || step->kind == EXEC_VOLUME_DELETE ||
+                    step->kind == EXEC_PEER_PROBE || step->kind == EXEC_PEER_DETACH;
+
+        if (step->state == ENGINE_WAITING && step->failed && !step->hopeless && step->retry_ms > now_ms &&
+            (pool || id_equal(step->node, node))) {
+            step->retry_ms = now_ms;
+            due = true;
+        }
+    }
+    return due;
+}
+
+/* ---- parked parts ---- */
+
+size_t engine_parked(struct engine *engine, struct store_parked **ret_parked)
+{
+    size_t n = 0;
+
+    *ret_parked = mem_calloc(engine->n_steps, sizeof(**ret_parked));
+    for (size_t i = 0; i < engine->n_steps; i++) {
+        struct engine_step *step = &engine->steps[i];
+        bool listed = false;
+
+        if (!is_parked(step)) {
+            continue;
+        }
+        if (id_is_none(step->shown)) {
+            step->shown = step->node; /* stays, wherever the next try runs */
+        }
+        for (size_t j = 0; j < n && !listed; j++) {
+            listed = id_equal((*ret_parked)[j].node, step->shown);
+        }
+        if (!listed) {
+            (*ret_parked)[n].node = step->shown;
+            (*ret_parked)[n++].text = mem_printf("%s: %s", exec_step_name(step->kind), step->error);
+        }
+    }
+    return n;
 }

@@ -1,16 +1,21 @@
-/* The operation engine: what an operation consists of and what comes next. Pure: the store is only read, time is given.
+/* The operation engine: what an operation consists of and what comes next. Pure: the store is only read, time is given,
+ * nothing is random.
  *
  * An operation is a list of steps in stages; a stage begins when all steps of the stage before are done. Each step is
  * check, do, verify in one remote call and safe to repeat, so a new leader begins again at the first stage: what is
- * done is found done.
+ * done is found done. Which steps an operation has and what a failure of each means is a table in engine_build.c.
  *
  *   FORWARD  --all steps done--> OP_END done
  *      |  a step failed for good, or too often
- *      +-- volume create, another place exists --> OP_REPLAN (the steps begin anew)
+ *      +-- bricks of a volume create, another place exists --> OP_REPLAN (the steps begin anew)
  *      +-- create, add --> OP_UNDO --> UNDO --all steps done--> OP_END failed with the first failure's text
  *      +-- delete refused before anything was done --> OP_END failed; otherwise deletes only move forward
  *
- * In UNDO and in deletes a step that cannot be done now is tried again with back-off, for ever, and shown as parked.
+ * In UNDO and in deletes a step that cannot be done now is tried again with back-off, for ever, and shown as parked. A
+ * volume that is gone but for bricks on nodes that do not answer ends; the bricks go to a clean-up operation.
+ *
+ * Use: engine_init, then engine_next until it says ENGINE_WAIT, after each event (engine_result, engine_proposed,
+ * engine_node_up, time). Nothing is decided any more after a step was fenced, or while a proposal's outcome is unknown.
  */
 #ifndef HECATE_DAEMON_OPERATIONS_ENGINE_H
 #define HECATE_DAEMON_OPERATIONS_ENGINE_H
@@ -19,25 +24,52 @@
 #include "store/store.h"
 
 #define ENGINE_REPLANS_MAX 4
-#define ENGINE_TRIES_MAX 4 /* of a step, before a create or add gives up */
+#define ENGINE_TRIES_CONNECT 4 /* of a step, before a create or add gives up: cannot connect, log in, ... */
+#define ENGINE_TRIES_TIMEOUT 3 /* each try looks at what the one before has done */
+#define ENGINE_TRIES_REMOTE 2  /* the node says no */
+#define ENGINE_TRIES_BUSY 40   /* "another transaction is in progress" */
 #define ENGINE_BACKOFF_MIN_MS 500
 #define ENGINE_BACKOFF_MAX_MS 30000
-#define ENGINE_PARK_TRIES 3 /* after so many tries a waiting part is shown */
+#define ENGINE_BUSY_BACKOFF_MAX_MS 4000
+#define ENGINE_HOLD_MS 100   /* until another look at an older operation, or another proposal */
+#define ENGINE_PARK_TRIES 2  /* after so many tries a waiting part is shown */
+#define ENGINE_LEAVE_TRIES 2 /* after so many tries bricks that cannot be reached are left to a clean-up */
 
 enum engine_step_state { ENGINE_WAITING, ENGINE_RUNNING, ENGINE_DONE };
 
+enum engine_policy {                /* what a failure means */
+                     ENGINE_UNDOES, /* repeated a few times, then the operation is undone (bricks: planned again first)
+                                     */
+                     ENGINE_UNDOES_REFUSED, /* a refusal, also when repeated, undoes the operation; otherwise waits */
+                     ENGINE_REFUSES, /* a refusal, also when repeated, ends the operation as failed; otherwise waits */
+                     ENGINE_REFUSES_AT_ONCE, /* only a permanent refusal ends it; otherwise waits */
+                     ENGINE_WAITS,           /* repeated until done */
+                     ENGINE_SKIPS,           /* a permanent refusal: there is nothing of ours; otherwise waits */
+                     ENGINE_IGNORES,         /* done, whatever the result */
+};
+
 struct engine_step {
     enum exec_step_kind kind;
+    enum engine_policy policy;
     unsigned stage;
     struct id node;   /* where it runs: for gluster commands one of the cluster's nodes, chosen anew at each try */
-    struct id object; /* brick, device or peer node */
+    struct id object; /* brick, device, volume or peer node */
     enum engine_step_state state;
-    uint32_t tries;
+    uint32_t tries;    /* failed ones, without the busy ones */
+    uint32_t busy;     /* "another transaction is in progress" */
     uint64_t retry_ms; /* not before */
     uint64_t since_ms; /* in this state */
     bool failed;       /* the last try failed */
+    bool permanent;    /* ... for good */
     bool hopeless;     /* repeating is pointless, or was tried often enough */
-    char *error;       /* "" when none */
+    int code;          /* of the last failure */
+    char *error;       /* NULL when none */
+    struct id shown;   /* the node it is shown as parked for */
+};
+
+struct engine_env {
+    void *user;
+    bool (*node_down)(void *user, struct id node); /* does the failure detector think so? NULL: nobody is */
 };
 
 struct engine {
@@ -45,47 +77,60 @@ struct engine {
     enum store_op_type type;
     enum store_op_phase phase;
     uint32_t attempt;
+    uint64_t begin_index;
     bool force;
+    struct engine_env env;
     struct engine_step *steps;
     size_t n_steps;
-    bool proposing;                 /* a command is under way: nothing else is decided */
-    bool done;                      /* the end was committed */
-    struct id failed_node;          /* the node to plan without */
+    bool proposing;      /* a command is under way: nothing else is decided */
+    bool unknown;        /* ... and its outcome will not be learnt in this term */
+    bool fenced;         /* a newer leader is at work */
+    bool done;           /* the end was committed */
+    bool no_other_place; /* planning again was refused */
+    uint32_t stale_plans;
+    char *refusal;           /* the store's, of a good end; NULL none */
+    uint64_t hold_ms;        /* nothing is decided before */
+    struct id *failed_nodes; /* to plan without; kept over replans */
+    size_t n_failed_nodes;
     struct exec_device_info device; /* what DEVICE_SETUP said */
 };
 
 enum engine_action_kind {
     ENGINE_RUN,    /* run step */
-    ENGINE_REPLAN, /* ask for new bricks without `node`; none: engine_replan_refused */
+    ENGINE_REPLAN, /* ask for bricks without failed_nodes; none: engine_replan_refused */
     ENGINE_UNDO,   /* propose OP_UNDO with text */
-    ENGINE_END,    /* propose OP_END */
-    ENGINE_PARK,   /* propose OP_PARKED with what waits */
+    ENGINE_END,    /* propose OP_END; failed with text */
+    ENGINE_PARK,   /* propose OP_PARKED with engine_parked */
     ENGINE_WAIT,   /* nothing before wait_ms (UINT64_MAX: until something happens) */
 };
 
 struct engine_action {
     enum engine_action_kind kind;
     size_t step;
-    struct id node;
     uint64_t wait_ms;
     bool failed;
+    bool leave; /* END: bricks may be left on nodes: they go to a clean-up operation */
     char text[2048];
 };
 
-/* Builds the steps from the operation's record. false: the operation is not in the store (any more). */
-bool engine_init(struct engine *engine, const struct store *store, struct id op_id, uint64_t now_ms);
+/* Builds the steps from the operation's record. false: the operation is not in the store (any more); nothing to free.
+ */
+bool engine_init(struct engine *engine, const struct store *store, struct id op_id, const struct engine_env *env,
+                 uint64_t now_ms);
 void engine_fini(struct engine *engine);
 /* The next thing to do. Repeat until ENGINE_WAIT. RUN marks the step as running, proposals set `proposing`. */
 void engine_next(struct engine *engine, const struct store *store, uint64_t now_ms, struct engine_action *ret_action);
 /* A step ended. */
 void engine_result(struct engine *engine, size_t step, const struct exec_result *result, uint64_t now_ms);
-/* No other place was found: undo. */
+/* What became of a proposed command: status 0 and its result, or a failure (result is not looked at). Afterwards the
+ * steps may be other ones (unless it was ENGINE_PARK, none of the old ones runs) and the operation may be `done`. */
+void engine_proposed(struct engine *engine, const struct store *store, enum engine_action_kind kind, int status,
+                     const struct store_result *result, uint64_t now_ms);
+/* No other place was found for a replan: goes on with the old one, then undoes. Instead of engine_proposed. */
 void engine_replan_refused(struct engine *engine);
-/* A node answers again: what waits for it is due now. */
-void engine_node_up(struct engine *engine, struct id node, uint64_t now_ms);
-/* Does the list of parked parts in the store differ from what waits? */
-bool engine_parked_changed(const struct engine *engine, const struct store *store);
+/* A node answers again: what waits for it is due now. True if something is. */
+bool engine_node_up(struct engine *engine, struct id node, uint64_t now_ms);
 /* What waits, for OP_PARKED: the caller frees the texts and the list. */
-size_t engine_parked(const struct engine *engine, struct store_parked **ret_parked);
+size_t engine_parked(struct engine *engine, struct store_parked **ret_parked);
 
 #endif

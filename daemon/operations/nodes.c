@@ -1,6 +1,8 @@
-/* Which storage nodes answer. While leading, each node is asked every few seconds; the outcome of steps counts too. At
- * the start of a term the fence of every node is raised in the background; the executor also raises it before the first
- * step of a term on a node, so that no step waits for nodes that it does not need. */
+/* Which storage nodes answer, and their fences.
+ *
+ * While leading, each node is asked every few seconds whether its glusterd runs; the outcome of steps counts too. The
+ * fence of every node is raised in the background when a term begins; a step waits for the fence of its own node only.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,26 +12,18 @@
 #include "store/base/log.h"
 #include "store/base/mem.h"
 
-#define CHECK_EVERY_MS 5000
+static int node_cmp(const struct node_state *a, const struct node_state *b)
+{
+    return id_cmp(&a->node, &b->node);
+}
 
-struct probe {
-    struct op_driver *driver;
-    uint64_t generation, term;
-    struct id node;
-    char *host;
-    bool fence;
-    void (*cb)(void *user, int code, const char *message); /* op_driver_check_glusterd */
-    void *user;
-};
+RB_GENERATE(driver_node_tree, node_state, link, node_cmp);
 
 static struct node_state *find(const struct op_driver *driver, struct id node)
 {
-    for (size_t i = 0; i < driver->n_nodes; i++) {
-        if (id_equal(driver->nodes[i].node, node)) {
-            return &driver->nodes[i];
-        }
-    }
-    return NULL;
+    struct node_state key = {.node = node};
+
+    return RB_FIND(driver_node_tree, (struct driver_node_tree *)(uintptr_t)&driver->nodes, &key);
 }
 
 static struct node_state *find_or_add(struct op_driver *driver, struct id node)
@@ -37,170 +31,258 @@ static struct node_state *find_or_add(struct op_driver *driver, struct id node)
     struct node_state *state = find(driver, node);
 
     if (state == NULL) {
-        driver->nodes = mem_realloc_array(driver->nodes, driver->n_nodes + 1, sizeof(*driver->nodes));
-        state = &driver->nodes[driver->n_nodes++];
-        *state = (struct node_state){.node = node};
+        state = mem_calloc(1, sizeof(*state));
+        state->node = node;
+        STAILQ_INIT(&state->waiting);
+        RB_INSERT(driver_node_tree, &driver->nodes, state);
     }
     return state;
+}
+
+static bool is_down(const struct node_state *state)
+{
+    return state->silent || state->no_glusterd;
 }
 
 bool op_driver_node_down(const struct op_driver *driver, struct id node)
 {
     const struct node_state *state = find(driver, node);
 
-    return state != NULL && state->down;
+    return state != NULL && is_down(state);
 }
 
-static void node_up(struct op_driver *driver, struct id node)
-{
-    struct op *op;
+/* ---- what is learnt ---- */
 
-    RB_FOREACH (op, driver_op_tree, &driver->ops) {
-        engine_node_up(&op->engine, node, driver_clock_ms(driver));
-        op->due_ms = driver_clock_ms(driver);
+static void set(struct op_driver *driver, struct node_state *state, bool silent, bool no_glusterd, const char *error)
+{
+    bool was_down = is_down(state);
+
+    state->silent = silent;
+    state->no_glusterd = no_glusterd;
+    (void)snprintf(state->error, sizeof(state->error), "%s", is_down(state) ? error : "");
+    if (!silent) {
+        state->last_ok_ms = driver_clock_ms(driver) + 1;
     }
-    if (driver->running && !RB_EMPTY(&driver->ops)) {
-        driver->armed_ms = driver_clock_ms(driver);
-        CHECK(uv_timer_start(&driver->timer, driver_timer, 0, 0) == 0);
+    if (is_down(state) == was_down) {
+        return;
     }
+    LOG(was_down ? LOG_INFO : LOG_WARNING, "nodes", was_down ? "a storage node is back" : "a storage node is down",
+        LF_STR("node", id_text(state->node).text), LF_STR("reason", state->error));
+    if (was_down) {
+        driver_node_up(driver, state->node);
+    } else if (silent) {
+        tasks_yield(driver, state->node);
+    }
+}
+
+static bool is_silence(int code)
+{
+    return code == E_CONNECT || code == E_TIMEOUT || code == E_AUTH || code == E_PROTOCOL;
 }
 
 void nodes_note(struct op_driver *driver, struct id node, const struct exec_result *result)
 {
     struct node_state *state = find_or_add(driver, node);
-    bool was_down = state->down;
 
-    if (result->code == E_CANCELLED || result->code == E_FENCED) {
-        return;
-    }
-    state->seen = true;
-    state->down = result->code == E_CONNECT || result->code == E_TIMEOUT || result->code == E_AUTH;
-    if (!state->down) {
-        state->last_ok_ms = driver_clock_ms(driver);
-        state->error[0] = '\0';
-    } else {
-        (void)snprintf(state->error, sizeof(state->error), "%s", result->message);
-    }
-    if (state->down != was_down) {
-        LOG(state->down ? LOG_WARNING : LOG_INFO, "nodes",
-            state->down ? "a storage node does not answer" : "a storage node answers again",
-            LF_STR("node", id_text(node).text), LF_STR("reason", state->error));
-    }
-    if (was_down && !state->down) {
-        node_up(driver, node);
+    if (result->code != E_CANCELLED && result->code != E_FENCED) {
+        set(driver, state, is_silence(result->code), state->no_glusterd, result->message);
     }
 }
 
-static void probed(void *user, const struct exec_result *result)
+/* ---- asking ---- */
+
+struct probe {
+    struct op_driver *driver;
+    uint64_t generation;
+    struct id node; /* ID_NONE: not (yet) one of ours */
+    char *host;
+    struct exec_step step;
+    struct exec_call *call;
+    bool cancelled;
+    void (*cb)(void *user, int code, const char *message);
+    void *user;
+    LIST_ENTRY(probe) link;
+};
+
+static void ask(struct op_driver *driver, enum exec_step_kind kind, const char *host, struct id node,
+                exec_done_cb answered, void (*cb)(void *user, int code, const char *message), void *user)
 {
-    struct probe *probe = user;
+    struct probe *probe = mem_calloc(1, sizeof(*probe));
+
+    *probe = (struct probe){.driver = driver,
+                            .generation = driver->generation,
+                            .node = node,
+                            .host = mem_strdup(host),
+                            .cb = cb,
+                            .user = user};
+    probe->step = (struct exec_step){.kind = kind,
+                                     .host = probe->host,
+                                     .node = node,
+                                     .term = driver->env.term(driver->env.user),
+                                     .timeout_ms = kind == EXEC_GLUSTERD_CHECK ? DRIVER_CHECK_TIMEOUT_MS : 0};
+    driver->calls++;
+    LIST_INSERT_HEAD(&driver->probes, probe, link);
+    probe->call = exec_run(driver->executor, &probe->step, answered, probe);
+}
+
+/* The node's state, unless the answer belongs to an earlier leadership. Then it is only counted. */
+static struct node_state *asked(struct probe *probe)
+{
     struct op_driver *driver = probe->driver;
 
     driver->calls--;
-    if (probe->generation == driver->generation && !id_is_none(probe->node)) {
-        struct node_state *state = find_or_add(driver, probe->node);
-        struct exec_result seen = *result;
+    LIST_REMOVE(probe, link);
+    return probe->generation == driver->generation && driver->running && !id_is_none(probe->node)
+               ? find(driver, probe->node)
+               : NULL;
+}
 
+static void probe_free(struct probe *probe)
+{
+    free(probe->host);
+    free(probe);
+}
+
+static void check_done(void *user, const struct exec_result *result)
+{
+    struct probe *probe = user;
+    struct op_driver *driver = probe->driver;
+    struct node_state *state = asked(probe);
+
+    if (state != NULL) {
         state->checking = false;
-        if (probe->fence && result->code == 0) {
-            state->fence_term = probe->term;
+        if (result->code != E_CANCELLED && result->code != E_FENCED) {
+            set(driver, state, is_silence(result->code), result->code == E_REMOTE, result->message);
         }
-        if (seen.code == E_REMOTE && !probe->fence) {
-            seen.code = E_CONNECT; /* reachable, but its glusterd does not run: of no use for placement */
-        }
-        nodes_note(driver, probe->node, &seen);
+        tasks_run(driver);
     }
     if (probe->cb != NULL) {
         probe->cb(probe->user, result->code, result->message);
     }
-    free(probe->host);
-    free(probe);
+    probe_free(probe);
     driver_maybe_closed(driver);
 }
 
-static void probe_node(struct op_driver *driver, const char *host, struct id node, bool fence,
-                       void (*cb)(void *user, int code, const char *message), void *user)
+static void check_node(struct op_driver *driver, struct node_state *state, const char *host)
 {
-    struct probe *probe = mem_calloc(1, sizeof(*probe));
-    struct exec_step step = {.kind = fence ? EXEC_FENCE : EXEC_GLUSTERD_CHECK, .node = node};
-
-    *probe = (struct probe){.driver = driver,
-                            .generation = driver->generation,
-                            .term = driver->env.term(driver->env.user),
-                            .node = node,
-                            .host = mem_strdup(host),
-                            .fence = fence,
-                            .cb = cb,
-                            .user = user};
-    step.host = probe->host;
-    step.term = probe->term;
-    driver->calls++;
-    (void)exec_run(driver->executor, &step, probed, probe);
+    if (!state->checking) {
+        state->checking = true;
+        ask(driver, EXEC_GLUSTERD_CHECK, host, state->node, check_done, NULL, NULL);
+    }
 }
 
 void op_driver_check_glusterd(struct op_driver *driver, const char *host, struct id node,
                               void (*cb)(void *user, int code, const char *message), void *user)
 {
-    probe_node(driver, host, node, false, cb, user);
+    ask(driver, EXEC_GLUSTERD_CHECK, host, node, check_done, cb, user);
 }
 
-static void check_all(struct op_driver *driver)
+/* ---- fences ---- */
+
+static void fence_done(void *user, const struct exec_result *result)
 {
-    const struct store_node *node = NULL;
+    struct probe *probe = user;
+    struct op_driver *driver = probe->driver;
+    struct node_state *state = asked(probe);
+    struct driver_task_queue waiting = STAILQ_HEAD_INITIALIZER(waiting);
+    struct task *task;
 
-    while ((node = store_node_next(driver_store(driver), node)) != NULL) {
-        struct node_state *state = find_or_add(driver, node->id);
-
-        if (!state->checking && id_is_none(node->pending)) {
-            state->checking = true;
-            probe_node(driver, node->manage.items[0], node->id, state->fence_term != driver->env.term(driver->env.user),
-                       NULL, NULL);
+    if (state != NULL) {
+        state->fencing = false;
+        if (result->code == 0) {
+            state->fence_term = probe->step.term;
+        } else {
+            LOG(LOG_WARNING, "nodes", "the fence is not raised", LF_STR("host", probe->host),
+                LF_U64("term", probe->step.term), LF_STR("reason", result->message));
         }
+        STAILQ_CONCAT(&waiting, &state->waiting);
+        nodes_note(driver, probe->node, result);
+        if (result->code == 0) {
+            check_node(driver, state, probe->host);
+        }
+        while ((task = STAILQ_FIRST(&waiting)) != NULL) {
+            STAILQ_REMOVE_HEAD(&waiting, fencing);
+            task_fenced(task, result);
+        }
+        tasks_run(driver);
     }
+    probe_free(probe);
+    driver_maybe_closed(driver);
 }
+
+static bool raise_fence(struct op_driver *driver, struct node_state *state, const char *host)
+{
+    if (state->fence_term == driver->env.term(driver->env.user)) {
+        return true;
+    }
+    if (!state->fencing) {
+        state->fencing = true;
+        ask(driver, EXEC_FENCE, host, state->node, fence_done, NULL, NULL);
+    }
+    return false;
+}
+
+bool nodes_fence(struct op_driver *driver, struct task *task)
+{
+    struct node_state *state = find_or_add(driver, task->node);
+
+    if (raise_fence(driver, state, task->work.host)) {
+        return true;
+    }
+    STAILQ_INSERT_TAIL(&state->waiting, task, fencing);
+    return false;
+}
+
+/* ---- all nodes, now and then ---- */
 
 static void nodes_timer(uv_timer_t *timer)
 {
     struct op_driver *driver = timer->data;
+    const struct store_node *node = NULL;
 
-    if (driver->env.serving(driver->env.user)) {
-        check_all(driver);
+    if (driver->deposed || !driver->env.serving(driver->env.user)) {
+        return;
+    }
+    while ((node = store_node_next(driver_store(driver), node)) != NULL) {
+        struct node_state *state = find_or_add(driver, node->id);
+
+        /* A node that is just being added is looked at by its own operation. */
+        if (id_is_none(node->pending) && raise_fence(driver, state, node->manage.items[0])) {
+            check_node(driver, state, node->manage.items[0]);
+        }
     }
 }
 
 void nodes_start(struct op_driver *driver)
 {
-    CHECK(uv_timer_start(&driver->nodes_timer, nodes_timer, 0, CHECK_EVERY_MS) == 0);
+    CHECK(uv_timer_start(&driver->nodes_timer, nodes_timer, 0, DRIVER_CHECK_EVERY_MS) == 0);
+}
+
+void nodes_cancel(struct op_driver *driver)
+{
+    struct probe *probe;
+
+    LIST_FOREACH (probe, &driver->probes, link) {
+        if (!probe->cancelled) {
+            probe->cancelled = true;
+            exec_cancel(driver->executor, probe->call);
+        }
+    }
 }
 
 void nodes_stop(struct op_driver *driver)
 {
+    nodes_cancel(driver);
     uv_timer_stop(&driver->nodes_timer);
-    driver->n_nodes = 0; /* the next leadership looks anew */
+    nodes_fini(driver); /* the next leadership looks anew */
 }
 
 void nodes_fini(struct op_driver *driver)
 {
-    free(driver->nodes);
-}
+    struct node_state *state;
 
-void op_driver_visit_nodes(const struct op_driver *driver, void (*visit)(void *user, const struct op_node_view *view),
-                           void *user)
-{
-    const struct store_node *node = NULL;
-
-    while ((node = store_node_next(driver_store(driver), node)) != NULL) {
-        const struct node_state *state = find(driver, node->id);
-        struct op_node_view view = {.node = node->id, .last_ok_ms = UINT64_MAX, .last_error = ""};
-
-        if (state != NULL) {
-            view.down = state->down;
-            view.fence_term = state->fence_term;
-            view.last_error = state->error;
-            if (state->last_ok_ms != 0) {
-                view.last_ok_ms = driver_clock_ms(driver) - state->last_ok_ms;
-            }
-        }
-        visit(user, &view);
+    while ((state = RB_MIN(driver_node_tree, &driver->nodes)) != NULL) {
+        RB_REMOVE(driver_node_tree, &driver->nodes, state);
+        free(state);
     }
 }

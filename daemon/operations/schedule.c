@@ -1,22 +1,32 @@
 #include "daemon/operations/schedule.h"
 
-#include <bsd/sys/tree.h>
 #include <stdlib.h>
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
-struct resource {
-    RB_ENTRY(resource) link;
-    struct resource *next_ready;
+static int item_cmp(const struct schedule_item *a, const struct schedule_item *b)
+{
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+RB_HEAD(schedule_item_tree, schedule_item);
+RB_PROTOTYPE(schedule_item_tree, schedule_item, link, item_cmp);
+RB_GENERATE(schedule_item_tree, schedule_item, link, item_cmp);
+
+struct schedule_resource {
+    RB_ENTRY(schedule_resource) link;
     enum schedule_kind kind;
     struct id id;
-    size_t running, limit, successes;
-    bool ready; /* in the ready list */
-    struct schedule_item *head, *tail;
+    size_t users; /* items that claim it */
+    size_t running, limit;
+    /* pools */
+    size_t successes;
+    uint64_t halved; /* count of starts then: answers of earlier ones do not halve it again */
+    struct schedule_item_tree waiting;
 };
 
-static int resource_cmp(struct resource *a, struct resource *b)
+static int resource_cmp(const struct schedule_resource *a, const struct schedule_resource *b)
 {
     if (a->kind != b->kind) {
         return a->kind < b->kind ? -1 : 1;
@@ -24,13 +34,15 @@ static int resource_cmp(struct resource *a, struct resource *b)
     return id_cmp(&a->id, &b->id);
 }
 
-RB_HEAD(schedule_resource_tree, resource);
-RB_PROTOTYPE(schedule_resource_tree, resource, link, resource_cmp)
-RB_GENERATE(schedule_resource_tree, resource, link, resource_cmp)
+RB_HEAD(schedule_resource_tree, schedule_resource);
+RB_PROTOTYPE(schedule_resource_tree, schedule_resource, link, resource_cmp);
+RB_GENERATE(schedule_resource_tree, schedule_resource, link, resource_cmp);
 
 struct schedule {
     struct schedule_resource_tree resources;
-    struct resource *ready_head, *ready_tail; /* resources with something that may run */
+    struct schedule_item_tree ready;
+    uint64_t seq, starts;
+    size_t n_items, n_resources;
 };
 
 struct schedule *schedule_new(void)
@@ -38,150 +50,225 @@ struct schedule *schedule_new(void)
     struct schedule *schedule = mem_calloc(1, sizeof(*schedule));
 
     RB_INIT(&schedule->resources);
+    RB_INIT(&schedule->ready);
     return schedule;
+}
+
+static void remove_resource(struct schedule *schedule, struct schedule_resource *resource)
+{
+    CHECK(resource->users == 0 && resource->running == 0 && RB_EMPTY(&resource->waiting));
+    RB_REMOVE(schedule_resource_tree, &schedule->resources, resource);
+    schedule->n_resources--;
+    free(resource);
 }
 
 void schedule_free(struct schedule *schedule)
 {
-    struct resource *resource;
+    struct schedule_resource *resource;
 
+    CHECK(schedule->n_items == 0);
     while ((resource = RB_MIN(schedule_resource_tree, &schedule->resources)) != NULL) {
-        RB_REMOVE(schedule_resource_tree, &schedule->resources, resource);
-        free(resource);
+        remove_resource(schedule, resource);
     }
     free(schedule);
 }
 
+/* ---- claims ---- */
+
 static size_t first_limit(enum schedule_kind kind)
 {
     switch (kind) {
-    case SCHEDULE_VG:
-        return 1;
+    case SCHEDULE_NODE:
+        return SCHEDULE_NODE_LIMIT;
     case SCHEDULE_POOL:
         return SCHEDULE_POOL_START;
-    case SCHEDULE_NODE:
-        break;
+    default:
+        return 1;
     }
-    return SIZE_MAX;
 }
 
-static struct resource *find(struct schedule *schedule, enum schedule_kind kind, struct id id)
+static struct schedule_resource *find(const struct schedule *schedule, enum schedule_kind kind, struct id id)
 {
-    struct resource key = {.kind = kind, .id = id};
-    struct resource *resource = RB_FIND(schedule_resource_tree, &schedule->resources, &key);
+    struct schedule_resource key = {.kind = kind, .id = id};
 
+    return RB_FIND(schedule_resource_tree, (struct schedule_resource_tree *)(uintptr_t)&schedule->resources, &key);
+}
+
+void schedule_claim(struct schedule *schedule, struct schedule_item *item, enum schedule_kind kind, struct id id)
+{
+    struct schedule_resource *resource = find(schedule, kind, id);
+
+    CHECK(item->seq == 0 && item->claims[kind] == NULL);
     if (resource == NULL) {
         resource = mem_calloc(1, sizeof(*resource));
         resource->kind = kind;
         resource->id = id;
         resource->limit = first_limit(kind);
+        RB_INIT(&resource->waiting);
         RB_INSERT(schedule_resource_tree, &schedule->resources, resource);
+        schedule->n_resources++;
     }
-    return resource;
+    resource->users++;
+    item->claims[kind] = resource;
 }
 
-static void note_ready(struct schedule *schedule, struct resource *resource)
+static bool is_free(const struct schedule_resource *resource)
 {
-    if (resource->ready || resource->head == NULL || resource->running >= resource->limit) {
-        return;
-    }
-    resource->ready = true;
-    resource->next_ready = NULL;
-    if (schedule->ready_tail != NULL) {
-        schedule->ready_tail->next_ready = resource;
-    } else {
-        schedule->ready_head = resource;
-    }
-    schedule->ready_tail = resource;
+    return resource->running < resource->limit;
 }
 
-void schedule_add(struct schedule *schedule, struct schedule_item *item, enum schedule_kind kind, struct id id,
-                  void *owner)
+static void hold(struct schedule_item *item, enum schedule_kind kind)
 {
-    struct resource *resource = find(schedule, kind, id);
+    item->held[kind] = true;
+    item->claims[kind]->running++;
+}
 
-    CHECK(!item->queued && !item->running);
-    *item = (struct schedule_item){.owner = owner, .kind = kind, .resource = id, .queued = true};
-    if (resource->tail != NULL) {
-        resource->tail->next = item;
-    } else {
-        resource->head = item;
+/* Takes all claims if they are free, else waits for the first that is not. */
+static void try_start(struct schedule *schedule, struct schedule_item *item)
+{
+    bool keeps = item->passed >= SCHEDULE_PATIENCE;
+
+    for (enum schedule_kind kind = 0; kind < SCHEDULE_KINDS; kind++) {
+        if (item->claims[kind] == NULL || item->held[kind]) {
+            continue;
+        }
+        if (!is_free(item->claims[kind])) {
+            item->waits = item->claims[kind];
+            item->passed++;
+            RB_INSERT(schedule_item_tree, &item->waits->waiting, item);
+            return;
+        }
+        if (keeps) {
+            hold(item, kind);
+        }
     }
-    resource->tail = item;
-    note_ready(schedule, resource);
+    for (enum schedule_kind kind = 0; kind < SCHEDULE_KINDS; kind++) {
+        if (item->claims[kind] != NULL && !item->held[kind]) {
+            hold(item, kind);
+        }
+    }
+    item->started = ++schedule->starts;
+    item->ready = true;
+    RB_INSERT(schedule_item_tree, &schedule->ready, item);
+}
+
+/* Some of these may have come free: those that wait for them try, the oldest of all first. */
+static void offer(struct schedule *schedule, struct schedule_resource *const resources[SCHEDULE_KINDS])
+{
+    struct schedule_item *item;
+
+    do {
+        item = NULL;
+        for (enum schedule_kind kind = 0; kind < SCHEDULE_KINDS; kind++) {
+            struct schedule_item *first;
+
+            if (resources[kind] == NULL || !is_free(resources[kind])) {
+                continue;
+            }
+            first = RB_MIN(schedule_item_tree, &resources[kind]->waiting);
+            item = item == NULL || (first != NULL && first->seq < item->seq) ? first : item;
+        }
+        if (item != NULL) {
+            RB_REMOVE(schedule_item_tree, &item->waits->waiting, item);
+            item->waits = NULL;
+            try_start(schedule, item);
+        }
+    } while (item != NULL);
+}
+
+void schedule_add(struct schedule *schedule, struct schedule_item *item, void *owner)
+{
+    CHECK(item->seq == 0);
+    item->seq = ++schedule->seq;
+    item->owner = owner;
+    schedule->n_items++;
+    try_start(schedule, item);
 }
 
 struct schedule_item *schedule_next(struct schedule *schedule)
 {
-    struct resource *resource = schedule->ready_head;
-    struct schedule_item *item;
+    struct schedule_item *item = RB_MIN(schedule_item_tree, &schedule->ready);
 
-    if (resource == NULL) {
-        return NULL;
+    if (item != NULL) {
+        RB_REMOVE(schedule_item_tree, &schedule->ready, item);
+        item->ready = false;
     }
-    schedule->ready_head = resource->next_ready;
-    if (schedule->ready_head == NULL) {
-        schedule->ready_tail = NULL;
-    }
-    resource->ready = false;
-    item = resource->head;
-    if (item == NULL || resource->running >= resource->limit) { /* withdrawn, or the limit fell meanwhile */
-        return schedule_next(schedule);
-    }
-    resource->head = item->next;
-    if (resource->head == NULL) {
-        resource->tail = NULL;
-    }
-    item->queued = false;
-    item->running = true;
-    resource->running++;
-    note_ready(schedule, resource); /* at the end of the list: resources take turns */
     return item;
 }
 
-static void withdraw(struct resource *resource, struct schedule_item *item)
-{
-    struct schedule_item *before = NULL;
+/* ---- the end ---- */
 
-    for (struct schedule_item *at = resource->head; at != item; at = at->next) {
-        CHECK(at != NULL);
-        before = at;
-    }
-    if (before != NULL) {
-        before->next = item->next;
-    } else {
-        resource->head = item->next;
-    }
-    if (resource->tail == item) {
-        resource->tail = before;
+static void adapt(struct schedule *schedule, const struct schedule_item *item, enum schedule_outcome outcome)
+{
+    struct schedule_resource *pool = item->claims[SCHEDULE_POOL];
+
+    switch (outcome) {
+    case SCHEDULE_BUSY:
+        if (item->started > pool->halved) {
+            pool->limit = pool->limit > 1 ? pool->limit / 2 : 1;
+            pool->halved = schedule->starts;
+        }
+        pool->successes = 0;
+        break;
+    case SCHEDULE_DONE:
+        if (++pool->successes >= pool->limit && pool->limit < SCHEDULE_POOL_MAX) {
+            pool->limit++;
+            pool->successes = 0;
+        }
+        break;
+    case SCHEDULE_FAILED:
+        break;
     }
 }
 
-static void adapt(struct resource *resource, bool busy)
+void schedule_yield(struct schedule *schedule, struct schedule_item *item)
 {
-    if (resource->kind != SCHEDULE_POOL) {
-        return;
-    }
-    if (busy) {
-        resource->limit = resource->limit > 1 ? resource->limit / 2 : 1;
-        resource->successes = 0;
-    } else if (++resource->successes >= resource->limit && resource->limit < SCHEDULE_POOL_MAX) {
-        resource->limit++;
-        resource->successes = 0;
+    struct schedule_resource *pool = item->claims[SCHEDULE_POOL];
+
+    if (pool != NULL && item->held[SCHEDULE_POOL] && !item->ready && item->waits == NULL) {
+        item->held[SCHEDULE_POOL] = false;
+        pool->running--;
+        offer(schedule, (struct schedule_resource *const[SCHEDULE_KINDS]){[SCHEDULE_POOL] = pool});
     }
 }
 
-void schedule_done(struct schedule *schedule, struct schedule_item *item, bool busy)
+void schedule_done(struct schedule *schedule, struct schedule_item *item, enum schedule_outcome outcome)
 {
-    struct resource *resource = find(schedule, item->kind, item->resource);
+    struct schedule_item ended = *item;
 
-    if (item->queued) {
-        withdraw(resource, item);
-    } else if (item->running) {
-        CHECK(resource->running > 0);
-        resource->running--;
-        adapt(resource, busy);
+    CHECK(item->seq != 0);
+    if (item->waits != NULL) {
+        RB_REMOVE(schedule_item_tree, &item->waits->waiting, item);
+    } else if (item->ready) {
+        RB_REMOVE(schedule_item_tree, &schedule->ready, item);
+    } else if (item->claims[SCHEDULE_POOL] != NULL) {
+        adapt(schedule, item, outcome);
     }
-    item->queued = item->running = false;
-    note_ready(schedule, resource);
+    schedule->n_items--;
+    *item = (struct schedule_item){0};
+    for (enum schedule_kind kind = 0; kind < SCHEDULE_KINDS; kind++) {
+        if (ended.held[kind]) {
+            ended.claims[kind]->running--;
+        }
+    }
+    offer(schedule, ended.claims);
+    for (enum schedule_kind kind = 0; kind < SCHEDULE_KINDS; kind++) {
+        struct schedule_resource *resource = ended.claims[kind];
+
+        if (resource != NULL && --resource->users == 0 && kind != SCHEDULE_POOL) { /* a pool's limit is remembered */
+            remove_resource(schedule, resource);
+        }
+    }
+}
+
+size_t schedule_pool_limit(const struct schedule *schedule, struct id pool)
+{
+    const struct schedule_resource *resource = find(schedule, SCHEDULE_POOL, pool);
+
+    return resource != NULL ? resource->limit : SCHEDULE_POOL_START;
+}
+
+size_t schedule_resources(const struct schedule *schedule)
+{
+    return schedule->n_resources;
 }

@@ -1,4 +1,6 @@
-/* One step on its way: queued for its resource, run by the executor, answered to the engine. */
+/* One step on its way: its node's fence is raised, it gets its turn, the executor runs it, the engine learns what came
+ * of it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,212 +11,67 @@
 
 static void task_free(struct task *task)
 {
-    struct op_driver *driver = task->driver;
-
-    if (task->previous != NULL) {
-        task->previous->next = task->next;
-    } else {
-        driver->tasks = task->next;
-    }
-    if (task->next != NULL) {
-        task->next->previous = task->previous;
-    }
-    for (size_t i = 0; i < task->n_bricks; i++) {
-        store_brick_fini(&task->copies[i]);
-        free(task->storage_hosts[i]);
-    }
-    free(task->copies);
-    free(task->storage_hosts);
-    free(task->bricks);
-    if (task->volume != NULL) {
-        store_volume_fini(task->volume);
-        free(task->volume);
-    }
-    if (task->device != NULL) {
-        store_device_fini(task->device);
-        free(task->device);
-    }
-    free(task->host);
-    free(task->peer);
+    LIST_REMOVE(task, link);
+    op_work_fini(&task->work);
     free(task);
 }
 
-/* ---- copies of what the step is about ---- */
+/* ---- the answer ---- */
 
-static const char *storage_host(const struct store *store, const struct store_brick *brick)
+static void log_step(const struct task *task, const struct exec_result *result)
 {
-    const struct store_device *device = store_device(store, brick->device);
-    const struct store_node *node = device != NULL ? store_node(store, device->node) : NULL;
+    enum log_level level = result->code == 0 ? LOG_INFO : LOG_WARNING;
 
-    CHECK(node != NULL);
-    return node->storage.items[0];
+    LOG(level, "operation", result->code == 0 ? "step done" : "step failed",
+        LF_STR("step", exec_step_name(task->work.exec.kind)), LF_STR("operation", id_text(task->op_id).text),
+        LF_STR("host", task->work.host), LF_U64("term", task->work.exec.term),
+        LF_U64("ms", driver_clock_ms(task->driver) - task->started_ms),
+        LF_STR("reason", result->code == 0            ? ""
+                         : result->message[0] != '\0' ? result->message
+                                                      : err_text(result->code)));
 }
 
-static void copy_bricks(struct task *task, const struct store *store, const struct store_brick *bricks, size_t n)
+/* A newer leader is at work: this one is deposed and about to learn it. Nothing more is begun. */
+static void depose(struct op_driver *driver, const struct task *task)
 {
-    task->n_bricks = n;
-    task->copies = mem_calloc(n, sizeof(*task->copies));
-    task->bricks = mem_calloc(n, sizeof(*task->bricks));
-    task->storage_hosts = mem_calloc(n, sizeof(*task->storage_hosts));
-    for (size_t i = 0; i < n; i++) {
-        store_brick_copy(&task->copies[i], &bricks[i]);
-        task->storage_hosts[i] = mem_strdup(storage_host(store, &bricks[i]));
-        task->bricks[i] = (struct exec_brick){&task->copies[i], task->storage_hosts[i]};
+    if (!driver->deposed) {
+        LOG(LOG_ERROR, "operation", "a storage node knows a newer leader: nothing more is done in this term",
+            LF_STR("host", task->work.host != NULL ? task->work.host : ""),
+            LF_U64("term", driver->env.term(driver->env.user)));
     }
-    task->exec.bricks = task->bricks;
-    task->exec.n_bricks = n;
+    driver->deposed = true;
 }
 
-static void copy_volume(struct task *task, const struct store_volume *volume)
+/* Frees the task. */
+static void answer(struct task *task, const struct exec_result *result)
 {
-    task->volume = mem_calloc(1, sizeof(*task->volume));
-    store_volume_copy(task->volume, volume);
-    task->exec.volume = task->volume;
-}
+    struct op_driver *driver = task->driver;
+    struct op *op = task->op;
+    size_t step = task->step;
 
-static bool fill_brick(struct task *task, const struct store *store, const struct store_operation *op, struct id id)
-{
-    const struct store_volume *volume = store_volume(store, op->target);
-    const struct store_brick *brick = store_brick(store, id);
-
-    for (size_t i = 0; i < op->n_abandoned; i++) {
-        if (id_equal(op->abandoned[i].id, id)) {
-            brick = &op->abandoned[i];
-        }
-    }
-    if (brick == NULL) {
-        return false;
-    }
-    copy_bricks(task, store, brick, 1);
-    if (volume != NULL) { /* a clean-up's volume may be gone */
-        copy_volume(task, volume);
-    }
-    return true;
-}
-
-/* false: what the step is about is no longer in the store. */
-static bool fill(struct task *task, const struct store *store)
-{
-    const struct engine_step *step = &task->op->engine.steps[task->step];
-    const struct store_operation *op = store_operation(store, task->op->engine.op_id);
-    const struct store_node *node = store_node(store, step->node);
-    const struct store_volume *volume;
-    const struct store_device *device;
-    const struct store_node *peer;
-
-    if (op == NULL || node == NULL) {
-        return false;
-    }
-    task->host = mem_strdup(node->manage.items[0]);
-    switch (step->kind) {
-    case EXEC_BRICK_CREATE:
-    case EXEC_BRICK_SYNC:
-    case EXEC_BRICK_DESTROY:
-        return fill_brick(task, store, op, step->object);
-    case EXEC_VOLUME_CREATE:
-    case EXEC_VOLUME_DELETE:
-        volume = store_volume(store, step->object);
-        if (volume != NULL) {
-            copy_volume(task, volume);
-            copy_bricks(task, store, volume->bricks, volume->n_bricks);
-        }
-        return volume != NULL;
-    case EXEC_DEVICE_SETUP:
-    case EXEC_DEVICE_TEARDOWN:
-        device = store_device(store, step->object);
-        if (device != NULL) {
-            task->device = mem_calloc(1, sizeof(*task->device));
-            store_device_copy(task->device, device);
-            task->exec.device = task->device;
-        }
-        return device != NULL;
-    case EXEC_PEER_PROBE:
-    case EXEC_PEER_DETACH:
-        peer = store_node(store, step->object);
-        task->peer = peer != NULL ? mem_strdup(peer->storage.items[0]) : NULL;
-        return peer != NULL;
-    case EXEC_GLUSTERD_CHECK:
-    case EXEC_FENCE:
-        return true;
-    }
-    return false;
-}
-
-/* ---- queueing ---- */
-
-static void resource_of(const struct op_driver *driver, const struct task *task, enum schedule_kind *ret_kind,
-                        struct id *ret_id)
-{
-    const struct store_node *node = store_node(driver_store(driver), task->node);
-
-    switch (task->exec.kind) {
-    case EXEC_BRICK_CREATE:
-    case EXEC_BRICK_SYNC:
-    case EXEC_BRICK_DESTROY:
-        *ret_kind = SCHEDULE_VG;
-        *ret_id = task->copies[0].device;
-        break;
-    case EXEC_DEVICE_SETUP:
-    case EXEC_DEVICE_TEARDOWN:
-        *ret_kind = SCHEDULE_VG;
-        *ret_id = task->device->id;
-        break;
-    case EXEC_VOLUME_CREATE:
-    case EXEC_VOLUME_DELETE:
-    case EXEC_PEER_PROBE:
-    case EXEC_PEER_DETACH:
-        *ret_kind = SCHEDULE_POOL;
-        *ret_id = node->cluster;
-        break;
-    default:
-        *ret_kind = SCHEDULE_NODE;
-        *ret_id = task->node;
-        break;
-    }
-}
-
-static void answer(struct task *task, const struct exec_result *result);
-
-void task_queue(struct op_driver *driver, struct op *op, size_t at)
-{
-    struct task *task = mem_calloc(1, sizeof(*task));
-    const struct engine_step *step = &op->engine.steps[at];
-    enum schedule_kind kind;
-    struct id resource;
-
-    task->driver = driver;
-    task->op = op;
-    task->step = at;
-    task->node = step->node;
-    task->exec.kind = step->kind;
-    task->next = driver->tasks;
-    if (driver->tasks != NULL) {
-        driver->tasks->previous = task;
-    }
-    driver->tasks = task;
-    CHECK(op->tasks[at] == NULL);
-    op->tasks[at] = task;
-    if (!fill(task, driver_store(driver))) {
-        /* No node that could do it: tried again, since one may come back. */
-        const struct exec_result result = {.code = E_CONNECT, .message = "no node of the cluster can be asked"};
-
-        op->tasks[at] = NULL;
+    if (op == NULL) {
         task_free(task);
-        engine_result(&op->engine, at, &result, driver_clock_ms(driver));
         return;
     }
-    resource_of(driver, task, &kind, &resource);
-    schedule_add(driver->schedule, &task->item, kind, resource, task);
+    if (result->code == E_FENCED) {
+        depose(driver, task);
+    }
+    task_free(task);
+    op->tasks[step] = NULL;
+    engine_result(&op->engine, step, result, driver_clock_ms(driver));
+    driver_advance(driver, op);
 }
 
-static void log_step(const struct task *task, const char *what, const struct exec_result *result)
+static enum schedule_outcome outcome_of(const struct exec_result *result)
 {
-    enum log_level level = result == NULL || result->code == 0 ? LOG_INFO : LOG_WARNING;
-
-    LOG(level, "operation", what, LF_STR("step", exec_step_name(task->exec.kind)),
-        LF_STR("operation", id_text(task->exec.op_id).text), LF_STR("host", task->host),
-        LF_U64("term", task->exec.term), LF_STR("result", result == NULL ? "" : err_text(result->code)),
-        LF_STR("text", result == NULL ? "" : result->message));
+    switch (result->code) {
+    case E_OK:
+        return SCHEDULE_DONE;
+    case E_BUSY:
+        return SCHEDULE_BUSY;
+    default:
+        return SCHEDULE_FAILED;
+    }
 }
 
 static void task_done(void *user, const struct exec_result *result)
@@ -223,51 +80,126 @@ static void task_done(void *user, const struct exec_result *result)
     struct op_driver *driver = task->driver;
 
     driver->calls--;
-    task->call = NULL;
-    log_step(task, "step ended", result);
-    schedule_done(driver->schedule, &task->item, result->code == E_BUSY);
+    log_step(task, result);
+    schedule_done(driver->schedule, &task->item, outcome_of(result));
+    if (task->op != NULL) {
+        nodes_note(driver, task->node, result);
+    }
     answer(task, result);
     tasks_run(driver);
     driver_maybe_closed(driver);
 }
 
-static void answer(struct task *task, const struct exec_result *result)
+/* ---- the turn ---- */
+
+static void claim(struct op_driver *driver, struct task *task, const struct engine_step *step)
+{
+    const struct store *store = driver_store(driver);
+    const struct store_node *node = store_node(store, task->node);
+    const struct exec_step *exec = &task->work.exec;
+
+    schedule_claim(driver->schedule, &task->item, SCHEDULE_NODE, task->node);
+    switch (exec->kind) {
+    case EXEC_BRICK_CREATE:
+    case EXEC_BRICK_DESTROY:
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_VG, task->work.brick.device);
+        break;
+    case EXEC_DEVICE_SETUP:
+    case EXEC_DEVICE_TEARDOWN:
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_VG, step->object);
+        break;
+    case EXEC_VOLUME_CREATE:
+    case EXEC_VOLUME_DELETE:
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, step->object);
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+        break;
+    case EXEC_PEER_PROBE:
+    case EXEC_PEER_DETACH:
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+        break;
+    case EXEC_BRICK_SYNC: /* waits for the brick's process, without touching the volume group */
+    case EXEC_GLUSTERD_CHECK:
+    case EXEC_FENCE:
+        break;
+    }
+}
+
+static void enqueue(struct task *task)
 {
     struct op_driver *driver = task->driver;
-    struct op *op = task->op;
-    size_t at = task->step;
-    struct id node = task->node;
 
-    task_free(task);
-    if (op == NULL) {
-        return;
+    task->state = TASK_QUEUED;
+    claim(driver, task, &task->op->engine.steps[task->step]);
+    schedule_add(driver->schedule, &task->item, task);
+}
+
+void task_fenced(struct task *task, const struct exec_result *result)
+{
+    if (result->code == 0) {
+        enqueue(task);
+    } else {
+        answer(task, result);
     }
-    op->tasks[at] = NULL;
-    if (result->code == E_FENCED) {
-        /* A newer leader is at work: we are deposed and about to learn it. Nothing is decided any more. */
-        op->engine.done = true;
-        return;
+}
+
+void task_start(struct op_driver *driver, struct op *op, size_t at)
+{
+    const struct engine_step *step = &op->engine.steps[at];
+    struct task *task = mem_calloc(1, sizeof(*task));
+
+    CHECK(op->tasks[at] == NULL);
+    task->driver = driver;
+    task->op = op;
+    task->step = at;
+    task->node = step->node;
+    task->op_id = op->engine.op_id;
+    LIST_INSERT_HEAD(&driver->tasks, task, link);
+    op->tasks[at] = task;
+    /* The store keeps all that a step is about while its operation is pending. */
+    CHECK(op_work_init(&task->work, driver_store(driver), task->op_id, step));
+    task->work.exec.snapshot_limit = driver->env.snapshot_limit;
+    if (nodes_fence(driver, task)) {
+        enqueue(task);
+    } else {
+        task->state = TASK_FENCING;
     }
-    nodes_note(driver, node, result);
-    engine_result(&op->engine, at, result, driver_clock_ms(driver));
-    driver_advance(driver, op);
 }
 
 void tasks_run(struct op_driver *driver)
 {
     struct schedule_item *item;
 
-    while (driver->running && (item = schedule_next(driver->schedule)) != NULL) {
-        struct task *task = item->owner;
+    while (driver->running && !driver->deposed) {
+        struct task *task;
 
-        task->exec.host = task->host;
-        task->exec.peer = task->peer;
-        task->exec.node = task->node;
-        task->exec.op_id = task->op->engine.op_id;
-        task->exec.term = driver->env.term(driver->env.user);
-        log_step(task, "step begins", NULL);
+        if (!driver->env.serving(driver->env.user)) {
+            driver_wake(driver, driver_clock_ms(driver) + DRIVER_LEASE_POLL_MS);
+            return;
+        }
+        item = schedule_next(driver->schedule);
+        if (item == NULL) {
+            return;
+        }
+        task = item->owner;
+        task->state = TASK_RUNNING;
+        task->started_ms = driver_clock_ms(driver);
+        task->work.exec.term = driver->env.term(driver->env.user);
+        LOG(LOG_DEBUG, "operation", "step begins", LF_STR("step", exec_step_name(task->work.exec.kind)),
+            LF_STR("operation", id_text(task->op_id).text), LF_STR("host", task->work.host),
+            LF_U64("term", task->work.exec.term));
         driver->calls++;
-        task->call = exec_run(driver->executor, &task->exec, task_done, task);
+        task->call = exec_run(driver->executor, &task->work.exec, task_done, task);
+    }
+}
+
+void tasks_yield(struct op_driver *driver, struct id node)
+{
+    struct task *task;
+
+    LIST_FOREACH (task, &driver->tasks, link) {
+        if (task->state == TASK_RUNNING && id_equal(task->node, node)) {
+            schedule_yield(driver->schedule, &task->item);
+        }
     }
 }
 
@@ -275,17 +207,24 @@ void tasks_cancel(struct op_driver *driver)
 {
     struct task *task, *next;
 
-    for (task = driver->tasks; task != NULL; task = next) {
-        next = task->next;
-        if (task->op != NULL) {
-            task->op->tasks[task->step] = NULL;
-            task->op = NULL;
+    LIST_FOREACH_SAFE(task, &driver->tasks, link, next)
+    {
+        if (task->op == NULL) {
+            continue; /* cancelled before */
         }
-        if (task->call != NULL) {
+        task->op->tasks[task->step] = NULL;
+        task->op = NULL;
+        switch (task->state) {
+        case TASK_RUNNING: /* its effect is found by the next leader's look, or fenced */
             exec_cancel(driver->executor, task->call);
-        } else {
-            schedule_done(driver->schedule, &task->item, false);
+            break;
+        case TASK_QUEUED:
+            schedule_done(driver->schedule, &task->item, SCHEDULE_FAILED);
             task_free(task);
+            break;
+        case TASK_FENCING: /* nodes_stop forgets the queue */
+            task_free(task);
+            break;
         }
     }
 }

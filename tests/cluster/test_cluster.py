@@ -140,6 +140,23 @@ class Faults(ClusterTest):
         self.assertEqual(self.members.ask(follower, "GET", "/cluster/leader").status, 503)
         self.assert_equal_replicas()
 
+    def test_every_member_knows_version_and_digest_of_all(self):
+        self.load_topology()
+        self.assertEqual(self.members.finish(self.create("one")).status, 303)
+
+        def all_told():
+            """Each member's view, once all of them show all three at one index."""
+            views = [self.members.status(number) for number in (1, 2, 3)]
+            seen = [(item["id"], item.get("version"), item.get("digest"), item.get("digest_index"))
+                    for view in views if view for item in view["members"]]
+            return views if len(seen) == 9 and len({item[3] for item in seen}) == 1 and seen[0][3] else None
+        for view in eventually("all members tell their digests at one index", all_told):
+            self.assertEqual(view["warnings"], [])
+            self.assertEqual(view["health"], "ok")
+            self.assertEqual({item["version"] for item in view["members"]}, {view["version"]})
+            self.assertEqual(len({item["digest"] for item in view["members"]}), 1, view["members"])
+            self.assertEqual({item["digest_index"] for item in view["members"]}, {view["applied_index"]})
+
     def test_leader_killed(self):
         self.load_topology()
         accepted = [self.create(f"before-{number}") for number in range(5)]

@@ -143,7 +143,8 @@ static void test_missing_members(void **state)
     "\"api\":\"192.0.2.2:8080\"},\"term\":7,\"commit_index\":120,\"applied_index\":119,\"serving\":true,"              \
     "\"lease_left_ms\":141,\"members\":[{\"id\":1,\"address\":\"192.0.2.1:8090\",\"api\":\"192.0.2.1:8080\",\"role\":" \
     "\"follower\",\"voter\":true,\"version\":\"0.1.0\",\"connected\":true,\"match_index\":120,\"lag\":0,"              \
-    "\"last_contact_ms\":12,\"digest\":\"0123456789abcdef\"},{\"id\":3,\"role\":\"unknown\",\"voter\":false,"          \
+    "\"last_contact_ms\":12,\"digest\":\"0123456789abcdef\",\"digest_index\":119},{\"id\":3,\"role\":\"unknown\","     \
+    "\"voter\":false,"                                                                                                 \
     "\"connected\":false,\"last_contact_ms\":600000}],\"nodes\":[{\"id\":\"0a6d2c11b3f94e7e8a5b6c7d8e9f0a1b\","        \
     "\"cluster\":\"c\",\"manage\":\"gl3\",\"state\":\"online\",\"down\":true,\"fence_term\":6,\"last_ok_ms\":5000,"    \
     "\"last_error\":\"cannot "                                                                                         \
@@ -171,9 +172,10 @@ static void test_status(void **state)
         "  node-down: gl3 does not answer\n"
         "    -> look at it\n"
         "\n"
-        "Id   Role        Address                API                    Version   Lag      Contact  Digest\n"
-        "1    follower    192.0.2.1:8090         192.0.2.1:8080         0.1.0     0        12 ms    01234567\n"
-        "3    unknown     -                      -                      -         -        10 min   -  NOT CONNECTED  "
+        "Id   Role        Address                API                    Version   Lag      Contact  Digest   at\n"
+        "1    follower    192.0.2.1:8090         192.0.2.1:8080         0.1.0     0        12 ms    01234567 119\n"
+        "3    unknown     -                      -                      -         -        10 min   -        -  NOT "
+        "CONNECTED  "
         "spare\n"
         "\n"
         "Storage node                      Host                   State    Fence  Answered\n"

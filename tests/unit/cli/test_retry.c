@@ -94,6 +94,30 @@ static void test_lost_answer_one_server(void **state)
     outcome_fini(&outcome);
 }
 
+/* libcurl would repeat a change by itself when a connection that it has kept turns out to be closed. */
+static void test_lost_answer_on_kept_connection(void **state)
+{
+    static const struct exchange script[] = {
+        LIST,
+        {"POST", "/clusters", 0, NULL, NULL, BOTH},
+    };
+    char path[] = "/tmp/hecate-topology.XXXXXX";
+    static const char file[] = "{\"clusters\":[{\"nodes\":[{}]}]}";
+    struct server *server = server_start(script, N(script), KEY);
+    struct outcome outcome;
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, file, strlen(file)), (ssize_t)strlen(file));
+    (void)close(fd);
+    run_cli(&outcome, server_url(server), "topology", "load", "-j", path, NULL);
+    (void)unlink(path);
+    server_stop(server);
+    assert_int_equal(outcome.code, 255);
+    outcome_fini(&outcome);
+}
+
 /* Several servers are a Hecate: the same key goes to the next, which does it once. */
 static void test_lost_answer_several_servers(void **state)
 {
@@ -223,6 +247,27 @@ static void test_poll_survives(void **state)
     server_stop(first);
     server_stop(second);
     server_stop(third);
+    expect_outcome(&outcome, 0, "Node n is now online\n", "");
+}
+
+/* One address that moves from member to member: no answer for a while does not end the waiting for a job. */
+static void test_poll_is_patient(void **state)
+{
+    static const struct exchange script[] = {
+        {"POST", "/nodes/n/state", 202, NULL, "Location: " Q1 "\r\n", "{\"state\":\"online\"}"},
+        {"GET", Q1, 0, NULL, NULL, NULL},
+        {"GET", Q1, 0, NULL, NULL, NULL},
+        {"GET", Q1, 0, NULL, NULL, NULL},
+        {"GET", Q1, 0, NULL, NULL, NULL},
+        {"GET", Q1, 204, NULL, NULL, NULL},
+    };
+    struct server *server = server_start(script, N(script), KEY);
+    struct outcome outcome;
+
+    (void)state;
+    run_cli(&outcome, server_url(server), "node", "enable", "n", NULL);
+    server_stop(server);
+    assert_true(outcome.sleeps > 0);
     expect_outcome(&outcome, 0, "Node n is now online\n", "");
 }
 
@@ -368,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_next_server),
         cmocka_unit_test(test_no_server),
         cmocka_unit_test(test_lost_answer_one_server),
+        cmocka_unit_test(test_lost_answer_on_kept_connection),
         cmocka_unit_test(test_lost_answer_several_servers),
         cmocka_unit_test(test_lost_answer_cluster_delete),
         cmocka_unit_test(test_each_request_has_its_key),
@@ -375,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_unavailable_for_good),
         cmocka_unit_test(test_in_doubt),
         cmocka_unit_test(test_poll_survives),
+        cmocka_unit_test(test_poll_is_patient),
         cmocka_unit_test(test_poll_waits),
         cmocka_unit_test(test_busy),
         cmocka_unit_test(test_odd_answers),

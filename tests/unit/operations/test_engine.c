@@ -1,502 +1,773 @@
-/* The engine against pretended nodes, with a leader that dies before and after every action: each operation ends
- * finished or completely undone, and what is on the nodes equals the database. */
+/* What each operation does, step by step, when all goes well and when it does not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "daemon/executor/mock_world.h"
-#include "daemon/operations/engine.h"
 #include "store/base/mem.h"
+#include "tests/unit/operations/play.h"
 
-#define NODES 3
-#define ACTIONS_MAX 200
+#define FOREVER UINT64_C(36000000)
 
-struct world {
-    struct store *store;
-    struct mock_world *nodes;
-    uint64_t index, now_ms, term;
-    uint32_t random;
-    struct id cluster, node_ids[NODES], device_ids[NODES], volume;
-    /* orders */
-    size_t crash_at;               /* which action; SIZE_MAX: never */
-    bool crash_after;              /* the action happens, its result is lost */
-    enum exec_step_kind fail_kind; /* 0: none */
-    int fail_times, fail_code;
-    bool fail_permanent;
-    size_t actions;
-};
+enum what { CREATE, DELETE, NODE_ADD, NODE_FIRST, NODE_DELETE, NODE_LAST, DEVICE_ADD, DEVICE_DELETE, DEVICE_FORGET };
 
-static void random_bytes(void *user, void *data, size_t len)
+/* Nodes in the traces are renamed to the order in which they first appear: A, B, C. */
+static const char *canonical(const char *trace)
 {
-    struct world *world = user;
+    static char text[8192];
+    char names[16] = {0};
+    char *out = text;
 
-    for (size_t i = 0; i < len; i++) {
-        world->random = world->random * 1664525 + 1013904223;
-        ((uint8_t *)data)[i] = (uint8_t)(world->random >> 24);
-    }
-}
+    for (; *trace != '\0'; trace++) {
+        *out++ = *trace;
+        if (*trace == '@' && trace[1] != '-') {
+            int node = trace[1] - '0';
 
-static void plan_env(struct world *world, struct store_plan_env *env)
-{
-    store_plan_env_init(env);
-    env->user = world;
-    env->random = random_bytes;
-    env->now_ms = (int64_t)world->now_ms;
-}
+            if (names[node] == 0) {
+                char next = 'A';
 
-static struct store_result apply(struct world *world, const struct store_cmd *cmd)
-{
-    struct store_result result;
-    struct err err = ERR_INIT;
-
-    store_apply(world->store, ++world->index, cmd, &result);
-    if (store_check(world->store, &err) != 0) {
-        fail_msg("%s", err.message);
-    }
-    return result;
-}
-
-/* Plans and applies a request: the operation's id. */
-static struct store_result request(struct world *world, struct store_request *req)
-{
-    struct store_plan_env env;
-    struct store_result result = {.code = STORE_OK};
-    struct store_cmd cmd;
-
-    plan_env(world, &env);
-    if (store_plan(world->store, req, &env, &cmd, &result) != STORE_OK) {
-        fail_msg("refused: %s", result.text);
-    }
-    result = apply(world, &cmd);
-    store_cmd_fini(&cmd);
-    store_request_fini(req);
-    assert_int_equal(result.code, STORE_OK);
-    return result;
-}
-
-/* ---- running steps and proposals as the driver does ---- */
-
-static bool dies(struct world *world, bool after)
-{
-    return world->actions == world->crash_at && world->crash_after == after;
-}
-
-static struct store_brick *find_brick(struct world *world, const struct engine *engine, struct id id,
-                                      struct store_brick *copy)
-{
-    const struct store_operation *op = store_operation(world->store, engine->op_id);
-    const struct store_brick *brick = store_brick(world->store, id);
-
-    for (size_t i = 0; op != NULL && i < op->n_abandoned; i++) {
-        if (id_equal(op->abandoned[i].id, id)) {
-            brick = &op->abandoned[i];
-        }
-    }
-    assert_non_null(brick);
-    store_brick_copy(copy, brick);
-    return copy;
-}
-
-static void run_step(struct world *world, const struct engine *engine, size_t at, struct exec_result *result)
-{
-    const struct engine_step *step = &engine->steps[at];
-    const struct store_node *node = store_node(world->store, step->node);
-    const struct store_node *peer = store_node(world->store, step->object);
-    struct store_brick brick = {.pool = NULL};
-    struct exec_brick item = {&brick, "storage"};
-    struct exec_step exec = {
-        .kind = step->kind, .node = step->node, .term = world->term, .bricks = &item, .n_bricks = 1};
-
-    memset(result, 0, sizeof(*result));
-    if (node == NULL) {
-        result->code = E_CONNECT;
-        return;
-    }
-    exec.host = node->manage.items[0];
-    exec.peer = peer != NULL ? peer->storage.items[0] : NULL;
-    exec.device = store_device(world->store, step->object);
-    exec.volume = store_volume(world->store, step->object);
-    if (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_BRICK_SYNC || step->kind == EXEC_BRICK_DESTROY) {
-        (void)find_brick(world, engine, step->object, &brick);
-    }
-    if (step->kind == world->fail_kind && world->fail_times != 0) {
-        world->fail_times -= world->fail_times > 0;
-        result->code = world->fail_code;
-        result->permanent = world->fail_permanent;
-        (void)snprintf(result->message, sizeof(result->message), "ordered failure");
-    } else {
-        mock_world_apply(world->nodes, &exec, result);
-    }
-    store_brick_fini(&brick);
-}
-
-static void fill_end(struct world *world, const struct engine *engine, const struct engine_action *action,
-                     struct store_cmd *cmd)
-{
-    store_cmd_init(cmd, STORE_CMD_OP_END);
-    cmd->failed = action->failed;
-    free(cmd->text);
-    cmd->text = mem_strdup(action->text);
-    cmd->device.total_kib = engine->device.total_kib;
-    cmd->device.extent_kib = engine->device.extent_kib;
-    (void)world;
-}
-
-/* One proposal; false: refused. */
-static bool propose(struct world *world, struct engine *engine, const struct engine_action *action)
-{
-    struct store_plan_env env;
-    struct store_result result = {.code = STORE_OK};
-    struct store_cmd cmd;
-
-    if (action->kind == ENGINE_END) {
-        fill_end(world, engine, action, &cmd);
-    } else if (action->kind == ENGINE_UNDO) {
-        store_cmd_init(&cmd, STORE_CMD_OP_UNDO);
-        free(cmd.text);
-        cmd.text = mem_strdup(action->text);
-    } else {
-        plan_env(world, &env);
-        env.exclude_nodes = &action->node;
-        env.n_exclude_nodes = 1;
-        if (store_plan_again(world->store, engine->op_id, &env, &cmd, &result) != STORE_OK) {
-            return false;
-        }
-    }
-    cmd.op_id = engine->op_id;
-    cmd.time_ms = (int64_t)world->now_ms;
-    result = apply(world, &cmd);
-    store_cmd_fini(&cmd);
-    return result.code == STORE_OK;
-}
-
-/* One leader's life: true when the operation has ended, false when the leader died. */
-static bool lead(struct world *world, struct id op_id)
-{
-    struct engine engine;
-    struct engine_action action;
-
-    world->term++;
-    if (!engine_init(&engine, world->store, op_id, world->now_ms)) {
-        return true;
-    }
-    for (;;) {
-        struct exec_result result;
-        bool died = false;
-
-        assert_true(world->actions < ACTIONS_MAX);
-        engine_next(&engine, world->store, world->now_ms, &action);
-        if (action.kind == ENGINE_WAIT) {
-            assert_true(action.wait_ms != UINT64_MAX);
-            world->now_ms = action.wait_ms;
-            continue;
-        }
-        if (dies(world, false)) {
-            world->actions++;
-            engine_fini(&engine);
-            return false;
-        }
-        if (action.kind == ENGINE_RUN) {
-            run_step(world, &engine, action.step, &result);
-            died = dies(world, true);
-            if (!died) {
-                engine_result(&engine, action.step, &result, world->now_ms);
-            }
-        } else {
-            bool ok = propose(world, &engine, &action);
-
-            died = dies(world, true);
-            if (!died && !ok) {
-                engine_replan_refused(&engine);
-            } else if (!died) {
-                engine_fini(&engine);
-                if (!engine_init(&engine, world->store, op_id, world->now_ms)) {
-                    world->actions++;
-                    return true;
+                for (int i = 0; i < 16; i++) {
+                    next = names[i] >= next ? (char)(names[i] + 1) : next;
                 }
+                names[node] = next;
             }
-        }
-        world->actions++;
-        if (died) {
-            engine_fini(&engine);
-            return false;
-        }
-    }
-}
-
-static void finish(struct world *world, struct id op_id)
-{
-    int leaders = 0;
-
-    while (!lead(world, op_id)) {
-        assert_true(++leaders < 3);
-    }
-    assert_null(store_operation(world->store, op_id));
-    assert_non_null(store_job(world->store, op_id));
-}
-
-/* ---- the world ---- */
-
-static struct id add_node(struct world *world, int i, bool complete)
-{
-    struct store_request req;
-    struct store_result result;
-    char name[32];
-
-    store_request_init(&req, STORE_REQ_NODE_ADD);
-    req.cluster = world->cluster;
-    req.zone = (uint32_t)i + 1;
-    (void)snprintf(name, sizeof(name), "node%d", i);
-    store_strs_add(&req.manage, name);
-    store_strs_add(&req.storage, name);
-    result = request(world, &req);
-    world->node_ids[i] = result.id;
-    if (complete) {
-        finish(world, result.op_id);
-    }
-    return result.op_id;
-}
-
-static struct id add_device(struct world *world, int i, bool complete)
-{
-    struct store_request req;
-    struct store_result result;
-
-    store_request_init(&req, STORE_REQ_DEVICE_ADD);
-    req.node = world->node_ids[i];
-    free(req.device_name);
-    req.device_name = mem_strdup("/dev/sdb");
-    result = request(world, &req);
-    world->device_ids[i] = result.id;
-    if (complete) {
-        finish(world, result.op_id);
-    }
-    return result.op_id;
-}
-
-static struct id create_volume(struct world *world, bool complete)
-{
-    struct store_request req;
-    struct store_result result;
-
-    store_request_init(&req, STORE_REQ_VOLUME_CREATE);
-    req.volume.size_gib = 1;
-    req.volume.durability = STORE_REPLICATE;
-    req.volume.replica = 3;
-    result = request(world, &req);
-    world->volume = result.id;
-    if (complete) {
-        finish(world, result.op_id);
-    }
-    return result.op_id;
-}
-
-static struct id remove_target(struct world *world, enum store_request_type type, struct id target)
-{
-    struct store_request req;
-
-    store_request_init(&req, type);
-    req.target = target;
-    return request(world, &req).op_id;
-}
-
-static void make_world(struct world *world, int nodes, int devices)
-{
-    struct store_request req;
-
-    memset(world, 0, sizeof(*world));
-    world->store = store_new();
-    world->nodes = mock_world_new(500 * STORE_KIB_PER_GIB);
-    world->random = 1;
-    world->crash_at = SIZE_MAX;
-    world->now_ms = 1000;
-    store_request_init(&req, STORE_REQ_CLUSTER_CREATE);
-    req.file = req.block = true;
-    world->cluster = request(world, &req).id;
-    for (int i = 0; i < nodes; i++) {
-        (void)add_node(world, i, true);
-    }
-    for (int i = 0; i < devices; i++) {
-        (void)add_device(world, i, true);
-    }
-    world->actions = 0;
-}
-
-static void free_world(struct world *world)
-{
-    store_free(world->store);
-    mock_world_free(world->nodes);
-}
-
-/* What is on the nodes equals the database. */
-static void check_leftovers(struct world *world)
-{
-    const struct store_volume *volume = NULL;
-    const struct store_device *device = NULL;
-    const struct store_node *node = NULL;
-    size_t bricks = 0, volumes = 0, devices = 0, peers = 0;
-
-    while ((volume = store_volume_next(world->store, volume)) != NULL) {
-        CLEANUP(free_ptr) char *text = mem_printf("volume %s", volume->name);
-
-        assert_true(id_is_none(volume->pending));
-        assert_true(mock_world_has(world->nodes, text));
-        volumes++;
-        for (size_t i = 0; i < volume->n_bricks; i++) {
-            const struct store_device *on = store_device(world->store, volume->bricks[i].device);
-            CLEANUP(free_ptr)
-            char *brick = mem_printf("brick %s %s", store_node(world->store, on->node)->manage.items[0],
-                                     id_text(volume->bricks[i].id).text);
-
-            assert_true(mock_world_has(world->nodes, brick));
-            bricks++;
+            *out++ = names[node];
+            trace++;
+        } else if (*trace == '@') {
+            *out++ = 'X'; /* the node that is not one of the cluster's first ones */
+            trace += 2;
         }
     }
-    while ((device = store_device_next(world->store, device)) != NULL) {
-        devices++;
-    }
-    while ((node = store_node_next(world->store, node)) != NULL) {
-        peers++;
-    }
-    assert_int_equal(mock_world_count(world->nodes, "brick "), bricks);
-    assert_int_equal(mock_world_count(world->nodes, "volume "), volumes);
-    assert_int_equal(mock_world_count(world->nodes, "vg "), devices);
-    assert_int_equal(mock_world_count(world->nodes, "peer "), peers > 0 ? peers - 1 : 0); /* the first is no peer */
+    *out = '\0';
+    return text;
 }
 
-/* ---- the sweep ---- */
+static struct id begin(struct play *play, enum what what)
+{
+    struct world *world = &play->world;
+    enum store_code code = STORE_OK;
+
+    switch (what) {
+    case CREATE:
+        code = world_create(world, 10, 2, "v");
+        break;
+    case DELETE:
+        code = world_target(world, STORE_REQ_VOLUME_DELETE, world_volume(world, 10, 2, "v"));
+        break;
+    case NODE_ADD:
+        (void)world_begin_node(world, play->cluster, 9, "new");
+        break;
+    case NODE_FIRST:
+        (void)world_begin_node(world, world_cluster(world), 9, "new");
+        break;
+    case NODE_DELETE:
+        code = world_target(world, STORE_REQ_NODE_DELETE, world_node(world, play->cluster, 9, "new"));
+        break;
+    case NODE_LAST:
+        code = world_target(world, STORE_REQ_NODE_DELETE, world_node(world, world_cluster(world), 9, "new"));
+        break;
+    case DEVICE_ADD:
+        (void)world_begin_device(world, play->nodes[0], "/dev/sdz");
+        break;
+    case DEVICE_DELETE:
+    case DEVICE_FORGET: {
+        struct id device = world_device(world, play->nodes[0], "/dev/sdz", 100 * GIB);
+        struct store_request request;
+
+        assert_int_equal(world_state(world, STORE_REQ_DEVICE_STATE, device, STORE_STATE_OFFLINE), STORE_OK);
+        assert_int_equal(world_state(world, STORE_REQ_DEVICE_STATE, device, STORE_STATE_FAILED), STORE_OK);
+        store_request_init(&request, STORE_REQ_DEVICE_DELETE);
+        request.target = device;
+        request.force_forget = what == DEVICE_FORGET;
+        code = world_request(world, &request);
+        break;
+    }
+    }
+    assert_int_equal(code, STORE_OK);
+    assert_int_equal(world->result.code, STORE_OK);
+    return world->result.op_id;
+}
 
 struct scenario {
     const char *name;
-    int nodes, devices;
-    bool volume;
-    struct id (*begin)(struct world *world);
-    enum exec_step_kind fail_kind;
-    int fail_times, fail_code;
-    bool fail_permanent, must_fail;
+    enum what what;
+    size_t nodes;
+    struct play_order orders[4]; /* node: -1 any, -2 the node of the first step */
+    bool detects;
+    const char *trace;
+    bool failed;
+    const char *error; /* of the job, "" when it did not fail */
+    size_t followed;   /* bricks left to a clean-up */
 };
 
-static struct id begin_create(struct world *world)
-{
-    return create_volume(world, false);
-}
-
-static struct id begin_delete(struct world *world)
-{
-    return remove_target(world, STORE_REQ_VOLUME_DELETE, world->volume);
-}
-
-static struct id begin_node_add(struct world *world)
-{
-    return add_node(world, 2, false);
-}
-
-static struct id begin_node_delete(struct world *world)
-{
-    return remove_target(world, STORE_REQ_NODE_DELETE, world->node_ids[2]);
-}
-
-static struct id begin_device_add(struct world *world)
-{
-    return add_device(world, 2, false);
-}
+#define BC EXEC_BRICK_CREATE
+#define BD EXEC_BRICK_DESTROY
+#define VC EXEC_VOLUME_CREATE
+#define VD EXEC_VOLUME_DELETE
+#define FIRST (-2)
 
 static const struct scenario scenarios[] = {
-    {"create", 3, 3, false, begin_create, 0, 0, 0, false, false},
-    {"create, a brick fails for a while", 3, 3, false, begin_create, EXEC_BRICK_CREATE, 2, E_CONNECT, false, false},
-    {"create, bricks fail for ever", 3, 3, false, begin_create, EXEC_BRICK_CREATE, -1, E_REMOTE, true, true},
-    {"create, gluster refuses", 3, 3, false, begin_create, EXEC_VOLUME_CREATE, -1, E_REMOTE, true, true},
-    {"create, gluster is busy", 3, 3, false, begin_create, EXEC_VOLUME_CREATE, 2, E_BUSY, false, false},
-    {"create, undo is slow", 3, 3, false, begin_create, EXEC_BRICK_DESTROY, 5, E_TIMEOUT, false, false},
-    {"delete", 3, 3, true, begin_delete, 0, 0, 0, false, false},
-    {"delete, a node is away", 3, 3, true, begin_delete, EXEC_BRICK_DESTROY, 6, E_CONNECT, false, false},
-    {"delete, refused", 3, 3, true, begin_delete, EXEC_VOLUME_DELETE, -1, E_REMOTE, true, true},
-    {"node add", 2, 0, false, begin_node_add, 0, 0, 0, false, false},
-    {"node add, refused", 2, 0, false, begin_node_add, EXEC_PEER_PROBE, -1, E_REMOTE, true, true},
-    {"node delete", 3, 2, false, begin_node_delete, 0, 0, 0, false, false},
-    {"node delete, a node is away", 3, 2, false, begin_node_delete, EXEC_PEER_DETACH, 5, E_CONNECT, false, false},
-    {"device add", 3, 2, false, begin_device_add, 0, 0, 0, false, false},
-    {"device add, holds data", 3, 2, false, begin_device_add, EXEC_DEVICE_SETUP, -1, E_REMOTE, true, true},
+    {"create",
+     CREATE,
+     2,
+     {{0}},
+     false,
+     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B done",
+     false,
+     "",
+     0},
+    {"create: a node comes back",
+     CREATE,
+     2,
+     {{BC, FIRST, 3, E_CONNECT, false, 0}},
+     false,
+     "brick-create@A brick-create@B brick-create@A brick-create@A brick-create@A volume-create@A brick-sync@A "
+     "brick-sync@B done",
+     false,
+     "",
+     0},
+    {"create: timed out once, found done",
+     CREATE,
+     2,
+     {{VC, -1, 1, E_TIMEOUT, false, 0}},
+     false,
+     "brick-create@A brick-create@B volume-create@A volume-create@B brick-sync@A brick-sync@B done",
+     false,
+     "",
+     0},
+    {"create: no, without another place",
+     CREATE,
+     2,
+     {{BC, FIRST, 0, E_REMOTE, false, 0}},
+     false,
+     "brick-create@A brick-create@B brick-create@A no-place undo volume-delete@A brick-destroy@A brick-destroy@B "
+     "failed",
+     true,
+     "node 0 says -13",
+     0},
+    {"create: no for good",
+     CREATE,
+     2,
+     {{BC, FIRST, 0, E_REMOTE, true, 0}},
+     false,
+     "brick-create@A no-place undo volume-delete@A brick-destroy@A brick-destroy@B failed",
+     true,
+     "node 0 says -13",
+     0},
+    {"create: planned again elsewhere",
+     CREATE,
+     3,
+     {{BC, FIRST, 0, E_REMOTE, true, 0}},
+     false,
+     "brick-create@A replan volume-delete@B brick-create@B brick-create@C volume-create@B brick-sync@B brick-sync@C "
+     "done+leave",
+     false,
+     "",
+     2},
+    {"create: down and known to be: at once",
+     CREATE,
+     3,
+     {{0, FIRST, 0, E_CONNECT, false, 0}},
+     true,
+     "brick-create@A replan volume-delete@B brick-create@B brick-create@C volume-create@B brick-sync@B brick-sync@C "
+     "done+leave",
+     false,
+     "",
+     2},
+    {"create: two nodes, one dead for good",
+     CREATE,
+     2,
+     {{0, FIRST, 0, E_CONNECT, false, 0}},
+     true,
+     "brick-create@A no-place brick-create@B brick-create@A brick-create@A brick-create@A undo volume-delete@B "
+     "brick-destroy@A brick-destroy@B brick-destroy@A failed+leave",
+     true,
+     "node 0 says -9",
+     2},
+    {"create: volume refused",
+     CREATE,
+     2,
+     {{VC, -1, 0, E_REMOTE, false, 0}},
+     false,
+     "brick-create@A brick-create@B volume-create@A volume-create@B undo volume-delete@A brick-destroy@A "
+     "brick-destroy@B failed",
+     true,
+     "node 1 says -13",
+     0},
+    {"create: a brick does not get ready",
+     CREATE,
+     2,
+     {{EXEC_BRICK_SYNC, FIRST, 0, E_REMOTE, false, 0}},
+     false,
+     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B brick-sync@A undo volume-delete@A "
+     "brick-destroy@A brick-destroy@B failed",
+     true,
+     "node 0 says -13",
+     0},
+    {"create: a node is silent when the volume is there",
+     CREATE,
+     2,
+     {{EXEC_BRICK_SYNC, FIRST, 3, E_CONNECT, false, 0}},
+     false,
+     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B brick-sync@A park brick-sync@A "
+     "brick-sync@A done",
+     false,
+     "",
+     0},
+    {"create: busy does not count",
+     CREATE,
+     2,
+     {{VC, -1, 5, E_BUSY, false, 0}},
+     false,
+     "brick-create@A brick-create@B volume-create@A volume-create@B volume-create@A volume-create@B volume-create@A "
+     "volume-create@B brick-sync@A brick-sync@B done",
+     false,
+     "",
+     0},
+    {"delete", DELETE, 2, {{0}}, false, "volume-delete@A brick-destroy@B brick-destroy@A done", false, "", 0},
+    {"delete: refused before anything was stopped",
+     DELETE,
+     2,
+     {{VD, -1, 0, E_REMOTE, true, 0}},
+     false,
+     "volume-delete@A failed",
+     true,
+     "node 0 says -13",
+     0},
+    {"delete: some of the peers are down, for a while",
+     DELETE,
+     2,
+     {{VD, -1, 3, E_REMOTE, false, 0}},
+     false,
+     "volume-delete@A volume-delete@B park volume-delete@A volume-delete@B brick-destroy@B brick-destroy@A done",
+     false,
+     "",
+     0},
+    {"delete: bricks on a dead node are left",
+     DELETE,
+     2,
+     {{BD, 0, 0, E_CONNECT, false, 0}},
+     false,
+     "volume-delete@A brick-destroy@B brick-destroy@A brick-destroy@A done+leave",
+     false,
+     "",
+     2},
+    {"delete: a brick that cannot be destroyed is tried again",
+     DELETE,
+     2,
+     {{BD, 0, 4, E_REMOTE, true, 0}},
+     false,
+     "volume-delete@A brick-destroy@B brick-destroy@A brick-destroy@A park brick-destroy@A brick-destroy@A "
+     "brick-destroy@A done",
+     false,
+     "",
+     0},
+    {"node add", NODE_ADD, 2, {{0}}, false, "peer-probe@A done", false, "", 0},
+    {"node add: asks another one",
+     NODE_ADD,
+     2,
+     {{EXEC_PEER_PROBE, FIRST, 0, E_CONNECT, false, 0}},
+     false,
+     "peer-probe@A peer-probe@B done",
+     false,
+     "",
+     0},
+    {"node add: refused",
+     NODE_ADD,
+     2,
+     {{EXEC_PEER_PROBE, -1, 0, E_REMOTE, true, 0}},
+     false,
+     "peer-probe@A undo peer-detach@A failed",
+     true,
+     "node 0 says -13",
+     0},
+    {"node add: the first one", NODE_FIRST, 1, {{0}}, false, "glusterd-check@X done", false, "", 0},
+    {"node add: the first one, without glusterd",
+     NODE_FIRST,
+     1,
+     {{EXEC_GLUSTERD_CHECK, -1, 0, E_REMOTE, false, 0}},
+     false,
+     "glusterd-check@X glusterd-check@X undo failed",
+     true,
+     "node -1 says -13",
+     0},
+    {"node delete", NODE_DELETE, 2, {{0}}, false, "peer-detach@A done", false, "", 0},
+    {"node delete: refused",
+     NODE_DELETE,
+     2,
+     {{EXEC_PEER_DETACH, -1, 0, E_REMOTE, false, 0}},
+     false,
+     "peer-detach@A peer-detach@B failed",
+     true,
+     "node 1 says -13",
+     0},
+    {"node delete: waits for the others",
+     NODE_DELETE,
+     2,
+     {{EXEC_PEER_DETACH, -1, 7, E_CONNECT, false, 0}},
+     false,
+     "peer-detach@A peer-detach@B park peer-detach@A peer-detach@B peer-detach@A peer-detach@B peer-detach@A "
+     "peer-detach@B done",
+     false,
+     "",
+     0},
+    {"node delete: the last one", NODE_LAST, 1, {{0}}, false, "done", false, "", 0},
+    {"device add", DEVICE_ADD, 1, {{0}}, false, "device-setup@A done", false, "", 0},
+    {"device add: holds other data",
+     DEVICE_ADD,
+     1,
+     {{EXEC_DEVICE_SETUP, -1, 0, E_REMOTE, true, 0}, {EXEC_DEVICE_TEARDOWN, -1, 0, E_REMOTE, true, 0}},
+     false,
+     "device-setup@A undo device-teardown@A failed",
+     true,
+     "node 0 says -13",
+     0},
+    {"device add: not reachable, taken back later",
+     DEVICE_ADD,
+     1,
+     {{EXEC_DEVICE_SETUP, -1, 0, E_CONNECT, false, 0}, {EXEC_DEVICE_TEARDOWN, -1, 3, E_CONNECT, false, 0}},
+     false,
+     "device-setup@A device-setup@A device-setup@A device-setup@A undo device-teardown@A device-teardown@A park "
+     "device-teardown@A device-teardown@A failed",
+     true,
+     "node 0 says -9",
+     0},
+    {"device delete", DEVICE_DELETE, 1, {{0}}, false, "device-teardown@A done", false, "", 0},
+    {"device delete: refused",
+     DEVICE_DELETE,
+     1,
+     {{EXEC_DEVICE_TEARDOWN, -1, 0, E_REMOTE, false, 0}},
+     false,
+     "device-teardown@A device-teardown@A failed",
+     true,
+     "node 0 says -13",
+     0},
+    {"device delete by force",
+     DEVICE_FORGET,
+     1,
+     {{EXEC_DEVICE_TEARDOWN, -1, 0, E_CONNECT, false, 0}},
+     false,
+     "device-teardown@A done",
+     false,
+     "",
+     0},
 };
 
-/* Returns how many actions there were. */
-static size_t run_scenario(const struct scenario *scenario, size_t crash_at, bool crash_after)
+/* Node 0 is the node of the first step: the orders name it so. */
+static void make_first(struct play *play)
 {
-    struct world world;
-    struct id op_id;
-    size_t actions;
+    struct engine_action action;
+    int first;
 
-    make_world(&world, scenario->nodes, scenario->devices);
-    if (scenario->volume) {
-        (void)create_volume(&world, true);
-    }
-    world.actions = 0;
-    world.crash_at = crash_at;
-    world.crash_after = crash_after;
-    world.fail_kind = scenario->fail_kind;
-    world.fail_times = scenario->fail_times;
-    world.fail_code = scenario->fail_code;
-    world.fail_permanent = scenario->fail_permanent;
-    op_id = scenario->begin(&world);
-    finish(&world, op_id);
-    assert_int_equal(store_job(world.store, op_id)->failed, scenario->must_fail);
-    check_leftovers(&world);
-    actions = world.actions;
-    free_world(&world);
-    return actions;
-}
+    engine_next(&play->engine, play->world.store, play->now_ms, &action);
+    if (action.kind == ENGINE_RUN) {
+        first = play_index(play, play->engine.steps[action.step].node);
+        if (first > 0) {
+            struct id id = play->nodes[0];
 
-static void test_crash_at_every_action(void **state)
-{
-    size_t points = 0;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
-        size_t actions = run_scenario(&scenarios[i], SIZE_MAX, false);
-
-        for (size_t at = 0; at < actions; at++) {
-            (void)run_scenario(&scenarios[i], at, false);
-            (void)run_scenario(&scenarios[i], at, true);
-            points += 2;
+            play->nodes[0] = play->nodes[first];
+            play->nodes[first] = id;
         }
     }
-    printf("crash points: %zu in %zu scenarios\n", points, sizeof(scenarios) / sizeof(*scenarios));
-    assert_true(points > 150);
+    play_begin(play, play->engine.op_id);
 }
 
-/* A step of the leader before is refused by the node. */
-static void test_fence(void **state)
+static void run_scenario(const struct scenario *scenario)
 {
-    struct world world;
-    struct store_brick brick = {.pool = (char[]){"tp"}, .lv = (char[]){""}, .path = (char[]){""}};
-    struct exec_brick item = {&brick, "storage"};
-    struct exec_step step = {.kind = EXEC_BRICK_CREATE, .host = "node0", .bricks = &item, .n_bricks = 1, .term = 5};
-    struct exec_result result;
+    const struct store_operation *follow;
+    const struct store_job *job;
+    struct play play;
+    struct id op_id;
+
+    play_init(&play, scenario->nodes);
+    play.detects = scenario->detects;
+    op_id = begin(&play, scenario->what);
+    play_begin(&play, op_id);
+    make_first(&play);
+    for (size_t i = 0; i < 4; i++) {
+        struct play_order order = scenario->orders[i];
+
+        if (order.code != 0) {
+            play_order(&play, order.kind, order.node == FIRST ? 0 : order.node, order.times, order.code,
+                       order.permanent);
+        }
+    }
+    if (!play_run(&play, FOREVER)) {
+        fail_msg("%s: does not end: %s", scenario->name, play_trace(&play));
+    }
+    assert_string_equal(canonical(play_trace(&play)), scenario->trace);
+    assert_null(store_operation(play.world.store, op_id));
+    job = store_job(play.world.store, op_id);
+    assert_non_null(job);
+    assert_int_equal(job->failed, scenario->failed);
+    assert_string_equal(job->error, scenario->error);
+    follow = store_operation(play.world.store, play.follow_id);
+    assert_int_equal(follow != NULL ? follow->n_abandoned : 0, scenario->followed);
+    if (follow != NULL) { /* and the clean-up comes to its end when the node is back */
+        play.n_orders = 0;
+        play_begin(&play, play.follow_id);
+        assert_true(play_run(&play, FOREVER));
+        assert_int_equal(store_counts(play.world.store).operations, 0);
+    }
+    play_fini(&play);
+}
+
+static void test_scenarios(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+        printf("  %s\n", scenarios[i].name);
+        run_scenario(&scenarios[i]);
+    }
+}
+
+/* ---- rules that need more than one event ---- */
+
+static void begin_create(struct play *play, size_t nodes)
+{
+    play_init(play, nodes);
+    play_begin(play, begin(play, CREATE));
+}
+
+/* All bricks are begun before the first one answers; the volume only after the last one. */
+static void test_parallel_stages(void **state)
+{
+    struct engine_action action;
+    struct play play;
 
     (void)state;
-    make_world(&world, 1, 0);
-    mock_world_apply(world.nodes, &(struct exec_step){.kind = EXEC_FENCE, .host = "node0", .term = 6}, &result);
-    assert_int_equal(result.code, 0);
-    mock_world_apply(world.nodes, &step, &result);
-    assert_int_equal(result.code, E_FENCED);
-    assert_int_equal(mock_world_count(world.nodes, "brick "), 0);
-    step.term = 6;
-    mock_world_apply(world.nodes, &step, &result);
-    assert_int_equal(result.code, 0);
-    free_world(&world);
+    begin_create(&play, 3);
+    assert_true(play_next(&play, &action));
+    assert_true(play_next(&play, &action));
+    assert_false(play_next(&play, &action));
+    assert_true(action.wait_ms == UINT64_MAX);
+    play_answer(&play, 1, 0, false);
+    assert_false(play_next(&play, &action));
+    play_answer(&play, 0, 0, false);
+    assert_true(play_next(&play, &action));
+    assert_int_equal(play.engine.steps[action.step].kind, EXEC_VOLUME_CREATE);
+    play_fini(&play);
+}
+
+/* Giving up waits until nothing runs any more: a late effect would be found by nobody. */
+static void test_gives_up_when_idle(void **state)
+{
+    struct engine_action action;
+    struct play play;
+
+    (void)state;
+    begin_create(&play, 3);
+    assert_true(play_next(&play, &action));
+    assert_true(play_next(&play, &action));
+    play_answer(&play, 0, E_REMOTE, true);
+    assert_false(play_next(&play, &action));
+    assert_true(action.wait_ms == UINT64_MAX);
+    play_answer(&play, 1, 0, false);
+    assert_true(play_next(&play, &action));
+    assert_int_equal(action.kind, ENGINE_REPLAN);
+    play_fini(&play);
+}
+
+/* A fenced step: a newer leader is at work. No command, no step, whatever happens. */
+static void test_fenced(void **state)
+{
+    struct engine_action action;
+    struct play play;
+
+    (void)state;
+    begin_create(&play, 3);
+    assert_true(play_next(&play, &action));
+    assert_true(play_next(&play, &action));
+    play_answer(&play, 0, E_FENCED, false);
+    play_answer(&play, 1, 0, false);
+    play.now_ms += FOREVER;
+    assert_false(engine_node_up(&play.engine, play.nodes[0], play.now_ms));
+    assert_false(play_next(&play, &action));
+    assert_true(action.wait_ms == UINT64_MAX);
+    play_fini(&play);
+}
+
+/* Outcome unknown: nothing more, the next leader reads what became of it. */
+static void test_unknown_outcome(void **state)
+{
+    static const int statuses[] = {E_UNKNOWN_OUTCOME, E_NOT_LEADER};
+    struct engine_action action;
+    struct play play;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        play_init(&play, 1);
+        play_begin(&play, begin(&play, NODE_LAST)); /* nothing to do: the end is the first action */
+        do {
+            engine_next(&play.engine, play.world.store, play.now_ms++, &action);
+        } while (action.kind == ENGINE_WAIT);
+        assert_int_equal(action.kind, ENGINE_END);
+        engine_proposed(&play.engine, play.world.store, action.kind, statuses[i], NULL, play.now_ms);
+        play.now_ms += FOREVER;
+        assert_false(play_next(&play, &action));
+        assert_true(action.wait_ms == UINT64_MAX);
+        play_fini(&play);
+    }
+}
+
+/* A full window: nothing was proposed, so it is proposed again, a little later. */
+static void test_proposal_busy(void **state)
+{
+    struct play play;
+
+    (void)state;
+    begin_create(&play, 2);
+    play.propose_busy = 3;
+    assert_true(play_run(&play, FOREVER));
+    assert_string_equal(canonical(play_trace(&play)),
+                        "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B done");
+    assert_true(play.now_ms >= 1000 + UINT64_C(3) * ENGINE_HOLD_MS);
+    play_fini(&play);
+}
+
+/* Back-off doubles up to its limit; a node that comes back ends it. */
+static void test_backoff_and_return(void **state)
+{
+    struct engine_action action;
+    struct play play;
+    uint64_t last_ms = 0, wait_ms = 0;
+
+    (void)state;
+    play_init(&play, 2);
+    play_begin(&play, begin(&play, DEVICE_DELETE));
+    for (int i = 0; i < 20; i++) {
+        while (play_next(&play, &action) && action.kind != ENGINE_RUN) {
+        }
+        assert_int_equal(action.kind, ENGINE_RUN);
+        play_answer(&play, action.step, E_CONNECT, false);
+        while (play_next(&play, &action)) {
+        }
+        wait_ms = action.wait_ms - play.now_ms;
+        assert_true(wait_ms <= ENGINE_BACKOFF_MAX_MS && wait_ms >= ENGINE_BACKOFF_MIN_MS * 3 / 4);
+        assert_true(wait_ms >= last_ms || wait_ms >= ENGINE_BACKOFF_MAX_MS * 3 / 4);
+        last_ms = wait_ms;
+        play.now_ms = action.wait_ms;
+    }
+    assert_true(wait_ms >= ENGINE_BACKOFF_MAX_MS * 3 / 4);
+    while (play_next(&play, &action) && action.kind != ENGINE_RUN) {
+    }
+    play_answer(&play, action.step, E_CONNECT, false);
+    while (play_next(&play, &action)) {
+    }
+    assert_false(engine_node_up(&play.engine, play.nodes[1], play.now_ms));
+    assert_true(engine_node_up(&play.engine, play.nodes[0], play.now_ms));
+    assert_true(play_next(&play, &action));
+    assert_int_equal(action.kind, ENGINE_RUN);
+    play_fini(&play);
+}
+
+/* What waits is in the store with its node and the last error, and gone from it before the operation goes on. */
+static void test_parked(void **state)
+{
+    const struct store_operation *op;
+    struct play play;
+    struct id op_id;
+
+    (void)state;
+    play_init(&play, 2);
+    op_id = begin(&play, DEVICE_DELETE);
+    play_begin(&play, op_id);
+    play_order(&play, EXEC_DEVICE_TEARDOWN, -1, 5, E_CONNECT, false);
+    assert_false(play_run(&play, 3000));
+    op = store_operation(play.world.store, op_id);
+    assert_int_equal(op->n_parked, 1);
+    assert_true(id_equal(op->parked[0].node, play.nodes[0]));
+    assert_string_equal(op->parked[0].text, "device-teardown: node 0 says -9");
+    assert_true(play_run(&play, FOREVER));
+    play_fini(&play);
+}
+
+/* A gluster command that waits is shown under one node, wherever its tries run: no command at each try. */
+static void test_parked_pool_step(void **state)
+{
+    struct play play;
+    const char *trace;
+
+    (void)state;
+    play_init(&play, 3);
+    play_begin(&play, begin(&play, DELETE));
+    play_order(&play, EXEC_VOLUME_DELETE, -1, 9, E_REMOTE, false);
+    assert_true(play_run(&play, FOREVER));
+    trace = strstr(play_trace(&play), "park");
+    assert_non_null(trace);
+    assert_null(strstr(trace + 1, "park"));
+    play_fini(&play);
+}
+
+/* Four times another place at most, never one that failed before. */
+static void test_replans_end(void **state)
+{
+    struct play play;
+    const char *at;
+    int n = 0;
+
+    (void)state;
+    play_init(&play, 8);
+    play_begin(&play, begin(&play, CREATE));
+    play_order(&play, EXEC_BRICK_CREATE, -1, 0, E_REMOTE, true);
+    assert_true(play_run(&play, FOREVER));
+    for (at = play_trace(&play); (at = strstr(at, "replan")) != NULL; at++) {
+        n++;
+    }
+    assert_int_equal(n, ENGINE_REPLANS_MAX);
+    assert_int_equal(play.engine.n_failed_nodes, ENGINE_REPLANS_MAX);
+    assert_int_equal(store_counts(play.world.store).operations, 0);
+    assert_int_equal(store_counts(play.world.store).bricks, 0);
+    play_fini(&play);
+}
+
+/* Two nodes of an empty cluster at once: the second one is probed from the first, not taken for the first, too. */
+static void test_two_first_nodes(void **state)
+{
+    struct engine_action action;
+    struct play play;
+    struct engine second;
+    struct id cluster, one, two, first_op, second_op;
+
+    (void)state;
+    play_init(&play, 1);
+    cluster = world_cluster(&play.world);
+    first_op = world_begin_node(&play.world, cluster, 1, "one");
+    one = play.world.result.id;
+    second_op = world_begin_node(&play.world, cluster, 1, "two");
+    two = play.world.result.id;
+    play_begin(&play, second_op);
+    assert_false(play_next(&play, &action));
+    assert_true(action.wait_ms == play.now_ms + ENGINE_HOLD_MS);
+    second = play.engine;
+    memset(&play.engine, 0, sizeof(play.engine));
+    play_begin(&play, first_op);
+    assert_true(play_run(&play, FOREVER));
+    assert_string_equal(play_trace(&play), "glusterd-check@-1 done");
+    engine_fini(&play.engine);
+    play.engine = second;
+    play.now_ms = action.wait_ms;
+    assert_true(play_next(&play, &action));
+    assert_int_equal(play.engine.steps[action.step].kind, EXEC_PEER_PROBE);
+    assert_true(id_equal(play.engine.steps[action.step].node, one));
+    assert_true(id_equal(play.engine.steps[action.step].object, two));
+    play_fini(&play);
+}
+
+/* Both nodes of a cluster are deleted at once: one detaches from the other, which waits for it. */
+static void test_delete_all_nodes(void **state)
+{
+    struct engine_action action;
+    struct play play;
+    struct id cluster, nodes[2], ops[2];
+
+    (void)state;
+    play_init(&play, 1);
+    cluster = world_cluster(&play.world);
+    nodes[0] = world_node(&play.world, cluster, 1, "one");
+    nodes[1] = world_node(&play.world, cluster, 1, "two");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(world_target(&play.world, STORE_REQ_NODE_DELETE, nodes[i]), STORE_OK);
+        ops[i] = play.world.result.op_id;
+    }
+    play_begin(&play, ops[1]);
+    assert_false(play_next(&play, &action));
+    play_begin(&play, ops[0]);
+    assert_true(play_next(&play, &action));
+    assert_int_equal(play.engine.steps[action.step].kind, EXEC_PEER_DETACH);
+    assert_true(id_equal(play.engine.steps[action.step].node, nodes[1]));
+    play_answer(&play, action.step, 0, false);
+    assert_true(play_run(&play, FOREVER));
+    play_begin(&play, ops[1]);
+    (void)play_trace(&play);
+    assert_true(play_run(&play, FOREVER));
+    assert_string_equal(play_trace(&play), "done");
+    play_fini(&play);
+}
+
+/* A gluster command is run where the failure detector sees no trouble. */
+static void test_avoids_down_nodes(void **state)
+{
+    struct engine_action action;
+    struct play play;
+
+    (void)state;
+    for (int up = 0; up < 3; up++) {
+        play_init(&play, 3);
+        for (int i = 0; i < 3; i++) {
+            play.down[i] = i != up;
+        }
+        play_begin(&play, begin(&play, NODE_ADD));
+        for (int i = 0; i < 4; i++) {
+            assert_true(play_next(&play, &action));
+            assert_int_equal(play_index(&play, play.engine.steps[action.step].node), up);
+            play_answer(&play, action.step, E_BUSY, false);
+            (void)play_next(&play, &action);
+            play.now_ms = action.wait_ms;
+        }
+        play_fini(&play);
+    }
+}
+
+/* The store refuses a device of impossible size: taken back instead of proposed for ever. */
+static void test_refused_end(void **state)
+{
+    struct engine_action action;
+    struct exec_result result = {.code = 0};
+    struct play play;
+
+    (void)state;
+    play_init(&play, 1);
+    play_begin(&play, begin(&play, DEVICE_ADD));
+    assert_true(play_next(&play, &action));
+    result.device.total_kib = UINT64_MAX;
+    engine_result(&play.engine, action.step, &result, play.now_ms);
+    assert_true(play_run(&play, FOREVER));
+    assert_string_equal(canonical(play_trace(&play)), "device-setup@A done undo device-teardown@A failed");
+    play_fini(&play);
+}
+
+/* A step done, its leader gone: the next one begins at the first stage and ends the same. */
+static void test_resumes_from_record(void **state)
+{
+    struct engine_action action;
+    struct play play;
+    struct id op_id;
+
+    (void)state;
+    play_init(&play, 3);
+    op_id = begin(&play, CREATE);
+    play_begin(&play, op_id);
+    play_order(&play, EXEC_BRICK_CREATE, -1, 1, E_REMOTE, true);
+    while (play_next(&play, &action) && action.kind == ENGINE_RUN) {
+        play_answer(&play, action.step, E_REMOTE, true);
+    }
+    assert_int_equal(action.kind, ENGINE_REPLAN);
+    (void)play_trace(&play);
+    play.n_orders = 0;
+    play_begin(&play, op_id);
+    assert_int_equal(play.engine.attempt, 1);
+    assert_true(play_run(&play, FOREVER));
+    assert_non_null(strstr(play_trace(&play), "done+leave"));
+    assert_false(engine_init(&play.engine, play.world.store, op_id, &play.engine.env, 0));
+    play_fini(&play);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crash_at_every_action),
-        cmocka_unit_test(test_fence),
+        cmocka_unit_test(test_scenarios),           cmocka_unit_test(test_parallel_stages),
+        cmocka_unit_test(test_gives_up_when_idle),  cmocka_unit_test(test_fenced),
+        cmocka_unit_test(test_unknown_outcome),     cmocka_unit_test(test_proposal_busy),
+        cmocka_unit_test(test_backoff_and_return),  cmocka_unit_test(test_parked),
+        cmocka_unit_test(test_parked_pool_step),    cmocka_unit_test(test_replans_end),
+        cmocka_unit_test(test_two_first_nodes),     cmocka_unit_test(test_delete_all_nodes),
+        cmocka_unit_test(test_avoids_down_nodes),   cmocka_unit_test(test_refused_end),
+        cmocka_unit_test(test_resumes_from_record),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,69 @@
+#include "daemon/operations/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+static void set_text(struct store_cmd *cmd, const char *text)
+{
+    free(cmd->text);
+    cmd->text = mem_strdup(text);
+}
+
+static void fill_end(const struct engine *engine, const struct engine_action *action, struct id follow_id,
+                     struct store_cmd *cmd)
+{
+    cmd->failed = action->failed;
+    cmd->follow_id = action->leave ? follow_id : ID_NONE;
+    set_text(cmd, action->text);
+    if (!action->failed && engine->type == STORE_OP_DEVICE_ADD) {
+        free(cmd->device.pv_uuid);
+        cmd->device.pv_uuid = mem_strdup(engine->device.pv_uuid);
+        cmd->device.total_kib = engine->device.total_kib;
+        cmd->device.extent_kib = engine->device.extent_kib;
+        store_strs_fini(&cmd->device.paths);
+        store_strs_copy(&cmd->device.paths, &engine->device.paths);
+    }
+}
+
+static bool fill_replan(const struct engine *engine, const struct store *store, struct store_plan_env *env,
+                        struct store_cmd *cmd, struct store_result *result)
+{
+    env->exclude_nodes = engine->failed_nodes;
+    env->n_exclude_nodes = engine->n_failed_nodes;
+    memset(result, 0, sizeof(*result));
+    return store_plan_again(store, engine->op_id, env, cmd, result) == STORE_OK;
+}
+
+bool op_command(struct engine *engine, const struct store *store, const struct engine_action *action,
+                struct store_plan_env *env, int64_t now_ms, struct id follow_id, struct store_cmd *cmd,
+                struct store_result *result)
+{
+    switch (action->kind) {
+    case ENGINE_REPLAN:
+        if (!fill_replan(engine, store, env, cmd, result)) {
+            return false;
+        }
+        break;
+    case ENGINE_UNDO:
+        store_cmd_init(cmd, STORE_CMD_OP_UNDO);
+        set_text(cmd, action->text);
+        break;
+    case ENGINE_END:
+        store_cmd_init(cmd, STORE_CMD_OP_END);
+        fill_end(engine, action, follow_id, cmd);
+        break;
+    case ENGINE_PARK:
+        store_cmd_init(cmd, STORE_CMD_OP_PARKED);
+        cmd->n_parked = engine_parked(engine, &cmd->parked);
+        break;
+    case ENGINE_RUN:
+    case ENGINE_WAIT:
+        CHECK_MSG(false, "action %d is no command", (int)action->kind);
+    }
+    cmd->op_id = engine->op_id;
+    cmd->time_ms = now_ms;
+    return true;
+}

@@ -1,0 +1,174 @@
+/* Where a step runs. Bricks and devices: on their node. Gluster commands: on any node of the pool, best one first. */
+#include <string.h>
+
+#include "daemon/operations/engine_priv.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+static bool is_down(const struct engine *engine, struct id node)
+{
+    return engine->env.node_down != NULL && engine->env.node_down(engine->env.user, node);
+}
+
+/* How well a node of the pool is fit to run a gluster command: 0 not at all. */
+static unsigned fitness(const struct engine *engine, const struct store_node *node)
+{
+    if (is_down(engine, node->id)) {
+        return 1;
+    }
+    return node->state == STORE_STATE_ONLINE && id_is_none(node->pending) ? 3 : 2;
+}
+
+/* Is the node in the Gluster pool, as far as the operation with this begin index is concerned? Node operations of a
+ * cluster that have nobody else to ask decide in the order of their begin: *ret_wait is set for an older one. */
+static bool in_pool(const struct store *store, const struct store_node *node, uint64_t begin_index, bool *ret_wait)
+{
+    const struct store_operation *other;
+
+    if (id_is_none(node->pending)) {
+        return true;
+    }
+    other = store_operation(store, node->pending);
+    if (other == NULL) {
+        return false;
+    }
+    if (other->begin_index < begin_index) {
+        *ret_wait = true;
+        return false;
+    }
+    return other->type == STORE_OP_NODE_DELETE;
+}
+
+/* Spreads gluster commands of different operations over the pool, and the tries of one. */
+static size_t turn(const struct engine *engine, const struct engine_step *step, size_t n)
+{
+    return (size_t)(engine->op_id.bytes[0] + step->tries + step->busy) % n;
+}
+
+/* One of the fittest nodes of the pool other than `except`. ID_NONE: there is none. */
+static struct id pool_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
+                           struct id cluster, struct id except, bool *ret_wait)
+{
+    uint64_t begin_index = id_is_none(except) ? 0 : engine->begin_index;
+    const struct store_node *node = NULL;
+    unsigned best = 0;
+    size_t n = 0;
+
+    while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
+        unsigned fit;
+
+        if (id_equal(node->id, except) || !in_pool(store, node, begin_index, ret_wait)) {
+            continue;
+        }
+        fit = fitness(engine, node);
+        n = fit > best ? 1 : n + (fit == best);
+        best = fit > best ? fit : best;
+    }
+    if (n == 0) {
+        return ID_NONE;
+    }
+    n = turn(engine, step, n);
+    while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
+        if (!id_equal(node->id, except) && in_pool(store, node, begin_index, ret_wait) &&
+            fitness(engine, node) == best && n-- == 0) {
+            return node->id;
+        }
+    }
+    return ID_NONE;
+}
+
+static struct id brick_node(const struct store *store, const struct store_brick *brick)
+{
+    const struct store_device *device = store_device(store, brick->device);
+
+    CHECK(device != NULL);
+    return device->node;
+}
+
+/* The node of the first brick; after failures, or when it is down, that of another brick. */
+static struct id volume_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
+                             const struct store_volume *volume)
+{
+    size_t first = (step->tries + step->busy) % volume->n_bricks;
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        struct id node = brick_node(store, &volume->bricks[(first + i) % volume->n_bricks]);
+
+        if (!is_down(engine, node)) {
+            return node;
+        }
+    }
+    return brick_node(store, &volume->bricks[first]);
+}
+
+static enum engine_place place_peer(const struct engine *engine, const struct store *store, struct engine_step *step)
+{
+    const struct store_node *node = store_node(store, step->object);
+    bool wait = false;
+
+    CHECK(node != NULL);
+    step->node = pool_node(engine, store, step, node->cluster, node->id, &wait);
+    if (!id_is_none(step->node)) {
+        step->kind = step->kind == EXEC_GLUSTERD_CHECK ? EXEC_PEER_PROBE : step->kind;
+        return ENGINE_PLACED;
+    }
+    if (wait) {
+        return ENGINE_HELD;
+    }
+    if (step->kind == EXEC_PEER_DETACH) {
+        return ENGINE_NOTHING; /* the last node of the pool */
+    }
+    step->kind = EXEC_GLUSTERD_CHECK; /* the first node of the cluster */
+    step->node = node->id;
+    return ENGINE_PLACED;
+}
+
+enum engine_place engine_place(const struct engine *engine, const struct store *store, struct engine_step *step)
+{
+    const struct store_volume *volume;
+    bool wait = false;
+
+    switch (step->kind) {
+    case EXEC_VOLUME_CREATE:
+    case EXEC_VOLUME_DELETE:
+        volume = store_volume(store, step->object);
+        CHECK(volume != NULL && volume->n_bricks > 0);
+        step->node = step->kind == EXEC_VOLUME_CREATE ? volume_node(engine, store, step, volume)
+                                                      : pool_node(engine, store, step, volume->cluster, ID_NONE, &wait);
+        return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
+    case EXEC_GLUSTERD_CHECK:
+    case EXEC_PEER_PROBE:
+    case EXEC_PEER_DETACH:
+        return place_peer(engine, store, step);
+    default:
+        return ENGINE_PLACED;
+    }
+}
+
+void engine_blame(struct engine *engine, struct id node)
+{
+    for (size_t i = 0; i < engine->n_failed_nodes; i++) {
+        if (id_equal(engine->failed_nodes[i], node)) {
+            return;
+        }
+    }
+    engine->failed_nodes =
+        mem_realloc_array(engine->failed_nodes, engine->n_failed_nodes + 1, sizeof(*engine->failed_nodes));
+    engine->failed_nodes[engine->n_failed_nodes++] = node;
+}
+
+bool engine_blame_down_nodes(struct engine *engine, const struct store *store, struct id id)
+{
+    const struct store_volume *volume = store_volume(store, id);
+    bool found = false;
+
+    for (size_t i = 0; volume != NULL && i < volume->n_bricks; i++) {
+        struct id node = brick_node(store, &volume->bricks[i]);
+
+        if (is_down(engine, node)) {
+            engine_blame(engine, node);
+            found = true;
+        }
+    }
+    return found;
+}

@@ -1,0 +1,23 @@
+/* Inside the engine: engine.c (what comes next, what happened), engine_build.c (the table of steps), engine_place.c
+ * (where a step runs). */
+#ifndef HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
+#define HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
+
+#include "daemon/operations/engine.h"
+
+/* Builds the steps of the operation as it is recorded now. */
+void engine_build(struct engine *engine, const struct store *store, const struct store_operation *op, uint64_t now_ms);
+
+enum engine_place {
+    ENGINE_PLACED,
+    ENGINE_HELD,    /* an older operation decides first, or nobody can be asked: look again later */
+    ENGINE_NOTHING, /* there is nobody to do it with and so nothing to do */
+};
+
+/* Chooses where the step's next try runs and sets its node (and for the first node of a cluster its kind). */
+enum engine_place engine_place(const struct engine *engine, const struct store *store, struct engine_step *step);
+/* Of a volume: does the failure detector know one of its brick's nodes as down? Adds them to the failed nodes. */
+bool engine_blame_down_nodes(struct engine *engine, const struct store *store, struct id volume);
+void engine_blame(struct engine *engine, struct id node);
+
+#endif

@@ -1,0 +1,151 @@
+#include "daemon/operations/work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+static const char *storage_host(const struct store *store, const struct store_brick *brick)
+{
+    const struct store_device *device = store_device(store, brick->device);
+    const struct store_node *node = device != NULL ? store_node(store, device->node) : NULL;
+
+    CHECK(node != NULL);
+    return node->storage.items[0];
+}
+
+/* bricks: the work's own copies. */
+static void set_bricks(struct op_work *work, const struct store *store, const struct store_brick *bricks, size_t n)
+{
+    work->bricks = mem_calloc(n, sizeof(*work->bricks));
+    work->storage_hosts = mem_calloc(n, sizeof(*work->storage_hosts));
+    for (size_t i = 0; i < n; i++) {
+        work->storage_hosts[i] = mem_strdup(storage_host(store, &bricks[i]));
+        work->bricks[i] = (struct exec_brick){&bricks[i], work->storage_hosts[i]};
+    }
+    work->exec.bricks = work->bricks;
+    work->exec.n_bricks = n;
+}
+
+static const struct store_brick *find_brick(const struct store *store, const struct store_operation *op, struct id id)
+{
+    for (size_t i = 0; i < op->n_abandoned; i++) {
+        if (id_equal(op->abandoned[i].id, id)) {
+            return &op->abandoned[i];
+        }
+    }
+    return store_brick(store, id);
+}
+
+static bool set_brick(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
+{
+    const struct store_volume *volume = store_volume(store, op->target);
+    const struct store_brick *brick = find_brick(store, op, id);
+
+    if (brick == NULL) {
+        return false;
+    }
+    store_brick_copy(&work->brick, brick);
+    set_bricks(work, store, &work->brick, 1);
+    if (volume != NULL) { /* for what concerns all bricks (gid): without the list of them */
+        struct store_volume bare = *volume;
+
+        bare.bricks = NULL;
+        bare.n_bricks = 0;
+        store_volume_copy(&work->volume, &bare);
+        work->exec.volume = &work->volume;
+    }
+    return true;
+}
+
+static bool set_volume(struct op_work *work, const struct store *store, struct id id)
+{
+    const struct store_volume *volume = store_volume(store, id);
+
+    if (volume == NULL) {
+        return false;
+    }
+    store_volume_copy(&work->volume, volume);
+    work->exec.volume = &work->volume;
+    set_bricks(work, store, work->volume.bricks, work->volume.n_bricks);
+    return true;
+}
+
+static bool set_device(struct op_work *work, const struct store *store, struct id id)
+{
+    const struct store_device *device = store_device(store, id);
+
+    if (device == NULL) {
+        return false;
+    }
+    store_device_copy(&work->device, device);
+    work->exec.device = &work->device;
+    return true;
+}
+
+static bool set_peer(struct op_work *work, const struct store *store, struct id id)
+{
+    const struct store_node *peer = store_node(store, id);
+
+    if (peer == NULL) {
+        return false;
+    }
+    work->peer = mem_strdup(peer->storage.items[0]);
+    work->exec.peer = work->peer;
+    return true;
+}
+
+bool op_work_init(struct op_work *work, const struct store *store, struct id op_id, const struct engine_step *step)
+{
+    const struct store_operation *op = store_operation(store, op_id);
+    const struct store_node *node = store_node(store, step->node);
+
+    memset(work, 0, sizeof(*work));
+    if (op == NULL || node == NULL) {
+        return false;
+    }
+    work->host = mem_strdup(node->manage.items[0]);
+    work->exec.kind = step->kind;
+    work->exec.host = work->host;
+    work->exec.node = node->id;
+    work->exec.op_id = op_id;
+    switch (step->kind) {
+    case EXEC_BRICK_CREATE:
+    case EXEC_BRICK_SYNC:
+    case EXEC_BRICK_DESTROY:
+        return set_brick(work, store, op, step->object);
+    case EXEC_VOLUME_CREATE:
+    case EXEC_VOLUME_DELETE:
+        return set_volume(work, store, step->object);
+    case EXEC_DEVICE_SETUP:
+    case EXEC_DEVICE_TEARDOWN:
+        return set_device(work, store, step->object);
+    case EXEC_PEER_PROBE:
+    case EXEC_PEER_DETACH:
+        return set_peer(work, store, step->object);
+    case EXEC_GLUSTERD_CHECK:
+    case EXEC_FENCE:
+        break;
+    }
+    return true;
+}
+
+void op_work_fini(struct op_work *work)
+{
+    for (size_t i = 0; i < work->exec.n_bricks; i++) {
+        free(work->storage_hosts[i]);
+    }
+    free(work->storage_hosts);
+    free(work->bricks);
+    store_brick_fini(&work->brick);
+    if (work->exec.volume != NULL) {
+        store_volume_fini(&work->volume);
+    }
+    if (work->exec.device != NULL) {
+        store_device_fini(&work->device);
+    }
+    free(work->host);
+    free(work->peer);
+    memset(work, 0, sizeof(*work));
+}

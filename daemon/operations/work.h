@@ -1,0 +1,22 @@
+/* All that the executor borrows for one step, copied from the store: the store may change while the step runs. Pure. */
+#ifndef HECATE_DAEMON_OPERATIONS_WORK_H
+#define HECATE_DAEMON_OPERATIONS_WORK_H
+
+#include "daemon/operations/engine.h"
+
+struct op_work {
+    struct exec_step exec; /* points into the rest; term is the caller's to set */
+    char *host, *peer;
+    struct store_volume volume;
+    struct store_device device;
+    struct exec_brick *bricks;
+    char **storage_hosts;
+    struct store_brick brick;
+};
+
+/* False: what the step is about, or the node it runs on, is not in the store. Either way op_work_fini frees it. The
+ * work must not be moved afterwards. */
+bool op_work_init(struct op_work *work, const struct store *store, struct id op_id, const struct engine_step *step);
+void op_work_fini(struct op_work *work);
+
+#endif

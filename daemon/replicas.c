@@ -1,0 +1,188 @@
+#include "daemon/replicas.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+struct point {
+    uint64_t index;
+    struct store_digest digest;
+};
+
+struct replicas {
+    struct point history[REPLICAS_HISTORY]; /* a ring, ascending */
+    size_t first, n;
+    struct replica members[REPLICAS_MAX];
+    size_t n_members;
+};
+
+struct replicas *replicas_new(void)
+{
+    return mem_calloc(1, sizeof(struct replicas));
+}
+
+void replicas_free(struct replicas *replicas)
+{
+    free(replicas);
+}
+
+/* ---- our own state ---- */
+
+static const struct point *point_at(const struct replicas *replicas, size_t i)
+{
+    return &replicas->history[(replicas->first + i) % REPLICAS_HISTORY];
+}
+
+/* The digest after the entry at index: that of the last command up to it. */
+static const struct store_digest *digest_at(const struct replicas *replicas, uint64_t index)
+{
+    for (size_t i = replicas->n; i > 0; i--) {
+        const struct point *point = point_at(replicas, i - 1);
+
+        if (point->index <= index) {
+            return &point->digest;
+        }
+    }
+    return NULL; /* older than what is remembered */
+}
+
+static void compare(struct replicas *replicas, struct replica *replica)
+{
+    const struct store_digest *ours = digest_at(replicas, replica->index);
+
+    replica->waits = false;
+    if (ours != NULL) {
+        replica->differs = memcmp(ours->bytes, replica->digest.bytes, sizeof(ours->bytes)) != 0;
+        replica->compared_index = replica->index;
+    }
+}
+
+void replicas_applied(struct replicas *replicas, uint64_t index, const struct store_digest *digest)
+{
+    size_t at;
+
+    CHECK(replicas->n == 0 || point_at(replicas, replicas->n - 1)->index < index);
+    if (replicas->n == REPLICAS_HISTORY) {
+        replicas->first = (replicas->first + 1) % REPLICAS_HISTORY;
+        replicas->n--;
+    }
+    at = (replicas->first + replicas->n++) % REPLICAS_HISTORY;
+    replicas->history[at] = (struct point){index, *digest};
+}
+
+void replicas_restored(struct replicas *replicas, uint64_t index, const struct store_digest *digest)
+{
+    replicas->first = replicas->n = 0;
+    replicas_applied(replicas, index, digest);
+}
+
+const struct replica *replicas_compare(struct replicas *replicas, uint64_t applied_index)
+{
+    for (size_t i = 0; i < replicas->n_members; i++) {
+        struct replica *replica = &replicas->members[i];
+        bool differed = replica->differs;
+
+        if (replica->waits && replica->index <= applied_index) {
+            compare(replicas, replica);
+            if (replica->differs && !differed) {
+                return replica;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* ---- what is told ---- */
+
+struct digest_text digest_text(const struct store_digest *digest)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct digest_text ret;
+
+    for (size_t i = 0; i < sizeof(digest->bytes); i++) {
+        ret.text[2 * i] = digits[digest->bytes[i] >> 4];
+        ret.text[2 * i + 1] = digits[digest->bytes[i] & 15];
+    }
+    ret.text[sizeof(ret.text) - 1] = '\0';
+    return ret;
+}
+
+static bool parse_digest(const char *text, struct store_digest *ret_digest)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    if (strlen(text) != 2 * sizeof(ret_digest->bytes)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(ret_digest->bytes); i++) {
+        const char *high = strchr(digits, text[2 * i]);
+        const char *low = strchr(digits, text[2 * i + 1]);
+
+        if (high == NULL || low == NULL) {
+            return false;
+        }
+        ret_digest->bytes[i] = (uint8_t)((high - digits) * 16 + (low - digits));
+    }
+    return true;
+}
+
+void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, struct buf *buf)
+{
+    json_t *document = json_pack("{s:s, s:I, s:s}", "version", version, "applied_index", (json_int_t)applied_index,
+                                 "digest", digest_text(digest).text);
+    char *text;
+
+    CHECK(document != NULL);
+    text = json_dumps(document, JSON_COMPACT);
+    CHECK(text != NULL);
+    buf_append_str(buf, text);
+    free(text);
+    json_decref(document);
+}
+
+/* Its place, n_members if it is not there. */
+static size_t find(const struct replicas *replicas, uint64_t member_id)
+{
+    size_t at = 0;
+
+    while (at < replicas->n_members && replicas->members[at].member_id != member_id) {
+        at++;
+    }
+    return at;
+}
+
+const struct replica *replicas_get(const struct replicas *replicas, uint64_t member_id)
+{
+    size_t at = find(replicas, member_id);
+
+    return at < replicas->n_members ? &replicas->members[at] : NULL;
+}
+
+bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len)
+{
+    json_t *document = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
+    size_t at = find(replicas, member_id);
+    struct store_digest digest;
+    const char *version, *text;
+    json_int_t index;
+    bool ok;
+
+    /* What a later release adds is skipped. */
+    ok = json_unpack(document, "{s:s, s:I, s:s}", "version", &version, "applied_index", &index, "digest", &text) == 0 &&
+         index >= 0 && strlen(version) <= REPLICAS_VERSION_MAX && parse_digest(text, &digest) && at < REPLICAS_MAX;
+    if (ok) {
+        struct replica *replica = &replicas->members[at];
+
+        replicas->n_members += at == replicas->n_members;
+        replica->member_id = member_id;
+        memcpy(replica->version, version, strlen(version) + 1);
+        replica->index = (uint64_t)index;
+        replica->digest = digest;
+        replica->waits = true;
+    }
+    json_decref(document);
+    return ok;
+}

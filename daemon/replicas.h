@@ -1,0 +1,53 @@
+/* What the members tell each other of themselves, and whether they agree: version, and the digest of the state at an
+ * index of the log. Equal logs make equal states; a digest that differs at the same index is a member with a wrong
+ * database, and nothing else shows it. No I/O, no clock.
+ *
+ * Indices of two members are seldom the same at the same moment. A member therefore remembers the digests of its last
+ * REPLICAS_HISTORY commands, and keeps what another told of an index that it has not reached itself until it has.
+ */
+#ifndef HECATE_DAEMON_REPLICAS_H
+#define HECATE_DAEMON_REPLICAS_H
+
+#include "store/base/buf.h"
+#include "store/store.h"
+
+#define REPLICAS_HISTORY 1024
+#define REPLICAS_MAX 9
+#define REPLICAS_VERSION_MAX 31
+
+struct replica {
+    uint64_t member_id;
+    char version[REPLICAS_VERSION_MAX + 1];
+    uint64_t index; /* the digest is of the state after this entry of the log */
+    struct store_digest digest;
+    bool waits;              /* to be compared when we get to that index */
+    uint64_t compared_index; /* 0: not compared yet */
+    bool differs;            /* then */
+};
+
+struct replicas;
+
+struct replicas *replicas_new(void);
+void replicas_free(struct replicas *replicas);
+
+/* Our own state: after a command at index; of a restored snapshot (what went before it is not known). */
+void replicas_applied(struct replicas *replicas, uint64_t index, const struct store_digest *digest);
+void replicas_restored(struct replicas *replicas, uint64_t index, const struct store_digest *digest);
+/* All entries up to applied_index are applied: compares what waits for them. Returns a member that differs since this
+ * call, NULL if there is none; to be called until it returns NULL. */
+const struct replica *replicas_compare(struct replicas *replicas, uint64_t applied_index);
+
+/* What a member tells, and taking it in; false: not understood. */
+void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, struct buf *buf);
+bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len);
+
+/* What is known of a member; NULL: it has told nothing yet. */
+const struct replica *replicas_get(const struct replicas *replicas, uint64_t member_id);
+
+/* A digest in hex. */
+struct digest_text {
+    char text[2 * sizeof(struct store_digest) + 1];
+};
+struct digest_text digest_text(const struct store_digest *digest);
+
+#endif

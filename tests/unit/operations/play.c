@@ -1,0 +1,184 @@
+#include "tests/unit/operations/play.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/operations/command.h"
+#include "store/base/mem.h"
+
+int play_index(const struct play *play, struct id node)
+{
+    for (size_t i = 0; i < play->n_nodes; i++) {
+        if (id_equal(play->nodes[i], node)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static bool node_down(void *user, struct id node)
+{
+    struct play *play = user;
+    int i = play_index(play, node);
+
+    return i >= 0 && play->down[i];
+}
+
+void play_init(struct play *play, size_t n)
+{
+    memset(play, 0, sizeof(*play));
+    world_init(&play->world, 42);
+    play->cluster = world_topology(&play->world, n, 1000 * GIB, play->nodes, play->devices);
+    play->n_nodes = n;
+    play->now_ms = 1000;
+    play->world.env.node_down = NULL;
+}
+
+void play_fini(struct play *play)
+{
+    engine_fini(&play->engine);
+    buf_fini(&play->trace);
+    world_fini(&play->world);
+}
+
+void play_order(struct play *play, enum exec_step_kind kind, int node, int times, int code, bool permanent)
+{
+    assert_true(play->n_orders < PLAY_ORDERS);
+    play->orders[play->n_orders++] =
+        (struct play_order){.kind = kind, .node = node, .times = times, .code = code, .permanent = permanent};
+}
+
+void play_begin(struct play *play, struct id op_id)
+{
+    const struct engine_env env = {.user = play, .node_down = node_down};
+
+    engine_fini(&play->engine);
+    assert_true(engine_init(&play->engine, play->world.store, op_id, &env, play->now_ms));
+}
+
+static void note(struct play *play, const char *text)
+{
+    if (play->trace.len > 0) {
+        buf_append_char(&play->trace, ' ');
+    }
+    buf_append_str(&play->trace, text);
+}
+
+static void propose(struct play *play, const struct engine_action *action)
+{
+    static const char *const names[] = {
+        [ENGINE_REPLAN] = "replan", [ENGINE_UNDO] = "undo", [ENGINE_END] = "done", [ENGINE_PARK] = "park"};
+    const char *name = action->kind == ENGINE_END && action->failed ? "failed" : names[action->kind];
+    CLEANUP(free_ptr) char *text = mem_printf("%s%s", name, action->leave ? "+leave" : "");
+    struct id follow_id = world_id(&play->world);
+    struct store_result result;
+    struct store_cmd cmd;
+
+    if (!op_command(&play->engine, play->world.store, action, &play->world.env, play->world.env.now_ms, follow_id, &cmd,
+                    &result)) {
+        note(play, "no-place");
+        engine_replan_refused(&play->engine);
+        return;
+    }
+    if (play->propose_busy > 0) {
+        play->propose_busy--;
+        engine_proposed(&play->engine, play->world.store, action->kind, E_BUSY, NULL, play->now_ms);
+    } else {
+        note(play, text);
+        (void)world_apply(&play->world, &cmd);
+        play->follow_id = action->leave ? follow_id : ID_NONE;
+        engine_proposed(&play->engine, play->world.store, action->kind, 0, &play->world.result, play->now_ms);
+    }
+    store_cmd_fini(&cmd);
+}
+
+bool play_next(struct play *play, struct engine_action *action)
+{
+    engine_next(&play->engine, play->world.store, play->now_ms, action);
+    switch (action->kind) {
+    case ENGINE_WAIT:
+        return false;
+    case ENGINE_RUN: {
+        const struct engine_step *step = &play->engine.steps[action->step];
+        CLEANUP(free_ptr)
+        char *text = mem_printf("%s@%d", exec_step_name(step->kind), play_index(play, step->node));
+
+        note(play, text);
+        break;
+    }
+    default:
+        propose(play, action);
+        break;
+    }
+    return true;
+}
+
+void play_answer(struct play *play, size_t at, int code, bool permanent)
+{
+    struct exec_result result = {.code = code, .permanent = permanent};
+    int node = play_index(play, play->engine.steps[at].node);
+
+    if (code != 0) {
+        (void)snprintf(result.message, sizeof(result.message), "node %d says %d", node, code);
+    } else if (play->engine.steps[at].kind == EXEC_DEVICE_SETUP) {
+        result.device.total_kib = 500 * GIB;
+        result.device.extent_kib = 4096;
+    }
+    if (play->detects && node >= 0) {
+        play->down[node] = code == E_CONNECT;
+    }
+    engine_result(&play->engine, at, &result, play->now_ms);
+}
+
+static void answer_ordered(struct play *play, size_t at)
+{
+    const struct engine_step *step = &play->engine.steps[at];
+    int node = play_index(play, step->node);
+
+    for (size_t i = 0; i < play->n_orders; i++) {
+        struct play_order *order = &play->orders[i];
+
+        if ((order->kind == 0 || order->kind == step->kind) && (order->node < 0 || order->node == node) &&
+            (order->times == 0 || order->used < order->times)) {
+            order->used++;
+            play_answer(play, at, order->code, order->permanent);
+            return;
+        }
+    }
+    play_answer(play, at, 0, false);
+}
+
+bool play_run(struct play *play, uint64_t max_ms)
+{
+    uint64_t end_ms = play->now_ms + max_ms;
+    struct engine_action action;
+
+    for (int i = 0; i < 10000 && !play->engine.done; i++) {
+        if (play_next(play, &action)) {
+            if (action.kind == ENGINE_RUN) {
+                answer_ordered(play, action.step);
+            }
+        } else if (action.wait_ms == UINT64_MAX || action.wait_ms > end_ms) {
+            return false;
+        } else {
+            assert_true(action.wait_ms >= play->now_ms);
+            play->now_ms = action.wait_ms;
+        }
+    }
+    return play->engine.done;
+}
+
+const char *play_trace(struct play *play)
+{
+    static char text[8192];
+
+    (void)snprintf(text, sizeof(text), "%s", buf_str(&play->trace));
+    buf_clear(&play->trace);
+    return text;
+}

@@ -1,0 +1,52 @@
+/* Plays one operation's engine against a store: steps succeed unless ordered otherwise, commands are applied, time
+ * jumps to what the engine waits for. What happens is written down: "brick-create@0 brick-create@1 volume-create@0
+ * done". */
+#ifndef HECATE_TESTS_UNIT_OPERATIONS_PLAY_H
+#define HECATE_TESTS_UNIT_OPERATIONS_PLAY_H
+
+#include "daemon/operations/engine.h"
+#include "tests/unit/store/world.h"
+
+#define PLAY_NODES 8
+#define PLAY_ORDERS 8
+
+struct play_order {           /* steps of this kind at this node answer so */
+    enum exec_step_kind kind; /* 0: any */
+    int node;                 /* index; -1: any */
+    int times;                /* 0: not used up */
+    int code;
+    bool permanent;
+    int used; /* the play's */
+};
+
+struct play {
+    struct world world;
+    struct id cluster;
+    struct id nodes[PLAY_NODES], devices[PLAY_NODES];
+    size_t n_nodes;
+    bool down[PLAY_NODES]; /* what the failure detector says */
+    bool detects;          /* unreachable nodes become known as down */
+    struct play_order orders[PLAY_ORDERS];
+    size_t n_orders;
+    struct engine engine;
+    uint64_t now_ms;
+    struct buf trace;
+    struct id follow_id; /* of the last END that left something */
+    int propose_busy;    /* so many proposals find the window full */
+};
+
+/* A cluster of n nodes with a device each. */
+void play_init(struct play *play, size_t n);
+void play_fini(struct play *play);
+void play_order(struct play *play, enum exec_step_kind kind, int node, int times, int code, bool permanent);
+/* Takes an operation up. */
+void play_begin(struct play *play, struct id op_id);
+/* Until it ends, waits for ever, or max_ms have passed; true: it ended. One step at a time. */
+bool play_run(struct play *play, uint64_t max_ms);
+/* One engine_next; commands are applied, their outcome told. False: it waits. ret_action: what it was. */
+bool play_next(struct play *play, struct engine_action *ret_action);
+void play_answer(struct play *play, size_t step, int code, bool permanent);
+int play_index(const struct play *play, struct id node);
+const char *play_trace(struct play *play); /* and forgets it */
+
+#endif

@@ -1,0 +1,422 @@
+/* The driver with the mock executor: what it does on the loop, with nodes that fail, hang and come back, and with a
+ * leadership that comes and goes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/base/mem.h"
+#include "tests/unit/operations/fixture.h"
+
+static void test_create_and_delete(void **state)
+{
+    struct fixture f;
+    struct id volume;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    volume = fixture_create(&f, "v", 3);
+    fixture_until(&f, fixture_no_operations);
+    assert_true(id_is_none(store_volume(f.world.store, volume)->pending));
+    fixture_expect_clean(&f);
+    assert_int_equal(mock_world_count(exec_mock_world(f.executor), "brick "), 3);
+    (void)fixture_delete(&f, volume);
+    fixture_until(&f, fixture_no_operations);
+    assert_int_equal(mock_world_count(exec_mock_world(f.executor), ""), 0);
+    assert_int_equal(f.n_proposed, 2);
+    fixture_fini(&f);
+}
+
+/* What the node said about a device is in the store. */
+static void test_device_info(void **state)
+{
+    struct fixture f;
+    struct id device;
+
+    (void)state;
+    fixture_init(&f, 1);
+    fixture_lead(&f);
+    device = fixture_device(&f, 0, "/dev/sdz");
+    fixture_until(&f, fixture_no_operations);
+    assert_true(store_device(f.world.store, device)->total_kib == 500 * GIB);
+    assert_true(id_is_none(store_device(f.world.store, device)->pending));
+    fixture_fini(&f);
+}
+
+static bool has_job_failed(struct fixture *f)
+{
+    return fixture_no_operations(f);
+}
+
+/* A failing node: planned again; its bricks are cleaned up when it is back. */
+static bool only_cleanup_left(struct fixture *f)
+{
+    const struct store_operation *op = store_operation_next(f->world.store, NULL);
+
+    return op != NULL && op->type == STORE_OP_CLEAN_BRICKS && store_operation_next(f->world.store, op) == NULL &&
+           op->n_parked == 1;
+}
+
+static void test_dead_node(void **state)
+{
+    struct fixture f;
+    const struct store_volume *volume;
+    struct id id;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    fixture_order(&f, "[{\"host\":\"%s\",\"code\":\"connect\"}]", 0);
+    id = fixture_create(&f, "one", 3); /* needs all three: undone; the dead node's brick is left to a clean-up */
+    fixture_until(&f, only_cleanup_left);
+    assert_null(store_volume(f.world.store, id));
+    assert_true(op_driver_node_down(f.driver, f.nodes[0]));
+    assert_false(op_driver_node_down(f.driver, f.nodes[1]));
+    f.world.env.node_down = NULL;
+    id = fixture_create(&f, "two", 2);
+    (void)id;
+    fixture_idle(&f, 3000);
+    volume = store_volume(f.world.store, id);
+    assert_non_null(volume);
+    assert_true(id_is_none(volume->pending)); /* usable, without the dead node */
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        assert_false(id_equal(volume->bricks[i].device, f.devices[0]));
+    }
+    assert_true(store_counts(f.world.store).operations >= 1);
+    fixture_order(&f, "[]", 0); /* back: noticed by the next check */
+    fixture_until(&f, has_job_failed);
+    fixture_expect_clean(&f);
+    assert_false(op_driver_node_down(f.driver, f.nodes[0]));
+    fixture_fini(&f);
+}
+
+/* A hung node delays what needs it and nothing else. */
+static bool device_added(struct fixture *f)
+{
+    const struct store_device *device = NULL;
+    size_t n = 0;
+
+    while ((device = store_device_next(f->world.store, device)) != NULL) {
+        n += id_is_none(device->pending);
+    }
+    return n == f->n_nodes + 1;
+}
+
+static void test_hung_node(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    fixture_order(&f, "[{\"host\":\"%s\",\"hang\":true}]", 1);
+    for (int i = 0; i < 20; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("/dev/h%d", i);
+
+        (void)fixture_device(&f, 1, name);
+    }
+    (void)fixture_device(&f, 2, "/dev/sdz");
+    fixture_until(&f, device_added);
+    assert_int_equal(store_counts(f.world.store).operations, 20);
+    fixture_fini(&f); /* with calls that never end by themselves */
+}
+
+/* Leadership lost in the middle, gained again: everything goes on and ends clean. */
+static bool half_done(struct fixture *f)
+{
+    return mock_world_count(exec_mock_world(f->executor), "volume ") >= 3;
+}
+
+static void test_stop_and_start(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    fixture_order(&f, "[{\"step\":\"volume-create\",\"delay_ms\":30}]", 0);
+    for (int i = 0; i < 12; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("v%d", i);
+
+        (void)fixture_create(&f, name, 3);
+    }
+    fixture_until(&f, half_done);
+    op_driver_stop(f.driver);
+    assert_int_equal(fixture_steps(&f, "running"), 0);
+    fixture_idle(&f, 50);
+    assert_false(fixture_no_operations(&f));
+    fixture_lead(&f);
+    fixture_until(&f, fixture_no_operations);
+    assert_int_equal(store_counts(f.world.store).volumes, 12);
+    fixture_expect_clean(&f);
+    fixture_fini(&f);
+}
+
+/* While the lease is out, no step and no command; when it is back, all goes on. */
+static void test_not_serving(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 3);
+    f.serving = false;
+    fixture_lead(&f);
+    (void)fixture_create(&f, "v", 3);
+    fixture_idle(&f, 100);
+    assert_int_equal(mock_world_count(exec_mock_world(f.executor), ""), 0);
+    assert_int_equal(f.n_proposed, 0);
+    f.serving = true;
+    fixture_until(&f, fixture_no_operations);
+    fixture_expect_clean(&f);
+    fixture_fini(&f);
+}
+
+static bool one_brick(struct fixture *f)
+{
+    return mock_world_count(exec_mock_world(f->executor), "brick ") >= 1;
+}
+
+/* The lease goes while steps run: their ends are noted, nothing new is begun, nothing proposed. */
+static void test_lease_lost_on_the_way(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    fixture_order(&f, "[{\"step\":\"brick-create\",\"delay_ms\":50}]", 0);
+    (void)fixture_create(&f, "v", 3);
+    fixture_until(&f, one_brick);
+    f.serving = false;
+    fixture_idle(&f, 150);
+    assert_int_equal(mock_world_count(exec_mock_world(f.executor), "volume "), 0);
+    assert_int_equal(f.n_proposed, 0);
+    f.serving = true;
+    fixture_until(&f, fixture_no_operations);
+    fixture_expect_clean(&f);
+    fixture_fini(&f);
+}
+
+/* A node knows a newer term: nothing more until the driver is started in a newer one. */
+static void test_fenced(void **state)
+{
+    struct fixture f;
+    struct exec_step fence = {.kind = EXEC_FENCE, .term = 5};
+    struct exec_result result;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fence.host = f.hosts[1];
+    fixture_lead(&f);
+    mock_world_apply(exec_mock_world(f.executor), &fence, &result);
+    assert_int_equal(result.code, 0);
+    (void)fixture_create(&f, "v", 3);
+    fixture_idle(&f, 200);
+    assert_int_equal(f.n_proposed, 0);
+    assert_int_equal(mock_world_count(exec_mock_world(f.executor), "volume "), 0);
+    op_driver_stop(f.driver);
+    f.term = 5;
+    fixture_lead(&f);
+    fixture_until(&f, fixture_no_operations);
+    fixture_expect_clean(&f);
+    fixture_fini(&f);
+}
+
+struct fences {
+    uint64_t term;
+    size_t n;
+};
+
+static void count_fence(void *user, const struct op_node_view *view)
+{
+    struct fences *fences = user;
+
+    fences->n += view->fence_term == fences->term && view->last_ok_ms != UINT64_MAX;
+}
+
+static bool all_fenced(struct fixture *f)
+{
+    struct fences fences = {.term = f->term};
+
+    op_driver_visit_nodes(f->driver, count_fence, &fences);
+    return fences.n == f->n_nodes;
+}
+
+/* All fences are raised in the background, without any operation; again in the next term. */
+static void test_fences_raised(void **state)
+{
+    struct fixture f;
+    struct exec_step old = {.kind = EXEC_VOLUME_DELETE, .term = 1};
+    struct store_volume volume = {.name = (char[]){"v"}};
+    struct exec_result result;
+
+    (void)state;
+    fixture_init(&f, 4);
+    fixture_lead(&f);
+    fixture_until(&f, all_fenced);
+    op_driver_stop(f.driver);
+    fixture_lead(&f);
+    fixture_until(&f, all_fenced);
+    old.volume = &volume;
+    for (size_t i = 0; i < f.n_nodes; i++) {
+        old.host = f.hosts[i];
+        mock_world_apply(exec_mock_world(f.executor), &old, &result);
+        assert_int_equal(result.code, E_FENCED);
+    }
+    fixture_fini(&f);
+}
+
+/* No step before its node's fence is raised in this term. */
+static void test_step_waits_for_fence(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_order(&f, "[{\"host\":\"%s\",\"step\":\"fence\",\"hang\":true}]", 2);
+    fixture_lead(&f);
+    (void)fixture_create(&f, "v", 3);
+    fixture_idle(&f, 100);
+    assert_int_equal(mock_world_count(exec_mock_world(f.executor), "brick "), 2);
+    assert_int_equal(fixture_steps(&f, "waiting"), 5); /* the third brick, the volume, three syncs */
+    fixture_fini(&f);
+}
+
+/* The answer to a command is lost: nothing more in this term; the next one reads what became of it. */
+static bool proposed_once(struct fixture *f)
+{
+    return f->n_proposed >= 1;
+}
+
+static void test_unknown_outcome(void **state)
+{
+    struct fixture f;
+    bool applied;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        applied = i == 1;
+        fixture_init(&f, 3);
+        f.propose_status = applied ? 0 : E_UNKNOWN_OUTCOME;
+        f.lose_answers = applied;
+        fixture_lead(&f);
+        (void)fixture_create(&f, "v", 3);
+        fixture_until(&f, proposed_once);
+        fixture_idle(&f, 100);
+        assert_int_equal(f.n_proposed, 1);
+        assert_int_equal(fixture_no_operations(&f), applied);
+        op_driver_stop(f.driver);
+        f.propose_status = 0;
+        f.lose_answers = false;
+        fixture_lead(&f);
+        fixture_until(&f, fixture_no_operations);
+        fixture_expect_clean(&f);
+        fixture_fini(&f);
+    }
+}
+
+/* The window of proposals is full for a while. */
+static void test_window_full(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 3);
+    f.propose_status = E_BUSY;
+    fixture_lead(&f);
+    (void)fixture_create(&f, "v", 3);
+    fixture_until(&f, proposed_once);
+    fixture_idle(&f, 50);
+    f.propose_status = 0;
+    fixture_until(&f, fixture_no_operations);
+    fixture_expect_clean(&f);
+    fixture_fini(&f);
+}
+
+/* Hundreds at once, with busy Gluster in between. */
+static void test_many(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 4);
+    f.world.unchecked = true;
+    fixture_lead(&f);
+    fixture_order(&f, "[{\"step\":\"volume-create\",\"code\":\"busy\",\"times\":20}]", 0);
+    for (int i = 0; i < 300; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("v%d", i);
+
+        (void)fixture_create(&f, name, 3);
+    }
+    fixture_until(&f, fixture_no_operations);
+    assert_int_equal(store_counts(f.world.store).volumes, 300);
+    fixture_expect_clean(&f);
+    fixture_fini(&f);
+}
+
+struct answer {
+    int code;
+    size_t n;
+};
+
+static struct answer checked;
+
+static void check_cb(void *user, int code, const char *message)
+{
+    (void)message;
+    ((struct answer *)user)->code = code;
+    ((struct answer *)user)->n++;
+}
+
+static bool answered(struct fixture *f)
+{
+    (void)f;
+    return checked.n == 1;
+}
+
+static void test_check_glusterd(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 1);
+    fixture_lead(&f);
+    checked = (struct answer){0};
+    op_driver_check_glusterd(f.driver, "stranger", ID_NONE, check_cb, &checked);
+    fixture_until(&f, answered);
+    assert_int_equal(checked.code, 0);
+    fixture_order(&f, "[{\"step\":\"glusterd-check\",\"fail\":\"inactive\"}]", 0);
+    checked = (struct answer){0};
+    op_driver_check_glusterd(f.driver, f.hosts[0], f.nodes[0], check_cb, &checked);
+    fixture_until(&f, answered);
+    assert_int_equal(checked.code, E_REMOTE);
+    assert_true(op_driver_node_down(f.driver, f.nodes[0])); /* of no use for placement */
+    fixture_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_create_and_delete),
+        cmocka_unit_test(test_device_info),
+        cmocka_unit_test(test_dead_node),
+        cmocka_unit_test(test_hung_node),
+        cmocka_unit_test(test_stop_and_start),
+        cmocka_unit_test(test_not_serving),
+        cmocka_unit_test(test_lease_lost_on_the_way),
+        cmocka_unit_test(test_fenced),
+        cmocka_unit_test(test_fences_raised),
+        cmocka_unit_test(test_step_waits_for_fence),
+        cmocka_unit_test(test_unknown_outcome),
+        cmocka_unit_test(test_window_full),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_check_glusterd),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
