@@ -115,6 +115,7 @@ static const struct cfg_key keys[] = {
 
     INT("glusterfs.mock", "device_size_gb", mock_device_size_gib, 500, 1, 1 << 20, "HEKETI_MOCK_DEVICE_SIZE_GB"),
     STR("glusterfs.mock", "faults", mock_faults, "", NULL),
+    STR("glusterfs.mock", "faults_file", mock_faults_file, "", NULL),
 
     STR("cluster", "name", cluster_name, "hecate", NULL),
     INT("cluster", "member_id", member_id, 0, 1, INT64_MAX, NULL),

@@ -51,7 +51,8 @@ struct cfg {
 
     /* mock */
     int64_t mock_device_size_gib;
-    char *mock_faults; /* JSON text of orders, "" none */
+    char *mock_faults;      /* JSON text of orders, "" none */
+    char *mock_faults_file; /* of further ones, read again when it changes; "" none */
 
     /* cluster */
     char *cluster_name;

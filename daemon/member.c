@@ -358,6 +358,7 @@ static int start_executor(struct member *member, struct err *reterr)
     config.connect_timeout_ms = (uint32_t)cfg->ssh_connect_timeout_ms;
     config.mock_device_kib = (uint64_t)cfg->mock_device_size_gib * STORE_KIB_PER_GIB;
     config.mock_faults = cfg->mock_faults;
+    config.mock_faults_file = cfg->mock_faults_file;
     if (strcmp(cfg->executor, "mock") == 0) {
         member->executor = exec_mock_new(member->loop, &config, reterr);
     } else {

@@ -47,5 +47,6 @@ void exec_config_init(struct exec_config *config)
         .connect_timeout_ms = 5000,
         .mock_device_kib = 500 * STORE_KIB_PER_GIB,
         .mock_faults = "",
+        .mock_faults_file = "",
     };
 }

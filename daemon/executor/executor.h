@@ -111,10 +111,11 @@ struct exec_config {
     const char *lvm_wrapper; /* "" */
     bool backup_lvm_metadata;
     uint32_t xfs_sw, xfs_su;
-    uint32_t gluster_timeout_s;  /* 600 */
-    uint32_t connect_timeout_ms; /* 5000 */
-    uint64_t mock_device_kib;    /* 500 GiB */
-    const char *mock_faults;     /* mock: JSON text of orders, see mock.h; "" none */
+    uint32_t gluster_timeout_s;   /* 600 */
+    uint32_t connect_timeout_ms;  /* 5000 */
+    uint64_t mock_device_kib;     /* 500 GiB */
+    const char *mock_faults;      /* mock: JSON text of orders, see mock_orders.h; "" none */
+    const char *mock_faults_file; /* mock: a file with further ones, read again when it changes; "" none */
 };
 void exec_config_init(struct exec_config *config); /* Heketi's defaults */
 
