@@ -122,6 +122,13 @@ class SystemTest(unittest.TestCase):
         return [step for operation in state["operations"] for step in operation["steps"]
                 if step["step"] == kind and step["state"] == "running"]
 
+    def wait_for_operations(self):
+        """Until nothing is being done any more, clean-ups included."""
+        def idle():
+            state = self.members.status(self.members.leader())
+            return state and not state["operations"]
+        eventually("no operation is left", idle, deadline_s=JOB_S, pause_s=0.5)
+
     def assert_nodes_equal_database(self):
         """LVs, mounts, fstab lines and directories of bricks, and Gluster volumes, are those of the database."""
         bricks, names = set(), set()
@@ -190,6 +197,35 @@ class SystemTest(unittest.TestCase):
         self.assert_nodes_equal_database()
         self.delete(path)
         self.assert_nodes_equal_database()
+
+    def test_5_node_loses_power_during_create(self):
+        """It comes back at once: the create ends, one way or the other, and the nodes equal the database."""
+        location = self.begin_create("six")
+        eventually("bricks are being made", lambda: self.steps("brick-create"))
+        lab("power-off", 2)
+        lab("power-on", 2)
+        done = self.members.finish(location, deadline_s=JOB_S)
+        self.assertIn(done.status, (303, 500), done.body)
+        self.wait_for_operations()
+        if done.status == 303:
+            self.assert_bricks_online("six")
+            self.assert_nodes_equal_database()
+            self.delete(done.headers["location"])
+        self.assert_nodes_equal_database()
+
+    def test_6_node_is_gone_during_create(self):
+        """It stays away: undone with the reason; what was left on it goes when it is back."""
+        location = self.begin_create("seven")
+        eventually("bricks are being made", lambda: self.steps("brick-create"))
+        lab("power-off", 2)
+        done = self.members.finish(location, deadline_s=JOB_S)
+        self.assertEqual(done.status, 500, done.body)
+        self.assertIn(self.environment["HECATE_LAB_NODE2"], done.body)
+        self.assertEqual(self.members.any("GET", "/volumes").json()["volumes"], [])
+        lab("power-on", 2)
+        self.wait_for_operations()
+        self.assert_nodes_equal_database()
+        self.delete(self.create("eight"))
 
     def test_4_node_loses_power_during_delete(self):
         path = self.create("five")
