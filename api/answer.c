@@ -81,6 +81,7 @@ void api_answer_begin(struct api_request *request, int status)
     CHECK_MAGIC(request, API_REQUEST_MAGIC);
     CHECK(request->state != API_SENDING);
     req->res.status = status;
+    request->server->stats.answers[status / 100 % 6]++;
     req->res.reason = reason_phrase(status);
     if (log_get_level() >= LOG_DEBUG) {
         h2o_iovec_t path = h2o_strdup(&req->pool, req->input.path.base, req->input.path.len);

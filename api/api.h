@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "store/base/buf.h"
 #include "store/base/err.h"
 #include "store/store.h"
 
@@ -48,6 +49,9 @@ struct api_backend {
     json_t *(*status)(void *user);
     /* Steps of an operation for GET /operations/...; new reference to an array. */
     json_t *(*operation_steps)(void *user, struct id op_id);
+    /* What GET /metrics shows of this member besides the store and the API: appends lines in Prometheus' text format.
+     */
+    void (*metrics)(void *user, struct buf *buf);
 };
 
 struct api_config {
@@ -57,13 +61,14 @@ struct api_config {
     const char *cert_file, *key_file;
     bool auth; /* false only by --disable-auth */
     const char *admin_key, *user_key;
-    uint32_t iat_leeway_s;       /* 120 */
-    uint64_t brick_min_kib;      /* for the minimum size check */
-    uint32_t max_inflight;       /* 0: not configured, the store's limit holds */
-    size_t body_max_bytes;       /* 1 MiB */
-    size_t connections_max;      /* 512 */
-    uint32_t request_timeout_ms; /* how long a request waits for a lease, a leader, a submit: 10000 */
-    const char *forward_ca_file; /* verify the leader's certificate; NULL with tls: not verified is refused */
+    uint32_t iat_leeway_s;        /* 120 */
+    uint64_t brick_min_kib;       /* for the minimum size check */
+    enum store_mode default_mode; /* while no mode was ever set; UNSET is normal */
+    uint32_t max_inflight;        /* 0: not configured, the store's limit holds */
+    size_t body_max_bytes;        /* 1 MiB */
+    size_t connections_max;       /* 512 */
+    uint32_t request_timeout_ms;  /* how long a request waits for a lease, a leader, a submit: 10000 */
+    const char *forward_ca_file;  /* verify the leader's certificate; NULL with tls: not verified is refused */
     uint64_t member_id;
     uint32_t read_timeout_ms; /* for a whole request, and for an idle connection; 0: 15000 */
     uint32_t send_timeout_ms; /* for a client to take its answer; 0: 30000 */

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -330,4 +331,27 @@ int api_auth_check(const struct api_auth *auth, const struct api_auth_request *r
         return refuse(text, "Administrator access required");
     }
     return 0;
+}
+
+void api_auth_prove_local(const char *key, const char *header, size_t header_len, char *ret_proof)
+{
+    static const char domain[] = "local ";
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+
+    buf_append_str(&text, domain);
+    buf_append(&text, header, header_len);
+    CHECK(HMAC(EVP_sha256(), key, (int)strlen(key), (const unsigned char *)text.data, text.len, mac, &len) != NULL);
+    for (unsigned i = 0; i < len; i++) {
+        (void)snprintf(ret_proof + 2 * i, 3, "%02x", mac[i]);
+    }
+}
+
+bool api_auth_proves_local(const char *key, const char *header, size_t header_len, const char *proof, size_t proof_len)
+{
+    char expected[API_AUTH_PROOF_SIZE];
+
+    api_auth_prove_local(key, header, header_len, expected);
+    return proof_len == sizeof(expected) - 1 && CRYPTO_memcmp(proof, expected, proof_len) == 0;
 }

@@ -30,4 +30,10 @@ struct api_auth_request {
 int api_auth_check(const struct api_auth *auth, const struct api_auth_request *request, enum api_role *ret_role,
                    struct buf *text);
 
+/* A member that forwards a request of its own host proves so to the leader: with the admin key, which the members
+ * share, over the value of Authorization. */
+#define API_AUTH_PROOF_SIZE 65
+void api_auth_prove_local(const char *key, const char *header, size_t header_len, char *ret_proof);
+bool api_auth_proves_local(const char *key, const char *header, size_t header_len, const char *proof, size_t proof_len);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/auth.h"
 #include "api/forward_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
@@ -349,6 +350,13 @@ static void set_headers(struct api_forward *forward, const struct api_request *r
     add_sent(forward, API_FORWARDED_BY, self, strlen(self));
     if (at >= 0 && req->headers.entries[at].value.len > 0) {
         add_sent(forward, "Authorization", req->headers.entries[at].value.base, req->headers.entries[at].value.len);
+    }
+    if (api_request_local(request)) {
+        char proof[API_AUTH_PROOF_SIZE];
+
+        api_auth_prove_local(request->server->config.admin_key, at >= 0 ? req->headers.entries[at].value.base : "",
+                             at >= 0 ? req->headers.entries[at].value.len : 0, proof);
+        add_sent(forward, API_FROM_LOCAL, proof, strlen(proof));
     }
     if (*request->key != '\0') {
         add_sent(forward, "Idempotency-Key", request->key, strlen(request->key));

@@ -75,6 +75,9 @@ void api_handle_open(struct api_request *request)
     case API_ROUTE_LEADER:
         answer_leader(request, serving);
         break;
+    case API_ROUTE_METRICS:
+        api_get_metrics(request);
+        break;
     default:
         CHECK(false);
     }
@@ -228,6 +231,12 @@ static void handle_route(struct api_request *request)
     case API_ROUTE_PENDING_INFO:
         get_pending(request);
         break;
+    case API_ROUTE_ADMIN_GET:
+        api_get_admin(request);
+        break;
+    case API_ROUTE_LOGGING_GET:
+        api_get_logging(request);
+        break;
     default:
         api_handle_change(request);
         break;
@@ -249,8 +258,12 @@ static void redirect_slash(struct api_request *request)
 void api_handle(struct api_request *request)
 {
     const h2o_iovec_t *method = &request->req->method;
-    struct api_match match = api_route_match(method->base, method->len, request->path.data, request->path.len);
+    struct api_match match;
 
+    if (api_mode_refuses(request)) {
+        return;
+    }
+    match = api_route_match(method->base, method->len, request->path.data, request->path.len);
     switch (match.kind) {
     case API_MATCH_NOT_FOUND:
         api_answer_text(request, 404, "Invalid path or request");

@@ -92,7 +92,7 @@ static bool is_busy(const struct api_request *request, const struct store_reques
         return false;
     }
     while (count < server->config.max_inflight && (op = store_operation_next(store_of(request), op)) != NULL) {
-        count += op->type == STORE_OP_CREATE_VOLUME || op->type == STORE_OP_DELETE_VOLUME;
+        count += op->type < STORE_OP_OWN_FIRST;
     }
     return count >= server->config.max_inflight;
 }
@@ -156,6 +156,12 @@ static void answer_done(struct api_request *request, struct id id)
         break;
     case API_ROUTE_CLUSTER_FLAGS:
         api_answer_empty(request, 200, API_JSON_TYPE);
+        break;
+    case API_ROUTE_ADMIN_SET:
+        api_answer_empty(request, 204, NULL);
+        break;
+    case API_ROUTE_LOGGING_SET:
+        api_get_logging(request);
         break;
     case API_ROUTE_NODE_TAGS:
         node = store_node(store, request->id);

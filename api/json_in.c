@@ -8,9 +8,11 @@
 #include "api/json_read.h"
 #include "api/validate.h"
 #include "store/base/check.h"
+#include "store/base/log.h"
 #include "store/base/mem.h"
 
 #define LIST_MAX 512
+#define CLEANUP_MAX 32
 #define GID_MAX INT64_C(2147483647)
 
 struct record {
@@ -18,7 +20,7 @@ struct record {
     int64_t zone, size, gid, replica, data, redundancy;
     float factor;
     char *cluster, *node, *name, *state, *health, *change_type, *durability;
-    struct store_strs manage, storage, clusters, options;
+    struct store_strs manage, storage, clusters, options, operations;
     struct store_tags tags;
 };
 
@@ -71,6 +73,10 @@ static const struct api_field volume_fields[] = {
     END,
 };
 
+static const struct api_field cleanup_fields[] = {F("operations", STRS, operations), END};
+static const struct api_field mode_fields[] = {F("state", STR, state), END};
+static const struct api_field logging_fields[] = {F("loglevel", TAGS, tags), END};
+
 static void record_fini(struct record *record)
 {
     free(record->cluster);
@@ -84,6 +90,7 @@ static void record_fini(struct record *record)
     store_strs_fini(&record->storage);
     store_strs_fini(&record->clusters);
     store_strs_fini(&record->options);
+    store_strs_fini(&record->operations);
     store_tags_fini(&record->tags);
 }
 
@@ -293,12 +300,62 @@ static int check_volume(struct record *record, struct api_body *body, struct buf
     return 0;
 }
 
+static int check_cleanup(struct record *record, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+
+    if (record->operations.n > CLEANUP_MAX) {
+        api_invalid(&list, "operations", "too many ids specified (%zu), up to %d supported", record->operations.n,
+                    CLEANUP_MAX);
+        return api_invalid_end(&list, text);
+    }
+    for (size_t i = 0; i < record->operations.n && list.len == 0; i++) {
+        if (*record->operations.items[i] != '\0') {
+            api_invalid_uuid(&list, "operations", record->operations.items[i]);
+        }
+    }
+    return list.len > 0 ? api_invalid_end(&list, text) : 0;
+}
+
+static int check_mode(struct record *record, struct store_request *request, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+    const char *state = or_empty(record->state);
+
+    if (store_mode_parse(state, &request->mode)) {
+        return 0;
+    }
+    api_invalid(&list, "state", *state == '\0' ? "cannot be blank" : "must be a valid value");
+    return api_invalid_end(&list, text);
+}
+
+static int check_logging(struct record *record, struct store_request *request, struct buf *text)
+{
+    const char *name = store_tags_get(&record->tags, "glusterfs");
+    enum log_level level;
+
+    if (name == NULL) {
+        buf_append_str(text, "Only \"glusterfs\" logger may be modified");
+        return 422;
+    }
+    if (*name == '\0') {
+        return 0; /* changes nothing */
+    }
+    if (!log_level_parse(name, &level)) {
+        buf_printf(text, "invalid log level: %s", name);
+        return 422;
+    }
+    request->log_level = (uint32_t)level + 1;
+    return 0;
+}
+
 /* ---- one entry per route ---- */
 
 struct shape {
     enum store_request_type type;
     const struct api_field *fields; /* NULL: no body */
     bool optional;                  /* an empty body is as good as {} */
+    bool says_why;                  /* a body that cannot be parsed: 400 with the reason, instead of 422 */
 };
 
 static const struct shape shapes[API_ROUTE_COUNT] = {
@@ -315,6 +372,9 @@ static const struct shape shapes[API_ROUTE_COUNT] = {
     [API_ROUTE_DEVICE_TAGS] = {STORE_REQ_DEVICE_TAGS, tags_fields, false},
     [API_ROUTE_VOLUME_CREATE] = {STORE_REQ_VOLUME_CREATE, volume_fields, false},
     [API_ROUTE_VOLUME_DELETE] = {STORE_REQ_VOLUME_DELETE, NULL, true},
+    [API_ROUTE_PENDING_CLEANUP] = {STORE_REQ_CLEANUP, cleanup_fields, false},
+    [API_ROUTE_ADMIN_SET] = {STORE_REQ_MODE, mode_fields, false, true},
+    [API_ROUTE_LOGGING_SET] = {STORE_REQ_LOG_LEVEL, logging_fields, false, true},
 };
 
 static int check(enum api_route route, struct record *record, struct api_body *body, struct buf *text)
@@ -340,6 +400,12 @@ static int check(enum api_route route, struct record *record, struct api_body *b
         return 0;
     case API_ROUTE_VOLUME_CREATE:
         return check_volume(record, body, text);
+    case API_ROUTE_PENDING_CLEANUP:
+        return check_cleanup(record, text);
+    case API_ROUTE_ADMIN_SET:
+        return check_mode(record, &body->request, text);
+    case API_ROUTE_LOGGING_SET:
+        return check_logging(record, &body->request, text);
     default:
         return 0;
     }
@@ -354,14 +420,18 @@ int api_body_read(enum api_route route, const char *json, size_t len, struct api
 {
     CLEANUP(record_fini) struct record record = {0};
     const struct shape *shape = &shapes[route];
+    const char *reason;
 
     CHECK(api_body_wanted(route));
     memset(ret_body, 0, sizeof(*ret_body));
     store_request_init(&ret_body->request, shape->type);
     if (shape->fields != NULL && !(shape->optional && len == 0) &&
-        api_json_read(json, len, API_JSON_WHOLE, shape->fields, &record, NULL) != 0) {
+        api_json_read(json, len, API_JSON_WHOLE, shape->fields, &record, &reason) != 0) {
         buf_append_str(text, "request unable to be parsed");
-        return 422;
+        if (shape->says_why) {
+            buf_printf(text, ": %s", reason);
+        }
+        return shape->says_why ? 400 : 422;
     }
     return check(route, &record, ret_body, text);
 }

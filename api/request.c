@@ -226,8 +226,10 @@ void api_request_dispatch(struct api_request *request)
     } else if (!request->forwarded && server->backend.leader(server->backend.user, &leader)) {
         make_key(request);
         request->state = API_FORWARDED;
+        server->stats.forwarded++;
         api_forward_start(request, &leader);
     } else {
+        server->stats.waited += request->arrived_ms == uv_now(server->loop);
         api_request_wait(request, 0);
     }
 }

@@ -11,7 +11,7 @@ struct entry {
 static const struct entry open_table[] = {
     {API_ROUTE_HELLO, "GET", "/hello"},           {API_ROUTE_LIVEZ, "GET", "/livez"},
     {API_ROUTE_READYZ, "GET", "/readyz"},         {API_ROUTE_STATUS, "GET", "/cluster/status"},
-    {API_ROUTE_LEADER, "GET", "/cluster/leader"},
+    {API_ROUTE_LEADER, "GET", "/cluster/leader"}, {API_ROUTE_METRICS, "GET", "/metrics"},
 };
 
 static const struct entry table[] = {
@@ -38,6 +38,11 @@ static const struct entry table[] = {
     {API_ROUTE_OPERATIONS, "GET", "/operations"},
     {API_ROUTE_PENDING_LIST, "GET", "/operations/pending"},
     {API_ROUTE_PENDING_INFO, "GET", "/operations/pending/{}"},
+    {API_ROUTE_PENDING_CLEANUP, "POST", "/operations/pending/cleanup"},
+    {API_ROUTE_ADMIN_GET, "GET", "/admin"},
+    {API_ROUTE_ADMIN_SET, "POST", "/admin"},
+    {API_ROUTE_LOGGING_GET, "GET", "/internal/logging"},
+    {API_ROUTE_LOGGING_SET, "POST", "/internal/logging"},
 };
 
 #define TABLE_SIZE (sizeof(table) / sizeof(*table))

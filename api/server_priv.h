@@ -30,6 +30,8 @@
 #define API_FORWARDED_BY "Hecate-Forwarded"
 #define API_NOT_EXECUTED "Hecate-Not-Executed"
 #define API_IN_DOUBT "Hecate-In-Doubt"
+/* On a forwarded request that came from the member's own host; its value proves that a member says so (auth.h). */
+#define API_FROM_LOCAL "Hecate-Local"
 
 enum api_request_state { API_WAITING, API_SUBMITTED, API_FORWARDED, API_SENDING };
 
@@ -96,6 +98,10 @@ struct api_server {
     bool closing;
     uint64_t close_by_ms, cut_idle_ms; /* while closing: the end of patience with all, with idle connections */
     unsigned handles;                  /* of our own still open */
+    struct {
+        uint64_t answers[6]; /* by first digit of the status */
+        uint64_t forwarded, waited;
+    } stats;
     void (*closed_cb)(void *user);
     void *closed_user;
 };
@@ -145,6 +151,13 @@ void api_handle(struct api_request *request);
 void api_handle_open(struct api_request *request);
 /* A request that changes something: reads its body, checks, submits. */
 void api_handle_change(struct api_request *request);
+/* Does the maintenance mode forbid the request? Then it is answered. */
+bool api_mode_refuses(struct api_request *request);
+/* Did it come from the host of the member that received it? */
+bool api_request_local(const struct api_request *request);
+void api_get_admin(struct api_request *request);
+void api_get_logging(struct api_request *request);
+void api_get_metrics(struct api_request *request);
 /* Its body and query, as sent. */
 h2o_iovec_t api_request_query(const struct api_request *request);
 

@@ -81,6 +81,8 @@ static bool is_job(enum store_request_type type)
     case STORE_REQ_CLUSTER_DELETE:
     case STORE_REQ_NODE_TAGS:
     case STORE_REQ_DEVICE_TAGS:
+    case STORE_REQ_MODE:
+    case STORE_REQ_LOG_LEVEL:
         return false;
     default:
         return true;

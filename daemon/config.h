@@ -13,6 +13,7 @@
 
 #include "store/base/err.h"
 #include "store/base/log.h"
+#include "store/types.h"
 
 #define CFG_PEERS_MAX 9
 
@@ -84,6 +85,7 @@ void cfg_warnings_fini(struct cfg_warnings *warnings);
 /* The entry of this member in peers. */
 const struct cfg_peer *cfg_self(const struct cfg *cfg);
 enum log_level cfg_log_level(const struct cfg *cfg);
+enum store_mode cfg_default_mode(const struct cfg *cfg);
 
 /* "host:port" or "[v6]:port": host into a buffer of at least 256 bytes. */
 bool cfg_split_address(const char *address, char *ret_host, size_t host_size, uint16_t *ret_port);

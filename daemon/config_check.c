@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "store/base/check.h"
-
-static const char *const level_names[] = {"none", "critical", "error", "warning", "info", "debug"};
+#include "store/types.h"
 
 bool cfg_split_address(const char *address, char *ret_host, size_t host_size, uint16_t *ret_port)
 {
@@ -65,12 +64,18 @@ const struct cfg_peer *cfg_self(const struct cfg *cfg)
 
 enum log_level cfg_log_level(const struct cfg *cfg)
 {
-    for (size_t i = 0; i < sizeof(level_names) / sizeof(*level_names); i++) {
-        if (strcmp(cfg->loglevel, level_names[i]) == 0) {
-            return (enum log_level)i;
-        }
-    }
-    return LOG_INFO; /* Heketi, too, goes on with a level that it does not know */
+    enum log_level level;
+
+    /* Heketi, too, goes on with a level that it does not know. */
+    return log_level_parse(cfg->loglevel, &level) ? level : LOG_INFO;
+}
+
+enum store_mode cfg_default_mode(const struct cfg *cfg)
+{
+    enum store_mode mode = STORE_MODE_NORMAL;
+
+    (void)store_mode_parse(cfg->default_state, &mode); /* was checked */
+    return mode;
 }
 
 static int check_peers(const struct cfg *cfg, const char *source, struct err *reterr)
@@ -166,6 +171,7 @@ static int check_files(const struct cfg *cfg, const char *source, struct err *re
 
 static int check_values(const struct cfg *cfg, const char *source, struct err *reterr)
 {
+    enum store_mode mode;
     char *end;
     unsigned long port = strtoul(cfg->port, &end, 10);
 
@@ -183,8 +189,9 @@ static int check_values(const struct cfg *cfg, const char *source, struct err *r
         return err_set(reterr, E_INVALID, "%s: glusterfs.executor is \"%s\", expected \"ssh\" or \"mock\"", source,
                        cfg->executor);
     }
-    if (strcmp(cfg->default_state, "normal") != 0) {
-        return err_set(reterr, E_INVALID, "%s: default_state is \"%s\", expected \"normal\"", source,
+    if (!store_mode_parse(cfg->default_state, &mode)) {
+        return err_set(reterr, E_INVALID,
+                       "%s: default_state is \"%s\", expected \"normal\", \"read-only\" or \"local-client\"", source,
                        cfg->default_state);
     }
     if (strcmp(cfg->log_format, "text") != 0 && strcmp(cfg->log_format, "json") != 0) {

@@ -62,7 +62,7 @@ static const struct argp parser = {
 struct daemon_state {
     uv_loop_t loop;
     struct member *member;
-    uv_signal_t sigterm, sigint;
+    uv_signal_t sigterm, sigint, sigusr2;
     bool stopping;
 };
 
@@ -73,6 +73,7 @@ static void closed(void *user)
     LOG(LOG_INFO, "member", "stopped");
     uv_close((uv_handle_t *)&daemon->sigterm, NULL);
     uv_close((uv_handle_t *)&daemon->sigint, NULL);
+    uv_close((uv_handle_t *)&daemon->sigusr2, NULL);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -99,11 +100,22 @@ static void failed(void *user, const char *message)
     _exit(1);
 }
 
-static void start_signal(struct daemon_state *daemon, uv_signal_t *handle, int number)
+/* As with Heketi: the way out of read-only mode. */
+static void on_reset(uv_signal_t *handle, int number)
+{
+    struct daemon_state *daemon = handle->data;
+
+    (void)number;
+    if (!daemon->stopping) {
+        member_reset_mode(daemon->member);
+    }
+}
+
+static void start_signal(struct daemon_state *daemon, uv_signal_t *handle, int number, uv_signal_cb cb)
 {
     CHECK(uv_signal_init(&daemon->loop, handle) == 0);
     handle->data = daemon;
-    CHECK(uv_signal_start(handle, on_signal, number) == 0);
+    CHECK(uv_signal_start(handle, cb, number) == 0);
 }
 
 static int run(const struct cfg *cfg)
@@ -116,8 +128,9 @@ static int run(const struct cfg *cfg)
         fprintf(stderr, "ERROR: %s\n", err.message);
         return 1;
     }
-    start_signal(&daemon, &daemon.sigterm, SIGTERM);
-    start_signal(&daemon, &daemon.sigint, SIGINT);
+    start_signal(&daemon, &daemon.sigterm, SIGTERM, on_signal);
+    start_signal(&daemon, &daemon.sigint, SIGINT, on_signal);
+    start_signal(&daemon, &daemon.sigusr2, SIGUSR2, on_reset);
     printf("Listening on port %s%s\n", cfg->port, cfg->enable_tls ? " with TLS enabled" : "");
     (void)fflush(stdout); /* for people only */
     notify_state("READY=1");

@@ -41,7 +41,7 @@ bool member_serving(struct member *member)
     return !member->failed && cons_serving(member->cons);
 }
 
-static void member_failed(struct member *member, const char *message)
+void member_failed(struct member *member, const char *message)
 {
     if (!member->failed) {
         member->failed = true;
@@ -49,75 +49,11 @@ static void member_failed(struct member *member, const char *message)
     }
 }
 
-/* ---- state machine ---- */
-
-static const void *fsm_apply(void *user, uint64_t index, const void *data, size_t len)
-{
-    struct member *member = user;
-    struct store_digest digest;
-    struct store_cmd cmd;
-    struct err err = ERR_INIT;
-
-    memset(&member->result, 0, sizeof(member->result));
-    /* A command that this release does not know must never be skipped: the replicas would differ. */
-    if (store_cmd_decode(data, len, &cmd, &err) != 0) {
-        CLEANUP(free_ptr)
-        char *text = mem_printf("log entry %lu cannot be applied: %s; start a release of Hecate that knows it",
-                                (unsigned long)index, err.message);
-
-        member_failed(member, text);
-        CHECK_MSG(false, "%s", text);
-    }
-    member_compare(member, index - 1); /* while the state is still that */
-    store_apply(member->store, index, &cmd, &member->result);
-    digest = store_digest(member->store);
-    replicas_applied(member->replicas, index, &digest);
-    if (cmd.type == STORE_CMD_OP_BEGIN && member->result.code == STORE_OK && member->driver_term != 0) {
-        op_driver_begun(member->driver, member->result.op_id);
-    }
-    store_cmd_fini(&cmd);
-    return &member->result;
-}
-
-static void *fsm_snapshot_take(void *user)
-{
-    return store_snapshot_take(((struct member *)user)->store);
-}
-
-static void fsm_snapshot_encode(void *handle, uint8_t **ret_data, size_t *ret_len)
-{
-    struct buf buf = BUF_INIT;
-
-    store_snapshot_encode(handle, &buf);
-    *ret_len = buf.len;
-    *ret_data = (uint8_t *)buf_take(&buf);
-}
-
-static void fsm_snapshot_free(void *handle)
-{
-    store_snapshot_free(handle);
-}
-
-static int fsm_restore(void *user, const uint8_t *data, size_t len, struct err *reterr)
-{
-    struct member *member = user;
-    struct store_digest digest;
-    struct store *store;
-    int rc = store_snapshot_decode(data, len, &store, reterr);
-
-    if (rc != 0) {
-        return rc;
-    }
-    store_free(member->store);
-    member->store = store;
-    digest = store_digest(store);
-    replicas_restored(member->replicas, store_applied_index(store), &digest);
-    return 0;
-}
-
 /* ---- proposals ---- */
 
 struct proposal {
+    struct member *member;
+    uint64_t begin_ns;
     member_propose_cb cb;
     void *user;
     int status;
@@ -129,6 +65,9 @@ static void proposal_applied(void *user, int status, uint64_t index, const void 
     struct proposal *proposal = user;
 
     (void)index;
+    if (status == 0) {
+        metrics_time(&proposal->member->metrics.commit, (uv_hrtime() - proposal->begin_ns) / 1000);
+    }
     proposal->cb(proposal->user, status, result);
     free(proposal);
 }
@@ -152,6 +91,8 @@ void member_propose(struct member *member, const struct store_cmd *cmd, member_p
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
     struct proposal *proposal = mem_calloc(1, sizeof(*proposal));
 
+    proposal->member = member;
+    proposal->begin_ns = uv_hrtime();
     proposal->cb = cb;
     proposal->user = user;
     store_cmd_encode(cmd, &buf);
@@ -217,6 +158,11 @@ void member_plan_env(struct member *member, struct store_plan_env *ret_env)
     ret_env->zone_strict = strcmp(cfg->zone_checking, "strict") == 0;
     ret_env->pre_options = cfg->pre_options;
     ret_env->post_options = cfg->post_options;
+}
+
+static void env_step_ended(void *user, enum exec_step_kind kind, int code, uint64_t ms)
+{
+    metrics_step(&((struct member *)user)->metrics, kind, code, ms);
 }
 
 static void env_plan_env(void *user, struct store_plan_env *ret_env)
@@ -307,14 +253,7 @@ static int start_consensus(struct member *member, struct err *reterr)
         .heartbeat_ms = (uint32_t)cfg->heartbeat_ms,
         .snapshot_threshold = (uint32_t)cfg->snapshot_entries,
     };
-    const struct cons_fsm fsm = {
-        .user = member,
-        .apply = fsm_apply,
-        .snapshot_take = fsm_snapshot_take,
-        .snapshot_encode = fsm_snapshot_encode,
-        .snapshot_free = fsm_snapshot_free,
-        .restore = fsm_restore,
-    };
+    const struct cons_fsm fsm = member_machine(member);
     const struct cons_events events = {
         .user = member, .changed = cons_changed, .told = member_told, .failed = cons_failed};
 
@@ -381,6 +320,7 @@ static int start_api(struct member *member, struct err *reterr)
         .user_key = cfg->user_key,
         .iat_leeway_s = (uint32_t)cfg->iat_leeway_s,
         .brick_min_kib = (uint64_t)cfg->brick_min_gib * STORE_KIB_PER_GIB,
+        .default_mode = cfg_default_mode(cfg),
         .max_inflight = (uint32_t)cfg->max_inflight_operations,
         .body_max_bytes = 1 << 20,
         .connections_max = 512,
@@ -396,6 +336,7 @@ static int start_api(struct member *member, struct err *reterr)
         .submit = backend_submit,
         .status = status_document,
         .operation_steps = status_operation_steps,
+        .metrics = member_metrics,
     };
 
     return api_server_start(member->loop, &config, &backend, &member->api, reterr);
@@ -408,6 +349,7 @@ static void start_timers(struct member *member)
     member->expire_timer.data = member;
     member->drain_timer.data = member;
     member_tell_start(member);
+    member_lag_start(member);
     CHECK(uv_timer_start(&member->expire_timer, expire_jobs, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS) == 0);
 }
 
@@ -422,6 +364,8 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, void (*failed_cb)(void 
         .random = member_random,
         .propose = env_propose,
         .plan_env = env_plan_env,
+        .step_ended = env_step_ended,
+        .snapshot_limit = (uint32_t)cfg->ssh_snapshot_limit,
     };
     struct member *member = mem_calloc(1, sizeof(*member));
     struct op_driver_env driver_env = env;
@@ -472,11 +416,18 @@ static void stop_drain_timer(uv_handle_t *handle)
     uv_close((uv_handle_t *)&member->drain_timer, stop_done);
 }
 
+static void stop_lag_timer(uv_handle_t *handle)
+{
+    struct member *member = handle->data;
+
+    uv_close((uv_handle_t *)&member->lag_timer, stop_drain_timer);
+}
+
 static void stop_tell_timer(uv_handle_t *handle)
 {
     struct member *member = handle->data;
 
-    uv_close((uv_handle_t *)&member->tell_timer, stop_drain_timer);
+    uv_close((uv_handle_t *)&member->tell_timer, stop_lag_timer);
 }
 
 static void stop_timers(void *user)

@@ -14,5 +14,7 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, void (*failed_cb)(void 
                  struct member **ret_member, struct err *reterr);
 /* Hands leadership over if this member leads, answers what runs, closes; closed_cb from the loop. */
 void member_stop(struct member *member, void (*closed_cb)(void *user), void *user);
+/* Maintenance mode back to normal, whichever member leads; goes on trying until it is. */
+void member_reset_mode(struct member *member);
 
 #endif

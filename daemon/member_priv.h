@@ -7,6 +7,7 @@
 #include "consensus/consensus.h"
 #include "daemon/executor/executor.h"
 #include "daemon/member.h"
+#include "daemon/metrics.h"
 #include "daemon/operations/operations.h"
 #include "daemon/replicas.h"
 #include "store/store.h"
@@ -30,7 +31,12 @@ struct member {
     struct api_server *api;
     uv_timer_t expire_timer; /* leader: forgets old jobs */
     uv_timer_t tell_timer;   /* tells the others what this member is like */
-    uv_timer_t drain_timer;  /* stop: waits for the successor */
+    uv_timer_t lag_timer;    /* measures the loop */
+    uint64_t lag_armed_ns;
+    struct metrics metrics;
+    bool resetting;         /* the command for it is on its way */
+    bool wants_normal;      /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
+    uv_timer_t drain_timer; /* stop: waits for the successor */
     uint64_t drain_deadline_ms;
     bool stopping, failed;
 
@@ -49,12 +55,24 @@ int64_t member_now_ms(void);
 /* The settings of the configuration for the planner, and the failure detector. */
 void member_plan_env(struct member *member, struct store_plan_env *ret_env);
 
+/* The member must end: told once, with the cause and the remedy. */
+void member_failed(struct member *member, const char *message);
+
+/* machine.c */
+struct cons_fsm member_machine(struct member *member);
 /* tell.c */
 void member_tell(struct member *member); /* now; otherwise from time to time */
 void member_tell_start(struct member *member);
 void member_told(void *user, uint64_t member_id, const void *data, size_t len);
 /* Compares what others told of indices up to applied_index, which is reached; logs what differs. */
 void member_compare(struct member *member, uint64_t applied_index);
+/* figures.c */
+void member_lag_start(struct member *member);
+void member_metrics(void *user, struct buf *buf);
+/* mode.c */
+/* Leads this member: proposes the normal mode if it is wanted and not there. */
+void member_mode_pursue(struct member *member, bool wanted);
+void member_settings_changed(struct member *member);
 /* backend.c */
 bool backend_serving(void *user);
 bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */

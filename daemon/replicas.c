@@ -129,10 +129,11 @@ static bool parse_digest(const char *text, struct store_digest *ret_digest)
     return true;
 }
 
-void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, struct buf *buf)
+void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, bool wants_normal,
+                     struct buf *buf)
 {
-    json_t *document = json_pack("{s:s, s:I, s:s}", "version", version, "applied_index", (json_int_t)applied_index,
-                                 "digest", digest_text(digest).text);
+    json_t *document = json_pack("{s:s, s:I, s:s, s:b}", "version", version, "applied_index", (json_int_t)applied_index,
+                                 "digest", digest_text(digest).text, "wants_normal", wants_normal);
     char *text;
 
     CHECK(document != NULL);
@@ -182,6 +183,7 @@ bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *da
         replica->index = (uint64_t)index;
         replica->digest = digest;
         replica->waits = true;
+        replica->wants_normal = json_is_true(json_object_get(document, "wants_normal"));
     }
     json_decref(document);
     return ok;

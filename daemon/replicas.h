@@ -23,6 +23,7 @@ struct replica {
     bool waits;              /* to be compared when we get to that index */
     uint64_t compared_index; /* 0: not compared yet */
     bool differs;            /* then */
+    bool wants_normal;       /* it was told to leave maintenance mode */
 };
 
 struct replicas;
@@ -38,7 +39,8 @@ void replicas_restored(struct replicas *replicas, uint64_t index, const struct s
 const struct replica *replicas_compare(struct replicas *replicas, uint64_t applied_index);
 
 /* What a member tells, and taking it in; false: not understood. */
-void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, struct buf *buf);
+void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, bool wants_normal,
+                     struct buf *buf);
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len);
 
 /* What is known of a member; NULL: it has told nothing yet. */

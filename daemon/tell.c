@@ -14,7 +14,7 @@ void member_tell(struct member *member)
 
     cons_get_status(member->cons, &status);
     if (status.formed) {
-        replicas_encode(HECATE_VERSION, status.applied_index, &digest, &buf);
+        replicas_encode(HECATE_VERSION, status.applied_index, &digest, member->wants_normal, &buf);
         cons_tell(member->cons, buf.data, buf.len);
     }
 }
@@ -40,11 +40,15 @@ void member_told(void *user, uint64_t member_id, const void *data, size_t len)
     }
     cons_get_status(member->cons, &status);
     member_compare(member, status.applied_index);
+    member_mode_pursue(member, replicas_get(member->replicas, member_id)->wants_normal);
 }
 
 static void tell_due(uv_timer_t *timer)
 {
-    member_tell(timer->data);
+    struct member *member = timer->data;
+
+    member_mode_pursue(member, member->wants_normal);
+    member_tell(member);
 }
 
 void member_tell_start(struct member *member)

@@ -46,6 +46,8 @@ static const struct rule rules[] = {
     [STORE_CMD_OP_END] = {check_op_end, commit_op_end},
     [STORE_CMD_EXPIRE_JOBS] = {check_expire, commit_expire},
     [STORE_CMD_REPEAT] = {check_repeat, commit_repeat},
+    [STORE_CMD_SETTINGS] = {check_settings, commit_settings},
+    [STORE_CMD_JOB] = {check_empty_job, commit_empty_job},
 };
 
 static const struct rule *rule_of(const struct store_cmd *cmd)

@@ -395,11 +395,25 @@ static int check_jobs(const struct store *store, const struct record_set *set, s
     return 0;
 }
 
+static int check_settings_record(const struct store *store, const struct record_set *set, struct err *reterr)
+{
+    const struct settings_entry *settings = &store->settings;
+
+    if (settings->record.blob == NULL) {
+        return 0;
+    }
+    if (!id_equal(settings->rec.id, STORE_SETTINGS_ID) || settings->rec.log_level > STORE_LOG_LEVEL_MAX) {
+        return BROKEN("settings", settings->rec.id, "its id or its log level is wrong");
+    }
+    return check_record(set, &settings->record, KIND_SETTINGS, &settings->rec, reterr);
+}
+
 int store_check(const struct store *store, struct err *reterr)
 {
     const struct record_set *set = &store->records;
     size_t n = store->counts.clusters + store->counts.nodes + store->counts.devices + store->counts.volumes +
-               store->counts.operations + store->counts.jobs + store->n_keys;
+               store->counts.operations + store->counts.jobs + store->n_keys +
+               (store->settings.record.blob != NULL ? 1 : 0);
     int rc = check_clusters(store, set, reterr);
 
     rc = rc == 0 ? check_nodes(store, set, reterr) : rc;
@@ -407,6 +421,7 @@ int store_check(const struct store *store, struct err *reterr)
     rc = rc == 0 ? check_volumes(store, set, reterr) : rc;
     rc = rc == 0 ? check_operations(store, set, reterr) : rc;
     rc = rc == 0 ? check_jobs(store, set, reterr) : rc;
+    rc = rc == 0 ? check_settings_record(store, set, reterr) : rc;
     rc = rc == 0 ? check_digest(&store->records, reterr) : rc;
     if (rc == 0 && n != store->records.n) {
         rc = err_set(reterr, E_DAMAGED, "%zu records, %zu encodings", n, store->records.n);

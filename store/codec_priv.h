@@ -48,7 +48,7 @@ struct schema {
 };
 
 extern const struct schema schema_cluster, schema_node, schema_device, schema_volume, schema_operation, schema_job,
-    schema_request_key, schema_cmd, schema_request, schema_tags;
+    schema_settings, schema_request_key, schema_cmd, schema_request, schema_tags;
 
 /* schema_tags describes this: tags alone, for their fingerprint. */
 

@@ -90,6 +90,8 @@ static bool known(const struct store_cmd *cmd)
     case STORE_CMD_OP_END:
     case STORE_CMD_EXPIRE_JOBS:
     case STORE_CMD_REPEAT:
+    case STORE_CMD_SETTINGS:
+    case STORE_CMD_JOB:
         return true;
     }
     return false;

@@ -36,7 +36,11 @@ enum store_cmd_type { /* stored: never renumber */
                        * volume's created_by; if that job has expired, op_id is new and becomes a finished job that
                        * points to the volume. */
                       STORE_CMD_REPEAT = 16,
+                      STORE_CMD_SETTINGS = 40, /* settings: what is not zero is set */
+                      STORE_CMD_JOB = 41,      /* op_id, time_ms: records a job that is done and made nothing */
 };
+
+#define STORE_CMD_LAST 63 /* the codec reads numbers up to here */
 
 struct store_cmd {
     enum store_cmd_type type;
@@ -61,6 +65,7 @@ struct store_cmd {
     /* OP_END of a volume's create or delete: bricks that the end does not keep may still be on nodes that do not
      * answer; an operation of this id (STORE_OP_CLEAN_BRICKS) takes them over. ID_NONE: none is left. */
     struct id follow_id;
+    struct store_settings settings; /* SETTINGS */
 };
 
 enum store_code { /* the result of a command or plan: 0 is success, everything else a refusal by the rules */

@@ -200,6 +200,11 @@ const struct store_job *store_job(const struct store *store, struct id id)
     return PUBLIC(entry);
 }
 
+const struct store_settings *store_settings(const struct store *store)
+{
+    return &store->settings.rec;
+}
+
 const struct store_volume *store_volume_by_name(const struct store *store, struct id cluster, const char *name)
 {
     const struct cluster_entry *parent = find_cluster(store, cluster);

@@ -106,6 +106,12 @@ enum key_job {
     KEY_JOB_ENDED = 7,
 };
 
+enum key_settings {
+    KEY_SETTINGS_ID = 1,
+    KEY_SETTINGS_MODE = 2,
+    KEY_SETTINGS_LOG_LEVEL = 3,
+};
+
 enum key_request_key { /* a remembered Idempotency-Key */
                        KEY_RKEY_ID = 1,
                        KEY_RKEY_KEY = 2,
@@ -136,6 +142,7 @@ enum key_cmd {
     KEY_CMD_FINGERPRINT = 17,
     KEY_CMD_BASE = 18,
     KEY_CMD_FOLLOW = 19,
+    KEY_CMD_SETTINGS = 60,
 };
 
 enum key_request { /* only hashed (fingerprints), yet just as unchangeable */
@@ -155,6 +162,8 @@ enum key_request { /* only hashed (fingerprints), yet just as unchangeable */
                    KEY_REQ_DESTROY = 14,
                    KEY_REQ_FORCE = 15,
                    KEY_REQ_VOLUME = 16,
+                   KEY_REQ_MODE = 60,
+                   KEY_REQ_LOG_LEVEL = 61,
 };
 
 enum key_volume_request {

@@ -152,6 +152,18 @@ static enum store_code plan_request(const struct store *store, const struct stor
     case STORE_REQ_VOLUME_DELETE:
         begin(cmd, env, STORE_OP_DELETE_VOLUME);
         return STORE_OK;
+    case STORE_REQ_MODE:
+    case STORE_REQ_LOG_LEVEL:
+        cmd->type = STORE_CMD_SETTINGS;
+        cmd->target = ID_NONE;
+        cmd->settings.mode = request->mode;
+        cmd->settings.log_level = request->log_level;
+        return STORE_OK;
+    case STORE_REQ_CLEANUP:
+        cmd->type = STORE_CMD_JOB;
+        cmd->target = ID_NONE;
+        cmd->op_id = plan_random_id(env);
+        return STORE_OK;
     }
     return refuse(result, STORE_BAD_REQUEST, "Unknown request");
 }

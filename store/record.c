@@ -29,6 +29,8 @@ const struct schema *record_schema(enum record_kind kind)
         return &schema_job;
     case KIND_REQUEST_KEY:
         return &schema_request_key;
+    case KIND_SETTINGS:
+        return &schema_settings;
     case KIND_COUNT:
         break;
     }

@@ -29,7 +29,8 @@ enum record_kind { /* order in a snapshot: what is referred to comes first */
                    KIND_OPERATION = 4,
                    KIND_JOB = 5,
                    KIND_REQUEST_KEY = 6,
-                   KIND_COUNT = 7,
+                   KIND_SETTINGS = 7,
+                   KIND_COUNT = 8,
 };
 
 /* Immutable once made; shared by the store and its snapshots, whose owners may be other threads. */

@@ -19,7 +19,12 @@ enum store_request_type {
     STORE_REQ_DEVICE_TAGS,
     STORE_REQ_VOLUME_CREATE,
     STORE_REQ_VOLUME_DELETE,
+    STORE_REQ_MODE = 40,
+    STORE_REQ_LOG_LEVEL = 41,
+    STORE_REQ_CLEANUP = 42, /* of operations: they end by themselves, so it is a job that is done at once */
 };
+
+#define STORE_REQ_LAST 63 /* the codec reads numbers up to here */
 
 enum store_tag_change { STORE_TAGS_SET, STORE_TAGS_UPDATE, STORE_TAGS_DELETE };
 
@@ -53,6 +58,8 @@ struct store_request {
     bool destroy_data;                  /* DEVICE_ADD */
     bool force_forget;                  /* DEVICE_DELETE */
     struct store_volume_request volume; /* VOLUME_CREATE */
+    enum store_mode mode;               /* MODE */
+    uint32_t log_level;                 /* LOG_LEVEL: as in store_settings; 0 changes nothing */
 };
 
 /* A zeroed request with empty strings instead of NULL; fini frees everything inside. */

@@ -157,6 +157,13 @@ static const struct field job_fields[] = {
 };
 const struct schema schema_job = SCHEMA(struct store_job, "job", job_fields);
 
+static const struct field settings_fields[] = {
+    SCALAR(struct store_settings, id, KEY_SETTINGS_ID, F_ID),
+    ENUM(struct store_settings, mode, KEY_SETTINGS_MODE, STORE_MODE_LOCAL_CLIENT),
+    SCALAR(struct store_settings, log_level, KEY_SETTINGS_LOG_LEVEL, F_U32),
+};
+const struct schema schema_settings = SCHEMA(struct store_settings, "settings", settings_fields);
+
 static const struct field request_key_fields[] = {
     SCALAR(struct store_request_key, id, KEY_RKEY_ID, F_ID),
     STR(struct store_request_key, key, KEY_RKEY_KEY),
@@ -168,7 +175,7 @@ static const struct field request_key_fields[] = {
 const struct schema schema_request_key = SCHEMA(struct store_request_key, "request key", request_key_fields);
 
 static const struct field cmd_fields[] = {
-    ENUM(struct store_cmd, type, KEY_CMD_TYPE, STORE_CMD_REPEAT),
+    ENUM(struct store_cmd, type, KEY_CMD_TYPE, STORE_CMD_LAST),
     SCALAR(struct store_cmd, time_ms, KEY_CMD_TIME, F_I64),
     STR(struct store_cmd, key, KEY_CMD_KEY),
     SCALAR(struct store_cmd, op_id, KEY_CMD_OP_ID, F_ID),
@@ -187,6 +194,7 @@ static const struct field cmd_fields[] = {
     SCALAR(struct store_cmd, fingerprint, KEY_CMD_FINGERPRINT, F_ID),
     SCALAR(struct store_cmd, base, KEY_CMD_BASE, F_ID),
     SCALAR(struct store_cmd, follow_id, KEY_CMD_FOLLOW, F_ID),
+    STRUCT(struct store_cmd, settings, KEY_CMD_SETTINGS, &schema_settings),
 };
 const struct schema schema_cmd = SCHEMA(struct store_cmd, "command", cmd_fields);
 
@@ -210,7 +218,7 @@ static const struct schema schema_volume_request =
 
 /* Without `key`: the fingerprint is of what was asked, not of the name it was asked under. */
 static const struct field request_fields[] = {
-    ENUM(struct store_request, type, KEY_REQ_TYPE, STORE_REQ_VOLUME_DELETE),
+    ENUM(struct store_request, type, KEY_REQ_TYPE, STORE_REQ_LAST),
     SCALAR(struct store_request, target, KEY_REQ_TARGET, F_ID),
     SCALAR(struct store_request, file, KEY_REQ_FILE, F_BOOL),
     SCALAR(struct store_request, block, KEY_REQ_BLOCK, F_BOOL),
@@ -226,5 +234,7 @@ static const struct field request_fields[] = {
     SCALAR(struct store_request, destroy_data, KEY_REQ_DESTROY, F_BOOL),
     SCALAR(struct store_request, force_forget, KEY_REQ_FORCE, F_BOOL),
     STRUCT(struct store_request, volume, KEY_REQ_VOLUME, &schema_volume_request),
+    ENUM(struct store_request, mode, KEY_REQ_MODE, STORE_MODE_LOCAL_CLIENT),
+    SCALAR(struct store_request, log_level, KEY_REQ_LOG_LEVEL, F_U32),
 };
 const struct schema schema_request = SCHEMA(struct store_request, "request", request_fields);

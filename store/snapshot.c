@@ -1,7 +1,7 @@
 /* Snapshots.
  *
  * Layout, numbers little endian: magic (8 bytes), format version (4), feature level (4), applied index (8), number of
- * records of each kind (7 x 4), digest (16), bytes of records (8), the records (msgpack maps, by kind, then by id),
+ * records of each kind (8 x 4), digest (16), bytes of records (8), the records (msgpack maps, by kind, then by id),
  * CRC-32C of everything before (4).
  *
  * Taking one copies an array of references to immutable encodings; sorting and copying bytes happen in encode, which
@@ -141,6 +141,8 @@ static int insert(struct store *store, enum record_kind kind, void *rec, struct 
         return insert_job(store, rec, reterr);
     case KIND_REQUEST_KEY:
         return insert_key(store, rec, reterr);
+    case KIND_SETTINGS:
+        return insert_settings(store, rec, reterr);
     case KIND_COUNT:
         break;
     }
@@ -158,6 +160,7 @@ static int decode_record(struct store *store, enum record_kind kind, const uint8
         struct store_node node;
         struct store_job job;
         struct store_request_key key;
+        struct store_settings settings;
     } rec;
     struct id id;
     int rc;

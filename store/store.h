@@ -46,6 +46,7 @@ const struct store_volume *store_volume(const struct store *store, struct id id)
 const struct store_brick *store_brick(const struct store *store, struct id id);
 const struct store_operation *store_operation(const struct store *store, struct id id);
 const struct store_job *store_job(const struct store *store, struct id id);
+const struct store_settings *store_settings(const struct store *store); /* never NULL; zero while nothing is set */
 const struct store_volume *store_volume_by_name(const struct store *store, struct id cluster, const char *name);
 
 /* Iteration in ascending id order: pass NULL first, then the last one; NULL at the end. */

@@ -117,6 +117,11 @@ struct key_entry {
     RB_ENTRY(key_entry) by_op; /* (operation, time): what expires together */
 };
 
+struct settings_entry {
+    struct store_settings rec; /* zero while nothing is set */
+    struct record record;
+};
+
 struct store {
     uint64_t applied;
     struct record_set records;
@@ -133,6 +138,7 @@ struct store {
     struct key_op_tree keys_by_op;
     struct store_counts counts;
     size_t n_keys;
+    struct settings_entry settings;
 };
 
 RB_PROTOTYPE(cluster_tree, cluster_entry, by_id, cluster_cmp);
@@ -201,6 +207,7 @@ int insert_volume(struct store *store, const struct store_volume *rec, struct er
 int insert_op(struct store *store, const struct store_operation *rec, struct err *reterr);
 int insert_job(struct store *store, const struct store_job *rec, struct err *reterr);
 int insert_key(struct store *store, const struct store_request_key *rec, struct err *reterr);
+int insert_settings(struct store *store, const struct store_settings *rec, struct err *reterr);
 
 /* New values of existing records. Links, names and bricks must stay as they are... */
 void update_cluster(struct store *store, struct cluster_entry *entry, const struct store_cluster *next);
@@ -208,6 +215,7 @@ void update_node(struct store *store, struct node_entry *entry, const struct sto
 void update_device(struct store *store, struct device_entry *entry, const struct store_device *next);
 void update_volume(struct store *store, struct volume_entry *entry, const struct store_volume *next);
 void update_op(struct store *store, struct op_entry *entry, const struct store_operation *next);
+void update_settings(struct store *store, const struct store_settings *next); /* the first one makes the record */
 /* ... except here: the volume's bricks are replaced by those of *next, and the old ones become the operation's. */
 void replace_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
                     struct op_entry *op, const struct store_operation *next_op);
@@ -255,6 +263,8 @@ RULE(op_parked);
 RULE(op_end);
 RULE(expire);
 RULE(repeat);
+RULE(settings);
+RULE(empty_job);
 RULE(node_add);
 RULE(node_delete);
 RULE(device_add);

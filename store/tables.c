@@ -133,6 +133,9 @@ void store_free(struct store *store)
     while (!RB_EMPTY(&store->keys)) {
         remove_key(store, RB_ROOT(&store->keys));
     }
+    if (store->settings.record.blob != NULL) {
+        record_drop(&store->records, &store->settings.record);
+    }
     CHECK(store->records.n == 0);
     record_set_fini(&store->records);
     free(store);
@@ -556,4 +559,21 @@ void remove_key(struct store *store, struct key_entry *entry)
     store->n_keys--;
     record_drop(&store->records, &entry->record);
     free(entry);
+}
+
+/* ---- settings ---- */
+
+void update_settings(struct store *store, const struct store_settings *next)
+{
+    record_store(&store->records, KIND_SETTINGS, &store->settings.record, &store->settings.rec, next);
+}
+
+int insert_settings(struct store *store, const struct store_settings *rec, struct err *reterr)
+{
+    if (!id_equal(rec->id, STORE_SETTINGS_ID) || store->settings.record.blob != NULL ||
+        rec->log_level > STORE_LOG_LEVEL_MAX) {
+        return damaged(reterr, "settings", rec->id, "not the one record of settings, or a level that there is not");
+    }
+    update_settings(store, rec);
+    return 0;
 }

@@ -103,6 +103,24 @@ void store_brick_copy(struct store_brick *to, const struct store_brick *from)
     to->path = mem_strdup(from->path != NULL ? from->path : "");
 }
 
+static const char *const mode_names[] = {"", "normal", "read-only", "local-client"};
+
+const char *store_mode_name(enum store_mode mode)
+{
+    return mode_names[mode];
+}
+
+bool store_mode_parse(const char *name, enum store_mode *ret_mode)
+{
+    for (size_t i = STORE_MODE_NORMAL; i <= STORE_MODE_LOCAL_CLIENT; i++) {
+        if (strcmp(mode_names[i], name) == 0) {
+            *ret_mode = (enum store_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *store_state_name(enum store_state state)
 {
     switch (state) {

@@ -108,6 +108,8 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
                      STORE_OP_CLEAN_BRICKS = 105,
 };
 
+#define STORE_OP_OWN_FIRST 100 /* from here on those that Heketi does not record */
+
 enum store_op_phase {
     STORE_OP_FORWARD = 0, /* doing */
     STORE_OP_UNDO = 1,    /* taking back; ends as failed with `reason` */
@@ -135,6 +137,23 @@ struct store_operation { /* its id is the queue id */
     uint64_t begin_index; /* log index of its begin: order of age */
 };
 
+/* Who may change anything (heketi-rest.md 6.13). UNSET: never set; the configuration of the leader decides. */
+enum store_mode {
+    STORE_MODE_UNSET = 0,
+    STORE_MODE_NORMAL = 1,
+    STORE_MODE_READ_ONLY = 2,
+    STORE_MODE_LOCAL_CLIENT = 3,
+};
+
+struct store_settings { /* of the whole cluster; there is one such record, or none while nothing is set */
+    struct id id;       /* STORE_SETTINGS_ID */
+    enum store_mode mode;
+    uint32_t log_level; /* 0: as configured on each member; otherwise a log level + 1 */
+};
+
+#define STORE_SETTINGS_ID ((struct id){{[15] = 1}})
+#define STORE_LOG_LEVEL_MAX 6
+
 enum store_resource { STORE_RES_NONE = 0, STORE_RES_NODE = 1, STORE_RES_VOLUME = 2 };
 
 struct store_job { /* a finished operation: what GET /queue/<id> answers, repeatably, for at least an hour */
@@ -161,7 +180,9 @@ void store_volume_copy(struct store_volume *to, const struct store_volume *from)
 void store_device_fini(struct store_device *device);
 void store_device_copy(struct store_device *to, const struct store_device *from);
 
-const char *store_state_name(enum store_state state);           /* "online" ... */
+const char *store_state_name(enum store_state state); /* "online" ... */
+const char *store_mode_name(enum store_mode mode);    /* "normal", "read-only", "local-client" */
+bool store_mode_parse(const char *name, enum store_mode *ret_mode);
 const char *store_op_type_name(enum store_op_type type);        /* "create-volume", "add-node", ... */
 const char *store_durability_name(enum store_durability value); /* "none", "replicate", "disperse" */
 

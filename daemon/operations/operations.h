@@ -27,6 +27,8 @@ struct op_driver_env {
     void (*propose)(void *user, const struct store_cmd *cmd, op_propose_cb cb, void *cb_user);
     /* Settings and limits for replanning; node_down is filled by the driver's failure detector. */
     void (*plan_env)(void *user, struct store_plan_env *ret_env);
+    /* A step has ended after so long; for figures. NULL: nobody counts. */
+    void (*step_ended)(void *user, enum exec_step_kind kind, int code, uint64_t ms);
     uint32_t snapshot_limit; /* of heketi.json: > 0 is set on the pool when a node is added */
 };
 

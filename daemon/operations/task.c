@@ -81,6 +81,10 @@ static void task_done(void *user, const struct exec_result *result)
 
     driver->calls--;
     log_step(task, result);
+    if (driver->env.step_ended != NULL) {
+        driver->env.step_ended(driver->env.user, task->work.exec.kind, result->code,
+                               driver_clock_ms(driver) - task->started_ms);
+    }
     schedule_done(driver->schedule, &task->item, outcome_of(result));
     if (task->op != NULL) {
         nodes_note(driver, task->node, result);

@@ -25,6 +25,22 @@ enum log_level log_get_level(void)
     return (enum log_level)current_level;
 }
 
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+bool log_level_parse(const char *name, enum log_level *ret_level)
+{
+    for (size_t i = 0; i < sizeof(level_names) / sizeof(*level_names); i++) {
+        if (strcmp(level_names[i], name) == 0) {
+            *ret_level = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void log_set_format(enum log_format format)
 {
     current_format = (int)format;

@@ -8,6 +8,7 @@
 #ifndef HECATE_STORE_BASE_LOG_H
 #define HECATE_STORE_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,8 @@ struct log_field {
 
 void log_set_level(enum log_level level); /* default LOG_INFO; may be called at any time */
 enum log_level log_get_level(void);
+const char *log_level_name(enum log_level level); /* "none", "critical", ... */
+bool log_level_parse(const char *name, enum log_level *ret_level);
 void log_set_format(enum log_format format);
 /* Thread-safe: one write per line. fields may be NULL when n_fields is 0. */
 void log_write(enum log_level level, const char *component, const char *message, const struct log_field *fields,

@@ -98,14 +98,24 @@ class Servers:
                 for number in "123":
                     self.cluster(verb, number, env=env)
         elif action == "reset-mode":
-            for pid in re.findall(r"^member .* pid (\d+)", self.cluster("status"), re.MULTILINE):
-                os.kill(int(pid), signal.SIGUSR2)
+            self.reset_mode()
         elif action in ("fault-on", "fault-off"):
             self.switch(control["fault"], action == "fault-on")
         elif action == "wait":
             time.sleep(control["seconds"])
         else:
             raise Mismatch("control", action, "not known")
+
+    def reset_mode(self):
+        """By one member, which may not lead; it is done when every member says so."""
+        status = self.cluster("status")
+        os.kill(int(re.search(r"^member 2 .*pid (\d+)", status, re.MULTILINE).group(1)), signal.SIGUSR2)
+        members = re.findall(r"^member \d+ (http\S+)", status, re.MULTILINE)
+        deadline = time.monotonic() + WAIT_S
+        while not all(mode(url) == "normal" for url in members):
+            if time.monotonic() > deadline:
+                raise Failure("maintenance mode is not reset")
+            time.sleep(0.02)
 
     def switch(self, name, on):
         """The executor looks at the file before each step: what is written now holds for the next one."""
@@ -137,3 +147,11 @@ def leads(url):
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
+
+
+def mode(url):
+    try:
+        with urllib.request.urlopen(url + "/admin", timeout=5) as answer:
+            return json.load(answer)["state"]
+    except (urllib.error.URLError, OSError):
+        return None

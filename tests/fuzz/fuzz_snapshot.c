@@ -19,11 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct store_snapshot *snapshot;
     int rc;
 
-    if (size >= 80) {
+    if (size >= 84) {
         uint32_t crc;
 
         for (size_t i = 0; i < 8; i++) { /* and the length */
-            copy[68 + i] = (uint8_t)((size - 80) >> (8 * i));
+            copy[72 + i] = (uint8_t)((size - 84) >> (8 * i));
         }
         crc = crc32c(0, copy, size - 4);
         for (size_t i = 0; i < 4; i++) {

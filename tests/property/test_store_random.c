@@ -124,7 +124,7 @@ static void random_request(struct run *run, struct store_request *request)
         STORE_REQ_DEVICE_ADD,     STORE_REQ_DEVICE_ADD,    STORE_REQ_DEVICE_ADD,     STORE_REQ_DEVICE_DELETE,
         STORE_REQ_DEVICE_STATE,   STORE_REQ_DEVICE_TAGS,   STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_CREATE,
         STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_CREATE, STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_DELETE,
-        STORE_REQ_VOLUME_DELETE,
+        STORE_REQ_VOLUME_DELETE,  STORE_REQ_MODE,          STORE_REQ_LOG_LEVEL,      STORE_REQ_CLEANUP,
     };
     struct world *w = &run->world;
     struct store_counts counts = store_counts(w->store);
@@ -170,7 +170,14 @@ static void random_request(struct run *run, struct store_request *request)
     case STORE_REQ_VOLUME_DELETE:
         request->target = pick_volume(run, counts.volumes);
         break;
+    case STORE_REQ_MODE:
+        request->mode = (enum store_mode)world_below(w, 4);
+        break;
+    case STORE_REQ_LOG_LEVEL:
+        request->log_level = (uint32_t)world_below(w, 8);
+        break;
     case STORE_REQ_CLUSTER_CREATE:
+    case STORE_REQ_CLEANUP:
         break;
     }
 }
@@ -375,7 +382,8 @@ static void step(struct run *run)
     if (apply_all(run, &cmd) != STORE_OK) {
         assert_false(planned); /* a fresh plan is always accepted */
     } else if (world_below(w, 6) == 0 && cmd.type != STORE_CMD_NOOP && cmd.type != STORE_CMD_EXPIRE_JOBS &&
-               cmd.type != STORE_CMD_CLUSTER_FLAGS && cmd.type != STORE_CMD_TAGS && cmd.type != STORE_CMD_OP_PARKED) {
+               cmd.type != STORE_CMD_CLUSTER_FLAGS && cmd.type != STORE_CMD_TAGS && cmd.type != STORE_CMD_OP_PARKED &&
+               cmd.type != STORE_CMD_SETTINGS) {
         assert_int_not_equal(apply_all(run, &cmd), STORE_OK); /* the same one again: never twice */
     }
     store_cmd_fini(&cmd);

@@ -70,7 +70,8 @@ static void answer_submit(api_submit_cb cb, void *cb_user, const struct store_re
 static bool is_job(enum store_request_type type)
 {
     return type != STORE_REQ_CLUSTER_CREATE && type != STORE_REQ_CLUSTER_FLAGS && type != STORE_REQ_CLUSTER_DELETE &&
-           type != STORE_REQ_NODE_TAGS && type != STORE_REQ_DEVICE_TAGS;
+           type != STORE_REQ_NODE_TAGS && type != STORE_REQ_DEVICE_TAGS && type != STORE_REQ_MODE &&
+           type != STORE_REQ_LOG_LEVEL;
 }
 
 static void carry_out(struct fixture_member *member, const struct store_request *request, struct store_result *result)
@@ -175,6 +176,12 @@ static json_t *backend_steps(void *user, struct id op_id)
     return json_pack("[{s:s}]", "step", "make bricks");
 }
 
+static void backend_metrics(void *user, struct buf *buf)
+{
+    (void)user;
+    buf_append_str(buf, "hecate_of_the_member 1\n");
+}
+
 /* ---- members ---- */
 
 void fixture_init(struct fixture *fixture, bool auth)
@@ -217,6 +224,7 @@ void fixture_start(struct fixture *fixture, size_t i)
         .submit = backend_submit,
         .status = backend_status,
         .operation_steps = backend_steps,
+        .metrics = backend_metrics,
     };
     struct err err = ERR_INIT;
 

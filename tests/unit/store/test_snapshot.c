@@ -250,8 +250,8 @@ static int with_records(enum record_kind kind, size_t n, const void *body, size_
     }
     buf.len -= 4;
     buf.data[24 + 4 * kind] = (char)n;
-    memcpy(buf.data + 52, empty->records.sum.bytes, 16);
-    buf.data[68] = (char)len;
+    memcpy(buf.data + 24 + 4 * KIND_COUNT, empty->records.sum.bytes, 16);
+    buf.data[40 + 4 * KIND_COUNT] = (char)len;
     buf_append(&buf, body, len);
     buf_append(&buf, "crcc", 4);
     fix_crc(&buf);

@@ -1,0 +1,117 @@
+/* The state machine behind the log: the store, and what a member takes note of when something is applied. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/member_priv.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+static void note_applied(struct member *member, const struct store_cmd *cmd)
+{
+    const struct store_job *job;
+
+    if (member->result.code != STORE_OK) {
+        return;
+    }
+    if (cmd->type == STORE_CMD_SETTINGS) {
+        member_settings_changed(member);
+    } else if (cmd->type == STORE_CMD_OP_END && (job = store_job(member->store, cmd->op_id)) != NULL) {
+        metrics_op_ended(&member->metrics, job->type, job->failed);
+    }
+}
+
+static const void *fsm_apply(void *user, uint64_t index, const void *data, size_t len)
+{
+    struct member *member = user;
+    struct store_digest digest;
+    struct store_cmd cmd;
+    struct err err = ERR_INIT;
+
+    memset(&member->result, 0, sizeof(member->result));
+    /* A command that this release does not know must never be skipped: the replicas would differ. */
+    if (store_cmd_decode(data, len, &cmd, &err) != 0) {
+        CLEANUP(free_ptr)
+        char *text = mem_printf("log entry %lu cannot be applied: %s; start a release of Hecate that knows it",
+                                (unsigned long)index, err.message);
+
+        member_failed(member, text);
+        CHECK_MSG(false, "%s", text);
+    }
+    member_compare(member, index - 1); /* while the state is still that */
+    store_apply(member->store, index, &cmd, &member->result);
+    note_applied(member, &cmd);
+    digest = store_digest(member->store);
+    replicas_applied(member->replicas, index, &digest);
+    if (cmd.type == STORE_CMD_OP_BEGIN && member->result.code == STORE_OK && member->driver_term != 0) {
+        op_driver_begun(member->driver, member->result.op_id);
+    }
+    store_cmd_fini(&cmd);
+    return &member->result;
+}
+
+struct snapshot_work {
+    struct metrics *metrics;
+    struct store_snapshot *snapshot;
+};
+
+static void *fsm_snapshot_take(void *user)
+{
+    struct member *member = user;
+    struct snapshot_work *work = mem_calloc(1, sizeof(*work));
+
+    work->metrics = &member->metrics;
+    work->snapshot = store_snapshot_take(member->store);
+    return work;
+}
+
+static void fsm_snapshot_encode(void *handle, uint8_t **ret_data, size_t *ret_len)
+{
+    struct snapshot_work *work = handle;
+    uint64_t begin_ns = uv_hrtime();
+    struct buf buf = BUF_INIT;
+
+    store_snapshot_encode(work->snapshot, &buf);
+    atomic_store(&work->metrics->snapshot_us, (uv_hrtime() - begin_ns) / 1000);
+    atomic_store(&work->metrics->snapshot_bytes, buf.len);
+    atomic_fetch_add(&work->metrics->snapshots, 1);
+    *ret_len = buf.len;
+    *ret_data = (uint8_t *)buf_take(&buf);
+}
+
+static void fsm_snapshot_free(void *handle)
+{
+    struct snapshot_work *work = handle;
+
+    store_snapshot_free(work->snapshot);
+    free(work);
+}
+
+static int fsm_restore(void *user, const uint8_t *data, size_t len, struct err *reterr)
+{
+    struct member *member = user;
+    struct store_digest digest;
+    struct store *store;
+    int rc = store_snapshot_decode(data, len, &store, reterr);
+
+    if (rc != 0) {
+        return rc;
+    }
+    store_free(member->store);
+    member->store = store;
+    member_settings_changed(member);
+    digest = store_digest(store);
+    replicas_restored(member->replicas, store_applied_index(store), &digest);
+    return 0;
+}
+
+struct cons_fsm member_machine(struct member *member)
+{
+    return (struct cons_fsm){
+        .user = member,
+        .apply = fsm_apply,
+        .snapshot_take = fsm_snapshot_take,
+        .snapshot_encode = fsm_snapshot_encode,
+        .snapshot_free = fsm_snapshot_free,
+        .restore = fsm_restore,
+    };
+}

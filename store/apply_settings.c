@@ -1,0 +1,41 @@
+/* What is set for the whole cluster, and jobs that have nothing to do. */
+#include "store/store_priv.h"
+
+enum store_code check_settings(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    (void)store;
+    if (cmd->settings.log_level > STORE_LOG_LEVEL_MAX) {
+        return refuse(result, STORE_BAD_REQUEST, "There is no log level %u", cmd->settings.log_level);
+    }
+    return STORE_OK;
+}
+
+void commit_settings(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct store_settings next = store->settings.rec;
+
+    (void)index;
+    next.id = STORE_SETTINGS_ID;
+    if (cmd->settings.mode != STORE_MODE_UNSET) {
+        next.mode = cmd->settings.mode;
+    }
+    if (cmd->settings.log_level != 0) {
+        next.log_level = cmd->settings.log_level;
+    }
+    update_settings(store, &next);
+}
+
+enum store_code check_empty_job(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    if (id_is_none(cmd->op_id) || find_op(store, cmd->op_id) != NULL) {
+        return refuse(result, STORE_CONFLICT, "Operation id %s is in use", id_text(cmd->op_id).text);
+    }
+    result->op_id = cmd->op_id;
+    return find_job(store, cmd->op_id) != NULL ? STORE_REPEATED : STORE_OK;
+}
+
+void commit_empty_job(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    (void)index;
+    commit_job(store, &(struct store_job){.id = cmd->op_id, .ended_ms = cmd->time_ms});
+}

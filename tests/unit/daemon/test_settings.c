@@ -1,0 +1,157 @@
+/* Maintenance mode and log level of a whole cluster; figures. The tests share one cluster and follow each other. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/base/log.h"
+#include "store/base/mem.h"
+#include "tests/unit/daemon/fixture.h"
+
+static struct fixture fixture;
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_init(&fixture);
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        fixture_start(&fixture, i);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_fini(&fixture);
+    log_set_level(LOG_INFO);
+    return 0;
+}
+
+static void set_mode(enum store_mode mode)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_MODE);
+    request.mode = mode;
+    assert_int_equal(fixture_submit(&fixture, fixture_leader(&fixture), &request).kind, API_DONE);
+    store_request_fini(&request);
+}
+
+static bool all_have(struct fixture *any, void *user)
+{
+    enum store_mode mode = *(enum store_mode *)user;
+
+    (void)any;
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        if (store_settings(fixture.members[i]->store)->mode != mode) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void test_any_member_leads_out_of_maintenance(void **state)
+{
+    enum store_mode read_only = STORE_MODE_READ_ONLY, normal = STORE_MODE_NORMAL;
+
+    (void)state;
+    for (int follower = 0; follower < 2; follower++) {
+        struct member *member;
+
+        set_mode(read_only);
+        fixture_until(&fixture, "read-only everywhere", all_have, &read_only);
+        member = follower ? fixture_follower(&fixture) : fixture_leader(&fixture);
+        member_reset_mode(member);
+        fixture_until(&fixture, "normal everywhere", all_have, &normal);
+        assert_false(member->wants_normal); /* or the next maintenance would end at once */
+    }
+    set_mode(read_only);
+    member_reset_mode(fixture_leader(&fixture));
+    fixture_until(&fixture, "normal everywhere", all_have, &normal);
+    member_reset_mode(fixture_follower(&fixture)); /* there is nothing to do */
+    assert_false(fixture_follower(&fixture)->wants_normal);
+}
+
+static void test_a_log_level_is_that_of_all_members(void **state)
+{
+    struct store_request request;
+
+    (void)state;
+    store_request_init(&request, STORE_REQ_LOG_LEVEL);
+    request.log_level = LOG_ERROR + 1;
+    assert_int_equal(fixture_submit(&fixture, fixture_leader(&fixture), &request).kind, API_DONE);
+    assert_int_equal(log_get_level(), LOG_ERROR);
+    /* Whoever gets the settings later, by the log or by a snapshot, takes the level from them. */
+    log_set_level(LOG_INFO);
+    member_settings_changed(fixture_leader(&fixture));
+    assert_int_equal(log_get_level(), LOG_ERROR);
+    store_request_fini(&request);
+}
+
+static void assert_has(const struct buf *buf, const char *text)
+{
+    if (strstr(buf_str(buf), text) == NULL) {
+        fail_msg("%s is not in\n%s", text, buf_str(buf));
+    }
+}
+
+static void test_figures(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
+    CLEANUP(buf_fini) struct buf follower = BUF_INIT;
+
+    (void)state;
+    fixture_load_topology(&fixture);
+    fixture_finish(&fixture, leader, fixture_create(&fixture, "v", 1).op_id);
+    member_metrics(leader, &buf);
+    assert_has(&buf, "\nhecate_raft_leader 1\n");
+    assert_has(&buf, "\nhecate_raft_serving 1\n");
+    assert_has(&buf, "\nhecate_volumes 1\n");
+    assert_has(&buf, "hecate_operations_ended_total{result=\"done\",type=\"create-volume\"} 1\n");
+    assert_has(&buf, "hecate_step_seconds_count{step=\"volume-create\"} 1\n");
+    assert_has(&buf, "hecate_steps_failed_total{step=\"volume-create\"} 0\n");
+    assert_has(&buf, "hecate_commit_seconds_bucket{le=\"+Inf\"} ");
+    assert_has(&buf, "\nhecate_loop_lag_seconds_count ");
+    assert_has(&buf, "\nhecate_node_up{hostname=\"");
+    assert_has(&buf, "\nhecate_raft_member_lag_entries{member=\"");
+    assert_has(&buf, "\nhecate_snapshot_bytes ");
+    member_metrics(fixture_follower(&fixture), &follower);
+    assert_has(&follower, "\nhecate_raft_leader 0\n");
+    assert_null(strstr(buf_str(&follower), "hecate_node_up")); /* it asks none */
+}
+
+static void test_histograms(void **state)
+{
+    struct metrics metrics = {0};
+    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
+
+    (void)state;
+    metrics_time(&metrics.commit, 500); /* a bound belongs to its bucket */
+    metrics_time(&metrics.commit, 501);
+    metrics_time(&metrics.commit, UINT64_C(20000000));
+    metrics_out(&buf, &metrics);
+    assert_has(&buf, "hecate_commit_seconds_bucket{le=\"0.0005\"} 1\n");
+    assert_has(&buf, "hecate_commit_seconds_bucket{le=\"0.001\"} 2\n");
+    assert_has(&buf, "hecate_commit_seconds_bucket{le=\"10\"} 2\n");
+    assert_has(&buf, "hecate_commit_seconds_bucket{le=\"+Inf\"} 3\n");
+    assert_has(&buf, "hecate_commit_seconds_sum 20.001001\n");
+    assert_has(&buf, "hecate_commit_seconds_count 3\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_member_leads_out_of_maintenance),
+        cmocka_unit_test(test_a_log_level_is_that_of_all_members),
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_histograms),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
