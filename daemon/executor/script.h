@@ -1,8 +1,7 @@
-/* From a step to the shell script that does it on the node, and from its output to a result. Pure.
+/* What scripts for storage nodes are made of: quoting, checks of names, the locks and the fence. Pure.
  *
- * One script does the whole step: takes the locks, looks at the fence, checks, does, verifies, syncs. All arguments are
- * quoted in one place (script_quote) after script_check has held them against allow-lists. What the script learns it
- * prints in lines that begin with "hecate: "; texts of commands go to standard error and are only passed on.
+ * All arguments are quoted in one place (script_quote) after they were held against allow-lists. What a script learns
+ * it prints on standard output; texts for people go to standard error and are only passed on.
  */
 #ifndef HECATE_DAEMON_EXECUTOR_SCRIPT_H
 #define HECATE_DAEMON_EXECUTOR_SCRIPT_H
@@ -16,16 +15,35 @@ enum script_exit { /* how scripts end */
                    SCRIPT_BUSY = 75,      /* another transaction, or a lock was not to be had */
                    SCRIPT_FENCED = 76,    /* a newer term has been here */
                    SCRIPT_RAISE = 77,     /* the fence is of an older term: raise it first */
+                   SCRIPT_TIMEOUT = 124,  /* timeout(1) */
+                   SCRIPT_KILLED = 137,
 };
+
+/* ---- quoting ---- */
 
 /* Appends text as one word for sh. */
 void script_quote(struct buf *buf, const char *text);
-/* Are all names of the step what they must be? E_INVALID names the one that is not. */
-int script_check(const struct exec_config *config, const struct exec_step *step, struct err *reterr);
-/* Appends the script. */
-void script_build(const struct exec_config *config, const struct exec_step *step, struct buf *buf);
-/* exit_status, and what came on standard output and error (text, not longer than the executor's limit). */
-void script_parse(const struct exec_step *step, int exit_status, const char *out, const char *error,
-                  struct exec_result *ret_result);
+/* Appends NAME='value'. */
+void script_set(struct buf *buf, const char *name, const char *value);
+
+/* ---- checks: E_INVALID names what is not as it must be ---- */
+
+int script_check_config(const struct exec_config *config, struct err *reterr);
+int script_check_host(const char *host, struct err *reterr);
+int script_check_device(const struct store_device *device, struct err *reterr);
+int script_check_volume(const struct store_volume *volume, struct err *reterr); /* name and options */
+int script_check_brick(const struct exec_brick *brick, struct err *reterr);
+/* Names of LVM and of Gluster's volumes and snapshots. */
+int script_check_name(const char *what, const char *name, struct err *reterr);
+
+/* ---- beginnings ---- */
+
+/* Variables, functions, and then: the node's lock shared, the fence compared with the step's term. Every script but the
+ * one that raises the fence begins like this. */
+void script_begin(const struct exec_config *config, const struct exec_step *step, struct buf *buf);
+/* The whole script that raises the fence of the node to the term. */
+void script_fence(const struct exec_config *config, uint64_t term, struct buf *buf);
+/* Takes the lock of the volume group in $VG: two tries of a step that timed out must not run side by side. */
+void script_group_lock(struct buf *buf);
 
 #endif

@@ -11,34 +11,6 @@
 #include "store/base/log.h"
 #include "store/base/mem.h"
 
-#define GLUSTER_EXTRA_MS 120000
-#define DEVICE_TIMEOUT_MS 300000
-#define BRICK_TIMEOUT_MS 600000
-#define CHECK_TIMEOUT_MS 15000
-#define FENCE_TIMEOUT_MS 130000
-
-static uint32_t timeout_of(const struct ssh *ssh, const struct exec_step *step)
-{
-    if (step->timeout_ms != 0) {
-        return step->timeout_ms;
-    }
-    switch (step->kind) {
-    case EXEC_GLUSTERD_CHECK:
-        return CHECK_TIMEOUT_MS;
-    case EXEC_FENCE:
-        return FENCE_TIMEOUT_MS;
-    case EXEC_DEVICE_SETUP:
-    case EXEC_DEVICE_TEARDOWN:
-        return DEVICE_TIMEOUT_MS;
-    case EXEC_BRICK_CREATE:
-    case EXEC_BRICK_SYNC:
-    case EXEC_BRICK_DESTROY:
-        return BRICK_TIMEOUT_MS;
-    default:
-        return ssh->config.gluster_timeout_s * 1000 + GLUSTER_EXTRA_MS;
-    }
-}
-
 /* ---- hosts ---- */
 
 static struct ssh_host *find_host(struct ssh *ssh, const char *name)
@@ -58,7 +30,8 @@ static struct ssh_host *find_host(struct ssh *ssh, const char *name)
     return host;
 }
 
-static void call_free(struct exec_call *call)
+/* The call leaves the list before its callback, which may cancel others, run more or close the executor. */
+void ssh_call_finish(struct exec_call *call, const struct exec_result *result)
 {
     struct ssh *ssh = call->ssh;
 
@@ -70,17 +43,14 @@ static void call_free(struct exec_call *call)
     if (call->next != NULL) {
         call->next->previous = call->previous;
     }
+    ssh->finishing++;
+    call->cb(call->user, result);
+    ssh->finishing--;
+    step_fini(&call->talk);
     buf_fini(&call->command);
     buf_fini(&call->fence_command);
     free(call);
     ssh_maybe_closed(ssh);
-}
-
-void ssh_call_finish(struct exec_call *call, struct exec_result *result)
-{
-    call->cb(call->user, result);
-    store_strs_fini(&result->device.paths);
-    call_free(call);
 }
 
 void ssh_call_fail(struct exec_call *call, int code, const char *text)
@@ -134,13 +104,15 @@ static void enqueue(struct ssh_host *host, struct exec_call *call)
 static void dispatch_cb(uv_idle_t *idle)
 {
     struct ssh *ssh = idle->data;
-    struct exec_call *call, *next;
+    struct exec_call *call = ssh->calls;
 
     uv_idle_stop(idle);
-    for (call = ssh->calls; call != NULL; call = next) {
-        next = call->next;
+    while (call != NULL && !ssh->closing) {
         if (call->refused_code != 0) {
             ssh_call_fail(call, call->refused_code, call->refused.message);
+            call = ssh->calls; /* the callback may have changed the list anywhere */
+        } else {
+            call = call->next;
         }
     }
     for (struct ssh_host *host = ssh->hosts; host != NULL; host = host->next) {
@@ -148,11 +120,23 @@ static void dispatch_cb(uv_idle_t *idle)
     }
 }
 
+/* The command line: sh, as root, with the script as one word. */
+static void wrap(const struct ssh *ssh, const struct buf *script, struct buf *command)
+{
+    buf_clear(command);
+    buf_append_str(command, ssh->config.sudo ? "sudo /bin/sh -c " : "/bin/sh -c ");
+    script_quote(command, buf_str(script));
+}
+
+void ssh_call_next(struct exec_call *call)
+{
+    wrap(call->ssh, &call->talk.script, &call->command);
+}
+
 static struct exec_call *run(struct executor *executor, const struct exec_step *step, exec_done_cb cb, void *user)
 {
     struct ssh *ssh = (struct ssh *)executor;
     struct exec_call *call = mem_calloc(1, sizeof(*call));
-    struct exec_step fence = {.kind = EXEC_FENCE, .term = step->term};
 
     CHECK(!ssh->closing);
     call->ssh = ssh;
@@ -160,36 +144,29 @@ static struct exec_call *run(struct executor *executor, const struct exec_step *
     call->cb = cb;
     call->user = user;
     call->host = find_host(ssh, step->host);
-    call->timeout_ms = timeout_of(ssh, step);
+    call->timeout_ms = step_timeout_ms(&ssh->config, step);
     call->next = ssh->calls;
     if (ssh->calls != NULL) {
         ssh->calls->previous = call;
     }
     ssh->calls = call;
-    call->refused_code = script_check(&ssh->config, step, &call->refused);
+    call->refused_code = step_check(&ssh->config, step, &call->refused);
     if (call->refused_code == 0) {
-        ssh_wrap(ssh, step, &call->command);
-        ssh_wrap(ssh, &fence, &call->fence_command);
+        CLEANUP(buf_fini) struct buf fence = BUF_INIT;
+
+        step_begin(&call->talk, &ssh->config, &call->step);
+        ssh_call_next(call);
+        script_fence(&ssh->config, step->term, &fence);
+        wrap(ssh, &fence, &call->fence_command);
         enqueue(call->host, call);
     }
     CHECK(uv_idle_start(&ssh->idle, dispatch_cb) == 0);
     return call;
 }
 
-/* The command line: sh, as root, with the script as one word. */
-void ssh_wrap(const struct ssh *ssh, const struct exec_step *step, struct buf *buf)
-{
-    CLEANUP(buf_fini) struct buf script = BUF_INIT;
-
-    script_build(&ssh->config, step, &script);
-    buf_append_str(buf, ssh->config.sudo ? "sudo /bin/sh -c " : "/bin/sh -c ");
-    script_quote(buf, buf_str(&script));
-}
-
 static void cancel(struct executor *executor, struct exec_call *call)
 {
     (void)executor;
-    call->cancelled = true;
     if (call->session != NULL) {
         ssh_session_abort(call->session, E_CANCELLED, "cancelled");
     } else if (call->queued) {
@@ -215,7 +192,7 @@ void ssh_maybe_closed(struct ssh *ssh)
     void (*closed_cb)(void *user) = ssh->closed_cb;
     void *user = ssh->closed_user;
 
-    if (!ssh->closing || ssh->calls != NULL || ssh->idle_open) {
+    if (!ssh->closing || ssh->calls != NULL || ssh->finishing > 0 || ssh->idle_open) {
         return;
     }
     for (host = ssh->hosts; host != NULL; host = host->next) {
@@ -246,25 +223,22 @@ static void idle_closed(uv_handle_t *handle)
 static void close_executor(struct executor *executor, void (*closed_cb)(void *user), void *user)
 {
     struct ssh *ssh = (struct ssh *)executor;
-    struct exec_call *call, *next;
+    struct exec_call *call;
 
     ssh->closing = true;
     ssh->closed_cb = closed_cb;
     ssh->closed_user = user;
-    for (call = ssh->calls; call != NULL; call = next) {
-        next = call->next;
-        if (call->session == NULL) {
-            ssh_call_fail(call, E_CANCELLED, "cancelled");
-        }
+    for (call = ssh->calls; call != NULL; call = call->next) {
+        call->queued = false;
     }
     for (struct ssh_host *host = ssh->hosts; host != NULL; host = host->next) {
-        struct ssh_session *session, *after;
-
         host->waiting = NULL;
-        for (session = host->sessions; session != NULL; session = after) {
-            after = session->next;
+        for (struct ssh_session *session = host->sessions; session != NULL; session = session->next) {
             ssh_session_abort(session, E_CANCELLED, "cancelled");
         }
+    }
+    while ((call = ssh->calls) != NULL) { /* the others: none has a session any more */
+        ssh_call_fail(call, E_CANCELLED, "cancelled");
     }
     uv_idle_stop(&ssh->idle);
     uv_close((uv_handle_t *)&ssh->idle, idle_closed);

@@ -6,12 +6,14 @@
 #include <stdio.h>
 
 #include "daemon/executor/executor.h"
-#include "daemon/executor/script.h"
 #include "daemon/executor/ssh_key.h"
+#include "daemon/executor/step.h"
+#include "daemon/executor/xml.h"
 #include "store/base/buf.h"
 
-#define SSH_SESSIONS_MAX 6 /* per host; sshd begins to refuse at 10 */
-#define SSH_OUTPUT_MAX ((size_t)1 << 20)
+#define SSH_SESSIONS_MAX 6           /* per host; sshd begins to refuse at 10 */
+#define SSH_OUTPUT_MAX XML_BYTES_MAX /* what is more is left out, and said so */
+#define SSH_ERROR_MAX ((size_t)65536)
 #define SSH_IDLE_MS 60000
 
 enum ssh_state {
@@ -42,7 +44,8 @@ struct ssh_session {
     LIBSSH2_SESSION *ssh2;
     LIBSSH2_CHANNEL *channel;
     struct exec_call *call;
-    bool raising, eof; /* raising: the fence's command runs before the call's own */
+    bool raising, raised; /* the fence's command runs before the call's own; did so for this remote call */
+    bool cut;             /* the output had more than SSH_OUTPUT_MAX */
     struct buf out, error;
     struct ssh_session *next;
 };
@@ -59,12 +62,13 @@ struct exec_call {
     struct ssh *ssh;
     struct ssh_host *host;
     struct exec_step step; /* borrowed pointers: the caller keeps them until the callback */
+    struct step_talk talk; /* begun unless the step was refused */
     struct buf command, fence_command;
     uint32_t timeout_ms;
     exec_done_cb cb;
     void *user;
     struct ssh_session *session;
-    bool queued, cancelled;
+    bool queued;
     int refused_code;
     struct err refused;
     struct exec_call *previous, *next, *next_waiting;
@@ -79,16 +83,17 @@ struct ssh {
     struct ssh_host *hosts;
     struct exec_call *calls;
     uv_idle_t idle;
+    unsigned finishing; /* callbacks that run at present */
     bool closing, idle_open;
     void (*closed_cb)(void *user);
     void *closed_user;
 };
 
 /* ssh.c */
-void ssh_call_finish(struct exec_call *call, struct exec_result *result);
+void ssh_call_finish(struct exec_call *call, const struct exec_result *result);
 void ssh_call_fail(struct exec_call *call, int code, const char *text);
 void ssh_host_dispatch(struct ssh_host *host);
-void ssh_wrap(const struct ssh *ssh, const struct exec_step *step, struct buf *buf);
+void ssh_call_next(struct exec_call *call); /* its command is that of the conversation's next script */
 void ssh_maybe_closed(struct ssh *ssh);
 /* ssh_session.c */
 struct ssh_session *ssh_session_new(struct ssh_host *host); /* connects in the background */

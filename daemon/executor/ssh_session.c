@@ -212,12 +212,13 @@ static bool do_exec(struct ssh_session *session)
     return true;
 }
 
-/* false: the stream has nothing at present, or the session has failed. */
-static bool read_stream(struct ssh_session *session, int stream, struct buf *buf)
+/* false: the session has failed. */
+static bool read_stream(struct ssh_session *session, int stream, struct buf *buf, size_t max)
 {
     for (;;) {
         char data[16384];
         ssize_t n = libssh2_channel_read_ex(session->channel, stream, data, sizeof(data));
+        size_t keep;
 
         if (n == LIBSSH2_ERROR_EAGAIN || n == 0) {
             return true;
@@ -226,18 +227,24 @@ static bool read_stream(struct ssh_session *session, int stream, struct buf *buf
             fail(session, E_TIMEOUT, "the connection was lost while the step ran; what it did is looked at again");
             return false;
         }
-        if (buf->len < SSH_OUTPUT_MAX) {
-            buf_append(buf, data, (size_t)n);
-        }
+        keep = (size_t)n < max - buf->len ? (size_t)n : max - buf->len;
+        buf_append(buf, data, keep);
+        session->cut = session->cut || (stream == 0 && keep < (size_t)n);
     }
 }
 
 static bool do_read(struct ssh_session *session)
 {
-    if (!read_stream(session, 0, &session->out) || !read_stream(session, SSH_EXTENDED_DATA_STDERR, &session->error)) {
-        return false;
-    }
-    if (libssh2_channel_eof(session->channel) == 0) {
+    LIBSSH2_CHANNEL *channel = session->channel;
+
+    do { /* reading one stream takes what has come for the other off the socket, too: nothing would wake us for it */
+        if (!read_stream(session, 0, &session->out, SSH_OUTPUT_MAX) ||
+            !read_stream(session, SSH_EXTENDED_DATA_STDERR, &session->error, SSH_ERROR_MAX)) {
+            return false;
+        }
+    } while (libssh2_poll_channel_read(channel, 0) != 0 ||
+             libssh2_poll_channel_read(channel, SSH_EXTENDED_DATA_STDERR) != 0);
+    if (libssh2_channel_eof(channel) == 0) {
         return false;
     }
     session->state = SSH_CLOSE;
@@ -254,20 +261,37 @@ static bool do_close(struct ssh_session *session)
     if (rc == LIBSSH2_ERROR_EAGAIN) {
         return false;
     }
+    if (rc != 0) { /* the end of the output came, the exit status did not: the library would call it 0 */
+        fail(session, E_TIMEOUT, "the connection was lost while the step ran; what it did is looked at again");
+        return false;
+    }
     session->state = SSH_FREE;
     return true;
 }
 
-static void finish_call(struct ssh_session *session, int status)
+/* The conversation goes on (true), or the call is answered. */
+static bool answer_call(struct ssh_session *session, int status)
 {
     struct exec_call *call = session->call;
-    struct exec_result result;
+    const struct step_reply reply = {.status = status,
+                                     .out = buf_str(&session->out),
+                                     .out_len = session->out.len,
+                                     .error = buf_str(&session->error),
+                                     .cut = session->cut};
 
-    script_parse(&call->step, status, buf_str(&session->out), buf_str(&session->error), &result);
+    session->raised = false;
+    step_hear(&call->talk, &reply);
+    if (!call->talk.ended) {
+        ssh_call_next(call);
+        return true;
+    }
     session->call = NULL;
     call->session = NULL;
+    buf_fini(&session->out); /* may have been large */
+    buf_fini(&session->error);
     set_deadline(session, SSH_IDLE_MS);
-    ssh_call_finish(call, &result);
+    ssh_call_finish(call, &call->talk.result);
+    return false;
 }
 
 static bool do_free(struct ssh_session *session)
@@ -277,15 +301,16 @@ static bool do_free(struct ssh_session *session)
 
     if (libssh2_channel_get_exit_signal(session->channel, &name, NULL, NULL, NULL, NULL, NULL) == 0 && name != NULL) {
         libssh2_free(session->ssh2, name);
-        status = 137;
+        status = SCRIPT_KILLED;
     }
     if (libssh2_channel_free(session->channel) == LIBSSH2_ERROR_EAGAIN) {
         return false;
     }
     session->channel = NULL;
     session->state = SSH_IDLE;
-    if (status == SCRIPT_RAISE && !session->raising) { /* the first step of a term on this host */
+    if (status == SCRIPT_RAISE && !session->raised) { /* the first step of a term on this host */
         session->raising = true;
+        session->raised = true;
         return true;
     }
     if (session->raising && status == SCRIPT_OK) { /* now the step itself */
@@ -293,7 +318,9 @@ static bool do_free(struct ssh_session *session)
         return true;
     }
     session->raising = false;
-    finish_call(session, status);
+    if (answer_call(session, status)) {
+        return true;
+    }
     if (session->state == SSH_IDLE) {
         ssh_host_dispatch(session->host);
     }
@@ -307,6 +334,7 @@ static bool do_idle(struct ssh_session *session)
     }
     buf_clear(&session->out);
     buf_clear(&session->error);
+    session->cut = false;
     session->state = SSH_OPEN;
     return true;
 }

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/executor/script.h"
+#include "daemon/executor/step.h"
 #include "store/base/mem.h"
 
 /* What sh makes of a script: its standard output. */
@@ -84,18 +84,21 @@ static void test_bad_names_are_refused(void **state)
         struct exec_config other = config;
         struct err err = ERR_INIT;
 
-        assert_int_equal(script_check(&config, &peer, &err), E_INVALID);
-        assert_int_equal(script_check(&config, &create, &err), E_INVALID);
+        assert_int_equal(step_check(&config, &peer, &err), E_INVALID);
+        assert_int_equal(step_check(&config, &create, &err), E_INVALID);
         if (evil[i][0] != '-' && evil[i][0] != '\0') { /* fine behind a slash */
-            assert_int_equal(script_check(&config, &setup, &err), E_INVALID);
+            assert_int_equal(step_check(&config, &setup, &err), E_INVALID);
         }
         other.mount_options = evil[i];
-        assert_int_equal(script_check(&other, &(struct exec_step){.kind = EXEC_FENCE}, &err), E_INVALID);
+        assert_int_equal(step_check(&other, &(struct exec_step){.kind = EXEC_FENCE}, &err), E_INVALID);
         other = config;
         other.fstab = evil[i];
-        assert_int_equal(script_check(&other, &(struct exec_step){.kind = EXEC_FENCE}, &err), E_INVALID);
+        assert_int_equal(step_check(&other, &(struct exec_step){.kind = EXEC_FENCE}, &err), E_INVALID);
     }
 }
+
+#define ABSENT "<cliOutput><opRet>-1</opRet><opErrno>30806</opErrno><opErrstr>gone</opErrstr></cliOutput>"
+#define DONE "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/></cliOutput>"
 
 static void test_options_cannot_break_out(void **state)
 {
@@ -103,18 +106,23 @@ static void test_options_cannot_break_out(void **state)
                        (char[]){"a\nb"}};
     struct store_volume volume = {.name = (char[]){"v"}, .options = {options, 2}};
     struct exec_step step = {.kind = EXEC_VOLUME_CREATE, .volume = &volume};
-    CLEANUP(buf_fini) struct buf script = BUF_INIT;
+    const struct step_reply absent = {.status = 1, .out = ABSENT, .out_len = strlen(ABSENT), .error = ""};
+    const struct step_reply done = {.status = 0, .out = DONE, .out_len = strlen(DONE), .error = ""};
+    struct step_talk talk;
     struct exec_config config;
     struct err err = ERR_INIT;
 
     (void)state;
     exec_config_init(&config);
-    assert_int_equal(script_check(&config, &step, &err), 0);
-    script_build(&config, &step, &script);
-    assert_non_null(strstr(buf_str(&script), "'performance.cache-size' '64MB'"));
-    assert_non_null(strstr(buf_str(&script), "''\\''; touch /tmp/hecate-broke-out; '\\'''"));
+    assert_int_equal(step_check(&config, &step, &err), 0);
+    step_begin(&talk, &config, &step);
+    step_hear(&talk, &absent);
+    step_hear(&talk, &done);
+    assert_non_null(strstr(buf_str(&talk.script), "'performance.cache-size' '64MB'"));
+    assert_non_null(strstr(buf_str(&talk.script), "''\\''; touch /tmp/hecate-broke-out; '\\'''"));
+    step_fini(&talk);
     volume.options.n = 3;
-    assert_int_equal(script_check(&config, &step, &err), E_INVALID);
+    assert_int_equal(step_check(&config, &step, &err), E_INVALID);
 }
 
 /* Every script is one that sh can read. */
@@ -140,49 +148,79 @@ static void test_syntax(void **state)
                                  .bricks = &item,
                                  .n_bricks = 1,
                                  .term = 7};
-        CLEANUP(buf_fini) struct buf script = BUF_INIT;
         CLEANUP(buf_fini) struct buf check = BUF_INIT;
         CLEANUP(free_ptr) char *out = NULL;
+        struct step_talk talk;
         struct err err = ERR_INIT;
 
-        assert_int_equal(script_check(&config, &step, &err), 0);
-        script_build(&config, &step, &script);
+        assert_int_equal(step_check(&config, &step, &err), 0);
+        step_begin(&talk, &config, &step);
         buf_append_str(&check, "/bin/sh -n -c ");
-        script_quote(&check, buf_str(&script));
+        script_quote(&check, buf_str(&talk.script));
         buf_append_str(&check, " && printf fine");
         out = shell(buf_str(&check));
         assert_string_equal(out, "fine");
+        step_fini(&talk);
     }
 }
 
+static struct exec_result *hear(struct step_talk *talk, int status, const char *out, const char *error)
+{
+    struct store_device device = {.name = (char[]){"/dev/sdb"}};
+    struct exec_step step = {.kind = EXEC_DEVICE_SETUP, .device = &device};
+    struct exec_config config;
+    const struct step_reply reply = {.status = status, .out = out, .out_len = strlen(out), .error = error};
+
+    exec_config_init(&config);
+    step_begin(talk, &config, &step);
+    step_hear(talk, &reply);
+    assert_true(talk->ended);
+    return &talk->result;
+}
+
+#define ROW                                                                                     \
+    "{\"report\": [{\"vg\": [{\"vg_extent_size\": \"4194304\", \"vg_extent_count\": \"5087\", " \
+    "\"vg_free_count\": \"5087\", \"pv_uuid\": \"Ab-Cd\", \"pv_name\": \"/dev/sdb\"}]}]}"
+
 static void test_results(void **state)
 {
-    struct exec_step step = {.kind = EXEC_DEVICE_SETUP};
-    struct exec_result result;
+    static const struct {
+        int status;
+        const char *error;
+        int code;
+        bool permanent;
+        const char *message;
+    } cases[] = {
+        {SCRIPT_PERMANENT, "text of the node\n", E_REMOTE, true, "text of the node"},
+        {SCRIPT_BUSY, "", E_BUSY, false, "process exited with status 75"},
+        {SCRIPT_FENCED, "term 9 has taken over", E_FENCED, false, "term 9 has taken over"},
+        {SCRIPT_TIMEOUT, "", E_TIMEOUT, false, "process exited with status 124"},
+        {SCRIPT_KILLED, "", E_TIMEOUT, false, "process exited with status 137"},
+        {3, "\n", E_REMOTE, false, "process exited with status 3"},
+    };
+    struct step_talk talk;
+    struct exec_result *result;
 
     (void)state;
-    script_parse(&step, 0, "noise\nhecate: device 4096 5087 Ab-Cd\nhecate: path /dev/disk/x\nhecate: path /dev/sdb\n",
-                 "", &result);
-    assert_int_equal(result.code, 0);
-    assert_int_equal(result.device.total_kib, 4096 * 5087);
-    assert_int_equal(result.device.extent_kib, 4096);
-    assert_string_equal(result.device.pv_uuid, "Ab-Cd");
-    assert_int_equal(result.device.paths.n, 2);
-    store_strs_fini(&result.device.paths);
-    script_parse(&step, 0, "hecate: device x y z\n", "", &result);
-    assert_int_equal(result.code, E_REMOTE);
-    script_parse(&step, SCRIPT_PERMANENT, "", "text of the node\n", &result);
-    assert_int_equal(result.code, E_REMOTE);
-    assert_true(result.permanent);
-    assert_string_equal(result.message, "text of the node");
-    script_parse(&step, SCRIPT_BUSY, "", "", &result);
-    assert_int_equal(result.code, E_BUSY);
-    script_parse(&step, SCRIPT_FENCED, "", "", &result);
-    assert_int_equal(result.code, E_FENCED);
-    script_parse(&step, 124, "", "", &result);
-    assert_int_equal(result.code, E_TIMEOUT);
-    script_parse(&step, 3, "", "", &result);
-    assert_string_equal(result.message, "process exited with status 3");
+    result = hear(&talk, 0, "noise\nhecate: path /dev/disk/x\nhecate: path /dev/sdb\nhecate: lvm\n" ROW, "");
+    assert_int_equal(result->code, 0);
+    assert_int_equal(result->device.total_kib, 4096 * 5087);
+    assert_int_equal(result->device.extent_kib, 4096);
+    assert_string_equal(result->device.pv_uuid, "Ab-Cd");
+    assert_int_equal(result->device.paths.n, 2);
+    assert_string_equal(result->device.paths.items[1], "/dev/sdb");
+    step_fini(&talk);
+    assert_int_equal(hear(&talk, 0, "hecate: path /dev/sdb\n", "")->code, E_REMOTE);
+    step_fini(&talk);
+    assert_int_equal(hear(&talk, 0, "hecate: lvm\n{}", "")->code, E_REMOTE);
+    step_fini(&talk);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        result = hear(&talk, cases[i].status, "", cases[i].error);
+        assert_int_equal(result->code, cases[i].code);
+        assert_int_equal(result->permanent, cases[i].permanent);
+        assert_string_equal(result->message, cases[i].message);
+        step_fini(&talk);
+    }
 }
 
 int main(void)

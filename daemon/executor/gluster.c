@@ -1,0 +1,143 @@
+#include "daemon/executor/gluster.h"
+
+#include <string.h>
+
+#include "store/base/mem.h"
+
+/* ---- asking ---- */
+
+void gluster_ask(struct step_talk *talk, step_heard_fn heard, unsigned flags, const char *const *words)
+{
+    struct buf *script;
+
+    if ((flags & GLUSTER_WAIT) != 0) {
+        buf_append_str(&talk->script, "sleep 0.5\n");
+    }
+    script = step_call(talk, heard);
+    if ((flags & GLUSTER_SYNC) != 0) {
+        buf_append_str(script, "sync -f /var/lib/glusterd || exit 1\n");
+    }
+    buf_append_str(script, "timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\"");
+    for (; *words != NULL; words++) {
+        buf_append_char(script, ' ');
+        script_quote(script, *words);
+    }
+    /* Gluster's own exit status says less than its answer; it must not be taken for one of ours. */
+    buf_append_str(script, " --xml\ncase $? in 0) exit 0 ;; 124|137) exit 124 ;; *) exit 1 ;; esac\n");
+}
+
+/* ---- what an answer means ---- */
+
+/* Gluster's numbers (opErrno), and texts (opErrstr) where it gives no number. */
+static const struct {
+    int64_t number;
+    const char *text;
+    enum gluster_meaning meaning;
+} signs[] = {
+    {30802, "nother transaction", GLUSTER_BUSY},
+    {0, "ocking failed", GLUSTER_BUSY}, /* Locking, Unlocking, Pre-locking: some node's lock is held */
+    {0, "imed out", GLUSTER_BUSY},
+    {30806, "does not exist", GLUSTER_ABSENT},
+    {30807, NULL, GLUSTER_ABSENT},
+};
+
+enum gluster_meaning gluster_meaning(const struct gluster_op *op)
+{
+    if (op->ret == 0) {
+        return GLUSTER_DONE;
+    }
+    for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
+        if (signs[i].number != 0 && signs[i].number == op->number) {
+            return signs[i].meaning;
+        }
+    }
+    for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
+        if (signs[i].text != NULL && strstr(op->text, signs[i].text) != NULL) {
+            return signs[i].meaning;
+        }
+    }
+    return GLUSTER_REFUSED;
+}
+
+void gluster_refused(struct step_talk *talk, const struct gluster_op *op)
+{
+    int code = gluster_meaning(op) == GLUSTER_BUSY ? E_BUSY : E_REMOTE;
+
+    if (*op->text != '\0') {
+        step_fail(talk, code, false, "%s", op->text);
+    } else {
+        step_fail(talk, code, false, "gluster refused (%ld, %ld) without saying why", (long)op->ret, (long)op->number);
+    }
+}
+
+/* ---- hearing ---- */
+
+bool gluster_answered(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (reply->cut) {
+        step_fail(talk, E_REMOTE, false, "the answer of gluster is too large");
+        return false;
+    }
+    /* With 1, Gluster may have said why in XML. */
+    if (reply->status == 1 && strstr(reply->out, "<cliOutput>") != NULL) {
+        return true;
+    }
+    return !step_failed(talk, reply);
+}
+
+void gluster_garbage(struct step_talk *talk, const struct step_reply *reply, const struct err *err)
+{
+    const char *text = *reply->error != '\0' ? reply->error : reply->out;
+
+    step_fail(talk, E_REMOTE, false, "gluster's answer is not what was expected: %s%s%.512s", err->message,
+              *text != '\0' ? ": " : "", text);
+}
+
+bool gluster_heard(struct step_talk *talk, const struct step_reply *reply, unsigned accepted)
+{
+    struct gluster_op op;
+    struct err err = ERR_INIT;
+    enum gluster_meaning meaning;
+
+    if (!gluster_answered(talk, reply)) {
+        return false;
+    }
+    if (gluster_xml_op(reply->out, reply->out_len, &op, &err) != 0) {
+        gluster_garbage(talk, reply, &err);
+        return false;
+    }
+    meaning = gluster_meaning(&op);
+    if (meaning != GLUSTER_DONE && (accepted & 1U << meaning) == 0) {
+        gluster_refused(talk, &op);
+    }
+    gluster_op_fini(&op);
+    return !talk->ended;
+}
+
+enum gluster_meaning gluster_heard_volume(struct step_talk *talk, const struct step_reply *reply,
+                                          struct gluster_volumes *ret_volumes)
+{
+    struct err err = ERR_INIT;
+    enum gluster_meaning meaning;
+
+    if (!gluster_answered(talk, reply)) {
+        return GLUSTER_REFUSED;
+    }
+    if (gluster_xml_volumes(reply->out, reply->out_len, ret_volumes, &err) != 0) {
+        gluster_garbage(talk, reply, &err);
+        return GLUSTER_REFUSED;
+    }
+    meaning = gluster_meaning(&ret_volumes->op);
+    if (meaning == GLUSTER_DONE && ret_volumes->n == 1) {
+        return GLUSTER_DONE;
+    }
+    if (meaning == GLUSTER_DONE) {
+        (void)err_set(&err, E_PROTOCOL, "there are %zu volumes in it, expected 1", ret_volumes->n);
+        gluster_garbage(talk, reply, &err);
+        meaning = GLUSTER_REFUSED;
+    } else if (meaning != GLUSTER_ABSENT) {
+        gluster_refused(talk, &ret_volumes->op);
+    }
+    gluster_volumes_fini(ret_volumes);
+    return meaning;
+}

@@ -1,0 +1,200 @@
+#include "daemon/executor/step.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define GLUSTER_EXTRA_MS 120000
+#define DEVICE_TIMEOUT_MS 300000
+#define BRICK_TIMEOUT_MS 600000
+#define CHECK_TIMEOUT_MS 15000
+#define FENCE_TIMEOUT_MS 130000
+#define CALLS_MAX 500 /* a conversation that does not end is a bug */
+
+/* ---- steps of one line ---- */
+
+static void glusterd_check(struct step_talk *talk)
+{
+    /* Looks only: no lock, no fence. */
+    talk->heard = step_heard_all;
+    buf_append_str(
+        &talk->script,
+        "exec </dev/null\nsystemctl is-active --quiet glusterd || { echo 'glusterd does not run' >&2; exit 1; }\n");
+}
+
+static void fence(struct step_talk *talk)
+{
+    talk->heard = step_heard_all;
+    script_fence(talk->config, talk->step->term, &talk->script);
+}
+
+/* ---- the table ---- */
+
+enum needs { /* what of the step must be there, and is checked */
+             PEER = 1,
+             DEVICE = 2,
+             BRICK = 4, /* one */
+             VOLUME = 8,
+             BRICKS = 16, /* any number */
+};
+
+struct kind {
+    const char *name;
+    void (*begin)(struct step_talk *talk);
+    unsigned needs;
+    uint32_t timeout_ms; /* 0: as long as a Gluster command may take, and some more */
+};
+
+static const struct kind kinds[] = {
+    [EXEC_GLUSTERD_CHECK] = {"glusterd-check", glusterd_check, 0, CHECK_TIMEOUT_MS},
+    [EXEC_FENCE] = {"fence", fence, 0, FENCE_TIMEOUT_MS},
+    [EXEC_PEER_PROBE] = {"peer-probe", step_peer_probe, PEER, 0},
+    [EXEC_PEER_DETACH] = {"peer-detach", step_peer_detach, PEER, 0},
+    [EXEC_DEVICE_SETUP] = {"device-setup", step_device_setup, DEVICE, DEVICE_TIMEOUT_MS},
+    [EXEC_DEVICE_TEARDOWN] = {"device-teardown", step_device_teardown, DEVICE, DEVICE_TIMEOUT_MS},
+    [EXEC_BRICK_CREATE] = {"brick-create", step_brick_create, BRICK, BRICK_TIMEOUT_MS},
+    [EXEC_BRICK_SYNC] = {"brick-sync", step_brick_sync, BRICK, BRICK_TIMEOUT_MS},
+    [EXEC_BRICK_DESTROY] = {"brick-destroy", step_brick_destroy, BRICK, BRICK_TIMEOUT_MS},
+    [EXEC_VOLUME_CREATE] = {"volume-create", step_volume_create, VOLUME | BRICKS, 0},
+    [EXEC_VOLUME_DELETE] = {"volume-delete", step_volume_delete, VOLUME, 0},
+};
+
+static const struct kind *kind_of(enum exec_step_kind kind)
+{
+    CHECK_MSG((size_t)kind < sizeof(kinds) / sizeof(*kinds) && kinds[kind].begin != NULL, "unknown step %d", (int)kind);
+    return &kinds[kind];
+}
+
+const char *exec_step_name(enum exec_step_kind kind)
+{
+    return kind_of(kind)->name;
+}
+
+uint32_t step_timeout_ms(const struct exec_config *config, const struct exec_step *step)
+{
+    const struct kind *kind = kind_of(step->kind);
+
+    if (step->timeout_ms != 0) {
+        return step->timeout_ms;
+    }
+    return kind->timeout_ms != 0 ? kind->timeout_ms : config->gluster_timeout_s * 1000 + GLUSTER_EXTRA_MS;
+}
+
+int step_check(const struct exec_config *config, const struct exec_step *step, struct err *reterr)
+{
+    unsigned needs = kind_of(step->kind)->needs;
+    int rc = script_check_config(config, reterr);
+
+    CHECK((needs & BRICK) == 0 || step->n_bricks == 1);
+    if (rc == 0 && (needs & PEER) != 0) {
+        rc = script_check_host(step->peer, reterr);
+    }
+    if (rc == 0 && (needs & DEVICE) != 0) {
+        rc = script_check_device(step->device, reterr);
+    }
+    if (rc == 0 && (needs & VOLUME) != 0) {
+        rc = script_check_volume(step->volume, reterr);
+    }
+    for (size_t i = 0; rc == 0 && (needs & (BRICK | BRICKS)) != 0 && i < step->n_bricks; i++) {
+        rc = script_check_brick(&step->bricks[i], reterr);
+    }
+    return rc;
+}
+
+/* ---- the conversation ---- */
+
+void step_begin(struct step_talk *talk, const struct exec_config *config, const struct exec_step *step)
+{
+    *talk = (struct step_talk){.config = config, .step = step, .script = BUF_INIT};
+    kind_of(step->kind)->begin(talk);
+    CHECK(talk->heard != NULL && talk->script.len > 0);
+}
+
+void step_hear(struct step_talk *talk, const struct step_reply *reply)
+{
+    step_heard_fn heard = talk->heard;
+
+    CHECK(!talk->ended && heard != NULL && ++talk->calls < CALLS_MAX);
+    talk->heard = NULL;
+    buf_clear(&talk->script);
+    heard(talk, reply);
+    CHECK(talk->ended != (talk->heard != NULL));
+}
+
+void step_fini(struct step_talk *talk)
+{
+    buf_fini(&talk->script);
+    store_strs_fini(&talk->result.device.paths);
+}
+
+struct buf *step_call(struct step_talk *talk, step_heard_fn heard)
+{
+    CHECK(!talk->ended && talk->heard == NULL);
+    talk->heard = heard;
+    script_begin(talk->config, talk->step, &talk->script);
+    return &talk->script;
+}
+
+void step_done(struct step_talk *talk)
+{
+    CHECK(!talk->ended);
+    talk->ended = true;
+    talk->result.code = E_OK;
+}
+
+void step_fail(struct step_talk *talk, int code, bool permanent, const char *fmt, ...)
+{
+    struct exec_result *result = &talk->result;
+    size_t len;
+    va_list args;
+
+    CHECK(!talk->ended && code != E_OK);
+    talk->ended = true;
+    result->code = code;
+    result->permanent = permanent;
+    va_start(args, fmt);
+    (void)vsnprintf(result->message, sizeof(result->message), fmt, args);
+    va_end(args);
+    for (len = strlen(result->message); len > 0 && strchr("\n ", result->message[len - 1]) != NULL;) {
+        result->message[--len] = '\0';
+    }
+}
+
+static int code_of(int status)
+{
+    switch (status) {
+    case SCRIPT_BUSY:
+        return E_BUSY;
+    case SCRIPT_FENCED:
+        return E_FENCED;
+    case SCRIPT_TIMEOUT:
+    case SCRIPT_KILLED:
+        return E_TIMEOUT;
+    default:
+        return E_REMOTE;
+    }
+}
+
+bool step_failed(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (reply->status == SCRIPT_OK) {
+        return false;
+    }
+    if (reply->error[strspn(reply->error, "\n ")] != '\0') {
+        step_fail(talk, code_of(reply->status), reply->status == SCRIPT_PERMANENT, "%s", reply->error);
+    } else {
+        step_fail(talk, code_of(reply->status), reply->status == SCRIPT_PERMANENT, "process exited with status %d",
+                  reply->status);
+    }
+    return true;
+}
+
+void step_heard_all(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (!step_failed(talk, reply)) {
+        step_done(talk);
+    }
+}

@@ -1,0 +1,78 @@
+/* What a step means on a node: a conversation of one or more remote calls. Pure.
+ *
+ * A conversation holds the script of the next remote call, is given what came of it, and then holds the next script or
+ * the result. Each remote call takes the node's lock and looks at the fence in its own script, so that each is refused
+ * by the node once a newer leader has been there. Nothing is remembered outside of the conversation: whoever repeats
+ * the step begins by looking.
+ *
+ * A kind of step is a row in the table in step.c and a function that begins it, in the file of its topic
+ * (step_brick.c, step_device.c, step_peer.c, step_volume.c). README.md shows how one is written.
+ */
+#ifndef HECATE_DAEMON_EXECUTOR_STEP_H
+#define HECATE_DAEMON_EXECUTOR_STEP_H
+
+#include "daemon/executor/executor.h"
+#include "daemon/executor/script.h"
+#include "store/base/buf.h"
+
+struct step_reply {
+    int status;      /* how the script ended: enum script_exit or another */
+    const char *out; /* standard output, with a NUL behind it */
+    size_t out_len;
+    const char *error; /* standard error; cut where it is very long */
+    bool cut;          /* the output was larger than the executor takes: its rest is missing */
+};
+
+struct step_talk;
+/* Goes on with the conversation: calls exactly one of step_call, step_done, step_fail. */
+typedef void (*step_heard_fn)(struct step_talk *talk, const struct step_reply *reply);
+
+struct step_talk {
+    const struct exec_config *config; /* borrowed */
+    const struct exec_step *step;     /* borrowed */
+    struct buf script;                /* the next remote call, until the end */
+    step_heard_fn heard;              /* is given what comes of it */
+    unsigned tries;                   /* for steps that wait for something */
+    size_t at;                        /* for steps that go through a list */
+    unsigned calls;                   /* so far */
+    bool ended;
+    struct exec_result result; /* at the end */
+};
+
+/* ---- for executors ---- */
+
+/* Are all names of the step what they must be? E_INVALID names the one that is not. */
+int step_check(const struct exec_config *config, const struct exec_step *step, struct err *reterr);
+/* The first script. config and step, checked, must outlive the conversation. */
+void step_begin(struct step_talk *talk, const struct exec_config *config, const struct exec_step *step);
+/* Never called with SCRIPT_RAISE: the executor raises the fence and repeats the call. */
+void step_hear(struct step_talk *talk, const struct step_reply *reply);
+void step_fini(struct step_talk *talk);
+/* How long the whole step may take. */
+uint32_t step_timeout_ms(const struct exec_config *config, const struct exec_step *step);
+
+/* ---- for steps ---- */
+
+/* Begins the next remote call with the locks and the fence; the caller appends to the returned script. */
+struct buf *step_call(struct step_talk *talk, step_heard_fn heard);
+void step_done(struct step_talk *talk);
+void step_fail(struct step_talk *talk, int code, bool permanent, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Ends the step if the script did not end with SCRIPT_OK: with its code, and its standard error as the text. */
+bool step_failed(struct step_talk *talk, const struct step_reply *reply);
+/* For steps of one call: done if the script says so. */
+void step_heard_all(struct step_talk *talk, const struct step_reply *reply);
+
+/* ---- the kinds ---- */
+
+void step_brick_create(struct step_talk *talk);
+void step_brick_sync(struct step_talk *talk);
+void step_brick_destroy(struct step_talk *talk);
+void step_device_setup(struct step_talk *talk);
+void step_device_teardown(struct step_talk *talk);
+void step_peer_probe(struct step_talk *talk);
+void step_peer_detach(struct step_talk *talk);
+void step_volume_create(struct step_talk *talk);
+void step_volume_delete(struct step_talk *talk);
+
+#endif

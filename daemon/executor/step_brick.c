@@ -1,0 +1,165 @@
+/* Bricks: pool, logical volume, file system, mount, directory. One script does all of a step, since most of its time
+ * would otherwise be spent on the way. LVM is asked once what there is: a question that fails must never be taken for
+ * "it is not there", or what holds data would be made anew, and what is left would be called gone. */
+#include "daemon/executor/step.h"
+#include "store/base/mem.h"
+
+static const char functions[] =
+    "FSTAB=$(readlink -f \"$FSTAB\")\n"
+    "mounted() { awk -v m=\"$MNT\" '$2 == m { found = 1 } END { exit !found }' /proc/self/mounts; }\n"
+    "in_fstab() { [ -e \"$FSTAB\" ] && awk -v m=\"$MNT\" '$2 == m { found = 1 } END { exit !found }' \"$FSTAB\"; }\n"
+    "fstab_replace() { sync \"$FSTAB.hecate\" && mv \"$FSTAB.hecate\" \"$FSTAB\" && sync \"$(dirname \"$FSTAB\")\"; }\n"
+    "fstab_add() (\n"
+    "    exec 7>>$base/.hecate-fstab && flock -x -w 60 7 || exit 75\n"
+    "    ! in_fstab || exit 0\n"
+    "    [ -e \"$FSTAB\" ] || : >\"$FSTAB\"\n"
+    "    cp -p \"$FSTAB\" \"$FSTAB.hecate\" &&\n" /* for its owner and mode; a last line may lack its end */
+    "        { awk 1 \"$FSTAB\" && printf '%s %s xfs %s 1 2\\n' \"$DEV\" \"$MNT\" \"$OPTIONS\"; } >\"$FSTAB.hecate\" "
+    "&&\n"
+    "        fstab_replace\n"
+    ")\n"
+    "fstab_remove() (\n"
+    "    exec 7>>$base/.hecate-fstab && flock -x -w 60 7 || exit 75\n"
+    "    in_fstab || exit 0\n"
+    "    cp -p \"$FSTAB\" \"$FSTAB.hecate\" && awk -v m=\"$MNT\" '$2 != m' \"$FSTAB\" >\"$FSTAB.hecate\" && "
+    "fstab_replace\n"
+    ")\n"
+    "look() { list=$(L lvs --noheadings --separator : -o lv_name,pool_lv \"$VG\"); }\n"
+    "has() { for item in $list; do case $item in \"$1\":*) return 0 ;; esac; done; return 1; }\n"
+    "used() { for item in $list; do case $item in *:\"$1\") return 0 ;; esac; done; return 1; }\n";
+
+/* The tag tells that mkfs ended: a file system without it was cut short and is made anew, with nothing in it yet. */
+static const char create[] =
+    "set -e\n"
+    "if ! mounted; then\n"
+    "    mkdir -p \"$MNT\"\n"
+    "    sync \"$MNT\" \"$(dirname \"$MNT\")\" $base/mounts\n"
+    "fi\n"
+    "look\n"
+    "if ! has \"$LV\"; then\n"
+    "    if has \"$POOL\"; then\n" /* lvcreate was cut short in between */
+    "        ! used \"$POOL\" || { say \"thin pool $POOL of $VG holds other volumes\"; exit 70; }\n"
+    "        L lvremove -qq --autobackup=n -f \"$VG/$POOL\" >&2\n"
+    "    fi\n"
+    "    L lvcreate -qq --autobackup=$BACKUP --poolmetadatasize \"${META}K\" --chunksize \"$CHUNK\" --size "
+    "\"${DATA}K\" \\\n"
+    "        --thin \"$VG/$POOL\" --virtualsize \"${SIZE}K\" --name \"$LV\" >&2\n"
+    "fi\n"
+    "L lvchange -qq -ay \"$VG/$LV\" >&2\n"
+    "if ! mounted; then\n"
+    "    tags=$(L lvs --noheadings -o lv_tags \"$VG/$LV\")\n"
+    "    case $tags in\n"
+    "    *hecate.made*) ;;\n"
+    "    *)\n"
+    "        timeout -k 5 300 mkfs.xfs -q -f -i size=512 $STRIPES -n size=8192 \"$DEV\" >&2 8>&- 9>&-\n"
+    "        sync \"$DEV\"\n"
+    "        L lvchange -qq --addtag hecate.made \"$VG/$LV\" >&2\n"
+    "        ;;\n"
+    "    esac\n"
+    "    fstab_add\n"
+    "    mount -o \"$OPTIONS\" \"$DEV\" \"$MNT\" 7>&- 8>&- 9>&-\n"
+    "fi\n"
+    "fstab_add\n"
+    "if [ -e \"$BRICK\" ]; then\n"
+    "    # Left by an earlier try: clean it, unless Gluster has made it part of a volume.\n"
+    "    info=$(timeout -k 5 120 gluster --mode=script volume info --xml) || info=\n"
+    "    case $info in\n"
+    "    *'<opRet>0</opRet>'*'</cliOutput>'*) ;;\n"
+    "    *) say 'gluster does not say which bricks it has'; exit 75 ;;\n"
+    "    esac\n"
+    "    case $info in *\":$BRICK<\"*) ;; *) rm -rf \"$BRICK\" ;; esac\n"
+    "fi\n"
+    "mkdir -p \"$BRICK\"\n"
+    "if [ \"$GID\" != 0 ]; then chown \":$GID\" \"$BRICK\"; chmod 2775 \"$BRICK\"; fi\n"
+    "sync -f \"$MNT\"\n"
+    "mounted && in_fstab && [ -d \"$BRICK\" ]\n";
+
+/* A brick process marks its directory when it starts; a power cut soon afterwards would lose the marks, and with them
+ * the brick: XFS writes its log lazily. */
+static const char sync_brick[] = "tries=0\n"
+                                 "until [ -d \"$BRICK/.glusterfs\" ]; do\n"
+                                 "    tries=$((tries + 1))\n"
+                                 "    [ $tries -lt 120 ] || { say \"the brick $BRICK has not started\"; exit 75; }\n"
+                                 "    sleep 0.25\n"
+                                 "done\n"
+                                 "set -e\n"
+                                 "mounted || { say \"$MNT is not mounted\"; exit 1; }\n"
+                                 "sync -f \"$MNT\"\n"
+                                 "sync -f /var/lib/glusterd\n";
+
+static const char destroy[] =
+    "set -e\n"
+    "tries=0\n"
+    "while mounted; do\n"
+    "    if error=$(umount \"$MNT\" 2>&1); then continue; fi\n"
+    "    tries=$((tries + 1))\n"
+    "    [ $tries -lt 20 ] || { say \"$error\"; exit 1; }\n"
+    "    sleep 0.5\n"
+    "done\n"
+    "fstab_remove\n"
+    "groups=$(L vgs --noheadings -o vg_name)\n"
+    "for group in $groups; do\n"
+    "    [ \"$group\" = \"$VG\" ] || continue\n"
+    "    look\n"
+    "    if has \"$LV\"; then L lvremove -qq --autobackup=$BACKUP -f \"$VG/$LV\" >&2; look; fi\n"
+    "    if has \"$POOL\" && ! used \"$POOL\"; then L lvremove -qq --autobackup=$BACKUP -f \"$VG/$POOL\" >&2; look; "
+    "fi\n"
+    "    ! has \"$LV\"\n"
+    "done\n"
+    "if [ -d \"$MNT\" ]; then rmdir \"$MNT\"; fi\n"
+    "rmdir \"$(dirname \"$MNT\")\" 2>/dev/null || true\n"
+    "sync $base/mounts\n";
+
+static struct buf *begin(struct step_talk *talk)
+{
+    const struct exec_config *config = talk->config;
+    const struct exec_step *step = talk->step;
+    const struct store_brick *brick = step->bricks[0].brick;
+    struct buf *buf = step_call(talk, step_heard_all);
+    CLEANUP(free_ptr) char *vg = mem_printf("vg_%s", id_text(brick->device).text);
+    CLEANUP(free_ptr) char *lv = store_brick_lv_name(brick);
+    CLEANUP(free_ptr) char *mount = store_brick_mount(brick);
+    CLEANUP(free_ptr) char *path = store_brick_path(brick);
+    CLEANUP(free_ptr) char *device = store_brick_devnode(brick);
+
+    script_set(buf, "VG", vg);
+    script_set(buf, "LV", lv);
+    script_set(buf, "POOL", brick->pool);
+    script_set(buf, "MNT", mount);
+    script_set(buf, "BRICK", path);
+    script_set(buf, "DEV", device);
+    script_set(buf, "FSTAB", config->fstab);
+    script_set(buf, "OPTIONS", config->mount_options);
+    script_set(buf, "CHUNK", config->lv_chunk_size);
+    buf_printf(buf, "SIZE=%lu DATA=%lu META=%lu GID=%ld\n", (unsigned long)brick->size_kib,
+               (unsigned long)brick->pool_kib, (unsigned long)brick->meta_kib,
+               step->volume != NULL ? (long)step->volume->gid : 0);
+    if (config->xfs_su != 0 && config->xfs_sw != 0) {
+        buf_printf(buf, "STRIPES='-d su=%u,sw=%u'\n", config->xfs_su, config->xfs_sw);
+    } else {
+        buf_append_str(buf, "STRIPES=\n");
+    }
+    buf_append_str(buf, functions);
+    return buf;
+}
+
+void step_brick_create(struct step_talk *talk)
+{
+    struct buf *buf = begin(talk);
+
+    script_group_lock(buf);
+    buf_append_str(buf, create);
+}
+
+void step_brick_sync(struct step_talk *talk)
+{
+    buf_append_str(begin(talk), sync_brick); /* touches no volume group, and may wait: takes no lock of it */
+}
+
+void step_brick_destroy(struct step_talk *talk)
+{
+    struct buf *buf = begin(talk);
+
+    script_group_lock(buf);
+    buf_append_str(buf, destroy);
+}

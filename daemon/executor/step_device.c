@@ -1,0 +1,149 @@
+/* Devices: physical volume and volume group. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/executor/lvm_json.h"
+#include "daemon/executor/step.h"
+#include "store/base/mem.h"
+
+#define PATHS_MAX 64
+
+/* The mark says that the physical volume is ours though it is in no group: a set-up or tear-down was cut short. */
+static const char functions[] = "mark=$base/.hecate-new-$VG\n"
+                                "have_group() {\n"
+                                "    groups=$(L vgs --noheadings -o vg_name) || exit 1\n"
+                                "    for group in $groups; do [ \"$group\" != \"$VG\" ] || return 0; done\n"
+                                "    return 1\n"
+                                "}\n"
+                                "pv() { L pvs --noheadings -o \"$1\" \"$NAME\" 2>/dev/null | tr -d ' '; }\n";
+
+static const char setup[] =
+    "if ! have_group; then\n"
+    "    uuid=$(pv pv_uuid)\n"
+    "    group=$(pv vg_name)\n"
+    "    if [ -n \"$uuid\" ] && { [ -n \"$group\" ] || [ ! -e \"$mark\" ]; }; then\n"
+    "        case $DESTROY$group in\n"
+    "        yesvg_*) say \"Device already in use (volume group $group)\"; exit 70 ;;\n"
+    "        yes)  ;;\n"
+    "        yes*)\n"
+    "            count=$(L vgs --noheadings -o pv_count \"$group\" | tr -d ' ')\n"
+    "            [ \"$count\" = 1 ] || { say \"Device already in use (volume group $group has other devices)\"; exit "
+    "70; "
+    "}\n"
+    "            L vgremove -qq -f \"$group\" >&2 || exit 1\n"
+    "            ;;\n"
+    "        *) say \"Initializing device $NAME failed (aleady contains Physical Volume $uuid): in volume group "
+    "'$group'\"; exit 70 ;;\n"
+    "        esac\n"
+    "    fi\n"
+    "    [ \"$DESTROY\" != yes ] || wipefs -q --all \"$NAME\" >&2 || exit 1\n"
+    "    : >\"$mark\" && sync $base || exit 1\n"
+    "    if [ -z \"$uuid\" ] || [ \"$DESTROY\" = yes ]; then\n"
+    "        if ! error=$(L pvcreate -qq --metadatasize=128M \"--dataalignment=$ALIGN\" \"$NAME\" 2>&1); then\n"
+    "            rm -f \"$mark\"\n"
+    "            say \"Initializing device $NAME failed (already initialized or contains data?): $error\"\n"
+    "            exit 70\n"
+    "        fi\n"
+    "    fi\n"
+    "    if ! error=$(L vgcreate -qq \"--physicalextentsize=$EXTENT\" --autobackup=$BACKUP \"$VG\" \"$NAME\" 2>&1); "
+    "then\n"
+    "        L pvremove -qq \"$NAME\" >&2 && rm -f \"$mark\"\n"
+    "        say \"Initializing device $NAME failed: $error\"; exit 1\n"
+    "    fi\n"
+    "fi\n"
+    "for link in $(udevadm info --query=symlink \"--name=$NAME\" 2>/dev/null); do\n"
+    "    case $link in disk/by-id/lvm-pv-uuid-*) ;; *) printf 'hecate: path /dev/%s\\n' \"$link\" ;; esac\n"
+    "done\n"
+    "printf 'hecate: path %s\\n' \"$NAME\"\n"
+    "rm -f \"$mark\"\n"
+    "sync $base\n"
+    "printf 'hecate: lvm\\n'\n"
+    "L vgs --reportformat json --units b --nosuffix -o vg_extent_size,vg_extent_count,vg_free_count,pv_uuid,pv_name "
+    "\"$VG\"\n";
+
+static const char teardown[] = "set -e\n"
+                               "if have_group; then\n"
+                               "    pv=$(L vgs --noheadings -o pv_name \"$VG\")\n"
+                               "    : >\"$mark\"\n"
+                               "    sync $base\n"
+                               "    L vgremove -qq \"$VG\" >&2\n"
+                               "    L pvremove -qq $pv >&2\n"
+                               "elif [ -e \"$mark\" ]; then\n"
+                               "    # Made by us, and cut short between volume group and physical volume.\n"
+                               "    uuid=$(pv pv_uuid)\n"
+                               "    group=$(pv vg_name)\n"
+                               "    if [ -n \"$uuid\" ] && [ -z \"$group\" ]; then L pvremove -qq \"$NAME\" >&2; fi\n"
+                               "fi\n"
+                               "rm -f \"$mark\" \"$base/.hecate-$VG\"\n"
+                               "rmdir \"$base/mounts/$VG\" 2>/dev/null || true\n"
+                               "sync $base $base/mounts\n";
+
+static struct buf *begin(struct step_talk *talk, step_heard_fn heard)
+{
+    const struct exec_config *config = talk->config;
+    const struct store_device *device = talk->step->device;
+    struct buf *buf = step_call(talk, heard);
+    CLEANUP(free_ptr) char *vg = mem_printf("vg_%s", id_text(device->id).text);
+
+    script_set(buf, "VG", vg);
+    script_set(buf, "NAME", device->name);
+    script_set(buf, "ALIGN", config->pv_data_alignment);
+    script_set(buf, "EXTENT", config->vg_extent_size);
+    script_set(buf, "DESTROY", device->destroy_data ? "yes" : "no");
+    script_group_lock(buf);
+    buf_append_str(buf, functions);
+    return buf;
+}
+
+static void add_paths(struct exec_device_info *info, const char *out, const char *end)
+{
+    static const char prefix[] = "hecate: path ";
+
+    while (out < end && info->paths.n < PATHS_MAX) {
+        size_t len = strcspn(out, "\n");
+
+        if (len > sizeof(prefix) - 1 && strncmp(out, prefix, sizeof(prefix) - 1) == 0) {
+            CLEANUP(free_ptr) char *path = mem_strndup(out + sizeof(prefix) - 1, len - (sizeof(prefix) - 1));
+
+            store_strs_add(&info->paths, path);
+        }
+        out += len + (out[len] == '\n');
+    }
+}
+
+/* Lines "hecate: path PATH", then "hecate: lvm" and what LVM says in JSON. */
+static void setup_heard(struct step_talk *talk, const struct step_reply *reply)
+{
+    static const char marker[] = "hecate: lvm\n";
+    struct exec_device_info *info = &talk->result.device;
+    const char *json = strstr(reply->out, marker);
+    struct lvm_device device;
+    struct err err = ERR_INIT;
+
+    if (step_failed(talk, reply)) {
+        return;
+    }
+    if (reply->cut || json == NULL) {
+        step_fail(talk, E_REMOTE, false, "the node did not say how large the device is");
+        return;
+    }
+    if (lvm_json_device(json + sizeof(marker) - 1, strlen(json + sizeof(marker) - 1), &device, &err) != 0) {
+        step_fail(talk, E_REMOTE, false, "the node did not say how large the device is: %s", err.message);
+        return;
+    }
+    info->extent_kib = device.extent_bytes / 1024;
+    info->total_kib = info->extent_kib * device.extents;
+    (void)snprintf(info->pv_uuid, sizeof(info->pv_uuid), "%s", device.pv_uuid);
+    add_paths(info, reply->out, json);
+    step_done(talk);
+}
+
+void step_device_setup(struct step_talk *talk)
+{
+    buf_append_str(begin(talk, setup_heard), setup);
+}
+
+void step_device_teardown(struct step_talk *talk)
+{
+    buf_append_str(begin(talk, step_heard_all), teardown);
+}

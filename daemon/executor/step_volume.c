@@ -1,0 +1,294 @@
+/* A Gluster volume is created and deleted. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/executor/gluster.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define WORDS_MAX 512
+
+struct words { /* of one command; owned */
+    char *items[WORDS_MAX + 1];
+    size_t n;
+};
+
+static void words_fini(struct words *words)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        free(words->items[i]);
+    }
+}
+
+/* Takes text. */
+static void add(struct words *words, char *text)
+{
+    CHECK(words->n < WORDS_MAX);
+    words->items[words->n++] = text;
+}
+
+static void ask(struct step_talk *talk, step_heard_fn heard, const struct words *words)
+{
+    gluster_ask(talk, heard, 0, (const char *const *)words->items);
+}
+
+static void ask_info(struct step_talk *talk, step_heard_fn heard, unsigned flags)
+{
+    gluster_ask(talk, heard, flags, GLUSTER_WORDS("volume", "info", talk->step->volume->name));
+}
+
+static char *brick_name(const struct exec_brick *item)
+{
+    CLEANUP(free_ptr) char *path = store_brick_path(item->brick);
+
+    return mem_printf("%s:%s", item->storage_host, path);
+}
+
+/* ---- create: look -> create -> options -> start -> look ---- */
+
+static void create_started(struct step_talk *talk, const struct step_reply *reply);
+static void create_options_set(struct step_talk *talk, const struct step_reply *reply);
+
+static bool same_bricks(const struct exec_step *step, const struct gluster_volume *volume)
+{
+    bool same = volume->n_bricks == step->n_bricks;
+
+    for (size_t i = 0; same && i < step->n_bricks; i++) {
+        CLEANUP(free_ptr) char *name = brick_name(&step->bricks[i]);
+
+        same = strcmp(name, volume->bricks[i].name) == 0;
+    }
+    return same;
+}
+
+static void fail_other_bricks(struct step_talk *talk, const struct gluster_volume *volume)
+{
+    CLEANUP(buf_fini) struct buf found = BUF_INIT;
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        buf_printf(&found, " %s", volume->bricks[i].name);
+    }
+    step_fail(talk, E_REMOTE, true, "volume %s exists with other bricks:%s", volume->name, buf_str(&found));
+}
+
+static bool has_arbiter(const struct exec_step *step)
+{
+    for (size_t i = 0; i < step->n_bricks; i++) {
+        if (step->bricks[i].brick->type == STORE_BRICK_ARBITER) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void ask_create(struct step_talk *talk, step_heard_fn heard)
+{
+    const struct exec_step *step = talk->step;
+    const struct store_volume *volume = step->volume;
+    CLEANUP(words_fini) struct words words = {.n = 0};
+
+    add(&words, mem_strdup("volume"));
+    add(&words, mem_strdup("create"));
+    add(&words, mem_strdup(volume->name));
+    if (volume->durability == STORE_REPLICATE) {
+        add(&words, mem_strdup("replica"));
+        add(&words, mem_printf("%u", volume->replica));
+        if (has_arbiter(step)) {
+            add(&words, mem_strdup("arbiter"));
+            add(&words, mem_strdup("1"));
+        }
+    } else if (volume->durability == STORE_DISPERSE) {
+        add(&words, mem_strdup("disperse-data"));
+        add(&words, mem_printf("%u", volume->disperse_data));
+        add(&words, mem_strdup("redundancy"));
+        add(&words, mem_printf("%u", volume->redundancy));
+    }
+    for (size_t i = 0; i < step->n_bricks; i++) {
+        add(&words, brick_name(&step->bricks[i]));
+    }
+    ask(talk, heard, &words);
+}
+
+/* The i-th of the volume's options; the last one is ours. NULL: no more. */
+static char *option(const struct store_volume *volume, size_t i)
+{
+    if (i < volume->options.n) {
+        return mem_strdup(volume->options.items[i]);
+    }
+    return i == volume->options.n ? mem_printf("user.heketi.id %s", id_text(volume->id).text) : NULL;
+}
+
+/* One command takes many pairs of key and value; what is no plain pair ("group NAME") needs one of its own. */
+static void ask_options(struct step_talk *talk)
+{
+    const struct store_volume *volume = talk->step->volume;
+    CLEANUP(words_fini) struct words words = {.n = 0};
+    bool alone = false;
+    char *text;
+
+    add(&words, mem_strdup("volume"));
+    add(&words, mem_strdup("set"));
+    add(&words, mem_strdup(volume->name));
+    while (!alone && words.n + 2 <= WORDS_MAX && (text = option(volume, talk->at)) != NULL) {
+        char *value = strchr(text, ' ');
+
+        alone = *text != '\0' && (value == NULL || strncmp(text, "group ", 6) == 0);
+        if (alone && words.n > 3) { /* in the next command */
+            free(text);
+            break;
+        }
+        talk->at++;
+        if (value != NULL && *text != '\0') {
+            add(&words, mem_strndup(text, (size_t)(value - text)));
+            add(&words, mem_strdup(value + 1));
+        } else if (*text != '\0') {
+            add(&words, mem_strdup(text));
+        }
+        free(text);
+    }
+    if (words.n > 3) {
+        ask(talk, create_options_set, &words);
+    } else {
+        gluster_ask(talk, create_started, 0, GLUSTER_WORDS("volume", "start", volume->name));
+    }
+}
+
+/* The last look, with the sync: what the step answers for is there and durable. */
+static void create_looked_again(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_fail(talk, E_REMOTE, false, "volume %s is not there after it was created", talk->step->volume->name);
+    }
+    if (talk->ended) {
+        return;
+    }
+    if (!same_bricks(talk->step, &volumes.items[0])) {
+        fail_other_bricks(talk, &volumes.items[0]);
+    } else if (volumes.items[0].status != GLUSTER_STARTED) {
+        step_fail(talk, E_REMOTE, false, "volume %s does not start", talk->step->volume->name);
+    } else {
+        step_done(talk);
+    }
+    gluster_volumes_fini(&volumes);
+}
+
+static void create_started(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (gluster_heard(talk, reply, 1U << GLUSTER_THERE)) {
+        ask_info(talk, create_looked_again, GLUSTER_SYNC);
+    }
+}
+
+static void create_options_set(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (gluster_heard(talk, reply, 0)) {
+        ask_options(talk);
+    }
+}
+
+static void create_created(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (gluster_heard(talk, reply, 0)) {
+        ask_options(talk);
+    }
+}
+
+static void create_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        ask_create(talk, create_created);
+    }
+    if (meaning != GLUSTER_DONE) {
+        return;
+    }
+    if (!same_bricks(talk->step, &volumes.items[0])) {
+        fail_other_bricks(talk, &volumes.items[0]);
+    } else if (volumes.items[0].status == GLUSTER_STARTED) {
+        ask_info(talk, create_looked_again, GLUSTER_SYNC);
+    } else {
+        ask_options(talk);
+    }
+    gluster_volumes_fini(&volumes);
+}
+
+void step_volume_create(struct step_talk *talk)
+{
+    ask_info(talk, create_looked, 0);
+}
+
+/* ---- delete: look -> snapshots? -> stop -> delete -> look ---- */
+
+static void delete_looked_again(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_done(talk);
+    } else if (meaning == GLUSTER_DONE) {
+        step_fail(talk, E_REMOTE, false, "volume %s is still there", talk->step->volume->name);
+        gluster_volumes_fini(&volumes);
+    }
+}
+
+static void delete_deleted(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (gluster_heard(talk, reply, 1U << GLUSTER_ABSENT)) {
+        ask_info(talk, delete_looked_again, GLUSTER_SYNC);
+    }
+}
+
+static void delete_stopped(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (gluster_heard(talk, reply, 1U << GLUSTER_ABSENT | 1U << GLUSTER_THERE)) {
+        gluster_ask(talk, delete_deleted, 0, GLUSTER_WORDS("volume", "delete", talk->step->volume->name));
+    }
+}
+
+static void delete_snapshots(struct step_talk *talk, const struct step_reply *reply)
+{
+    const char *name = talk->step->volume->name;
+    struct gluster_names snapshots;
+    struct err err = ERR_INIT;
+
+    if (!gluster_answered(talk, reply)) {
+        return;
+    }
+    if (gluster_xml_snapshot_list(reply->out, reply->out_len, &snapshots, &err) != 0) {
+        gluster_garbage(talk, reply, &err);
+        return;
+    }
+    if (snapshots.op.ret != 0) {
+        gluster_refused(talk, &snapshots.op);
+    } else if (snapshots.n > 0) {
+        step_fail(talk, E_REMOTE, true, "Unable to delete volume %s because it contains %zu snapshots", name,
+                  snapshots.n);
+    } else {
+        gluster_ask(talk, delete_stopped, 0, GLUSTER_WORDS("volume", "stop", name, "force"));
+    }
+    gluster_names_fini(&snapshots);
+}
+
+static void delete_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_done(talk);
+    } else if (meaning == GLUSTER_DONE) {
+        gluster_ask(talk, delete_snapshots, 0, GLUSTER_WORDS("snapshot", "list", talk->step->volume->name));
+        gluster_volumes_fini(&volumes);
+    }
+}
+
+void step_volume_delete(struct step_talk *talk)
+{
+    ask_info(talk, delete_looked, GLUSTER_SYNC);
+}

@@ -1,0 +1,44 @@
+/* A bounded reader of XML that fills structs by a table. Pure.
+ *
+ * Each rule says where the text of an element (or an attribute) goes: into the answer itself, or into the item of the
+ * nearest list around it. Elements without a rule are skipped. Broken, cut, too deep or too large input is an error,
+ * never half an answer; declarations of types and entities are refused.
+ */
+#ifndef HECATE_DAEMON_EXECUTOR_XML_H
+#define HECATE_DAEMON_EXECUTOR_XML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "store/base/err.h"
+
+#define XML_BYTES_MAX ((size_t)16 << 20)
+#define XML_DEPTH_MAX 24
+#define XML_TEXT_MAX ((size_t)16384)
+#define XML_ITEMS_MAX ((size_t)200000)
+#define XML_RULES_MAX 64
+
+enum xml_kind {
+    XML_TEXT,   /* char *, malloc'ed; never NULL in an answer, "" where the element is absent */
+    XML_NUMBER, /* int64_t; anything but a number is an error */
+    XML_COUNT,  /* int64_t; anything but a number of 0 or more is -1 ("-", "N/A"); absent: 0 */
+    XML_FLAG,   /* bool: not "0" and not empty */
+    XML_LIST,   /* each element is an item: an array at offset, its length (size_t) at n_offset */
+};
+
+struct xml_rule {
+    const char *path; /* from the root, with slashes; an attribute: "a/b@name"; the text of an
+                         item itself: "a/b/." */
+    enum xml_kind kind;
+    size_t offset;
+    size_t n_offset, size; /* XML_LIST: size of an item */
+    bool needed;           /* exactly once in each item (or in the answer): else an error that names it */
+};
+
+/* answer is overwritten. E_PROTOCOL says what is wrong and leaves the answer empty (all zero). */
+int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, size_t len, void *answer, size_t size,
+             struct err *reterr);
+/* Frees what the rules allocated, leaves zeros. */
+void xml_free(const struct xml_rule *rules, size_t n_rules, void *answer, size_t size);
+
+#endif
