@@ -28,17 +28,28 @@ void gluster_ask(struct step_talk *talk, step_heard_fn heard, unsigned flags, co
 
 /* ---- what an answer means ---- */
 
-/* Gluster's numbers (opErrno), and texts (opErrstr) where it gives no number. */
+/* Gluster's numbers (opErrno); and texts (opErrstr), since for many refusals it has no number of their own. */
 static const struct {
-    int64_t number;
-    const char *text;
+    int64_t number; /* 0: any */
+    const char *begins, *contains;
     enum gluster_meaning meaning;
 } signs[] = {
-    {30802, "nother transaction", GLUSTER_BUSY},
-    {0, "ocking failed", GLUSTER_BUSY}, /* Locking, Unlocking, Pre-locking: some node's lock is held */
-    {0, "imed out", GLUSTER_BUSY},
-    {30806, "does not exist", GLUSTER_ABSENT},
-    {30807, NULL, GLUSTER_ABSENT},
+    {30802, "", "", GLUSTER_BUSY},
+    {0, "", "nother transaction", GLUSTER_BUSY},
+    {0, "", "ocking failed", GLUSTER_BUSY}, /* Locking, Unlocking, Pre-locking: some node's lock is held */
+    {0, "", "imed out", GLUSTER_BUSY},
+    {30806, "", "", GLUSTER_ABSENT},
+    {30807, "", "", GLUSTER_ABSENT},
+    {0, "Volume ", "does not exist", GLUSTER_ABSENT},
+    {0, "Snapshot ", "does not exist", GLUSTER_ABSENT},
+    {0, "", "is not part of cluster", GLUSTER_ABSENT},
+    {30811, "", "", GLUSTER_THERE},
+    {30812, "", "", GLUSTER_THERE},
+    {0, "Volume ", "already exists", GLUSTER_THERE},
+    {0, "Volume ", "already started", GLUSTER_THERE},
+    {0, "Volume ", "is not in the started state", GLUSTER_THERE},
+    {0, "Snapshot ", "is already activated", GLUSTER_THERE},
+    {0, "Snapshot ", "is already deactivated", GLUSTER_THERE},
 };
 
 enum gluster_meaning gluster_meaning(const struct gluster_op *op)
@@ -47,12 +58,9 @@ enum gluster_meaning gluster_meaning(const struct gluster_op *op)
         return GLUSTER_DONE;
     }
     for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
-        if (signs[i].number != 0 && signs[i].number == op->number) {
-            return signs[i].meaning;
-        }
-    }
-    for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
-        if (signs[i].text != NULL && strstr(op->text, signs[i].text) != NULL) {
+        if ((signs[i].number == 0 || signs[i].number == op->number) &&
+            strncmp(op->text, signs[i].begins, strlen(signs[i].begins)) == 0 &&
+            strstr(op->text, signs[i].contains) != NULL) {
             return signs[i].meaning;
         }
     }
@@ -78,9 +86,14 @@ bool gluster_answered(struct step_talk *talk, const struct step_reply *reply)
         step_fail(talk, E_REMOTE, false, "the answer of gluster is too large");
         return false;
     }
-    /* With 1, Gluster may have said why in XML. */
-    if (reply->status == 1 && strstr(reply->out, "<cliOutput>") != NULL) {
-        return true;
+    if (reply->status == SCRIPT_OK || (reply->status == 1 && strstr(reply->out, "<cliOutput>") != NULL)) {
+        return true; /* with 1, it says why */
+    }
+    if (reply->status == 1 && *reply->out != '\0') {
+        /* Before it has XML to speak in, Gluster's client says on standard output why it has none: no glusterd, or that
+         * time ran out while glusterd went on. */
+        step_fail(talk, strstr(reply->out, "imed out") != NULL ? E_BUSY : E_REMOTE, false, "%s", reply->out);
+        return false;
     }
     return !step_failed(talk, reply);
 }

@@ -94,14 +94,16 @@ static const struct xml_rule states_rules[] = {
 };
 
 #define HEALS "cliOutput/healInfo/bricks/brick"
-static const struct xml_rule heals_rules[] = {
-    OP(struct gluster_heals),
-    LIST(HEALS, struct gluster_heals, items, n),
-    FIELD(HEALS "@hostUuid", XML_TEXT, struct gluster_heal, host_uuid),
-    NEEDED(HEALS "/name", XML_TEXT, struct gluster_heal, name),
-    FIELD(HEALS "/status", XML_TEXT, struct gluster_heal, status),
-    NEEDED(HEALS "/numberOfEntries", XML_COUNT, struct gluster_heal, entries),
-};
+/* The summary of a brick that does not answer has no number: Gluster puts it into the status. */
+#define HEAL(entries_path)                                                  \
+    OP(struct gluster_heals), LIST(HEALS, struct gluster_heals, items, n),  \
+        FIELD(HEALS "@hostUuid", XML_TEXT, struct gluster_heal, host_uuid), \
+        NEEDED(HEALS "/name", XML_TEXT, struct gluster_heal, name),         \
+        FIELD(HEALS "/status", XML_TEXT, struct gluster_heal, status),      \
+        FIELD(HEALS entries_path, XML_COUNT, struct gluster_heal, entries)
+
+static const struct xml_rule heals_rules[] = {HEAL("/numberOfEntries")};
+static const struct xml_rule heal_summary_rules[] = {HEAL("/totalNumberOfEntries")};
 
 #define MOVES(root)                                                                         \
     OP(struct gluster_moves), FIELD(root "/task-id", XML_TEXT, struct gluster_moves, task), \
@@ -152,6 +154,7 @@ READER(snapshot_list, gluster_names)
 READER(peers, gluster_peers)
 READER(states, gluster_states)
 READER(heals, gluster_heals)
+READER(heal_summary, gluster_heals)
 READER(rebalance, gluster_moves)
 READER(remove_brick, gluster_moves)
 READER(snapshots, gluster_snapshots)
@@ -177,7 +180,7 @@ void gluster_op_fini(struct gluster_op *op)
         xml_free(RULES(name), answer, sizeof(*answer)); \
     }
 
-/* The two lists of names, and the two kinds of moves, differ in where things are found, not in what is freed. */
+/* Readers of the same struct differ in where things are found, not in what is freed. */
 FINI(gluster_names, volume_list)
 FINI(gluster_peers, peers)
 FINI(gluster_volumes, volumes)

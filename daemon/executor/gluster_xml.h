@@ -167,6 +167,7 @@ GLUSTER_XML_READER(peers, gluster_peers);
 GLUSTER_XML_READER(volumes, gluster_volumes);
 GLUSTER_XML_READER(states, gluster_states);
 GLUSTER_XML_READER(heals, gluster_heals);
+GLUSTER_XML_READER(heal_summary, gluster_heals); /* heal info summary: short, however much there is to heal */
 GLUSTER_XML_READER(rebalance, gluster_moves);
 GLUSTER_XML_READER(remove_brick, gluster_moves);
 GLUSTER_XML_READER(snapshots, gluster_snapshots);

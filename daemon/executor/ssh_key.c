@@ -19,7 +19,7 @@
 struct ssh_key {
     char *text; /* the file */
     size_t len;
-    EVP_PKEY *rsa; /* NULL: not an RSA key in PEM */
+    EVP_PKEY *rsa; /* NULL: not an RSA key */
     const char *algorithm;
 };
 
@@ -59,7 +59,10 @@ int ssh_key_load(const char *file, struct ssh_key **ret_key, struct err *reterr)
     CHECK(bio != NULL);
     pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) ""); /* no prompt for a passphrase */
     BIO_free(bio);
-    ERR_clear_error(); /* the OpenSSH container is not PEM for OpenSSL: the library reads it */
+    if (pkey == NULL) { /* OpenSSH's format is not PEM for OpenSSL; other than RSA keys in it are read by the library */
+        pkey = ssh_key_openssh_rsa(key->text);
+    }
+    ERR_clear_error();
     if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA")) {
         key->rsa = pkey;
     } else {

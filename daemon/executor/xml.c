@@ -128,7 +128,7 @@ static void open_item(struct reader *reader, size_t index, void *item)
     reader->open[reader->n_open++] = (struct open_item){.item = item, .rule = index, .depth = reader->depth};
 }
 
-/* What is needed was there; texts that were not are "". */
+/* What is needed was there; texts that were not are "", counts -1. */
 static void close_item(struct reader *reader)
 {
     const struct open_item *open = &reader->open[--reader->n_open];
@@ -146,6 +146,9 @@ static void close_item(struct reader *reader)
             char *empty = mem_strdup("");
 
             memcpy(at(open->item, rule->offset), &empty, sizeof(empty));
+        }
+        if (rule->kind == XML_COUNT && (open->seen & ((uint64_t)1 << i)) == 0) {
+            *(int64_t *)at(open->item, rule->offset) = -1;
         }
     }
 }

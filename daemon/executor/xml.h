@@ -21,7 +21,7 @@
 enum xml_kind {
     XML_TEXT,   /* char *, malloc'ed; never NULL in an answer, "" where the element is absent */
     XML_NUMBER, /* int64_t; anything but a number is an error */
-    XML_COUNT,  /* int64_t; anything but a number of 0 or more is -1 ("-", "N/A"); absent: 0 */
+    XML_COUNT,  /* int64_t; anything but a number of 0 or more is -1 ("-", "N/A", absent) */
     XML_FLAG,   /* bool: not "0" and not empty */
     XML_LIST,   /* each element is an item: an array at offset, its length (size_t) at n_offset */
 };
