@@ -29,24 +29,28 @@ struct cli_flag {
 struct cli;
 
 struct cli_command {
-    const char *group, *name; /* words; name NULL: the group is the command itself */
+    const char *group, *name; /* words, the name's with blanks between; name NULL: the group is the command itself */
     const char *operands;     /* "ID", "" */
     const char *summary;      /* one line */
     const char *help;         /* further text or NULL */
     const struct cli_flag *flags;
     size_t n_flags;
     int (*run)(struct cli *cli);
+    const char *aliases; /* other names with commas between, or NULL */
 };
 
 struct cli_group {
     const char *name, *summary;
     const struct cli_command *commands;
     size_t n_commands;
+    const char *aliases; /* as of a command */
 };
 
-extern const struct cli_group cli_cluster, cli_node, cli_device, cli_volume, cli_topology, cli_status;
+extern const struct cli_group cli_cluster, cli_node, cli_device, cli_brick, cli_volume, cli_block, cli_topology, cli_db,
+    cli_server, cli_loglevel, cli_setup, cli_status;
 
 #define CLI_FLAGS_MAX 32
+#define CLI_WORDS_MAX 4 /* of a command, its group included */
 
 struct cli {
     FILE *out, *err;
@@ -87,14 +91,16 @@ extern const size_t cli_n_global_flags;
 
 /* Parses flags out of argv (after the program's name); what is left, without the first n_words ones, becomes args. */
 int flags_parse(struct cli *cli, int argc, char **argv, size_t n_words);
-/* Finds the first two words that are not flags; NULL when there is none. */
-void flags_words(int argc, char **argv, const char *ret_words[2]);
+/* Finds the first words that are no flags; how many. */
+size_t flags_words(int argc, char **argv, const char *ret_words[CLI_WORDS_MAX]);
 /* Values by name, presets applied. The flag must exist with this type. */
 const char *flag_string(const struct cli *cli, const char *name);
 int64_t flag_int(const struct cli *cli, const char *name);
 bool flag_bool(const struct cli *cli, const char *name);
 double flag_float(const struct cli *cli, const char *name);
 bool flag_json(const struct cli *cli); /* the global --json */
+/* A word for true or false as the original takes it; false: it is none. */
+bool flag_parse_bool(const char *text, bool *ret_value);
 
 /* ---- help.c ---- */
 
@@ -118,8 +124,26 @@ char *token_qsh(const char *method, const char *path);
 int cli_need_id(struct cli *cli, const char *message, const char **ret_id);
 /* GET PREFIX/ID, printed as JSON or by this layout. */
 int cli_show(struct cli *cli, const char *prefix, const char *missing, void (*layout)(FILE *out, const json_t *object));
-/* POST PREFIX/ID/state. WORD is "Node" or "Device", state "online" or "offline". */
-int cli_set_state(struct cli *cli, const char *prefix, const char *word, const char *missing, const char *state);
+/* POST PREFIX/ID/state. WORD is "Node" or "Device"; more: further members of the request, stolen, or NULL. */
+int cli_set_state(struct cli *cli, const char *prefix, const char *word, const char *missing, const char *state,
+                  json_t *more);
+/* DELETE PREFIX/ID with this body (stolen, or NULL), a job. WORD for what is printed. */
+int cli_delete(struct cli *cli, const char *prefix, const char *word, const char *missing, json_t *body);
+/* A job (body stolen) whose resource is printed as JSON or by this layout. */
+int cli_job_shown(struct cli *cli, const char *path, json_t *body, void (*layout)(FILE *out, const json_t *object));
+/* GET, printed as it came. */
+int cli_print_body(struct cli *cli, const char *path);
+/* "a,b" as a list; and set as a member unless it is empty, as the original client does. */
+json_t *cli_split(const char *text);
+void cli_set_list(json_t *body, const char *member, const char *text);
+/* POST PREFIX/ID/tags with the arguments after the id: name:value ..., or names only. */
+int cli_set_tags(struct cli *cli, const char *prefix);
+int cli_remove_tags(struct cli *cli, const char *prefix);
+extern const struct cli_flag cli_set_tags_flags[1], cli_remove_tags_flags[1];
+#define CLI_REMOVE_TAGS_ALIASES "deltags,removetags"
+/* --expert-option-disable-heal-check: the members of a request that it stands for, after a warning and a pause. */
+json_t *cli_heal_check(struct cli *cli);
+extern const struct cli_flag cli_heal_check_flags[1];
 /* GETs PREFIX/ID for each id in a member of the document, and prints the heading and each of them; nothing at all when
  * one cannot be had. */
 int cli_each(struct cli *cli, const json_t *document, const char *member, const char *prefix, const char *heading,
@@ -146,6 +170,7 @@ void out_node(FILE *out, const json_t *node, bool devices);
 void out_device(FILE *out, const json_t *device);
 void out_volume(FILE *out, const json_t *volume);
 void out_volume_line(FILE *out, const json_t *volume);
+void out_block(FILE *out, const json_t *block);
 void out_topology(FILE *out, const json_t *topology);
 void out_status(FILE *out, const json_t *status);
 /* "failed" is shown as "removed". */

@@ -75,28 +75,32 @@ static int run_add(struct cli *cli)
 
 static int run_delete(struct cli *cli)
 {
-    CLEANUP(free_ptr) char *path = NULL;
-    const char *id = NULL;
-
-    if (cli_need_id(cli, MISSING, &id) != 0) {
-        return -1;
-    }
-    path = mem_printf("/nodes/%s", id);
-    if (http_job(cli, "DELETE", path, NULL, NULL) != 0) {
-        return -1;
-    }
-    fprintf(cli->out, "Node %s deleted\n", id);
-    return 0;
+    return cli_delete(cli, "/nodes/", "Node", MISSING, NULL);
 }
 
 static int run_enable(struct cli *cli)
 {
-    return cli_set_state(cli, "/nodes/", "Node", MISSING, "online");
+    return cli_set_state(cli, "/nodes/", "Node", MISSING, "online", NULL);
 }
 
 static int run_disable(struct cli *cli)
 {
-    return cli_set_state(cli, "/nodes/", "Node", MISSING, "offline");
+    return cli_set_state(cli, "/nodes/", "Node", MISSING, "offline", NULL);
+}
+
+static int run_remove(struct cli *cli)
+{
+    return cli_set_state(cli, "/nodes/", "Node", MISSING, "failed", NULL);
+}
+
+static int run_set_tags(struct cli *cli)
+{
+    return cli_set_tags(cli, "/nodes/");
+}
+
+static int run_remove_tags(struct cli *cli)
+{
+    return cli_remove_tags(cli, "/nodes/");
 }
 
 static const struct cli_flag add_flags[] = {
@@ -107,12 +111,16 @@ static const struct cli_flag add_flags[] = {
 };
 
 static const struct cli_command commands[] = {
-    {"node", "list", "", "nodes of all clusters", NULL, NULL, 0, run_list},
-    {"node", "info", "ID", "a node and its devices", NULL, NULL, 0, run_info},
-    {"node", "add", "", "add a storage node to a cluster", "All four flags are needed.", add_flags, 4, run_add},
-    {"node", "delete", "ID", "remove a node without devices", NULL, NULL, 0, run_delete},
-    {"node", "enable", "ID", "place bricks on it again", NULL, NULL, 0, run_enable},
-    {"node", "disable", "ID", "place no new bricks on it; those it has stay", NULL, NULL, 0, run_disable},
+    {"node", "list", "", "nodes of all clusters", NULL, NULL, 0, run_list, NULL},
+    {"node", "info", "ID", "a node and its devices", NULL, NULL, 0, run_info, NULL},
+    {"node", "add", "", "add a storage node to a cluster", "All four flags are needed.", add_flags, 4, run_add, NULL},
+    {"node", "delete", "ID", "remove a node without devices", NULL, NULL, 0, run_delete, NULL},
+    {"node", "enable", "ID", "place bricks on it again", NULL, NULL, 0, run_enable, NULL},
+    {"node", "disable", "ID", "place no new bricks on it; those it has stay", NULL, NULL, 0, run_disable, NULL},
+    {"node", "remove", "ID", "move all bricks of a disabled node away", NULL, NULL, 0, run_remove, NULL},
+    {"node", "settags", "ID NAME:VALUE...", "set tags", NULL, cli_set_tags_flags, 1, run_set_tags, NULL},
+    {"node", "rmtags", "ID NAME...", "remove tags", NULL, cli_remove_tags_flags, 1, run_remove_tags,
+     CLI_REMOVE_TAGS_ALIASES},
 };
 
-const struct cli_group cli_node = {"node", "Storage nodes", commands, sizeof(commands) / sizeof(*commands)};
+const struct cli_group cli_node = {"node", "Storage nodes", commands, sizeof(commands) / sizeof(*commands), NULL};

@@ -24,7 +24,7 @@ static const struct cli_command commands[] = {
     {"status", NULL, "", "members, leader, storage nodes and operations on one screen",
      "Needs no token. Any member can be asked; the leader's view is shown if it can be reached.\n"
      "Exit code: 0, 1 when the health is critical, 255 when no member answers.",
-     NULL, 0, run_status},
+     NULL, 0, run_status, NULL},
 };
 
-const struct cli_group cli_status = {"status", "Health of the cluster", commands, 1};
+const struct cli_group cli_status = {"status", "Health of the cluster", commands, 1, NULL};

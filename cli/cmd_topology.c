@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/http.h"
+#include "cli/template.h"
 #include "cli/topology_file.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -75,20 +76,40 @@ static int read_topology(struct cli *cli, json_t **ret_topology)
     return rc;
 }
 
+static int print_template(struct cli *cli, const char *text, json_t *topology)
+{
+    struct buf out = BUF_INIT;
+    char *error;
+    int rc = template_run(text, topology, &out, &error);
+
+    if (rc == 0) {
+        (void)fwrite(buf_str(&out), 1, out.len, cli->out);
+    } else {
+        (void)cli_fail(cli, "%s", error);
+    }
+    buf_fini(&out);
+    free(error);
+    return rc;
+}
+
 static int run_info(struct cli *cli)
 {
+    const char *text = flag_string(cli, "template");
     json_t *topology;
+    int rc = 0;
 
     if (read_topology(cli, &topology) != 0) {
         return -1;
     }
     if (flag_json(cli)) {
         js_print(cli->out, topology);
+    } else if (*text != '\0') {
+        rc = print_template(cli, text, topology);
     } else {
         out_topology(cli->out, topology);
     }
     json_decref(topology);
-    return 0;
+    return rc;
 }
 
 /* ---- loading a file ---- */
@@ -175,27 +196,17 @@ static void load_device(const struct load *load, const json_t *device, const jso
 static char *create_cluster(const struct load *load, const json_t *wanted)
 {
     struct cli *cli = load->cli;
-    json_t *body = json_pack("{s:b, s:b}", "block", js_bool(wanted, "block"), "file", js_bool(wanted, "file"));
-    struct http_answer answer;
-    json_t *cluster = NULL;
+    json_t *body = json_pack("{s:b, s:b}", "block", js_bool(wanted, "block"), "file", js_bool(wanted, "file")),
+           *cluster;
     char *id = NULL;
 
     fprintf(cli->out, "Creating cluster ... ");
-    if (http_request(cli, "POST", "/clusters", body, &answer) == 0) {
-        if (answer.status == 201) {
-            cluster = json_loads(buf_str(&answer.body), 0, NULL);
-        }
-        if (cluster == NULL) {
-            (void)http_fail(cli, &answer);
-        } else {
-            id = mem_strdup(js_str(cluster, "id"));
-            json_array_append_new(load->created, json_string(id));
-            fprintf(cli->out, "ID: %s\n%s%s", id,
-                    js_bool(wanted, "file") ? "\tAllowing file volumes on cluster.\n" : "",
-                    js_bool(wanted, "block") ? "\tAllowing block volumes on cluster.\n" : "");
-        }
+    if (http_make(cli, "/clusters", body, &cluster) == 0) {
+        id = mem_strdup(js_str(cluster, "id"));
+        json_array_append_new(load->created, json_string(id));
+        fprintf(cli->out, "ID: %s\n%s%s", id, js_bool(wanted, "file") ? "\tAllowing file volumes on cluster.\n" : "",
+                js_bool(wanted, "block") ? "\tAllowing block volumes on cluster.\n" : "");
         json_decref(cluster);
-        http_answer_fini(&answer);
     }
     json_decref(body);
     return id;
@@ -263,16 +274,12 @@ static int delete_cluster(struct cli *cli, const char *id)
 {
     CLEANUP(free_ptr) char *path = mem_printf("/clusters/%s", id);
     struct http_answer answer;
-    int rc = 0;
 
-    if (http_request(cli, "DELETE", path, NULL, &answer) != 0) {
+    if (http_expect(cli, "DELETE", path, NULL, 200, &answer) != 0) {
         return -1;
     }
-    if (answer.status != 200) {
-        rc = http_fail(cli, &answer);
-    }
     http_answer_fini(&answer);
-    return rc;
+    return 0;
 }
 
 /* Clusters made here that got no node. */
@@ -348,18 +355,26 @@ static int run_load(struct cli *cli)
     return rc;
 }
 
+static const struct cli_flag info_flags[] = {
+    {"template", 'T', CLI_STRING, false, NULL, "TEXT",
+     "print it by this template in the language of Go's text/template"},
+};
+
 static const struct cli_flag load_flags[] = {
     {"json", 'j', CLI_STRING, false, NULL, "FILE", "the topology (topology.json)"},
 };
 
 static const struct cli_command commands[] = {
-    {"topology", "info", "", "everything: clusters, nodes, devices, volumes, bricks", NULL, NULL, 0, run_info},
+    {"topology", "info", "", "everything: clusters, nodes, devices, volumes, bricks",
+     "Example: hecate topology info -T '{{range .ClusterList}}{{range .Volumes}}{{.Name}} "
+     "{{.Size}}{{\"\\n\"}}{{end}}{{end}}'",
+     info_flags, 1, run_info, NULL},
     {"topology", "load", "", "add the clusters, nodes and devices of a file",
      "What is there already is left as it is; nothing is removed. A node or device that cannot be added is shown, and "
      "the\n"
      "rest goes on: look at the output, not at the exit code.",
-     load_flags, 1, run_load},
+     load_flags, 1, run_load, NULL},
 };
 
 const struct cli_group cli_topology = {"topology", "All clusters with their nodes and devices", commands,
-                                       sizeof(commands) / sizeof(*commands)};
+                                       sizeof(commands) / sizeof(*commands), NULL};

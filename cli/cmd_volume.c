@@ -31,34 +31,13 @@ static int run_info(struct cli *cli)
     return cli_show(cli, "/volumes/", MISSING, out_volume);
 }
 
-static json_t *split(const char *text)
-{
-    json_t *list = json_array();
-
-    while (*text != '\0') {
-        size_t len = strcspn(text, ",");
-
-        json_array_append_new(list, json_stringn(text, len));
-        text += len + (text[len] == ',');
-    }
-    return list;
-}
-
-/* A list that is left out when empty, as the original client does. */
-static void set_list(json_t *body, const char *member, const char *text)
-{
-    if (*text != '\0') {
-        json_object_set_new(body, member, split(text));
-    }
-}
-
 static json_t *make_request(const struct cli *cli)
 {
     double factor = flag_float(cli, "snapshot-factor");
     json_t *body = json_pack("{s:I}", "size", (json_int_t)flag_int(cli, "size"));
 
     CHECK(body != NULL);
-    set_list(body, "clusters", flag_string(cli, "clusters"));
+    cli_set_list(body, "clusters", flag_string(cli, "clusters"));
     json_object_set_new(body, "name", json_string(flag_string(cli, "name")));
     json_object_set_new(body, "durability",
                         json_pack("{s:s, s:{s:I}, s:{s:I, s:I}}", "type", flag_string(cli, "durability"), "replicate",
@@ -68,7 +47,7 @@ static json_t *make_request(const struct cli *cli)
     if (flag_int(cli, "gid") != 0) {
         json_object_set_new(body, "gid", json_integer(flag_int(cli, "gid")));
     }
-    set_list(body, "glustervolumeoptions", flag_string(cli, "gluster-volume-options"));
+    cli_set_list(body, "glustervolumeoptions", flag_string(cli, "gluster-volume-options"));
     if (flag_bool(cli, "block")) {
         json_object_set_new(body, "block", json_true());
     }
@@ -153,18 +132,82 @@ static int run_create(struct cli *cli)
 
 static int run_delete(struct cli *cli)
 {
+    return cli_delete(cli, "/volumes/", "Volume", MISSING, NULL);
+}
+
+static int run_expand(struct cli *cli)
+{
+    const char *id = cli->n_args > 0 ? cli->args[0] : flag_string(cli, "volume");
+    CLEANUP(free_ptr) char *path = mem_printf("/volumes/%s/expand", id);
+
+    if (flag_int(cli, "expand-size") == 0) {
+        return cli_fail(cli, "Missing volume amount to expand");
+    }
+    if (*id == '\0') {
+        return cli_fail(cli, "Missing volume id");
+    }
+    return cli_job_shown(cli, path, json_pack("{s:I}", "expand_size", (json_int_t)flag_int(cli, "expand-size")),
+                         out_volume);
+}
+
+static int run_clone(struct cli *cli)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+    const char *id = NULL;
+    json_t *body;
+
+    if (cli_need_id(cli, MISSING, &id) != 0) {
+        return -1;
+    }
+    path = mem_printf("/volumes/%s/clone", id);
+    body = json_object();
+    if (*flag_string(cli, "name") != '\0') {
+        json_object_set_new(body, "name", json_string(flag_string(cli, "name")));
+    }
+    return cli_job_shown(cli, path, body, out_volume);
+}
+
+static int set_restriction(struct cli *cli, const char *restriction)
+{
     CLEANUP(free_ptr) char *path = NULL;
     const char *id = NULL;
 
     if (cli_need_id(cli, MISSING, &id) != 0) {
         return -1;
     }
-    path = mem_printf("/volumes/%s", id);
-    if (http_job(cli, "DELETE", path, NULL, NULL) != 0) {
-        return -1;
+    path = mem_printf("/volumes/%s/block-restriction", id);
+    return cli_job_shown(cli, path, json_pack("{s:s}", "restriction", restriction), out_volume);
+}
+
+static int run_lock(struct cli *cli)
+{
+    return set_restriction(cli, "locked");
+}
+
+static int run_unlock(struct cli *cli)
+{
+    return set_restriction(cli, "unlocked");
+}
+
+/* As the original prints it: the body of a patch for an Endpoints object. */
+static void print_endpoint(FILE *out, const json_t *volume)
+{
+    json_t *hosts = js_list(js_object(js_object(volume, "mount"), "glusterfs"), "hosts"), *host;
+    size_t i;
+
+    fprintf(out, "{\"subsets\": [");
+    json_array_foreach(hosts, i, host)
+    {
+        fprintf(out, "%s{\"addresses\":[{\"ip\":", i > 0 ? "," : "");
+        js_print(out, host);
+        fprintf(out, "}],\"ports\":[{\"port\":1}]}");
     }
-    fprintf(cli->out, "Volume %s deleted\n", id);
-    return 0;
+    fprintf(out, "]}");
+}
+
+static int run_endpoint(struct cli *cli)
+{
+    return cli_show(cli, "/volumes/", MISSING, print_endpoint);
 }
 
 static const struct cli_flag create_flags[] = {
@@ -184,12 +227,29 @@ static const struct cli_flag create_flags[] = {
     {"persistent-volume-endpoint", 0, CLI_STRING, false, NULL, "NAME", "endpoint that the PersistentVolume names"},
 };
 
-static const struct cli_command commands[] = {
-    {"volume", "list", "", "volumes of all clusters", NULL, NULL, 0, run_list},
-    {"volume", "info", "ID", "a volume", NULL, NULL, 0, run_info},
-    {"volume", "create", "", "make a volume", "Example: hecate volume create --size=100 --replica=3 --name=media",
-     create_flags, sizeof(create_flags) / sizeof(*create_flags), run_create},
-    {"volume", "delete", "ID", "delete a volume and what is on it", NULL, NULL, 0, run_delete},
+static const struct cli_flag expand_flags[] = {
+    {"expand-size", 0, CLI_INT, false, NULL, "GIB", "by how much (needed)"},
+    {"volume", 0, CLI_STRING, false, NULL, "ID", "the volume, instead of an argument"},
 };
 
-const struct cli_group cli_volume = {"volume", "Volumes", commands, sizeof(commands) / sizeof(*commands)};
+static const struct cli_flag clone_flags[] = {
+    {"name", 0, CLI_STRING, false, NULL, "NAME", "name of the new volume; else vol_ID"},
+};
+
+static const struct cli_command commands[] = {
+    {"volume", "list", "", "volumes of all clusters", NULL, NULL, 0, run_list, NULL},
+    {"volume", "info", "ID", "a volume", NULL, NULL, 0, run_info, NULL},
+    {"volume", "create", "", "make a volume", "Example: hecate volume create --size=100 --replica=3 --name=media",
+     create_flags, sizeof(create_flags) / sizeof(*create_flags), run_create, NULL},
+    {"volume", "expand", "[ID]", "make a volume larger", NULL, expand_flags, 2, run_expand, NULL},
+    {"volume", "clone", "ID", "make a volume with the same content", NULL, clone_flags, 1, run_clone, NULL},
+    {"volume", "set-block-hosting-restriction locked", "ID", "place no more block volumes on a hosting volume", NULL,
+     NULL, 0, run_lock, NULL},
+    {"volume", "set-block-hosting-restriction unlocked", "ID", "place block volumes on it again", NULL, NULL, 0,
+     run_unlock, NULL},
+    {"volume", "endpoint patch", "ID", "print a patch for the Endpoints of Kubernetes", NULL, NULL, 0, run_endpoint,
+     NULL},
+    {"volume", "delete", "ID", "delete a volume and what is on it", NULL, NULL, 0, run_delete, NULL},
+};
+
+const struct cli_group cli_volume = {"volume", "Volumes", commands, sizeof(commands) / sizeof(*commands), NULL};

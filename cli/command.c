@@ -1,5 +1,6 @@
 /* What commands of several groups share. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/http.h"
 #include "store/base/check.h"
@@ -31,24 +32,92 @@ int cli_show(struct cli *cli, const char *prefix, const char *missing, void (*la
     return 0;
 }
 
-int cli_set_state(struct cli *cli, const char *prefix, const char *word, const char *missing, const char *state)
+int cli_set_state(struct cli *cli, const char *prefix, const char *word, const char *missing, const char *state,
+                  json_t *more)
 {
     CLEANUP(free_ptr) char *path = NULL;
     const char *id = NULL;
-    json_t *body;
-    int rc;
+    json_t *body = json_pack("{s:s}", "state", state);
+    int rc = cli_need_id(cli, missing, &id);
 
-    if (cli_need_id(cli, missing, &id) != 0) {
-        return -1;
+    if (rc == 0) {
+        (void)json_object_update(body, more);
+        path = mem_printf("%s%s/state", prefix, id);
+        rc = http_job(cli, "POST", path, body, NULL);
     }
-    path = mem_printf("%s%s/state", prefix, id);
-    body = json_pack("{s:s}", "state", state);
-    rc = http_job(cli, "POST", path, body, NULL);
+    json_decref(more);
     json_decref(body);
     if (rc == 0) {
-        fprintf(cli->out, "%s %s is now %s\n", word, id, state);
+        fprintf(cli->out, "%s %s is now %s\n", word, id, strcmp(state, "failed") == 0 ? "removed" : state);
     }
     return rc;
+}
+
+int cli_delete(struct cli *cli, const char *prefix, const char *word, const char *missing, json_t *body)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+    const char *id = NULL;
+    int rc = cli_need_id(cli, missing, &id);
+
+    if (rc == 0) {
+        path = mem_printf("%s%s", prefix, id);
+        rc = http_job(cli, "DELETE", path, body, NULL);
+    }
+    json_decref(body);
+    if (rc == 0) {
+        fprintf(cli->out, "%s %s deleted\n", word, id);
+    }
+    return rc;
+}
+
+int cli_job_shown(struct cli *cli, const char *path, json_t *body, void (*layout)(FILE *out, const json_t *object))
+{
+    json_t *object;
+    int rc = http_job(cli, "POST", path, body, &object);
+
+    json_decref(body);
+    if (rc != 0) {
+        return -1;
+    }
+    if (flag_json(cli)) {
+        js_print(cli->out, object);
+    } else {
+        layout(cli->out, object);
+    }
+    json_decref(object);
+    return 0;
+}
+
+int cli_print_body(struct cli *cli, const char *path)
+{
+    struct http_answer answer;
+
+    if (http_expect(cli, "GET", path, NULL, 200, &answer) != 0) {
+        return -1;
+    }
+    (void)fwrite(answer.body.data, 1, answer.body.len, cli->out);
+    http_answer_fini(&answer);
+    return 0;
+}
+
+json_t *cli_split(const char *text)
+{
+    json_t *list = json_array();
+
+    while (*text != '\0') {
+        size_t len = strcspn(text, ",");
+
+        json_array_append_new(list, json_stringn(text, len));
+        text += len + (text[len] == ',');
+    }
+    return list;
+}
+
+void cli_set_list(json_t *body, const char *member, const char *text)
+{
+    if (*text != '\0') {
+        json_object_set_new(body, member, cli_split(text));
+    }
 }
 
 int cli_each(struct cli *cli, const json_t *document, const char *member, const char *prefix, const char *heading,

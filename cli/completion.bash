@@ -25,8 +25,63 @@ _hecate_ids() {
     esac
 }
 
+# What may follow the words of a command: further words, or its own flags in $own.
+_hecate_words() {
+    local groups='blockvolume brick cluster db device help loglevel node server setup-openshift-heketi-storage status topology volume'
+    case $1 in
+    '') choices=$groups own='--version' ;;
+    help) choices=${groups/help /} ;;
+    blockvolume) choices='create delete expand info list' ;;
+    brick) choices='evict' ;;
+    cluster) choices='create delete info list setflags' ;;
+    db) choices='check dump' ;;
+    device) choices='add delete disable enable info remove resync rmtags settags' ;;
+    loglevel) choices='get set' ;;
+    node) choices='add delete disable enable info list remove rmtags settags' ;;
+    server) choices='mode operations state' ;;
+    'server mode') choices='get set' ;;
+    'server operations') choices='cleanup info list' ;;
+    'server state') choices='examine' ;;
+    'server state examine') choices='gluster' ;;
+    topology) choices='info load' ;;
+    volume) choices='clone create delete endpoint expand info list set-block-hosting-restriction' ;;
+    'volume endpoint') choices='patch' ;;
+    'volume set-block-hosting-restriction') choices='locked unlocked' ;;
+    'blockvolume create') own='--size --name --ha --auth --clusters' ;;
+    'blockvolume expand') own='--new-size --blockvolume' ;;
+    'brick evict' | 'device remove') own='--expert-option-disable-heal-check' ;;
+    'cluster create') own='--block --file' ;;
+    'cluster setflags') choices=$(_hecate_ids clusters) own='--block --file' ;;
+    'cluster info' | 'cluster delete') choices=$(_hecate_ids clusters) ;;
+    'device add') own='--name --node --destroy-existing-data' ;;
+    'device delete') own='--force-forget' ;;
+    'device resync') own='--cluster' ;;
+    'device settags') own='--exact' ;;
+    'device rmtags') own='--all' ;;
+    'loglevel set') choices='none critical error warning info debug' ;;
+    'node add') own='--zone --cluster --management-host-name --storage-host-name' ;;
+    'node settags') choices=$(_hecate_ids nodes) own='--exact' ;;
+    'node rmtags') choices=$(_hecate_ids nodes) own='--all' ;;
+    node\ *) choices=$(_hecate_ids nodes) ;;
+    'server mode set') choices='normal read-only local-client' ;;
+    setup-openshift-heketi-storage)
+        own='--listfile --image --durability --replica --gluster-volume-options --append-volume-options --node-selector'
+        ;;
+    'topology info') own='--template' ;;
+    'volume create')
+        own='--size --name --durability --replica --disperse-data --redundancy --gid --snapshot-factor --clusters
+            --gluster-volume-options --block --persistent-volume --persistent-volume-file --persistent-volume-endpoint'
+        ;;
+    'volume expand') choices=$(_hecate_ids volumes) own='--expand-size --volume' ;;
+    'volume clone') choices=$(_hecate_ids volumes) own='--name' ;;
+    'volume info' | 'volume delete' | 'volume endpoint patch' | 'volume set-block-hosting-restriction '*)
+        choices=$(_hecate_ids volumes)
+        ;;
+    esac
+}
+
 _hecate() {
-    local current=${COMP_WORDS[COMP_CWORD]} word words=() i
+    local current=${COMP_WORDS[COMP_CWORD]} word words=() i own='' choices=''
     local global='--server --user --secret --json --insecure-tls --tls-cert --help'
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -36,40 +91,20 @@ _hecate() {
         *) words+=("$word") ;;
         esac
     done
-    local own='' choices=''
-    case "${words[*]}" in
-    '') choices='cluster device help node status topology volume' own='--version' ;;
-    help) choices='cluster device node status topology volume' ;;
-    cluster | 'help cluster') choices='create delete info list' ;;
-    device | 'help device') choices='add delete disable enable info' ;;
-    node | 'help node') choices='add delete disable enable info list' ;;
-    topology | 'help topology') choices='info load' ;;
-    volume | 'help volume') choices='create delete info list' ;;
-    'cluster create') own='--block --file' ;;
-    'cluster info' | 'cluster delete') choices=$(_hecate_ids clusters) ;;
-    'device add') own='--name --node --destroy-existing-data' ;;
-    'device delete') own='--force-forget' ;;
-    'node add') own='--zone --cluster --management-host-name --storage-host-name' ;;
-    'node info' | 'node delete' | 'node enable' | 'node disable') choices=$(_hecate_ids nodes) ;;
-    'volume create')
-        own='--size --name --durability --replica --disperse-data --redundancy --gid --snapshot-factor --clusters
-            --gluster-volume-options --block --persistent-volume --persistent-volume-file --persistent-volume-endpoint'
-        ;;
-    'volume info' | 'volume delete') choices=$(_hecate_ids volumes) ;;
-    esac
+    if [[ ${words[0]-} == help && ${#words[@]} -gt 1 ]]; then
+        words=("${words[@]:1}")
+    fi
     case ${COMP_WORDS[COMP_CWORD - 1]} in
-    -C | --tls-cert | -j | --persistent-volume-file)
+    -C | --tls-cert | -j | --persistent-volume-file | --listfile)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --durability)
-        mapfile -t COMPREPLY < <(compgen -W 'none replicate disperse' -- "$current")
-        return
-        ;;
+    --durability) choices='none replicate disperse' ;;
+    *) _hecate_words "${words[*]-}" ;;
     esac
     if [[ $current == -* ]]; then
         choices="$own $global"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
 }
-complete -o default -F _hecate hecate
+complete -o default -F _hecate hecate heketi-cli

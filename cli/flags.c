@@ -57,7 +57,7 @@ static const struct cli_flag *find_flag(const struct cli *cli, const char *name,
     return NULL;
 }
 
-static bool parse_bool(const char *text, bool *ret_value)
+bool flag_parse_bool(const char *text, bool *ret_value)
 {
     static const char *const words[2][6] = {{"0", "f", "F", "false", "FALSE", "False"},
                                             {"1", "t", "T", "true", "TRUE", "True"}};
@@ -85,7 +85,7 @@ static const char *value_problem(enum cli_flag_type type, const char *text, cons
     case CLI_STRING:
         return NULL;
     case CLI_BOOL:
-        return parse_bool(text, &value) ? NULL : "strconv.ParseBool";
+        return flag_parse_bool(text, &value) ? NULL : "strconv.ParseBool";
     case CLI_INT:
         (void)strtoll(text, &end, 10);
         if (errno == ERANGE) {
@@ -236,18 +236,18 @@ static bool takes_next(const char *arg)
     return false;
 }
 
-void flags_words(int argc, char **argv, const char *ret_words[2])
+size_t flags_words(int argc, char **argv, const char *ret_words[CLI_WORDS_MAX])
 {
     size_t n = 0;
 
-    ret_words[0] = ret_words[1] = NULL;
-    for (int i = 1; i < argc && n < 2 && strcmp(argv[i], "--") != 0; i++) {
+    for (int i = 1; i < argc && n < CLI_WORDS_MAX && strcmp(argv[i], "--") != 0; i++) {
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
             ret_words[n++] = argv[i];
         } else if (takes_next(argv[i])) {
             i++;
         }
     }
+    return n;
 }
 
 /* ---- values ---- */
@@ -287,7 +287,7 @@ bool flag_bool(const struct cli *cli, const char *name)
     const char *value = value_of(cli, name, CLI_BOOL);
     bool on = false;
 
-    return value != NULL && parse_bool(value, &on) && on;
+    return value != NULL && flag_parse_bool(value, &on) && on;
 }
 
 bool flag_json(const struct cli *cli)

@@ -171,11 +171,25 @@ int http_fail(struct cli *cli, const struct http_answer *answer)
     return -1;
 }
 
-int http_document(struct cli *cli, const struct http_answer *answer, json_t **ret_document)
+int http_expect(struct cli *cli, const char *method, const char *path, const json_t *body, long status,
+                struct http_answer *ret_answer)
+{
+    if (http_request(cli, method, path, body, ret_answer) != 0) {
+        return -1;
+    }
+    if (ret_answer->status != status) {
+        (void)http_fail(cli, ret_answer);
+        http_answer_fini(ret_answer);
+        return -1;
+    }
+    return 0;
+}
+
+int http_document(struct cli *cli, const struct http_answer *answer, long status, json_t **ret_document)
 {
     json_error_t error;
 
-    if (answer->status != 200) {
+    if (answer->status != status) {
         return http_fail(cli, answer);
     }
     *ret_document = json_loadb(buf_str(&answer->body), answer->body.len, JSON_ALLOW_NUL, &error);
@@ -185,17 +199,28 @@ int http_document(struct cli *cli, const struct http_answer *answer, json_t **re
     return 0;
 }
 
-int http_get(struct cli *cli, const char *path, json_t **ret_document)
+static int ask_document(struct cli *cli, const char *method, const char *path, const json_t *body, long status,
+                        json_t **ret_document)
 {
     struct http_answer answer;
     int rc;
 
-    if (http_request(cli, "GET", path, NULL, &answer) != 0) {
+    if (http_request(cli, method, path, body, &answer) != 0) {
         return -1;
     }
-    rc = http_document(cli, &answer, ret_document);
+    rc = http_document(cli, &answer, status, ret_document);
     http_answer_fini(&answer);
     return rc;
+}
+
+int http_make(struct cli *cli, const char *path, const json_t *body, json_t **ret_object)
+{
+    return ask_document(cli, "POST", path, body, 201, ret_object);
+}
+
+int http_get(struct cli *cli, const char *path, json_t **ret_document)
+{
+    return ask_document(cli, "GET", path, NULL, 200, ret_document);
 }
 
 int http_get_id(struct cli *cli, const char *prefix, const char *id, json_t **ret_document)

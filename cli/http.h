@@ -19,6 +19,11 @@ void http_answer_fini(struct http_answer *answer);
  * borrowed, NULL for none. Any status is a success of this function. */
 int http_request(struct cli *cli, const char *method, const char *path, const json_t *body,
                  struct http_answer *ret_answer);
+/* The same, but any other status than this one is a failure with the server's message. */
+int http_expect(struct cli *cli, const char *method, const char *path, const json_t *body, long status,
+                struct http_answer *ret_answer);
+/* POST that must give 201 and JSON: new reference. */
+int http_make(struct cli *cli, const char *path, const json_t *body, json_t **ret_object);
 /* GET that must give 200 and JSON: new reference. */
 int http_get(struct cli *cli, const char *path, json_t **ret_document);
 /* GET of /PREFIX/ID. */

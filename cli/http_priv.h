@@ -36,7 +36,7 @@ void http_make_key(struct cli *cli, struct http_call *call);
 char *http_once(struct cli *cli, const struct http_call *call, struct http_answer *ret_answer, bool *ret_sent);
 /* With retries; ret_answer is valid (and to be finished) when it returns 0. */
 int http_exchange(struct cli *cli, struct http_call *call, struct http_answer *ret_answer);
-/* The JSON of a 200. */
-int http_document(struct cli *cli, const struct http_answer *answer, json_t **ret_document);
+/* The JSON of an answer with this status. */
+int http_document(struct cli *cli, const struct http_answer *answer, long status, json_t **ret_document);
 
 #endif

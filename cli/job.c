@@ -81,7 +81,7 @@ static int follow(struct cli *cli, const char *path, json_t **ret_resource)
     if (get_again(cli, path, &answer) != 0) {
         return -1;
     }
-    rc = http_document(cli, &answer, ret_resource);
+    rc = http_document(cli, &answer, 200, ret_resource);
     http_answer_fini(&answer);
     return rc;
 }
@@ -165,7 +165,7 @@ int http_status(struct cli *cli, json_t **ret_document)
     if (http_exchange(cli, &call, &answer) != 0) {
         return -1;
     }
-    rc = http_document(cli, &answer, ret_document);
+    rc = http_document(cli, &answer, 200, ret_document);
     http_answer_fini(&answer);
     if (rc != 0) {
         return -1;

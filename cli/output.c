@@ -152,3 +152,16 @@ void out_volume(FILE *out, const json_t *volume)
         fprintf(out, "Snapshot Factor: %.2f\n\n", js_num(snapshot, "factor"));
     }
 }
+
+void out_block(FILE *out, const json_t *block)
+{
+    const json_t *target = js_object(block, "blockvolume");
+
+    fprintf(out, "Name: %s\nSize: %ld\nUsableSize: %ld\nVolume Id: %s\nCluster Id: %s\n", js_str(block, "name"),
+            (long)js_int(block, "size"), (long)js_int(block, "usablesize"), js_str(block, "id"),
+            js_str(block, "cluster"));
+    print_joined(out, "Hosts: [", js_list(target, "hosts"), " ", "]");
+    fprintf(out, "IQN: %s\nLUN: %ld\nHacount: %ld\nUsername: %s\nPassword: %s\nBlock Hosting Volume: %s\n",
+            js_str(target, "iqn"), (long)js_int(target, "lun"), (long)js_int(block, "hacount"),
+            js_str(target, "username"), js_str(target, "password"), js_str(block, "blockhostingvolume"));
+}

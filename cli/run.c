@@ -13,8 +13,9 @@
 
 #define EXIT_ERROR 255
 
-const struct cli_group *const cli_groups[] = {&cli_status,  &cli_topology, &cli_volume,
-                                              &cli_cluster, &cli_node,     &cli_device};
+const struct cli_group *const cli_groups[] = {&cli_status, &cli_topology, &cli_volume,   &cli_block,
+                                              &cli_brick,  &cli_cluster,  &cli_node,     &cli_device,
+                                              &cli_db,     &cli_server,   &cli_loglevel, &cli_setup};
 const size_t cli_n_groups = sizeof(cli_groups) / sizeof(*cli_groups);
 
 static const char *real_env(const char *name)
@@ -92,32 +93,82 @@ char *cli_take_error(struct cli *cli)
     return text;
 }
 
+/* Is the word the name or one of the aliases? */
+static bool is_named(const char *word, const char *name, const char *aliases)
+{
+    size_t len = strlen(word);
+
+    if (strcmp(word, name) == 0) {
+        return true;
+    }
+    for (const char *at = aliases; at != NULL && *at != '\0'; at += strcspn(at, ",") + (strchr(at, ',') != NULL)) {
+        if (strcspn(at, ",") == len && memcmp(at, word, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const struct cli_group *find_group(const char *word)
 {
     for (size_t i = 0; i < cli_n_groups; i++) {
-        if (strcmp(cli_groups[i]->name, word) == 0) {
+        if (is_named(word, cli_groups[i]->name, cli_groups[i]->aliases)) {
             return cli_groups[i];
         }
     }
     return NULL;
 }
 
-static const struct cli_command *find_command(const struct cli_group *group, const char *word)
+/* How many of the words are those of the command's name, in order. *ret_whole: it has no others. */
+static size_t count_words(const struct cli_command *command, const char *const *words, size_t n, bool *ret_whole)
 {
-    for (size_t i = 0; i < group->n_commands; i++) {
-        const char *name = group->commands[i].name;
+    const char *at = command->name != NULL ? command->name : "";
+    size_t found = 0;
 
-        if (name == NULL || (word != NULL && strcmp(name, word) == 0)) {
+    while (*at != '\0' && found < n) {
+        size_t len = strcspn(at, " ");
+        CLEANUP(free_ptr) char *part = mem_strndup(at, len);
+
+        if (!is_named(words[found], part, command->aliases)) {
+            break;
+        }
+        found++;
+        at += len + (at[len] == ' ');
+    }
+    *ret_whole = *at == '\0';
+    return found;
+}
+
+/* The command that the words after the group begin with, else NULL; *ret_n: how many of them lead to a command. */
+static const struct cli_command *find_command(const struct cli_group *group, const char *const *words, size_t n,
+                                              size_t *ret_n)
+{
+    *ret_n = 0;
+    for (size_t i = 0; i < group->n_commands; i++) {
+        bool whole;
+        size_t found = count_words(&group->commands[i], words, n, &whole);
+
+        if (whole) {
+            *ret_n = found;
             return &group->commands[i];
         }
+        *ret_n = found > *ret_n ? found : *ret_n;
     }
     return NULL;
 }
 
-static int fail_unknown(struct cli *cli, const char *word, const char *within)
+static int fail_unknown(struct cli *cli, const char *const *words, size_t n)
 {
-    return cli_fail(cli, "unknown command \"%s\" for \"%s%s%s\"\nRun '%s --help' for usage.", word, cli->program,
-                    within != NULL ? " " : "", within != NULL ? within : "", cli->program);
+    struct buf within = BUF_INIT;
+
+    buf_append_str(&within, cli->program);
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(&within, " %s", words[i]);
+    }
+    (void)cli_fail(cli, "unknown command \"%s\" for \"%s\"\nRun '%s --help' for usage.", words[n], buf_str(&within),
+                   cli->program);
+    buf_fini(&within);
+    return -1;
 }
 
 /* No command was named: `hecate`, `hecate --version`, `hecate help ...`. */
@@ -134,27 +185,25 @@ static int run_root(struct cli *cli, int argc, char **argv)
     return 0;
 }
 
-static int run_help(struct cli *cli, int argc, char **argv)
+/* Shows a group or a command, or says which of the words is none. */
+static int run_help(struct cli *cli, const char *const *words, size_t n)
 {
-    const struct cli_group *group;
+    const struct cli_group *group = n > 0 ? find_group(words[0]) : NULL;
     const struct cli_command *command;
+    size_t found;
 
-    if (flags_parse(cli, argc, argv, 1) != 0) {
-        return -1;
-    }
-    if (cli->n_args == 0) {
+    if (n == 0) {
         help_root(cli, cli->out);
         return 0;
     }
-    group = find_group(cli->args[0]);
     if (group == NULL) {
-        return fail_unknown(cli, cli->args[0], NULL);
+        return fail_unknown(cli, words, 0);
     }
-    command = find_command(group, cli->n_args > 1 ? cli->args[1] : NULL);
+    command = find_command(group, words + 1, n - 1, &found);
     if (command != NULL) {
         help_command(cli, command, cli->out);
-    } else if (cli->n_args > 1) {
-        return fail_unknown(cli, cli->args[1], group->name);
+    } else if (found + 1 < n) {
+        return fail_unknown(cli, words, found + 1);
     } else {
         help_group(cli, group, cli->out);
     }
@@ -163,32 +212,23 @@ static int run_help(struct cli *cli, int argc, char **argv)
 
 static int run(struct cli *cli, int argc, char **argv)
 {
-    const char *words[2];
-    const struct cli_group *group;
+    const char *words[CLI_WORDS_MAX];
+    size_t n = flags_words(argc, argv, words), found = 0;
+    const struct cli_group *group = n > 0 ? find_group(words[0]) : NULL;
 
-    flags_words(argc, argv, words);
-    if (words[0] == NULL) {
+    if (n == 0) {
         return run_root(cli, argc, argv);
     }
+    if (group != NULL) {
+        cli->command = find_command(group, words + 1, n - 1, &found);
+    }
     if (strcmp(words[0], "help") == 0) {
-        return run_help(cli, argc, argv);
+        return flags_parse(cli, argc, argv, 1) != 0 ? -1 : run_help(cli, words + 1, n - 1);
     }
-    group = find_group(words[0]);
-    if (group == NULL) {
-        return fail_unknown(cli, words[0], NULL);
-    }
-    cli->command = find_command(group, words[1]);
     if (cli->command == NULL) {
-        if (words[1] != NULL) {
-            return fail_unknown(cli, words[1], group->name);
-        }
-        if (flags_parse(cli, argc, argv, 1) != 0) {
-            return -1;
-        }
-        help_group(cli, group, cli->out);
-        return 0;
+        return flags_parse(cli, group != NULL ? argc : 0, argv, found + 1) != 0 ? -1 : run_help(cli, words, n);
     }
-    if (flags_parse(cli, argc, argv, cli->command->name != NULL ? 2 : 1) != 0) {
+    if (flags_parse(cli, argc, argv, found + 1) != 0) {
         return -1;
     }
     if (flag_bool(cli, "help")) {

@@ -24,7 +24,7 @@ OWN_WORDS = (
 
 
 class Client:
-    """Like replay.Replay. program: the client."""
+    """Like replay.Replay. program: the client, which is called by the name of the original."""
 
     def __init__(self, header, url, control, program):
         self.url, self.control, self.program = url, control, program
@@ -49,13 +49,16 @@ class Client:
             self.differences.append((line, mismatch, json.dumps(own, ensure_ascii=False)))
 
     def execute(self, argv, env, files):
-        with tempfile.TemporaryDirectory(prefix="hecate-compat-") as folder:
+        with tempfile.TemporaryDirectory(prefix="hecate-compat-") as folder, \
+                tempfile.TemporaryDirectory(prefix="hecate-compat-") as programs:
+            program = os.path.join(programs, "heketi-cli")
+            os.symlink(self.program, program)
             for name, text in files.items():
                 with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                     file.write(text)
             environment = {"PATH": os.environ["PATH"], "HOME": folder}
             environment.update({name: value.replace("{SERVER}", self.url) for name, value in env.items()})
-            done = subprocess.run([self.program] + [word.replace("{SERVER}", self.url) for word in argv], cwd=folder,
+            done = subprocess.run([program] + [word.replace("{SERVER}", self.url) for word in argv], cwd=folder,
                                   env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=RUN_S, check=False)
             made = {}
             for name in sorted(set(os.listdir(folder)) - set(files)):
