@@ -15,6 +15,17 @@ int cli_need_id(struct cli *cli, const char *message, const char **ret_id)
     return 0;
 }
 
+/* object: stolen. */
+static void print(struct cli *cli, json_t *object, void (*layout)(FILE *out, const json_t *object))
+{
+    if (flag_json(cli)) {
+        js_print(cli->out, object);
+    } else {
+        layout(cli->out, object);
+    }
+    json_decref(object);
+}
+
 int cli_show(struct cli *cli, const char *prefix, const char *missing, void (*layout)(FILE *out, const json_t *object))
 {
     const char *id = NULL;
@@ -23,12 +34,7 @@ int cli_show(struct cli *cli, const char *prefix, const char *missing, void (*la
     if (cli_need_id(cli, missing, &id) != 0 || http_get_id(cli, prefix, id, &object) != 0) {
         return -1;
     }
-    if (flag_json(cli)) {
-        js_print(cli->out, object);
-    } else {
-        layout(cli->out, object);
-    }
-    json_decref(object);
+    print(cli, object, layout);
     return 0;
 }
 
@@ -79,12 +85,7 @@ int cli_job_shown(struct cli *cli, const char *path, json_t *body, void (*layout
     if (rc != 0) {
         return -1;
     }
-    if (flag_json(cli)) {
-        js_print(cli->out, object);
-    } else {
-        layout(cli->out, object);
-    }
-    json_decref(object);
+    print(cli, object, layout);
     return 0;
 }
 

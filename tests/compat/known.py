@@ -4,9 +4,13 @@ import json
 import os
 import re
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+README = os.path.join(HERE, "README.md")
+TABLE_HEAD = "| what | why it differs |\n"
+
 
 def load():
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "known.json"), encoding="utf-8") as file:
+    with open(os.path.join(HERE, "known.json"), encoding="utf-8") as file:
         return json.load(file)
 
 
@@ -29,7 +33,7 @@ def explain(rules, name, line):
 
 def table(rules):
     """Every rule of known.json, as README.md shows them."""
-    rows = ["| what | why it differs |", "|---|---|"]
+    rows = [TABLE_HEAD.strip(), "|---|---|"]
     for rule in rules["rules"]:
         places = [f"{name}: {', '.join(map(str, steps))}" for name, steps in rule.get("steps", {}).items()]
         if "call" in rule:
@@ -37,3 +41,10 @@ def table(rules):
                           + "`" + rule["call"].replace("|", "\\|") + "`")
         rows.append(f"| {'; '.join(places)} | {rule['why']} |")
     return "\n".join(rows) + "\n"
+
+
+def write_table(rules):
+    with open(README, encoding="utf-8") as file:
+        text = file.read()
+    with open(README, "w", encoding="utf-8") as file:
+        file.write(text[:text.index(TABLE_HEAD)] + table(rules))
