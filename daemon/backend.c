@@ -124,9 +124,25 @@ static void proposed(void *user, int status, const struct store_result *result)
     }
 }
 
+/* The refusal of a plan; where no place was found, also why not. */
+static void finish_no_plan(struct submit *submit, const struct store_result *result,
+                           const struct store_reasons *reasons)
+{
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+
+    buf_append_str(&text, result->text);
+    if (reasons->n > 0) {
+        buf_append_char(&text, '\n');
+        store_reasons_print(submit->member->store, reasons, &text);
+        text.len--; /* the last LF is the API's */
+    }
+    finish_refused(submit, result->code, buf_str(&text));
+}
+
 static void plan_and_propose(struct submit *submit)
 {
     struct member *member = submit->member;
+    CLEANUP(store_reasons_fini) struct store_reasons reasons = {NULL, 0};
     struct store_plan_env env;
     struct store_result result;
     struct store_cmd cmd;
@@ -142,11 +158,12 @@ static void plan_and_propose(struct submit *submit)
     }
     memset(&result, 0, sizeof(result));
     member_plan_env(member, &env);
+    env.reasons = &reasons;
     code = store_plan(member->store, &submit->request, &env, &cmd, &result);
     if (code == STORE_REPEATED) {
         finish_applied(submit, &result);
     } else if (code != STORE_OK) {
-        finish_refused(submit, code, result.text);
+        finish_no_plan(submit, &result, &reasons);
     } else {
         member_propose(member, &cmd, proposed, submit);
         store_cmd_fini(&cmd);

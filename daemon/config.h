@@ -38,7 +38,7 @@ struct cfg {
     char *loglevel;
     char *log_format; /* "text" or "json" */
     int64_t brick_max_gib, brick_min_gib, bricks_per_volume_max, volumes_per_cluster_max, average_file_size_kib;
-    char *pre_options, *post_options, *zone_checking;
+    char *pre_options, *post_options, *block_options, *zone_checking;
     int64_t max_inflight_operations; /* 0: not configured */
 
     /* sshexec */

@@ -158,6 +158,7 @@ void member_plan_env(struct member *member, struct store_plan_env *ret_env)
     ret_env->zone_strict = strcmp(cfg->zone_checking, "strict") == 0;
     ret_env->pre_options = cfg->pre_options;
     ret_env->post_options = cfg->post_options;
+    ret_env->block_options = cfg->block_options;
 }
 
 static void env_step_ended(void *user, enum exec_step_kind kind, int code, uint64_t ms)

@@ -75,6 +75,22 @@ static bool device_usable(const struct device_entry *device, struct id cluster)
            id_equal(device->node->rec.cluster, cluster);
 }
 
+bool volume_arbiters_sane(const struct store_volume *volume)
+{
+    uint32_t width = volume_set_width(volume);
+    bool replica_3 = volume->durability == STORE_REPLICATE && width == 3;
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        bool arbiter = volume->bricks[i].type == STORE_BRICK_ARBITER;
+        bool expected = replica_3 && i % width == 2 && volume->bricks[2].type == STORE_BRICK_ARBITER;
+
+        if (arbiter != expected) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* (set, position) runs 0.0, 0.1, ... without gaps; every brick has a size and a pool name. */
 static bool bricks_ordered(const struct store_volume *volume)
 {
@@ -92,7 +108,7 @@ static bool bricks_ordered(const struct store_volume *volume)
             return false;
         }
     }
-    return true;
+    return volume_arbiters_sane(volume);
 }
 
 static bool nodes_distinct(const struct store *store, const struct store_volume *volume)

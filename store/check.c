@@ -253,6 +253,9 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
     if (volume->rec.size_gib == 0 || width == 0 || volume->rec.n_bricks == 0 || volume->rec.n_bricks % width != 0) {
         return BROKEN("volume", volume->rec.id, "its bricks do not make up complete sets");
     }
+    if (!volume_arbiters_sane(&volume->rec)) {
+        return BROKEN("volume", volume->rec.id, "its arbiters are not the third brick of every set of three replicas");
+    }
     for (size_t i = 0; i < volume->rec.n_bricks; i++) {
         const struct store_brick *brick = &volume->rec.bricks[i];
         const struct brick_entry *entry = find_brick(store, brick->id);

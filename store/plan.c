@@ -14,7 +14,8 @@ void store_plan_env_init(struct store_plan_env *env)
                                    .volumes_per_cluster_max = 1000,
                                    .average_file_size_kib = 64,
                                    .pre_options = "",
-                                   .post_options = ""};
+                                   .post_options = "",
+                                   .block_options = "group gluster-block"};
 }
 
 struct id plan_random_id(const struct store_plan_env *env)
@@ -216,6 +217,7 @@ enum store_code store_plan_again(const struct store *store, struct id op_id, con
     const struct op_entry *op = find_op(store, op_id);
     const struct volume_entry *entry = op != NULL ? find_volume(store, op->rec.target) : NULL;
     struct store_volume volume; /* flat copy, without bricks */
+    struct plan_result placed;
     enum plan_outcome outcome;
     enum store_code code;
     struct plan_tag_rule rule;
@@ -230,17 +232,17 @@ enum store_code store_plan_again(const struct store *store, struct id op_id, con
     volume.n_bricks = 0;
     rule_text = plan_option(&volume.options, "user.heketi.device-tag-match");
     (void)plan_tag_rule_parse(rule_text != NULL ? rule_text : "", &rule); /* was valid when the volume was planned */
-    outcome = plan_bricks(store, env, entry->cluster, &rule, &volume);
+    outcome = plan_bricks(store, env, entry->cluster, &rule, &volume, volume.size_gib, &placed);
     plan_tag_rule_fini(&rule);
     if (outcome != PLAN_PLACED) {
-        return refuse(ret_result, STORE_NO_ALLOCATION, "Failed to allocate new volume: %s", plan_outcome_text(outcome));
+        return refuse(ret_result, STORE_NO_ALLOCATION, "Failed to allocate new volume: %s", plan_create_text(outcome));
     }
     store_cmd_init(ret_cmd, STORE_CMD_OP_REPLAN);
     ret_cmd->op_id = op_id;
     ret_cmd->time_ms = env->now_ms;
     ret_cmd->volume.id = volume.id;
-    ret_cmd->volume.bricks = volume.bricks;
-    ret_cmd->volume.n_bricks = volume.n_bricks;
+    ret_cmd->volume.bricks = placed.bricks;
+    ret_cmd->volume.n_bricks = placed.n;
     code = apply_check(store, ret_cmd, ret_result);
     if (code != STORE_OK) {
         store_cmd_fini(ret_cmd);

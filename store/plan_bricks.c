@@ -1,22 +1,11 @@
-/* Splitting a volume into brick sets and placing them in one cluster (heketi-storage.md 5.3, 6). */
-#include <stdarg.h>
+/* Splitting a volume into brick sets and placing them in one cluster (heketi-storage.md 5.3, 5.4, 6). */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/base/mem.h"
 #include "store/plan_priv.h"
-
-/* What the sets of this volume look like. */
-struct shape {
-    uint32_t width; /* bricks in a set */
-    uint32_t data;  /* bricks among which a set's data are divided */
-};
-
-static struct shape shape_of(const struct store_volume *volume)
-{
-    return (struct shape){volume_set_width(volume), volume->durability == STORE_DISPERSE ? volume->disperse_data : 1};
-}
 
 const char *plan_outcome_text(enum plan_outcome outcome)
 {
@@ -27,114 +16,48 @@ const char *plan_outcome_text(enum plan_outcome outcome)
         return "No nodes in cluster";
     case PLAN_NO_DEVICES:
         return "No online storage devices in cluster";
+    case PLAN_MAX_BRICKS:
+        return "Maximum number of bricks reached.";
+    case PLAN_MIN_BRICK:
+        return "Minimum brick size limit reached.  Out of space.";
     case PLAN_NO_SPACE:
         break;
     }
     return "No space";
 }
 
-__attribute__((format(printf, 2, 3))) static void explain(const struct store_plan_env *env, const char *fmt, ...)
+const char *plan_create_text(enum plan_outcome outcome)
 {
-    va_list args;
-    CLEANUP(free_ptr) char *text = NULL;
-
-    if (env->explain == NULL) {
-        return;
-    }
-    va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0) {
-        text = mem_strdup("");
-    }
-    va_end(args);
-    buf_append_str(env->explain, text);
-    buf_append_char(env->explain, '\n');
+    return plan_outcome_text(outcome == PLAN_MAX_BRICKS || outcome == PLAN_MIN_BRICK ? PLAN_NO_SPACE : outcome);
 }
 
-/* ---- candidates ---- */
+/* ---- shapes ---- */
 
-/* Why not this node? NULL: usable. */
-static const char *node_refused(const struct store_plan_env *env, const struct node_entry *node)
+bool plan_wants_arbiter(const struct store_volume *volume)
 {
-    if (!id_is_none(node->rec.pending)) {
-        return "is being added or deleted";
-    }
-    if (node->rec.state != STORE_STATE_ONLINE) {
-        return node->rec.state == STORE_STATE_FAILED ? "is failed" : "is offline";
-    }
-    for (size_t i = 0; i < env->n_exclude_nodes; i++) {
-        if (id_equal(env->exclude_nodes[i], node->rec.id)) {
-            return "failed during this operation";
-        }
-    }
-    return env->node_down != NULL && env->node_down(env->user, node->rec.id) ? "does not answer" : NULL;
+    return volume->durability == STORE_REPLICATE && volume->replica == 3 &&
+           plan_option_true(&volume->options, "user.heketi.arbiter");
 }
 
-static const char *device_refused(const struct device_entry *device)
+uint64_t plan_average_kib(const struct store_volume *volume, const struct store_plan_env *env)
 {
-    if (!id_is_none(device->rec.pending)) {
-        return "is being added or deleted";
+    const char *text = plan_option(&volume->options, "user.heketi.average-file-size");
+    unsigned long long value;
+    char *end;
+
+    if (text == NULL || text[0] < '0' || text[0] > '9') { /* strtoull takes signs and blanks */
+        return env->average_file_size_kib;
     }
-    if (device->rec.state != STORE_STATE_ONLINE) {
-        return device->rec.state == STORE_STATE_FAILED ? "is failed" : "is offline";
-    }
-    return NULL;
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0' && value > 0 ? value : env->average_file_size_kib;
 }
 
-static int device_order(const void *a, const void *b)
+uint64_t plan_arbiter_kib(const struct store_volume *volume, const struct store_plan_env *env, uint64_t data_kib)
 {
-    const struct device_entry *left = ((const struct plan_device *)a)->entry;
-    const struct device_entry *right = ((const struct plan_device *)b)->entry;
-    int c;
+    uint64_t size_kib = data_kib / plan_average_kib(volume, env);
 
-    if (left->node->rec.zone != right->node->rec.zone) {
-        return left->node->rec.zone < right->node->rec.zone ? -1 : 1;
-    }
-    c = id_cmp(&left->node->rec.id, &right->node->rec.id);
-    return c != 0 ? c : id_cmp(&left->rec.id, &right->rec.id);
-}
-
-static void add_node(struct plan_space *space, size_t *size, const struct store_plan_env *env, struct node_entry *node)
-{
-    const char *why = node_refused(env, node);
-    struct device_entry *device;
-
-    if (why != NULL) {
-        explain(env, "  node %s (%s) %s", id_text(node->rec.id).text, node->rec.manage.items[0], why);
-        return;
-    }
-    TREE_EACH (device, node_device_tree, &node->devices, in_node) {
-        why = device_refused(device);
-        if (why != NULL) {
-            explain(env, "  device %s (%s on %s) %s", id_text(device->rec.id).text, device->rec.name,
-                    node->rec.manage.items[0], why);
-            continue;
-        }
-        if (space->n == *size) {
-            *size = *size > 0 ? 2 * *size : 16;
-            space->devices = mem_realloc_array(space->devices, *size, sizeof(*space->devices));
-        }
-        space->devices[space->n++] = (struct plan_device){device, device_free_kib(device), device_spare_kib(device)};
-    }
-}
-
-static enum plan_outcome gather(struct plan_space *space, const struct store *store, const struct store_plan_env *env,
-                                const struct cluster_entry *cluster)
-{
-    struct node_entry *node;
-    size_t size = 0, n_nodes = 0;
-
-    TREE_EACH (node, cluster_node_tree, &cluster->nodes, in_cluster) {
-        n_nodes += node_visible(store, node) ? 1 : 0;
-        add_node(space, &size, env, node);
-    }
-    if (n_nodes == 0) {
-        return PLAN_NO_NODES;
-    }
-    if (space->n == 0) {
-        return PLAN_NO_DEVICES;
-    }
-    qsort(space->devices, space->n, sizeof(*space->devices), device_order);
-    return PLAN_PLACED;
+    return size_kib > PLAN_ARBITER_KIB_MIN ? size_kib : PLAN_ARBITER_KIB_MIN;
 }
 
 /* ---- attempts ---- */
@@ -143,19 +66,33 @@ struct attempt {
     const struct store_plan_env *env;
     const struct plan_space *start; /* before this attempt */
     struct plan_space now;
-    struct shape shape;
-    struct store_volume *volume;
+    const struct store_volume *volume;
+    uint64_t total_kib;
+    uint32_t data; /* bricks among which a set's data are divided */
+    bool arbiter;
+    struct plan_result *result;
 };
 
-static void add_set(struct attempt *attempt, uint32_t set, const struct id *first, const struct plan_pick *picks)
+static struct plan_set set_of(const struct attempt *attempt, uint64_t size_kib)
 {
-    struct store_volume *volume = attempt->volume;
+    return (struct plan_set){
+        .width = volume_set_width(attempt->volume),
+        .size_kib = size_kib,
+        .arbiter_kib = attempt->arbiter ? plan_arbiter_kib(attempt->volume, attempt->env, size_kib) : 0,
+    };
+}
 
-    for (uint32_t i = 0; i < attempt->shape.width; i++) {
-        struct store_brick *brick = &volume->bricks[volume->n_bricks++];
+static void add_set(const struct attempt *attempt, uint32_t width, const struct id *first,
+                    const struct plan_pick *picks)
+{
+    struct plan_result *result = attempt->result;
+    uint32_t set = (uint32_t)((attempt->volume->n_bricks + result->n) / width);
+
+    for (uint32_t i = 0; i < width; i++) {
+        struct store_brick *brick = &result->bricks[result->n++];
 
         *brick = (struct store_brick){.id = i == 0 ? *first : plan_random_id(attempt->env),
-                                      .volume = volume->id,
+                                      .volume = attempt->volume->id,
                                       .device = attempt->now.devices[picks[i].device].entry->rec.id,
                                       .set = set,
                                       .position = i,
@@ -169,142 +106,218 @@ static void add_set(struct attempt *attempt, uint32_t set, const struct id *firs
     }
 }
 
-static void drop_bricks(struct store_volume *volume)
+/* All sets or none; by_ring: Heketi's way, else wherever they fit. */
+static bool try_sets(struct attempt *attempt, uint32_t sets, uint64_t size_kib, bool by_ring)
 {
-    for (size_t i = 0; i < volume->n_bricks; i++) {
-        store_brick_fini(&volume->bricks[i]);
-    }
-    free(volume->bricks);
-    volume->bricks = NULL;
-    volume->n_bricks = 0;
-}
+    const struct plan_set set = set_of(attempt, size_kib);
+    CLEANUP(free_ptr) struct plan_pick *picks = mem_calloc((size_t)sets * set.width, sizeof(*picks));
+    CLEANUP(free_ptr) struct id *first = mem_calloc(sets, sizeof(*first));
 
-/* All sets or none. */
-static bool try_sets(struct attempt *attempt, plan_placer placer, uint32_t sets, uint64_t size_kib)
-{
-    CLEANUP(free_ptr) struct plan_pick *picks = NULL;
-
-    if (!plan_feasible(attempt->start, attempt->shape.width, sets, size_kib)) {
-        return false;
+    if (set.arbiter_kib == 0 && !plan_feasible(attempt->start, &set, sets)) {
+        return false; /* cheap to see; with an arbiter it is not */
     }
-    picks = mem_calloc(attempt->shape.width, sizeof(*picks));
     memcpy(attempt->now.devices, attempt->start->devices, attempt->start->n * sizeof(*attempt->now.devices));
-    attempt->volume->bricks = mem_calloc((size_t)sets * attempt->shape.width, sizeof(*attempt->volume->bricks));
-    for (uint32_t set = 0; set < sets; set++) {
-        struct id first = plan_random_id(attempt->env);
-
-        if (!placer(&attempt->now, &first, attempt->shape.width, size_kib, picks)) {
-            drop_bricks(attempt->volume);
+    for (uint32_t s = 0; s < sets; s++) {
+        first[s] = plan_random_id(attempt->env);
+        if (by_ring && !plan_place_ring(&attempt->now, &first[s], &set, picks + (size_t)s * set.width)) {
             return false;
         }
-        add_set(attempt, set, &first, picks);
+    }
+    if (!by_ring && !plan_place_any(&attempt->now, &first[0], &set, sets, picks)) {
+        return false;
+    }
+    attempt->result->bricks = mem_calloc((size_t)sets * set.width, sizeof(*attempt->result->bricks));
+    for (uint32_t s = 0; s < sets; s++) {
+        add_set(attempt, set.width, &first[s], picks + (size_t)s * set.width);
     }
     return true;
 }
 
+/* What the limit of bricks leaves. */
 static uint32_t sets_max(const struct attempt *attempt)
 {
     uint32_t limit = attempt->env->bricks_per_volume_max;
 
     limit = limit < STORE_BRICKS_MAX ? limit : STORE_BRICKS_MAX;
-    return limit / attempt->shape.width;
+    limit -= attempt->volume->n_bricks < limit ? (uint32_t)attempt->volume->n_bricks : limit;
+    return limit / volume_set_width(attempt->volume);
 }
 
 /* Heketi's split: 1, 2, 4, ... sets of equal bricks, each attempt placed by the ring. */
-static bool try_powers_of_two(struct attempt *attempt)
+static enum plan_outcome try_powers_of_two(struct attempt *attempt)
 {
-    uint64_t total_kib = attempt->volume->size_gib * STORE_KIB_PER_GIB;
-
-    for (uint32_t sets = 1; sets <= sets_max(attempt); sets *= 2) {
-        uint64_t size_kib = total_kib / sets / attempt->shape.data;
+    for (uint32_t sets = 1;; sets *= 2) {
+        uint64_t size_kib = attempt->total_kib / sets / attempt->data;
 
         if (size_kib < attempt->env->brick_min_kib) {
-            break;
+            return PLAN_MIN_BRICK;
         }
-        if (size_kib <= attempt->env->brick_max_kib && try_sets(attempt, plan_place_ring, sets, size_kib)) {
-            return true;
+        if (size_kib > attempt->env->brick_max_kib) {
+            continue;
+        }
+        if (sets > sets_max(attempt)) {
+            return PLAN_MAX_BRICKS;
+        }
+        if (try_sets(attempt, sets, size_kib, true)) {
+            return PLAN_PLACED;
         }
     }
-    return false;
 }
 
-/* Where that finds nothing: any number of sets, the roomiest nodes first. Bricks are rounded up, so that the volume is
- * not smaller than asked. */
+/* Bricks are rounded up, so that the volume is not smaller than asked. 0: not within the limits. */
+static uint64_t even_brick(const struct attempt *attempt, uint64_t total_kib, uint32_t sets)
+{
+    uint64_t parts = (uint64_t)sets * attempt->data;
+    uint64_t size_kib = (total_kib + parts - 1) / parts;
+
+    return size_kib >= attempt->env->brick_min_kib && size_kib <= attempt->env->brick_max_kib ? size_kib : 0;
+}
+
+/* Where that finds nothing: any number of sets. */
 static bool try_any(struct attempt *attempt)
 {
-    uint64_t total_kib = attempt->volume->size_gib * STORE_KIB_PER_GIB;
-
     for (uint32_t sets = 1; sets <= sets_max(attempt); sets++) {
-        uint64_t parts = (uint64_t)sets * attempt->shape.data;
-        uint64_t size_kib = (total_kib + parts - 1) / parts;
+        uint64_t size_kib = even_brick(attempt, attempt->total_kib, sets);
 
-        if (size_kib < attempt->env->brick_min_kib) {
-            break;
-        }
-        if (size_kib <= attempt->env->brick_max_kib && try_sets(attempt, plan_place_fullest, sets, size_kib)) {
+        if (size_kib > 0 && try_sets(attempt, sets, size_kib, false)) {
             return true;
         }
     }
     return false;
 }
 
-/* The largest number of sets that the limits allow, for the explanation. */
-static void explain_failure(const struct attempt *attempt)
+/* ---- explaining ---- */
+
+static bool possible(const struct attempt *attempt, uint64_t total_kib)
 {
-    uint64_t total_kib = attempt->volume->size_gib * STORE_KIB_PER_GIB;
+    for (uint32_t sets = 1; sets <= sets_max(attempt); sets++) {
+        uint64_t size_kib = even_brick(attempt, total_kib, sets);
+        struct plan_set set = set_of(attempt, size_kib);
+
+        if (size_kib > 0 && plan_feasible(attempt->start, &set, sets)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A size that would fit, in GiB; 0: none was found. By halving, so it need not be the very largest one. */
+static uint64_t fitting_gib(const struct attempt *attempt)
+{
+    uint64_t low = 0, high = attempt->total_kib / STORE_KIB_PER_GIB;
+
+    while (high - low > 1) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (possible(attempt, middle * STORE_KIB_PER_GIB)) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+#define GIB_TEXT(kib) ((double)(kib) / (double)STORE_KIB_PER_GIB)
+
+static void explain_device(const struct attempt *attempt, size_t at, const struct plan_set *set)
+{
+    const struct plan_space *space = attempt->start;
+    const struct device_entry *device = space->devices[at].entry;
+    struct plan_role role = plan_role_of(space, at);
+    struct plan_need need, data_need;
+    bool fits = plan_fits(space, at, set->size_kib, &data_need);
+    bool arbiter = set->arbiter_kib > 0;
+    const char *why =
+        space->zone_strict ? "has room, but too few other zones have" : "has room, but too few others have";
+
+    if (!plan_tag_rule_accepts(space->tag_rule, device)) {
+        why = "does not match the tag rule";
+    } else if (arbiter && !role.data) {
+        why = plan_fits(space, at, set->arbiter_kib, &need) ? "takes nothing but arbiters (tag arbiter)"
+                                                            : "is too full for an arbiter";
+    } else if (!fits && arbiter && role.arbiter && plan_fits(space, at, set->arbiter_kib, &need)) {
+        why = "has room for an arbiter, but for nothing larger";
+    } else if (!fits) {
+        why = "is too full for it";
+    } else if (arbiter && !role.arbiter) {
+        why = "has room, but takes no arbiter (tag arbiter)";
+    }
+    plan_explain(attempt->env, device->node->rec.cluster, device->node->rec.id, device->rec.id,
+                 "%s (zone %u, %.2f GiB free, a brick needs %.2f)", why, device->node->rec.zone,
+                 GIB_TEXT(device_free_kib(device)), GIB_TEXT(data_need.pool_kib + data_need.meta_kib));
+}
+
+/* Of the largest number of sets that the limits allow: its bricks are the smallest ones. */
+static void explain_failure(const struct attempt *attempt, struct id cluster)
+{
+    const struct store_plan_env *env = attempt->env;
+    uint64_t fitting, size_kib = 0;
+    struct plan_set set;
     uint32_t sets = 0;
-    uint64_t size_kib = total_kib;
 
+    if (env->reasons == NULL) {
+        return;
+    }
     for (uint32_t n = 1; n <= sets_max(attempt); n++) {
-        uint64_t parts = (uint64_t)n * attempt->shape.data;
+        uint64_t size = even_brick(attempt, attempt->total_kib, n);
 
-        if ((total_kib + parts - 1) / parts >= attempt->env->brick_min_kib) {
-            sets = n;
-            size_kib = (total_kib + parts - 1) / parts;
-        }
+        sets = size > 0 ? n : sets;
+        size_kib = size > 0 ? size : size_kib;
     }
-    explain(
-        attempt->env,
-        "  tried 1 to %u sets of %u bricks on different %s; the smallest bricks would have %llu KiB (allowed: %llu to "
-        "%llu KiB, %u bricks)",
-        sets, attempt->shape.width, attempt->start->zone_strict ? "zones" : "nodes", (unsigned long long)size_kib,
-        (unsigned long long)attempt->env->brick_min_kib, (unsigned long long)attempt->env->brick_max_kib,
-        attempt->env->bricks_per_volume_max);
+    if (sets == 0) {
+        plan_explain(env, cluster, ID_NONE, ID_NONE,
+                     "no split keeps the limits (bricks of %llu to %llu GiB, %u bricks in a volume)",
+                     (unsigned long long)(env->brick_min_kib / STORE_KIB_PER_GIB),
+                     (unsigned long long)(env->brick_max_kib / STORE_KIB_PER_GIB), env->bricks_per_volume_max);
+        return;
+    }
+    set = set_of(attempt, size_kib);
+    fitting = fitting_gib(attempt);
+    plan_explain(env, cluster, ID_NONE, ID_NONE,
+                 "tried up to %u sets of %u bricks on different %s%s, the smallest of %.2f GiB; %s%llu%s", sets,
+                 set.width, attempt->start->zone_strict ? "zones" : "nodes", attempt->arbiter ? ", one an arbiter" : "",
+                 GIB_TEXT(size_kib), fitting > 0 ? "" : "not even ", (unsigned long long)(fitting > 0 ? fitting : 1),
+                 " GiB would fit");
     for (size_t i = 0; i < attempt->start->n; i++) {
-        const struct device_entry *device = attempt->start->devices[i].entry;
-        struct plan_need need;
-        const char *why = "has room for such a brick, but too few others have";
-
-        if (!plan_tag_rule_accepts(attempt->start->tag_rule, device)) {
-            why = "does not match the tag rule";
-        } else if (!plan_fits(attempt->start, i, size_kib, &need)) {
-            why = "is too full for it";
-        }
-        explain(attempt->env, "  device %s (%s on %s, zone %u, %llu KiB free) %s", id_text(device->rec.id).text,
-                device->rec.name, device->node->rec.manage.items[0], device->node->rec.zone,
-                (unsigned long long)device_free_kib(device), why);
+        explain_device(attempt, i, &set);
     }
+}
+
+/* ---- the whole ---- */
+
+static enum plan_outcome place(struct attempt *attempt)
+{
+    enum plan_outcome outcome = try_powers_of_two(attempt);
+
+    return outcome != PLAN_PLACED && try_any(attempt) ? PLAN_PLACED : outcome;
 }
 
 enum plan_outcome plan_bricks(const struct store *store, const struct store_plan_env *env,
                               const struct cluster_entry *cluster, const struct plan_tag_rule *tag_rule,
-                              struct store_volume *volume)
+                              const struct store_volume *volume, uint32_t size_gib, struct plan_result *ret_result)
 {
     const char *zones = plan_option(&volume->options, "user.heketi.zone-checking");
     struct plan_space space = {.factor = volume->snapshot_factor, .tag_rule = tag_rule};
-    struct attempt attempt = {.env = env, .start = &space, .shape = shape_of(volume), .volume = volume};
+    struct attempt attempt = {.env = env,
+                              .start = &space,
+                              .volume = volume,
+                              .total_kib = size_gib * STORE_KIB_PER_GIB,
+                              .data = volume->durability == STORE_DISPERSE ? volume->disperse_data : 1,
+                              .arbiter = plan_wants_arbiter(volume),
+                              .result = ret_result};
     enum plan_outcome outcome;
 
-    explain(env, "Cluster %s:", id_text(cluster->rec.id).text);
+    *ret_result = (struct plan_result){NULL, 0};
     space.zone_strict = zones != NULL && zones[0] != '\0' ? strcmp(zones, "strict") == 0 : env->zone_strict;
-    outcome = gather(&space, store, env, cluster);
+    outcome = plan_gather(&space, store, env, cluster);
     if (outcome == PLAN_PLACED) {
         env->random(env->user, &space.seed, sizeof(space.seed));
         attempt.now = space;
         attempt.now.devices = mem_calloc(space.n, sizeof(*space.devices));
-        if (!try_powers_of_two(&attempt) && !try_any(&attempt)) {
-            outcome = PLAN_NO_SPACE;
-            explain_failure(&attempt);
+        outcome = place(&attempt);
+        if (outcome != PLAN_PLACED) {
+            explain_failure(&attempt, cluster->rec.id);
         }
         free(attempt.now.devices);
     }

@@ -22,12 +22,16 @@ static void add_split(struct store_strs *list, const char *text)
     }
 }
 
-void plan_options(struct store_strs *ret_options, const struct store_plan_env *env, const struct store_strs *request)
+void plan_options(struct store_strs *ret_options, const struct store_plan_env *env,
+                  const struct store_volume_request *request)
 {
     *ret_options = (struct store_strs){NULL, 0};
     add_split(ret_options, env->pre_options);
-    for (size_t i = 0; i < request->n; i++) {
-        store_strs_add(ret_options, request->items[i]);
+    if (request->block) {
+        add_split(ret_options, env->block_options);
+    }
+    for (size_t i = 0; i < request->options.n; i++) {
+        store_strs_add(ret_options, request->options.items[i]);
     }
     add_split(ret_options, env->post_options);
 }

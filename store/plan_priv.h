@@ -1,5 +1,6 @@
-/* The planner's inside: sizes (plan_size.c), options (plan_options.c), ring and placers (plan_ring.c), the allocation
- * of a volume's bricks in one cluster (plan_bricks.c), cluster choice (plan_volume.c), all other requests (plan.c).
+/* The planner's inside: sizes (plan_size.c), options (plan_options.c), devices (plan_devices.c), Heketi's ring
+ * (plan_ring.c), the better fit (plan_fit.c, plan_arbiter.c), the allocation of a volume's bricks in one cluster
+ * (plan_bricks.c), cluster choice (plan_volume.c), all other requests (plan.c).
  *
  * Everything here is pure: what is random comes from the environment, what it decides travels in the command. */
 #ifndef HECATE_STORE_PLAN_PRIV_H
@@ -17,8 +18,10 @@ struct plan_need plan_need(uint64_t size_kib, float factor, uint64_t extent_kib)
 
 /* ---- options ---- */
 
-/* The effective list: pre-request options, the request's, post-request options; an empty part leaves one "". */
-void plan_options(struct store_strs *ret_options, const struct store_plan_env *env, const struct store_strs *request);
+/* The effective list: pre-request options, those of block hosting volumes, the request's, post-request options; an
+ * empty part leaves one "". */
+void plan_options(struct store_strs *ret_options, const struct store_plan_env *env,
+                  const struct store_volume_request *request);
 /* The value of the last "key value" with this key, "" for one without value, NULL when absent. */
 const char *plan_option(const struct store_strs *options, const char *key);
 bool plan_option_true(const struct store_strs *options, const char *key); /* as Go reads booleans */
@@ -33,7 +36,7 @@ bool plan_tag_rule_parse(const char *text, struct plan_tag_rule *ret_rule);
 void plan_tag_rule_fini(struct plan_tag_rule *rule);
 bool plan_tag_rule_accepts(const struct plan_tag_rule *rule, const struct device_entry *device);
 
-/* ---- devices, ring, placers ---- */
+/* ---- devices (plan_devices.c) ---- */
 
 struct plan_device {
     const struct device_entry *entry;
@@ -49,6 +52,43 @@ struct plan_space {
     uint64_t seed; /* of the ring's order of zones and nodes */
 };
 
+enum plan_outcome {
+    PLAN_PLACED,
+    PLAN_NO_SPACE,
+    PLAN_NO_NODES,
+    PLAN_NO_DEVICES,
+    PLAN_MAX_BRICKS, /* the next split would have too many bricks */
+    PLAN_MIN_BRICK,  /* ... too small ones */
+};
+
+/* The usable devices of a cluster; says of every other one why not. The caller frees space->devices. */
+enum plan_outcome plan_gather(struct plan_space *space, const struct store *store, const struct store_plan_env *env,
+                              const struct cluster_entry *cluster);
+
+bool plan_fits(const struct plan_space *space, size_t device, uint64_t size_kib, struct plan_need *ret_need);
+void plan_take(struct plan_space *space, size_t device, const struct plan_need *need);
+const struct node_entry *plan_node_of(const struct plan_space *space, size_t device);
+/* The end of the group that begins at `first`: the devices that a set may use only once between them, those of a node
+ * or, when strict, of a zone, are neighbours. */
+size_t plan_group_end(const struct plan_space *space, size_t first);
+
+struct plan_role { /* tag `arbiter` of a device, or else of its node */
+    bool data, arbiter;
+};
+struct plan_role plan_role_of(const struct plan_space *space, size_t device);
+
+/* Adds a reason to env->reasons, if somebody wants them. */
+void plan_explain(const struct store_plan_env *env, struct id cluster, struct id node, struct id device,
+                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* ---- sets ---- */
+
+struct plan_set { /* what each set of a volume needs */
+    uint32_t width;
+    uint64_t size_kib;    /* of every brick but an arbiter */
+    uint64_t arbiter_kib; /* 0: none; else the last brick is an arbiter of this size */
+};
+
 struct plan_pick { /* one brick of a set */
     size_t device;
     struct plan_need need;
@@ -56,35 +96,51 @@ struct plan_pick { /* one brick of a set */
     enum store_brick_type type;
 };
 
-bool plan_fits(const struct plan_space *space, size_t device, uint64_t size_kib, struct plan_need *ret_need);
-void plan_take(struct plan_space *space, size_t device, const struct plan_need *need);
+/* Indices of the given devices (ascending) in the order of Heketi's ring, rotated by the id. order has room for n. */
+void plan_ring(struct plan_space *space, const struct id *rotation, const size_t *members, size_t n, size_t *order);
 
-/* Indices of all devices in the order of Heketi's ring, rotated by the id. order has room for space->n. */
-void plan_ring(struct plan_space *space, const struct id *rotation, size_t *order);
-
-/* A placer finds devices for the bricks of one set and takes their space. Arbiter sets will be one more of them. */
-typedef bool (*plan_placer)(struct plan_space *space, const struct id *rotation, uint32_t width, uint64_t size_kib,
-                            struct plan_pick *ret_picks);
-/* Heketi's: one pass round the ring. */
-bool plan_place_ring(struct plan_space *space, const struct id *rotation, uint32_t width, uint64_t size_kib,
+/* Heketi's way: one pass round the ring for one set; for an arbiter set, rings of devices by what they may take. Takes
+ * the space. */
+bool plan_place_ring(struct plan_space *space, const struct id *rotation, const struct plan_set *set,
                      struct plan_pick *ret_picks);
-/* The nodes (zones when strict) with room for most such bricks first: finds a place for n sets whenever there is one.
+
+/* Is there any placement of so many sets? Exact: what plan_place_any then finds. */
+bool plan_feasible(const struct plan_space *space, const struct plan_set *set, uint32_t sets);
+/* All sets at once, wherever they are; finds a place whenever there is one. ret_picks: sets x width. Takes the space.
  */
-bool plan_place_fullest(struct plan_space *space, const struct id *rotation, uint32_t width, uint64_t size_kib,
+bool plan_place_any(struct plan_space *space, const struct id *rotation, const struct plan_set *set, uint32_t sets,
+                    struct plan_pick *ret_picks);
+
+/* Sets with an arbiter: two sizes of bricks, and devices that take only one of them (plan_arbiter.c). More sets than
+ * this are not looked at: Heketi's way has to do. */
+#define PLAN_ARBITER_SETS_MAX 32
+bool plan_arbiter_feasible(const struct plan_space *space, const struct plan_set *set, uint32_t sets);
+bool plan_arbiter_place(struct plan_space *space, const struct plan_set *set, uint32_t sets,
                         struct plan_pick *ret_picks);
 
-/* Is there any placement of so many sets? Exact: what plan_place_fullest, asked once for each set, then finds. */
-bool plan_feasible(const struct plan_space *space, uint32_t width, uint32_t sets, uint64_t size_kib);
+/* ---- a volume's bricks in one cluster (plan_bricks.c) ---- */
 
-/* ---- a volume's bricks in one cluster ---- */
+/* Three replicas of which the last is an arbiter, by option user.heketi.arbiter. It means nothing for others. */
+bool plan_wants_arbiter(const struct store_volume *volume);
+/* Arbiter brick for a data brick of this size: one KiB per file (user.heketi.average-file-size, else the setting), but
+ * not less than what mkfs.xfs accepts. */
+uint64_t plan_arbiter_kib(const struct store_volume *volume, const struct store_plan_env *env, uint64_t data_kib);
+#define PLAN_ARBITER_KIB_MIN UINT64_C(589824)
+uint64_t plan_average_kib(const struct store_volume *volume, const struct store_plan_env *env);
 
-enum plan_outcome { PLAN_PLACED, PLAN_NO_SPACE, PLAN_NO_NODES, PLAN_NO_DEVICES };
+struct plan_result {
+    struct store_brick *bricks; /* PLACED: of new sets, numbered after those that the volume has; the caller's */
+    size_t n;
+};
 
-/* Fills volume->bricks (volume has its ids, durability, options and snapshot factor). */
+/* Bricks for size_gib (more) of a volume that has its ids, durability, options and snapshot factor; bricks that it has
+ * count for the limit of bricks. */
 enum plan_outcome plan_bricks(const struct store *store, const struct store_plan_env *env,
                               const struct cluster_entry *cluster, const struct plan_tag_rule *tag_rule,
-                              struct store_volume *volume);
+                              const struct store_volume *volume, uint32_t size_gib, struct plan_result *ret_result);
+/* Heketi's text; a create says "No space" of every split that fails. */
 const char *plan_outcome_text(enum plan_outcome outcome);
+const char *plan_create_text(enum plan_outcome outcome);
 
 struct id plan_random_id(const struct store_plan_env *env);
 /* The whole of VOLUME_CREATE. cmd is an initialised OP_BEGIN with key and fingerprint. */

@@ -1,32 +1,13 @@
-/* Heketi's ring (heketi-storage.md 6.3) and the placers on it. */
+/* Heketi's ring and the placers on it (heketi-storage.md 6.3 to 6.5). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/base/mem.h"
 #include "store/plan_priv.h"
 
-bool plan_fits(const struct plan_space *space, size_t device, uint64_t size_kib, struct plan_need *ret_need)
-{
-    const struct plan_device *d = &space->devices[device];
-    struct plan_need need = plan_need(size_kib, space->factor, d->entry->rec.extent_kib);
-    uint64_t total = need.pool_kib + need.meta_kib;
-    uint64_t spare = need.meta_kib > d->spare_kib ? need.meta_kib : d->spare_kib;
-
-    *ret_need = need;
-    return d->free_kib > total && d->free_kib - total >= spare;
-}
-
-void plan_take(struct plan_space *space, size_t device, const struct plan_need *need)
-{
-    struct plan_device *d = &space->devices[device];
-
-    d->free_kib -= need->pool_kib + need->meta_kib;
-    d->spare_kib = need->meta_kib > d->spare_kib ? need->meta_kib : d->spare_kib;
-}
-
 /* ---- the ring ---- */
 
-struct ring_node { /* devices[first .. first + n), taken from the end */
+struct ring_node { /* members[first .. first + n), taken from the end */
     size_t first, n;
 };
 
@@ -44,19 +25,18 @@ static size_t draw(uint64_t *seed, size_t below)
     return (size_t)((z ^ (z >> 31)) % below);
 }
 
-static const struct node_entry *node_of(const struct plan_space *space, size_t device)
-{
-    return space->devices[device].entry->node;
-}
-
-/* Groups the devices, which are sorted by zone and node. nodes and zones have room for space->n. */
-static size_t group(const struct plan_space *space, struct ring_node *nodes, struct ring_zone *zones)
+/* Groups the members, which are sorted by zone and node. nodes and zones have room for n. */
+static size_t group(const struct plan_space *space, const size_t *members, size_t n, struct ring_node *nodes,
+                    struct ring_zone *zones)
 {
     size_t n_nodes = 0, n_zones = 0;
 
-    for (size_t i = 0; i < space->n; i++) {
-        if (i == 0 || node_of(space, i) != node_of(space, i - 1)) {
-            if (i == 0 || node_of(space, i)->rec.zone != node_of(space, i - 1)->rec.zone) {
+    for (size_t i = 0; i < n; i++) {
+        const struct node_entry *node = plan_node_of(space, members[i]);
+        const struct node_entry *last = i > 0 ? plan_node_of(space, members[i - 1]) : NULL;
+
+        if (node != last) {
+            if (last == NULL || node->rec.zone != last->rec.zone) {
                 zones[n_zones++] = (struct ring_zone){n_nodes, 0};
             }
             zones[n_zones - 1].n++;
@@ -99,42 +79,42 @@ static void interleave(struct ring_node *nodes, struct ring_zone *zones, size_t 
     }
 }
 
-/* The first seven hex digits of the id, modulo the number of devices. */
-static size_t rotation_of(const struct plan_space *space, const struct id *rotation)
+/* The first seven hex digits of the id, modulo the length of the ring. */
+static size_t rotation_of(const struct id *rotation, size_t n)
 {
     const uint8_t *b = rotation->bytes;
     size_t number = (size_t)b[0] << 20 | (size_t)b[1] << 12 | (size_t)b[2] << 4 | (size_t)b[3] >> 4;
 
-    return space->n > 0 ? number % space->n : 0;
+    return n > 0 ? number % n : 0;
 }
 
-void plan_ring(struct plan_space *space, const struct id *rotation, size_t *order)
+void plan_ring(struct plan_space *space, const struct id *rotation, const size_t *members, size_t n, size_t *order)
 {
-    CLEANUP(free_ptr) struct ring_node *nodes = mem_calloc(space->n, sizeof(*nodes));
-    CLEANUP(free_ptr) struct ring_zone *zones = mem_calloc(space->n, sizeof(*zones));
-    CLEANUP(free_ptr) size_t *ring = mem_calloc(space->n, sizeof(*ring));
-    size_t first, n_zones = group(space, nodes, zones);
+    CLEANUP(free_ptr) struct ring_node *nodes = mem_calloc(n + 1, sizeof(*nodes));
+    CLEANUP(free_ptr) struct ring_zone *zones = mem_calloc(n + 1, sizeof(*zones));
+    CLEANUP(free_ptr) size_t *ring = mem_calloc(n + 1, sizeof(*ring));
+    size_t first, n_zones = group(space, members, n, nodes, zones);
 
     SHUFFLE(&space->seed, zones, n_zones);
     for (size_t z = 0; z < n_zones; z++) {
         SHUFFLE(&space->seed, (nodes + zones[z].first), zones[z].n);
     }
     interleave(nodes, zones, n_zones, ring);
-    first = rotation_of(space, rotation);
-    for (size_t i = 0; i < space->n; i++) {
-        order[i] = ring[(first + i) % space->n];
+    first = rotation_of(rotation, n);
+    for (size_t i = 0; i < n; i++) {
+        order[i] = members[ring[(first + i) % n]];
     }
 }
 
 /* ---- placers ---- */
 
-/* May this device take the next brick of the set, space aside? */
+/* May this device take another brick of the set, space aside? */
 static bool allowed(const struct plan_space *space, size_t device, const struct plan_pick *picks, uint32_t n)
 {
-    const struct node_entry *node = node_of(space, device);
+    const struct node_entry *node = plan_node_of(space, device);
 
     for (uint32_t i = 0; i < n; i++) {
-        const struct node_entry *other = node_of(space, picks[i].device);
+        const struct node_entry *other = plan_node_of(space, picks[i].device);
 
         if (other == node || (space->zone_strict && other->rec.zone == node->rec.zone)) {
             return false;
@@ -143,115 +123,98 @@ static bool allowed(const struct plan_space *space, size_t device, const struct 
     return plan_tag_rule_accepts(space->tag_rule, space->devices[device].entry);
 }
 
-bool plan_place_ring(struct plan_space *space, const struct id *rotation, uint32_t width, uint64_t size_kib,
-                     struct plan_pick *ret_picks)
+struct stream { /* devices in the order in which they are asked, each once for a whole set */
+    size_t *order;
+    size_t n, next;
+};
+
+/* The next device of the stream that takes a brick of this size beside the n picks, with its space. */
+static bool take_next(struct plan_space *space, struct stream *stream, uint64_t size_kib, const struct plan_pick *picks,
+                      uint32_t n, struct plan_pick *ret_pick)
 {
-    CLEANUP(free_ptr) size_t *order = mem_calloc(space->n, sizeof(*order));
+    while (stream->next < stream->n) {
+        size_t device = stream->order[stream->next++];
+        struct plan_need need;
+
+        if (allowed(space, device, picks, n) && plan_fits(space, device, size_kib, &need)) {
+            plan_take(space, device, &need);
+            *ret_pick = (struct plan_pick){device, need, size_kib, STORE_BRICK_NORMAL};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Appends the ring of the devices with this role. */
+static void add_ring(struct plan_space *space, const struct id *rotation, struct plan_role role, struct stream *stream)
+{
+    CLEANUP(free_ptr) size_t *members = mem_calloc(space->n + 1, sizeof(*members));
+    size_t n = 0;
+
+    for (size_t i = 0; i < space->n; i++) {
+        struct plan_role its = plan_role_of(space, i);
+
+        if (its.data == role.data && its.arbiter == role.arbiter) {
+            members[n++] = i;
+        }
+    }
+    plan_ring(space, rotation, members, n, stream->order + stream->n);
+    stream->n += n;
+}
+
+/* The arbiter first, from the devices that take nothing else, then from those that take both; the data bricks likewise,
+ * from the last to the first. */
+static bool place_arbiter_set(struct plan_space *space, const struct id *rotation, const struct plan_set *set,
+                              struct plan_pick *ret_picks)
+{
+    const struct plan_role data_only = {true, false}, arbiter_only = {false, true}, both = {true, true};
+    CLEANUP(free_ptr) size_t *arbiter_order = mem_calloc(space->n + 1, sizeof(size_t));
+    CLEANUP(free_ptr) size_t *data_order = mem_calloc(space->n + 1, sizeof(size_t));
+    struct stream arbiters = {arbiter_order, 0, 0}, data = {data_order, 0, 0};
     uint32_t n = 0;
+    size_t shared;
 
-    plan_ring(space, rotation, order);
-    for (size_t i = 0; i < space->n && n < width; i++) { /* one pass for the whole set */
-        struct plan_need need;
-
-        if (allowed(space, order[i], ret_picks, n) && plan_fits(space, order[i], size_kib, &need)) {
-            plan_take(space, order[i], &need);
-            ret_picks[n++] = (struct plan_pick){order[i], need, size_kib, STORE_BRICK_NORMAL};
-        }
+    add_ring(space, rotation, arbiter_only, &arbiters);
+    add_ring(space, rotation, data_only, &data);
+    shared = arbiters.n;
+    add_ring(space, rotation, both, &arbiters);
+    memcpy(data.order + data.n, arbiters.order + shared, (arbiters.n - shared) * sizeof(size_t));
+    data.n += arbiters.n - shared;
+    if (!take_next(space, &arbiters, set->arbiter_kib, NULL, 0, &ret_picks[set->width - 1])) {
+        return false;
     }
-    return n == width;
-}
+    ret_picks[set->width - 1].type = STORE_BRICK_ARBITER;
+    for (n = 1; n < set->width; n++) {
+        struct plan_pick *place = &ret_picks[set->width - 1 - n];
 
-/* How many such bricks the device could still take. */
-static uint64_t slots(const struct plan_space *space, size_t device, uint64_t size_kib)
-{
-    const struct plan_device *d = &space->devices[device];
-    struct plan_need need;
-    uint64_t spare;
-
-    if (!plan_fits(space, device, size_kib, &need)) {
-        return 0;
-    }
-    spare = need.meta_kib > d->spare_kib ? need.meta_kib : d->spare_kib;
-    spare = spare > 0 ? spare : 1; /* something must be left */
-    return (d->free_kib - spare) / (need.pool_kib + need.meta_kib);
-}
-
-/* Devices that a set may use only once between them. */
-static bool same_group(const struct plan_space *space, size_t a, size_t b)
-{
-    return space->zone_strict ? node_of(space, a)->rec.zone == node_of(space, b)->rec.zone
-                              : node_of(space, a) == node_of(space, b);
-}
-
-/* The end of the group that begins at `first`: groups are neighbours in the sorted list. */
-static size_t group_end(const struct plan_space *space, size_t first)
-{
-    size_t end = first + 1;
-
-    while (end < space->n && same_group(space, first, end)) {
-        end++;
-    }
-    return end;
-}
-
-bool plan_feasible(const struct plan_space *space, uint32_t width, uint32_t sets, uint64_t size_kib)
-{
-    uint64_t places = 0;
-
-    for (size_t first = 0, end; first < space->n; first = end) {
-        uint64_t room = 0;
-
-        end = group_end(space, first);
-        for (size_t i = first; i < end && room < sets; i++) {
-            room += plan_tag_rule_accepts(space->tag_rule, space->devices[i].entry) ? slots(space, i, size_kib) : 0;
-        }
-        places += room < sets ? room : sets; /* a set uses a group once */
-    }
-    return places >= (uint64_t)sets * width;
-}
-
-/* The roomiest device of the group with most room among those the set does not use yet. */
-static bool find_fullest(const struct plan_space *space, size_t start, uint64_t size_kib, const struct plan_pick *picks,
-                         uint32_t n, size_t *ret_device)
-{
-    uint64_t best_group = 0;
-    bool after_start = false; /* the best group so far comes after the random starting point */
-
-    for (size_t first = 0, end; first < space->n; first = end) {
-        uint64_t sum = 0, best = 0;
-        size_t device = first;
-
-        end = group_end(space, first);
-        for (size_t i = first; i < end; i++) {
-            uint64_t room = allowed(space, i, picks, n) ? slots(space, i, size_kib) : 0;
-
-            sum += room;
-            device = room > best ? i : device;
-            best = room > best ? room : best;
-        }
-        /* Ties go to the first one after the starting point, or else to the first one of all. */
-        if (sum > best_group || (sum == best_group && sum > 0 && first >= start && !after_start)) {
-            best_group = sum;
-            after_start = first >= start;
-            *ret_device = device;
-        }
-    }
-    return best_group > 0;
-}
-
-bool plan_place_fullest(struct plan_space *space, const struct id *rotation, uint32_t width, uint64_t size_kib,
-                        struct plan_pick *ret_picks)
-{
-    for (uint32_t n = 0; n < width; n++) {
-        size_t device = 0;
-        struct plan_need need;
-
-        if (!find_fullest(space, rotation_of(space, rotation), size_kib, ret_picks, n, &device) ||
-            !plan_fits(space, device, size_kib, &need)) {
+        if (!take_next(space, &data, set->size_kib, place + 1, n, place)) {
             return false;
         }
-        plan_take(space, device, &need);
-        ret_picks[n] = (struct plan_pick){device, need, size_kib, STORE_BRICK_NORMAL};
+    }
+    return true;
+}
+
+bool plan_place_ring(struct plan_space *space, const struct id *rotation, const struct plan_set *set,
+                     struct plan_pick *ret_picks)
+{
+    CLEANUP(free_ptr) size_t *members = NULL;
+    CLEANUP(free_ptr) size_t *order = NULL;
+    struct stream stream;
+
+    if (set->arbiter_kib > 0) {
+        return place_arbiter_set(space, rotation, set, ret_picks);
+    }
+    members = mem_calloc(space->n + 1, sizeof(*members));
+    order = mem_calloc(space->n + 1, sizeof(*order));
+    for (size_t i = 0; i < space->n; i++) {
+        members[i] = i;
+    }
+    plan_ring(space, rotation, members, space->n, order);
+    stream = (struct stream){order, space->n, 0};
+    for (uint32_t n = 0; n < set->width; n++) {
+        if (!take_next(space, &stream, set->size_kib, ret_picks, n, &ret_picks[n])) {
+            return false;
+        }
     }
     return true;
 }

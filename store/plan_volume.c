@@ -170,27 +170,11 @@ static void fill_volume(struct store_volume *volume, const struct store_volume_r
     volume->disperse_data = wish->disperse_data;
     volume->redundancy = wish->redundancy;
     volume->gid = wish->gid;
-    plan_options(&volume->options, env, &wish->options);
+    plan_options(&volume->options, env, wish);
     volume->snapshot_enable = wish->snapshot_enable;
     volume->snapshot_factor = wish->snapshot_enable ? wish->snapshot_factor : 1;
     volume->block = wish->block;
     volume->fingerprint = fingerprint;
-}
-
-/* What later releases will do. The arbiter option means something for three replicas only. */
-static const char *not_supported(const struct store_volume *volume)
-{
-    if (volume->block) {
-        return "block hosting volumes are";
-    }
-    if (volume->durability == STORE_DISPERSE) {
-        return "durability disperse is";
-    }
-    if (volume->durability == STORE_REPLICATE && volume->replica == 3 &&
-        plan_option_true(&volume->options, "user.heketi.arbiter")) {
-        return "option user.heketi.arbiter is";
-    }
-    return NULL;
 }
 
 static enum store_code place_volume(const struct store *store, const struct candidates *list,
@@ -198,26 +182,31 @@ static enum store_code place_volume(const struct store *store, const struct cand
                                     struct store_result *result)
 {
     const char *rule_text = plan_option(&volume->options, "user.heketi.device-tag-match");
-    const char *unsupported = not_supported(volume);
+    uint64_t average_kib = plan_average_kib(volume, env);
     struct reasons reasons = {BUF_INIT, NULL, 0};
     struct plan_tag_rule rule;
     enum store_code code = STORE_OK;
 
-    if (unsupported != NULL) {
-        return refuse(result, STORE_NO_ALLOCATION, PREFIX "%s not supported by this release", unsupported);
+    if (plan_wants_arbiter(volume) && volume->size_gib * STORE_KIB_PER_GIB < average_kib) {
+        return refuse(result, STORE_NO_ALLOCATION,
+                      PREFIX "Average file size (%" PRIu64 ") is greater than Brick size (%" PRIu64 ")", average_kib,
+                      volume->size_gib * STORE_KIB_PER_GIB);
     }
     if (!plan_tag_rule_parse(rule_text != NULL ? rule_text : "", &rule)) {
         return refuse(result, STORE_NO_ALLOCATION, PREFIX "Invalid tag matching rule: Invalid tag match rule: %s",
                       rule_text);
     }
     for (size_t i = 0; i < list->n; i++) {
-        enum plan_outcome outcome = plan_bricks(store, env, list->items[i], &rule, volume);
+        struct plan_result placed;
+        enum plan_outcome outcome = plan_bricks(store, env, list->items[i], &rule, volume, volume->size_gib, &placed);
 
         if (outcome == PLAN_PLACED) {
             volume->cluster = list->items[i]->rec.id;
+            volume->bricks = placed.bricks;
+            volume->n_bricks = placed.n;
             break;
         }
-        add_reason(&reasons, list->items[i], "%s", plan_outcome_text(outcome));
+        add_reason(&reasons, list->items[i], "%s", plan_create_text(outcome));
     }
     if (volume->n_bricks == 0) {
         code = refuse_all(&reasons, "Unable to create volume on any cluster:", result);

@@ -76,6 +76,20 @@ int64_t store_jobs_oldest_ms(const struct store *store);
 
 /* ---- planner: pure; on the leader; turns a request into a command ---- */
 
+struct store_reason { /* why a volume found no place here */
+    struct id cluster;
+    struct id node, device; /* ID_NONE: of the whole cluster, the whole node */
+    char *text;             /* what follows the name of the place */
+};
+
+struct store_reasons {
+    struct store_reason *items;
+    size_t n;
+};
+void store_reasons_fini(struct store_reasons *reasons);
+/* Lines for people, each with its final LF; a long list is cut. */
+void store_reasons_print(const struct store *store, const struct store_reasons *reasons, struct buf *buf);
+
 struct store_plan_env {
     void *user;
     void (*random)(void *user, void *data, size_t len);
@@ -89,10 +103,10 @@ struct store_plan_env {
     uint32_t average_file_size_kib;
     bool zone_strict;
     const char *pre_options, *post_options; /* comma lists, "" when none */
+    const char *block_options;              /* of block hosting volumes; "" when none */
     const struct id *exclude_nodes;         /* replan: nodes that failed this operation */
     size_t n_exclude_nodes;
-    /* Not NULL: when a volume finds no place, lines that say per cluster what was tried and per device why not. */
-    struct buf *explain;
+    struct store_reasons *reasons; /* not NULL: filled when a volume finds no place */
 };
 void store_plan_env_init(struct store_plan_env *env);
 

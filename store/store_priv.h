@@ -291,6 +291,8 @@ void cleanup_begin(struct store *store, uint64_t index, const struct store_cmd *
 
 /* Bricks in one set of a volume of this durability. */
 uint32_t volume_set_width(const struct store_volume *volume);
+/* Arbiters: the third brick of three replicas, in every set or in none. */
+bool volume_arbiters_sane(const struct store_volume *volume);
 /* The volume an equal earlier request with the same explicit name made, or NULL. */
 struct volume_entry *find_repeated(const struct store *store, const char *name, struct id fingerprint);
 

@@ -20,6 +20,7 @@ struct model_device {
     uint32_t node, zone;
     uint64_t free_kib, meta_kib; /* of all bricks so far: the largest */
     bool tagged;
+    bool data, arbiter; /* what its tag lets it take */
 };
 
 struct model {
@@ -52,45 +53,124 @@ static bool model_put(struct model_device *device, uint64_t size_kib, float fact
     return true;
 }
 
-/* Room for `sets` sets of `width` bricks in different groups (nodes, or zones)? Counts by filling. */
-static bool model_fits(const struct model *model, const struct store_volume_request *wish, bool strict, bool tags,
-                       uint32_t width, uint32_t sets, uint64_t size_kib)
+/* What is asked for. */
+struct wish {
+    const struct store_volume_request *request;
+    bool strict, tags, arbiter;
+    uint32_t width, data; /* bricks of a set, and those among which its data are divided */
+};
+
+static float factor_of(const struct wish *wish)
+{
+    return wish->request->snapshot_enable ? wish->request->snapshot_factor : 1;
+}
+
+static uint32_t group_of(const struct wish *wish, const struct model_device *device)
+{
+    return wish->strict ? device->zone : device->node;
+}
+
+/* Room for `sets` sets of equal bricks in different groups (nodes, or zones)? Counts by filling. */
+static bool model_fits(const struct model *model, const struct wish *wish, uint32_t sets, uint64_t size_kib)
 {
     struct model copy = *model;
     uint64_t places[GROUPS] = {0}, sum = 0;
-    float factor = wish->snapshot_enable ? wish->snapshot_factor : 1;
 
     for (size_t i = 0; i < copy.n; i++) {
-        uint32_t group = strict ? copy.devices[i].zone : copy.devices[i].node;
+        uint32_t group = group_of(wish, &copy.devices[i]);
 
-        while ((!tags || copy.devices[i].tagged) && places[group] < sets &&
-               model_put(&copy.devices[i], size_kib, factor)) {
+        while ((!wish->tags || copy.devices[i].tagged) && places[group] < sets &&
+               model_put(&copy.devices[i], size_kib, factor_of(wish))) {
             places[group]++;
         }
     }
     for (size_t g = 0; g < GROUPS; g++) {
         sum += places[g];
     }
-    return sum >= (uint64_t)sets * width;
+    return sum >= (uint64_t)sets * wish->width;
 }
 
-static bool model_possible(const struct model *model, const struct store_plan_env *env,
-                           const struct store_volume_request *wish, bool strict, bool tags)
+/* ---- the same with arbiters: which (data bricks, arbiters) can be had at all, by trying all of them ---- */
+
+#define ARBITER_BRICKS 12 /* in a volume, so that this ends */
+#define SETS (ARBITER_BRICKS / 3)
+
+struct reach { /* [data bricks][arbiters] */
+    bool is[2 * SETS + 1][SETS + 1];
+};
+
+static void reach_add(struct reach *to, const struct reach *other, uint32_t most)
 {
-    uint32_t width = wish->durability == STORE_NONE ? 1 : wish->replica;
-    uint64_t total = wish->size_gib * GIB;
+    struct reach sum = {{{false}}};
 
-    for (uint32_t sets = 1; sets * width <= env->bricks_per_volume_max; sets++) {
-        uint64_t exact = total / sets, up = (total + sets - 1) / sets;
-        bool power = (sets & (sets - 1)) == 0;
+    for (uint32_t at = 0; at < (2 * SETS + 1) * (SETS + 1); at++) {
+        uint32_t d = at / (SETS + 1), a = at % (SETS + 1);
 
-        if (up >= env->brick_min_kib && up <= env->brick_max_kib &&
-            model_fits(model, wish, strict, tags, width, sets, up)) {
-            return true;
+        for (uint32_t d2 = 0; to->is[d][a] && d + d2 <= 2 * SETS; d2++) {
+            for (uint32_t a2 = 0; a + a2 <= SETS; a2++) {
+                if (other->is[d2][a2] && d + d2 + a + a2 <= most) {
+                    sum.is[d + d2][a + a2] = true;
+                }
+            }
         }
-        if (power && exact >= env->brick_min_kib && exact <= env->brick_max_kib &&
-            model_fits(model, wish, strict, tags, width, sets, exact)) {
-            return true;
+    }
+    *to = sum;
+}
+
+static struct reach reach_of(const struct model_device *device, const struct wish *wish, uint64_t size_kib,
+                             uint64_t arbiter_kib)
+{
+    struct reach reach = {{{false}}};
+
+    for (uint32_t d = 0; d <= 2 * SETS; d++) {
+        for (uint32_t a = 0; a <= SETS; a++) {
+            struct model_device copy = *device;
+            bool fits = (d == 0 || device->data) && (a == 0 || device->arbiter) &&
+                        (d + a == 0 || !wish->tags || device->tagged);
+
+            for (uint32_t i = 0; fits && i < d + a; i++) {
+                fits = model_put(&copy, i < d ? size_kib : arbiter_kib, factor_of(wish));
+            }
+            reach.is[d][a] = fits;
+        }
+    }
+    return reach;
+}
+
+static bool model_fits_arbiters(const struct model *model, const struct wish *wish, uint32_t sets, uint64_t size_kib)
+{
+    uint64_t arbiter_kib = size_kib / 64 > 589824 ? size_kib / 64 : 589824;
+    struct reach all = {{{true}}};
+
+    for (uint32_t g = 0; g < GROUPS; g++) {
+        struct reach group = {{{true}}};
+
+        for (size_t i = 0; i < model->n; i++) {
+            if (group_of(wish, &model->devices[i]) == g) {
+                struct reach device = reach_of(&model->devices[i], wish, size_kib, arbiter_kib);
+
+                reach_add(&group, &device, sets);
+            }
+        }
+        reach_add(&all, &group, ARBITER_BRICKS);
+    }
+    return all.is[2 * sets][sets];
+}
+
+static bool model_possible(const struct model *model, const struct store_plan_env *env, const struct wish *wish)
+{
+    uint64_t total = wish->request->size_gib * GIB;
+
+    for (uint32_t sets = 1; sets * wish->width <= env->bricks_per_volume_max; sets++) {
+        uint64_t parts = (uint64_t)sets * wish->data;
+        const uint64_t sizes[] = {(total + parts - 1) / parts, (sets & (sets - 1)) == 0 ? total / parts : 0};
+
+        for (int i = 0; i < 2; i++) {
+            if (sizes[i] >= env->brick_min_kib && sizes[i] <= env->brick_max_kib &&
+                (wish->arbiter ? model_fits_arbiters(model, wish, sets, sizes[i])
+                               : model_fits(model, wish, sets, sizes[i]))) {
+                return true;
+            }
         }
     }
     return false;
@@ -108,33 +188,35 @@ static struct model_device *model_find(struct model *model, struct id id)
 }
 
 /* Every rule, and the model takes the bricks over. */
-static void model_take(struct model *model, const struct store_volume *volume, bool strict, bool tags)
+static void model_take(struct model *model, const struct store_volume *volume, const struct wish *wish)
 {
-    uint32_t width = volume->durability == STORE_NONE ? 1 : volume->replica;
-    uint64_t data = 0;
+    uint64_t size_kib = volume->bricks[0].size_kib, sets = volume->n_bricks / wish->width;
 
+    assert_int_equal(volume->n_bricks % wish->width, 0);
     for (size_t i = 0; i < volume->n_bricks; i++) {
         const struct store_brick *brick = &volume->bricks[i];
         struct model_device *device = model_find(model, brick->device);
+        bool arbiter = wish->arbiter && i % wish->width == 2;
 
-        assert_int_equal(brick->size_kib, volume->bricks[0].size_kib);
-        assert_true(!tags || device->tagged);
+        assert_int_equal(brick->type, arbiter ? STORE_BRICK_ARBITER : STORE_BRICK_NORMAL);
+        assert_int_equal(brick->size_kib, !arbiter ? size_kib : size_kib / 64 > 589824 ? size_kib / 64 : 589824);
+        assert_true(!wish->arbiter || (arbiter ? device->arbiter : device->data));
+        assert_true(!wish->tags || device->tagged);
         assert_true(model_put(device, brick->size_kib, volume->snapshot_factor));
-        data += i % width == 0 ? brick->size_kib : 0;
-        for (size_t j = i - i % width; j < i; j++) {
+        for (size_t j = i - i % wish->width; j < i; j++) {
             const struct model_device *other = model_find(model, volume->bricks[j].device);
 
             assert_int_not_equal(other->node, device->node);
-            assert_true(!strict || other->zone != device->zone);
+            assert_true(!wish->strict || other->zone != device->zone);
         }
     }
-    assert_true(data >= volume->size_gib * GIB);
+    assert_true(size_kib * sets * wish->data >= volume->size_gib * GIB);
 }
 
 static void make_topology(struct world *world, struct model *model)
 {
     struct id cluster = world_cluster(world);
-    uint32_t n_nodes = (uint32_t)(1 + world_below(world, 7));
+    uint32_t n_nodes = (uint32_t)(1 + world_below(world, world_below(world, 4) == 0 ? 14 : 7));
 
     for (uint32_t n = 0; n < n_nodes; n++) {
         CLEANUP(free_ptr) char *name = mem_printf("n%u", n);
@@ -146,25 +228,94 @@ static void make_topology(struct world *world, struct model *model)
             uint64_t total = (1 + world_below(world, 60)) * GIB + world_below(world, 1000) * 4096;
             struct id device = world_device(world, node, path, total);
             bool tagged = world_below(world, 3) > 0;
+            size_t role = world_below(world, 4);
+            struct store_request request;
 
+            store_request_init(&request, STORE_REQ_DEVICE_TAGS);
+            request.target = device;
             if (tagged) {
-                struct store_request request;
-
-                store_request_init(&request, STORE_REQ_DEVICE_TAGS);
-                request.target = device;
                 store_tags_set(&request.tags, "disk", "ssd");
-                assert_int_equal(world_request(world, &request), STORE_OK);
             }
-            model->devices[model->n++] = (struct model_device){device, n, zone, total, 0, tagged};
+            if (role < 2) {
+                store_tags_set(&request.tags, "arbiter", role == 0 ? "required" : "disabled");
+            }
+            assert_int_equal(world_request(world, &request), STORE_OK);
+            model->devices[model->n++] = (struct model_device){device, n, zone, total, 0, tagged, role != 0, role != 1};
         }
+    }
+}
+
+enum kind { NONE, REPLICA_1, REPLICA_2, REPLICA_3, ARBITER, DISPERSE, KINDS };
+
+static void make_request(struct world *world, enum kind kind, struct store_request *request, struct wish *wish)
+{
+    static const uint32_t pairs[][2] = {{2, 1}, {2, 1}, {4, 2}, {8, 3}};
+    const uint32_t *pair = pairs[world_below(world, 4)];
+    uint32_t replica = kind >= ARBITER ? 3 : (uint32_t)kind;
+    uint32_t size_gib = (uint32_t)(8 + world_below(world, world_below(world, 4) == 0 ? 150 : 25));
+
+    world_volume_request(request, size_gib, kind == DISPERSE ? 0 : replica, "");
+    *wish = (struct wish){.request = &request->volume, .width = replica > 0 ? replica : 1, .data = 1};
+    wish->strict = world_below(world, 3) == 0;
+    wish->tags = world_below(world, 4) == 0;
+    wish->arbiter = kind == ARBITER;
+    if (kind == DISPERSE) {
+        request->volume.durability = STORE_DISPERSE;
+        request->volume.disperse_data = pair[0];
+        request->volume.redundancy = pair[1];
+        wish->width = pair[0] + pair[1];
+        wish->data = pair[0];
+    }
+    request->volume.snapshot_enable = world_below(world, 3) == 0;
+    request->volume.snapshot_factor = 1.3F;
+    if (wish->strict) {
+        store_strs_add(&request->volume.options, "user.heketi.zone-checking strict");
+    }
+    if (wish->tags) {
+        store_strs_add(&request->volume.options, "user.heketi.device-tag-match disk=ssd");
+    }
+    if (wish->arbiter) {
+        store_strs_add(&request->volume.options, "user.heketi.arbiter true");
+    }
+    world->env.bricks_per_volume_max = wish->arbiter ? ARBITER_BRICKS : 32;
+}
+
+struct tally {
+    size_t placed, odd, refused;
+};
+
+static void one_volume(struct world *world, struct model *model, enum kind kind, struct tally *tally)
+{
+    struct store_request request;
+    struct store_volume_request numbers;
+    struct wish wish;
+    enum store_code code;
+    bool possible;
+
+    make_request(world, kind, &request, &wish);
+    numbers = request.volume; /* the rest is freed with the request */
+    wish.request = &numbers;
+    possible = model_possible(model, &world->env, &wish);
+    code = world_request(world, &request);
+    assert_int_equal(code, possible ? STORE_OK : STORE_NO_ALLOCATION);
+    if (code == STORE_OK) {
+        const struct store_volume *volume = store_volume(world->store, world->result.id);
+        size_t sets = volume->n_bricks / wish.width;
+
+        model_take(model, volume, &wish);
+        tally->odd += (sets & (sets - 1)) != 0 ? 1 : 0;
+        tally->placed++;
+    } else {
+        tally->refused++;
     }
 }
 
 static void test_against_model(void **state)
 {
+    static const char *const names[KINDS] = {"none", "replica 1", "replica 2", "replica 3", "arbiter", "disperse"};
+    struct tally tallies[KINDS] = {{0}};
     struct world world;
     uint64_t seed = world_seed("store_plan", 77);
-    size_t placed = 0, refused = 0, odd = 0;
 
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
@@ -173,35 +324,9 @@ static void test_against_model(void **state)
         world_init(&world, seed + round);
         make_topology(&world, &model);
         for (int i = 0; i < 15; i++) {
-            struct store_request request;
-            struct store_volume_request wish;
-            bool strict = world_below(&world, 3) == 0, tags = world_below(&world, 4) == 0, possible;
-            uint32_t replica = (uint32_t)world_below(&world, 4);
-            enum store_code code;
+            enum kind kind = (enum kind)world_below(&world, KINDS);
 
-            world_volume_request(&request, (uint32_t)(1 + world_below(&world, i % 4 == 0 ? 150 : 25)), replica, "");
-            request.volume.snapshot_enable = world_below(&world, 3) == 0;
-            request.volume.snapshot_factor = 1.3F;
-            if (strict) {
-                store_strs_add(&request.volume.options, "user.heketi.zone-checking strict");
-            }
-            if (tags) {
-                store_strs_add(&request.volume.options, "user.heketi.device-tag-match disk=ssd");
-            }
-            wish = request.volume; /* numbers only */
-            possible = model_possible(&model, &world.env, &wish, strict, tags);
-            code = world_request(&world, &request);
-            assert_int_equal(code, possible ? STORE_OK : STORE_NO_ALLOCATION);
-            if (code == STORE_OK) {
-                const struct store_volume *volume = store_volume(world.store, world.result.id);
-                size_t sets = volume->n_bricks / (replica > 0 ? replica : 1);
-
-                model_take(&model, volume, strict, tags);
-                odd += (sets & (sets - 1)) != 0 ? 1 : 0;
-                placed++;
-            } else {
-                refused++;
-            }
+            one_volume(&world, &model, kind, &tallies[kind]);
         }
         for (size_t i = 0; i < model.n; i++) {
             const struct store_device *device = store_device(world.store, model.devices[i].id);
@@ -211,8 +336,12 @@ static void test_against_model(void **state)
         }
         world_fini(&world);
     }
-    printf("%zu placed (%zu of them in a number of sets that is no power of two), %zu refused\n", placed, odd, refused);
-    assert_true(placed > 100 && refused > 100 && odd > 0);
+    for (int k = 0; k < KINDS; k++) {
+        printf("%-9s %4zu placed (%zu of them in a number of sets that is no power of two), %zu refused\n", names[k],
+               tallies[k].placed, tallies[k].odd, tallies[k].refused);
+        assert_true(tallies[k].placed > 20 && tallies[k].refused > 20);
+    }
+    assert_true(tallies[NONE].odd > 0 && tallies[ARBITER].odd > 0);
 }
 
 /* ---- the ring is one that heketi-storage.md 6.3 can give: some order of zones and nodes explains it ---- */
@@ -311,7 +440,7 @@ static void test_ring_against_text(void **state)
         struct plan_space space = {.devices = devices, .factor = 1, .seed = seed + round};
         struct node_entry nodes[SMALL * SMALL];
         struct device_entry entries[SMALL * SMALL * SMALL];
-        size_t ring[SMALL * SMALL * SMALL], n_nodes = 0;
+        size_t all[SMALL * SMALL * SMALL], ring[SMALL * SMALL * SMALL], n_nodes = 0;
         const struct id zero = ID_NONE;
 
         world_init(&world, seed + round);
@@ -326,12 +455,13 @@ static void test_ring_against_text(void **state)
                     lists.devices[z][n][d] = space.n;
                     entries[space.n].node = &nodes[n_nodes];
                     devices[space.n] = (struct plan_device){&entries[space.n], 0, 0};
+                    all[space.n] = space.n;
                     space.n++;
                 }
                 n_nodes++;
             }
         }
-        plan_ring(&space, &zero, ring);
+        plan_ring(&space, &zero, all, space.n, ring);
         assert_true(explained(&lists, ring, space.n));
         world_fini(&world);
     }

@@ -55,15 +55,6 @@ static void set_flags(struct id cluster, bool file, bool block)
     assert_int_equal(world_request(&world, &request), STORE_OK);
 }
 
-static enum store_code create_with_option(uint32_t size_gib, uint32_t replica, const char *option)
-{
-    struct store_request request;
-
-    world_volume_request(&request, size_gib, replica, "");
-    store_strs_add(&request.volume.options, option);
-    return world_request(&world, &request);
-}
-
 static void test_no_clusters(void **state)
 {
     struct store_request request;
@@ -139,7 +130,7 @@ static void test_several_clusters(void **state)
 {
     struct id a = world_topology(&world, 3, 100 * GIB, NULL, NULL), b, first, second;
     struct store_request request;
-    struct buf lines = BUF_INIT;
+    struct store_reasons reasons = {NULL, 0};
 
     (void)state;
     b = world_topology(&world, 3, 100 * GIB, NULL, NULL);
@@ -162,7 +153,7 @@ static void test_several_clusters(void **state)
     (void)world_create(&world, 9999, 3, ""); /* one survivor: its text alone */
     EXPECT(STORE_NO_ALLOCATION, "Failed to allocate new volume: No space");
     set_flags(first, true, false);
-    world.env.explain = &lines;
+    world.env.reasons = &reasons;
     world_volume_request(&request, 9999, 3, "");
     add_cluster(&request, second);
     add_cluster(&request, first);
@@ -172,9 +163,9 @@ static void test_several_clusters(void **state)
         "Failed to allocate new volume: Unable to create volume on any cluster:\nCluster %s: No space\nCluster %s: No "
         "space",
         id_text(second).text, id_text(first).text);
-    assert_non_null(strstr(buf_str(&lines), "is too full for it"));
-    world.env.explain = NULL;
-    buf_fini(&lines);
+    assert_int_equal(reasons.n, 8); /* of each cluster and its three devices */
+    world.env.reasons = NULL;
+    store_reasons_fini(&reasons);
     set_flags(second, false, true);
     world_volume_request(&request, 1, 3, "");
     add_cluster(&request, second);
@@ -199,30 +190,6 @@ static void test_volume_limit(void **state)
     EXPECT(STORE_NO_ALLOCATION, "Failed to allocate new volume: Cluster has 2 volumes and limit is 2");
     world.env.volumes_per_cluster_max = -1;
     (void)world_volume(&world, 1, 3, "");
-}
-
-static void test_not_supported_yet(void **state)
-{
-    struct store_request request;
-
-    (void)state;
-    (void)world_topology(&world, 3, 100 * GIB, NULL, NULL);
-    world_volume_request(&request, 10, 0, "");
-    request.volume.durability = STORE_DISPERSE;
-    request.volume.disperse_data = 2;
-    request.volume.redundancy = 1;
-    (void)world_request(&world, &request);
-    EXPECT(STORE_NO_ALLOCATION, "Failed to allocate new volume: durability disperse is not supported by this release");
-    world_volume_request(&request, 10, 3, "");
-    request.volume.block = true;
-    (void)world_request(&world, &request);
-    EXPECT(STORE_NO_ALLOCATION,
-           "Failed to allocate new volume: block hosting volumes are not supported by this release");
-    (void)create_with_option(10, 3, "user.heketi.arbiter true");
-    EXPECT(STORE_NO_ALLOCATION,
-           "Failed to allocate new volume: option user.heketi.arbiter is not supported by this release");
-    assert_int_equal(create_with_option(10, 2, "user.heketi.arbiter true"), STORE_OK); /* means nothing there */
-    assert_int_equal(create_with_option(10, 3, "user.heketi.arbiter no"), STORE_OK);
 }
 
 /* Effective and echoed parameters. */
@@ -283,8 +250,8 @@ static void test_too_many_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_no_clusters),  T(test_minimum_size),      T(test_empty_cluster), T(test_several_clusters),
-        T(test_volume_limit), T(test_not_supported_yet), T(test_parameters),    T(test_too_many_options),
+        T(test_no_clusters),  T(test_minimum_size), T(test_empty_cluster),    T(test_several_clusters),
+        T(test_volume_limit), T(test_parameters),   T(test_too_many_options),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

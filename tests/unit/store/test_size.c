@@ -37,7 +37,8 @@ static void test_table(void **state)
 static void test_options(void **state)
 {
     struct store_plan_env env;
-    struct store_strs wish = {NULL, 0}, list;
+    struct store_volume_request wish = {.size_gib = 1};
+    struct store_strs list;
 
     (void)state;
     store_plan_env_init(&env);
@@ -46,10 +47,10 @@ static void test_options(void **state)
     assert_string_equal(list.items[0], "");
     assert_string_equal(list.items[1], "");
     store_strs_fini(&list);
-    store_strs_add(&wish, "c d");
-    store_strs_add(&wish, "a later one");
-    store_strs_add(&wish, "ab no");
-    store_strs_add(&wish, "flag");
+    store_strs_add(&wish.options, "c d");
+    store_strs_add(&wish.options, "a later one");
+    store_strs_add(&wish.options, "ab no");
+    store_strs_add(&wish.options, "flag");
     env.pre_options = "a b,x";
     env.post_options = ",z";
     plan_options(&list, &env, &wish);
@@ -63,7 +64,19 @@ static void test_options(void **state)
     assert_string_equal(plan_option(&list, "flag"), "");
     assert_null(plan_option(&list, "absent"));
     store_strs_fini(&list);
-    store_strs_fini(&wish);
+    wish.block = true; /* those of block hosting volumes come before the request's */
+    plan_options(&list, &env, &wish);
+    assert_int_equal(list.n, 9);
+    assert_string_equal(list.items[1], "x");
+    assert_string_equal(list.items[2], "group gluster-block");
+    assert_string_equal(list.items[3], "c d");
+    store_strs_fini(&list);
+    env.block_options = "group a,b c";
+    plan_options(&list, &env, &wish);
+    assert_string_equal(list.items[2], "group a");
+    assert_string_equal(list.items[3], "b c");
+    store_strs_fini(&list);
+    store_strs_fini(&wish.options);
 }
 
 static void test_booleans(void **state)

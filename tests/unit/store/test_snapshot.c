@@ -370,6 +370,7 @@ static void test_check_records(void **state)
     BRICK(bricks[1].volume = unknown, "place, size or pending");
     BRICK(bricks[1].device = bricks[0].device, "index entry");
     BRICK(bricks[2].meta_kib = 1, "sum of its bricks");
+    BRICK(bricks[1].type = STORE_BRICK_ARBITER, "its arbiters");
     BREAK(device, device, update_device, next.total_kib = 1, "more is used");
     BREAK(device, device, update_device, next.pending = unknown, "pending without an operation");
     BREAK(device, device, update_device, next.node = unknown, "node does not exist");

@@ -1,0 +1,200 @@
+/* The devices of a cluster that a plan may use, what fits on them, and the reasons of those it may not use. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/mem.h"
+#include "store/plan_priv.h"
+
+#define REASON_LINES_MAX 64
+
+/* ---- reasons ---- */
+
+void plan_explain(const struct store_plan_env *env, struct id cluster, struct id node, struct id device,
+                  const char *fmt, ...)
+{
+    struct store_reasons *list = env->reasons;
+    va_list args;
+    char *text = NULL;
+
+    if (list == NULL) {
+        return;
+    }
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0) {
+        text = mem_strdup("");
+    }
+    va_end(args);
+    list->items = mem_realloc_array(list->items, list->n + 1, sizeof(*list->items));
+    list->items[list->n++] = (struct store_reason){cluster, node, device, text};
+}
+
+void store_reasons_fini(struct store_reasons *reasons)
+{
+    for (size_t i = 0; i < reasons->n; i++) {
+        free(reasons->items[i].text);
+    }
+    free(reasons->items);
+    *reasons = (struct store_reasons){NULL, 0};
+}
+
+static void print_reason(const struct store *store, const struct store_reason *reason, struct buf *buf)
+{
+    const struct node_entry *node = find_node(store, reason->node);
+    const struct device_entry *device = find_device(store, reason->device);
+    const char *host = node != NULL ? node->rec.manage.items[0] : "";
+
+    if (id_is_none(reason->node)) {
+        buf_printf(buf, "cluster %s: %s\n", id_text(reason->cluster).text, reason->text);
+    } else if (id_is_none(reason->device)) {
+        buf_printf(buf, "  node %s (%s) %s\n", id_text(reason->node).text, host, reason->text);
+    } else {
+        buf_printf(buf, "  device %s (%s on %s) %s\n", id_text(reason->device).text,
+                   device != NULL ? device->rec.name : "", host, reason->text);
+    }
+}
+
+void store_reasons_print(const struct store *store, const struct store_reasons *reasons, struct buf *buf)
+{
+    for (size_t i = 0; i < reasons->n && i < REASON_LINES_MAX; i++) {
+        print_reason(store, &reasons->items[i], buf);
+    }
+    if (reasons->n > REASON_LINES_MAX) {
+        buf_printf(buf, "  and %zu more\n", reasons->n - REASON_LINES_MAX);
+    }
+}
+
+/* ---- candidates ---- */
+
+/* Why not this node? NULL: usable. */
+static const char *node_refused(const struct store_plan_env *env, const struct node_entry *node)
+{
+    if (!id_is_none(node->rec.pending)) {
+        return "is being added or deleted";
+    }
+    if (node->rec.state != STORE_STATE_ONLINE) {
+        return node->rec.state == STORE_STATE_FAILED ? "is failed" : "is offline";
+    }
+    for (size_t i = 0; i < env->n_exclude_nodes; i++) {
+        if (id_equal(env->exclude_nodes[i], node->rec.id)) {
+            return "failed during this operation";
+        }
+    }
+    return env->node_down != NULL && env->node_down(env->user, node->rec.id) ? "does not answer" : NULL;
+}
+
+static const char *device_refused(const struct device_entry *device)
+{
+    if (!id_is_none(device->rec.pending)) {
+        return "is being added or deleted";
+    }
+    if (device->rec.state != STORE_STATE_ONLINE) {
+        return device->rec.state == STORE_STATE_FAILED ? "is failed" : "is offline";
+    }
+    return NULL;
+}
+
+static int device_order(const void *a, const void *b)
+{
+    const struct device_entry *left = ((const struct plan_device *)a)->entry;
+    const struct device_entry *right = ((const struct plan_device *)b)->entry;
+    int c;
+
+    if (left->node->rec.zone != right->node->rec.zone) {
+        return left->node->rec.zone < right->node->rec.zone ? -1 : 1;
+    }
+    c = id_cmp(&left->node->rec.id, &right->node->rec.id);
+    return c != 0 ? c : id_cmp(&left->rec.id, &right->rec.id);
+}
+
+static void add_node(struct plan_space *space, size_t *size, const struct store_plan_env *env, struct node_entry *node)
+{
+    const char *why = node_refused(env, node);
+    struct device_entry *device;
+
+    if (why != NULL) {
+        plan_explain(env, node->rec.cluster, node->rec.id, ID_NONE, "%s", why);
+        return;
+    }
+    TREE_EACH (device, node_device_tree, &node->devices, in_node) {
+        why = device_refused(device);
+        if (why != NULL) {
+            plan_explain(env, node->rec.cluster, node->rec.id, device->rec.id, "%s", why);
+            continue;
+        }
+        if (space->n == *size) {
+            *size = *size > 0 ? 2 * *size : 16;
+            space->devices = mem_realloc_array(space->devices, *size, sizeof(*space->devices));
+        }
+        space->devices[space->n++] = (struct plan_device){device, device_free_kib(device), device_spare_kib(device)};
+    }
+}
+
+enum plan_outcome plan_gather(struct plan_space *space, const struct store *store, const struct store_plan_env *env,
+                              const struct cluster_entry *cluster)
+{
+    struct node_entry *node;
+    size_t size = 0, n_nodes = 0;
+
+    TREE_EACH (node, cluster_node_tree, &cluster->nodes, in_cluster) {
+        n_nodes += node_visible(store, node) ? 1 : 0;
+        add_node(space, &size, env, node);
+    }
+    if (n_nodes == 0) {
+        return PLAN_NO_NODES;
+    }
+    if (space->n == 0) {
+        return PLAN_NO_DEVICES;
+    }
+    qsort(space->devices, space->n, sizeof(*space->devices), device_order);
+    return PLAN_PLACED;
+}
+
+/* ---- what fits where ---- */
+
+const struct node_entry *plan_node_of(const struct plan_space *space, size_t device)
+{
+    return space->devices[device].entry->node;
+}
+
+size_t plan_group_end(const struct plan_space *space, size_t first)
+{
+    const struct node_entry *node = plan_node_of(space, first);
+    size_t end = first + 1;
+
+    while (end < space->n && (space->zone_strict ? plan_node_of(space, end)->rec.zone == node->rec.zone
+                                                 : plan_node_of(space, end) == node)) {
+        end++;
+    }
+    return end;
+}
+
+struct plan_role plan_role_of(const struct plan_space *space, size_t device)
+{
+    const struct device_entry *entry = space->devices[device].entry;
+    const char *value = store_tags_get(&entry->rec.tags, "arbiter");
+
+    value = value != NULL ? value : store_tags_get(&entry->node->rec.tags, "arbiter");
+    return (struct plan_role){.data = value == NULL || strcmp(value, "required") != 0,
+                              .arbiter = value == NULL || strcmp(value, "disabled") != 0};
+}
+
+bool plan_fits(const struct plan_space *space, size_t device, uint64_t size_kib, struct plan_need *ret_need)
+{
+    const struct plan_device *d = &space->devices[device];
+    struct plan_need need = plan_need(size_kib, space->factor, d->entry->rec.extent_kib);
+    uint64_t total = need.pool_kib + need.meta_kib;
+    uint64_t spare = need.meta_kib > d->spare_kib ? need.meta_kib : d->spare_kib;
+
+    *ret_need = need;
+    return d->free_kib > total && d->free_kib - total >= spare;
+}
+
+void plan_take(struct plan_space *space, size_t device, const struct plan_need *need)
+{
+    struct plan_device *d = &space->devices[device];
+
+    d->free_kib -= need->pool_kib + need->meta_kib;
+    d->spare_kib = need->meta_kib > d->spare_kib ? need->meta_kib : d->spare_kib;
+}
