@@ -15,6 +15,7 @@
 
 static void expect_shape(const struct store_volume *like, bool arbiter, const char *shape)
 {
+    char name[] = "v", pool[] = "tp_1", none[] = "";
     struct store_volume volume = *like;
     struct store_brick bricks[BRICKS];
     struct exec_brick items[BRICKS];
@@ -24,12 +25,12 @@ static void expect_shape(const struct store_volume *like, bool arbiter, const ch
         .kind = EXEC_VOLUME_CREATE, .volume = &volume, .bricks = items, .n_bricks = BRICKS, .term = 7};
     struct err err = ERR_INIT;
 
-    volume.name = (char[]){"v"};
+    volume.name = name;
     for (size_t i = 0; i < BRICKS; i++) {
         bricks[i] = (struct store_brick){
-            .pool = (char[]){"tp_1"},
-            .lv = (char[]){""},
-            .path = (char[]){""},
+            .pool = pool,
+            .lv = none,
+            .path = none,
             .type = arbiter && i % 3 == 2 ? STORE_BRICK_ARBITER : STORE_BRICK_NORMAL,
         };
         items[i] = (struct exec_brick){&bricks[i], "192.0.2.1"};
