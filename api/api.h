@@ -45,6 +45,9 @@ struct api_backend {
     /* Plans, proposes and answers; cb fires exactly once from the loop, possibly before submit returns. Takes nothing:
      * the request is copied. */
     void (*submit)(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user);
+    /* What store_plan makes of the request now; nothing is changed. reasons: empty, filled when there is no place. */
+    enum store_code (*plan)(void *user, const struct store_request *request, struct store_reasons *reasons,
+                            struct store_cmd *ret_cmd, struct store_result *ret_result);
     /* The document of GET /cluster/status; answered by every member. New reference. */
     json_t *(*status)(void *user);
     /* Steps of an operation for GET /operations/...; new reference to an array. */

@@ -99,7 +99,7 @@ static bool is_busy(const struct api_request *request, const struct store_reques
 
 /* ---- answers ---- */
 
-static int status_of(enum store_code code)
+int api_status_of(enum store_code code)
 {
     switch (code) {
     case STORE_NOT_FOUND:
@@ -197,7 +197,7 @@ static void answer_result(struct api_request *request, const struct api_submit_r
         break;
     case API_REFUSED:
         if (backend->serving(backend->user)) {
-            api_answer_text(request, status_of(result->code), result->text);
+            api_answer_text(request, api_status_of(result->code), result->text);
         } else {
             api_request_wait(request, 0); /* what it was refused for may be out of date */
         }
@@ -242,29 +242,56 @@ static void submit_change(struct api_request *request, const struct store_reques
     server->backend.submit(server->backend.user, change, submitted, submit);
 }
 
+/* Has the request only asked what a create would do, and may it? 0, or the status and text of a refusal. */
+static int check_dry_run(const struct api_request *request, bool *ret_dry_run, struct buf *text)
+{
+    enum api_dry_run asked = request->route == API_ROUTE_VOLUME_CREATE ? api_dry_run(request) : API_DRY_RUN_NO;
+
+    *ret_dry_run = asked == API_DRY_RUN_YES;
+    if (asked == API_DRY_RUN_UNCLEAR) {
+        buf_append_str(text, "dry_run must be true or false");
+        return 400;
+    }
+    if (asked == API_DRY_RUN_YES && request->role != API_ROLE_ADMIN) {
+        buf_append_str(text, "Administrator access required");
+        return 401;
+    }
+    return 0;
+}
+
 void api_handle_change(struct api_request *request)
 {
     const h2o_iovec_t *entity = &request->req->entity;
     struct buf text = BUF_INIT;
     struct api_body body;
+    bool dry_run;
     int status;
 
     CHECK(api_body_wanted(request->route));
+    status = check_dry_run(request, &dry_run, &text);
+    if (status != 0) {
+        api_answer_text(request, status, buf_str(&text));
+        buf_fini(&text);
+        return;
+    }
     status = api_body_read(request->route, entity->base != NULL ? entity->base : "", entity->len, &body, &text);
     body.request.target = request->id;
     if (status == 0 && request->route == API_ROUTE_VOLUME_CREATE) {
         status = check_volume_create(request, &body, &text);
     }
-    if (status == 0 && is_busy(request, &body.request)) {
+    if (status == 0 && !dry_run && is_busy(request, &body.request)) {
         status = 429;
         buf_append_str(&text, BUSY);
     }
-    if (status != 0) {
-        api_answer_text(request, status, buf_str(&text));
-    } else {
+    if (status == 0 && dry_run) {
+        status = api_handle_dry_run(request, &body.request, &text);
+    } else if (status == 0) {
         free(body.request.key);
         body.request.key = mem_strdup(request->key);
         submit_change(request, &body.request);
+    }
+    if (status != 0) {
+        api_answer_text(request, status, buf_str(&text));
     }
     api_body_fini(&body);
     buf_fini(&text);

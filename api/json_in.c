@@ -10,6 +10,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/store.h"
 
 #define LIST_MAX 512
 #define CLEANUP_MAX 32
@@ -19,7 +20,7 @@ struct record {
     bool file, block, destroy_data, force_forget, snapshot_enable;
     int64_t zone, size, gid, replica, data, redundancy;
     float factor;
-    char *cluster, *node, *name, *state, *health, *change_type, *durability;
+    char *cluster, *node, *name, *state, *health, *change_type, *durability, *oldest_client;
     struct store_strs manage, storage, clusters, options, operations;
     struct store_tags tags;
 };
@@ -69,6 +70,7 @@ static const struct api_field volume_fields[] = {
     F("gid", INT, gid),
     F("glustervolumeoptions", STRS, options),
     F("block", BOOL, block),
+    F("oldestclient", STR, oldest_client), /* Heketi does not have it */
     OBJECT("snapshot", snapshot_fields),
     END,
 };
@@ -86,6 +88,7 @@ static void record_fini(struct record *record)
     free(record->health);
     free(record->change_type);
     free(record->durability);
+    free(record->oldest_client);
     store_strs_fini(&record->manage);
     store_strs_fini(&record->storage);
     store_strs_fini(&record->clusters);
@@ -278,6 +281,9 @@ static int check_volume(struct record *record, struct api_body *body, struct buf
     if (*or_empty(record->name) != '\0' && !api_volume_name_valid(record->name)) {
         api_invalid(&list, "name", "must be in a valid format");
     }
+    if (*or_empty(record->oldest_client) != '\0' && store_client_op_version(record->oldest_client) == 0) {
+        api_invalid(&list, "oldestclient", "must be a version of GlusterFS from 3.7 on");
+    }
     api_invalid_min_1(&list, "size", record->size);
     if (list.len > 0) {
         return api_invalid_end(&list, text);
@@ -296,6 +302,7 @@ static int check_volume(struct record *record, struct api_body *body, struct buf
     volume->snapshot_enable = record->snapshot_enable;
     volume->snapshot_factor = record->snapshot_enable ? record->factor : 1.0F;
     volume->block = record->block;
+    set_text(&volume->oldest_client, take_text(&record->oldest_client));
     store_strs_copy(&body->clusters, &record->clusters);
     return 0;
 }

@@ -64,6 +64,7 @@ static struct api_request *request_new(struct api_server *server, h2o_req_t *req
     request->conn = sock->on_close.data;
     request->conn->requests++;
     request->key = mem_strdup("");
+    request->role = API_ROLE_ADMIN; /* without authentication */
     request->arrived_ms = uv_now(server->loop);
     request->deadline_ms = request->arrived_ms + server->config.request_timeout_ms;
     TAILQ_INSERT_TAIL(&server->requests, request, link);
@@ -101,7 +102,6 @@ static bool token_refused(struct api_request *request)
         .now_s = (int64_t)time(NULL),
     };
     CLEANUP(buf_fini) struct buf text = BUF_INIT;
-    enum api_role role;
     int status;
 
     if (!config->auth) {
@@ -111,7 +111,7 @@ static bool token_refused(struct api_request *request)
         asked.header = req->headers.entries[at].value.base;
         asked.header_len = req->headers.entries[at].value.len;
     }
-    status = api_auth_check(&auth, &asked, &role, &text);
+    status = api_auth_check(&auth, &asked, &request->role, &text);
     if (status != 0) {
         api_answer_text(request, status, buf_str(&text));
     }

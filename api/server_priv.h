@@ -18,6 +18,7 @@
 #include <sys/queue.h>
 
 #include "api/api.h"
+#include "api/auth.h"
 #include "api/json_in.h"
 #include "api/router.h"
 #include "store/base/buf.h"
@@ -68,6 +69,7 @@ struct api_request {
     uint64_t not_before_ms;           /* WAITING: not looked at again earlier */
     struct buf path;                  /* decoded */
     enum api_route route;
+    enum api_role role;
     struct id id;   /* the one in the path; ID_NONE when it is no id as ids are written */
     char *key;      /* Idempotency-Key, "" when none */
     bool forwarded; /* came from another member */
@@ -158,6 +160,12 @@ bool api_request_local(const struct api_request *request);
 void api_get_admin(struct api_request *request);
 void api_get_logging(struct api_request *request);
 void api_get_metrics(struct api_request *request);
+/* The HTTP status of a refusal. */
+int api_status_of(enum store_code code);
+/* A volume create that is only asked about. 0: answered; or the status and the text of a refusal. */
+enum api_dry_run { API_DRY_RUN_NO, API_DRY_RUN_YES, API_DRY_RUN_UNCLEAR };
+enum api_dry_run api_dry_run(const struct api_request *request);
+int api_handle_dry_run(struct api_request *request, const struct store_request *change, struct buf *text);
 /* Its body and query, as sent. */
 h2o_iovec_t api_request_query(const struct api_request *request);
 

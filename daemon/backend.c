@@ -170,6 +170,17 @@ static void plan_and_propose(struct submit *submit)
     }
 }
 
+enum store_code backend_plan(void *user, const struct store_request *request, struct store_reasons *reasons,
+                             struct store_cmd *ret_cmd, struct store_result *ret_result)
+{
+    struct member *member = user;
+    struct store_plan_env env;
+
+    member_plan_env(member, &env);
+    env.reasons = reasons;
+    return store_plan(member->store, request, &env, ret_cmd, ret_result);
+}
+
 /* ---- node add: is glusterd there? ---- */
 
 static void glusterd_checked(void *user, int code, const char *message);

@@ -76,6 +76,7 @@ static const struct cfg_key keys[] = {
     STR("glusterfs", "pre_request_volume_options", pre_options, "", "HEKETI_PRE_REQUEST_VOLUME_OPTIONS"),
     STR("glusterfs", "post_request_volume_options", post_options, "", "HEKETI_POST_REQUEST_VOLUME_OPTIONS"),
     STR("glusterfs", "zone_checking", zone_checking, "none", "HEKETI_ZONE_CHECKING"),
+    STR("glusterfs", "oldest_client", oldest_client, "", NULL),
     OBSOLETE("glusterfs", "auto_create_block_hosting_volume"),
     OBSOLETE("glusterfs", "block_hosting_volume_size"),
     STR("glusterfs", "block_hosting_volume_options", block_options, "group gluster-block",

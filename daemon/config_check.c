@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "store/base/check.h"
-#include "store/types.h"
+#include "store/store.h"
 
 bool cfg_split_address(const char *address, char *ret_host, size_t host_size, uint16_t *ret_port)
 {
@@ -197,6 +197,12 @@ static int check_values(const struct cfg *cfg, const char *source, struct err *r
     if (strcmp(cfg->log_format, "text") != 0 && strcmp(cfg->log_format, "json") != 0) {
         return err_set(reterr, E_INVALID, "%s: glusterfs.log_format is \"%s\", expected \"text\" or \"json\"", source,
                        cfg->log_format);
+    }
+    if (*cfg->oldest_client != '\0' && store_client_op_version(cfg->oldest_client) == 0) {
+        return err_set(reterr, E_INVALID,
+                       "%s: glusterfs.oldest_client is \"%s\", expected a version of GlusterFS from 3.7 on, such as "
+                       "\"3.8\" or \"4.1\"",
+                       source, cfg->oldest_client);
     }
     if (cfg->brick_min_gib > cfg->brick_max_gib) {
         return err_set(reterr, E_INVALID, "%s: glusterfs.brick_min_size_gb is larger than brick_max_size_gb", source);

@@ -159,6 +159,7 @@ void member_plan_env(struct member *member, struct store_plan_env *ret_env)
     ret_env->pre_options = cfg->pre_options;
     ret_env->post_options = cfg->post_options;
     ret_env->block_options = cfg->block_options;
+    ret_env->oldest_client = cfg->oldest_client;
 }
 
 static void env_step_ended(void *user, enum exec_step_kind kind, int code, uint64_t ms)
@@ -335,6 +336,7 @@ static int start_api(struct member *member, struct err *reterr)
         .leader = backend_leader,
         .store = backend_store,
         .submit = backend_submit,
+        .plan = backend_plan,
         .status = status_document,
         .operation_steps = status_operation_steps,
         .metrics = member_metrics,

@@ -78,6 +78,8 @@ bool backend_serving(void *user);
 bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */
 const struct store *backend_store(void *user);
 void backend_submit(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user);
+enum store_code backend_plan(void *user, const struct store_request *request, struct store_reasons *reasons,
+                             struct store_cmd *ret_cmd, struct store_result *ret_result);
 /* status.c */
 json_t *status_document(void *user);
 json_t *status_operation_steps(void *user, struct id op_id);

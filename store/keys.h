@@ -179,6 +179,7 @@ enum key_volume_request {
     KEY_VREQ_SNAPSHOT = 10,
     KEY_VREQ_FACTOR = 11,
     KEY_VREQ_BLOCK = 12,
+    KEY_VREQ_OLDEST_CLIENT = 40,
 };
 
 #endif

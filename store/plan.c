@@ -15,7 +15,8 @@ void store_plan_env_init(struct store_plan_env *env)
                                    .average_file_size_kib = 64,
                                    .pre_options = "",
                                    .post_options = "",
-                                   .block_options = "group gluster-block"};
+                                   .block_options = "group gluster-block",
+                                   .oldest_client = ""};
 }
 
 struct id plan_random_id(const struct store_plan_env *env)

@@ -26,6 +26,10 @@ void plan_options(struct store_strs *ret_options, const struct store_plan_env *e
 const char *plan_option(const struct store_strs *options, const char *key);
 bool plan_option_true(const struct store_strs *options, const char *key); /* as Go reads booleans */
 
+/* Refuses options that clients of this version ("" = any) could not mount the volume with, and switches off what would
+ * keep them out (plan_client.c). */
+enum store_code plan_client_options(struct store_strs *list, const char *client, struct store_result *result);
+
 struct plan_tag_rule { /* user.heketi.device-tag-match */
     char *name;        /* NULL: no rule */
     char *value;

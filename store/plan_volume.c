@@ -260,8 +260,10 @@ enum store_code plan_volume_create(const struct store *store, const struct store
     code = code == STORE_OK ? keep_eligible(&list, wish, env, result) : code;
     if (code == STORE_OK) {
         fill_volume(&cmd->volume, wish, env, cmd->fingerprint);
-        code = place_volume(store, &list, env, &cmd->volume, result);
+        code = plan_client_options(&cmd->volume.options,
+                                   wish->oldest_client[0] != '\0' ? wish->oldest_client : env->oldest_client, result);
     }
+    code = code == STORE_OK ? place_volume(store, &list, env, &cmd->volume, result) : code;
     free(list.items);
     return code;
 }

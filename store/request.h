@@ -40,6 +40,7 @@ struct store_volume_request {
     bool snapshot_enable;
     float snapshot_factor;
     bool block;
+    char *oldest_client; /* GlusterFS version that must be able to mount it; "" = the configured one */
 };
 
 struct store_request {

@@ -212,6 +212,7 @@ static const struct field volume_request_fields[] = {
     SCALAR(struct store_volume_request, snapshot_enable, KEY_VREQ_SNAPSHOT, F_BOOL),
     SCALAR(struct store_volume_request, snapshot_factor, KEY_VREQ_FACTOR, F_F32),
     SCALAR(struct store_volume_request, block, KEY_VREQ_BLOCK, F_BOOL),
+    STR(struct store_volume_request, oldest_client, KEY_VREQ_OLDEST_CLIENT),
 };
 static const struct schema schema_volume_request =
     SCHEMA(struct store_volume_request, "volume request", volume_request_fields);

@@ -104,11 +104,15 @@ struct store_plan_env {
     bool zone_strict;
     const char *pre_options, *post_options; /* comma lists, "" when none */
     const char *block_options;              /* of block hosting volumes; "" when none */
+    const char *oldest_client;              /* GlusterFS version that volumes must be mountable by; "" any */
     const struct id *exclude_nodes;         /* replan: nodes that failed this operation */
     size_t n_exclude_nodes;
     struct store_reasons *reasons; /* not NULL: filled when a volume finds no place */
 };
 void store_plan_env_init(struct store_plan_env *env);
+/* The op-version that a GlusterFS client of this version ("3.8", "4.1", "10") surely knows; 0: it is no version, or one
+ * before 3.7. */
+uint32_t store_client_op_version(const char *version);
 
 /* STORE_OK or STORE_REPEATED: *ret_cmd is filled (owner: caller, store_cmd_fini) unless REPEATED, where ret_result has
  * the first one's ids. Otherwise ret_result->text is the client's text; "No space" keeps Heketi's first line. */

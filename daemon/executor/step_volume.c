@@ -5,8 +5,9 @@
 #include "daemon/executor/gluster.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/command.h"
 
-#define WORDS_MAX 512
+#define WORDS_MAX (STORE_BRICKS_MAX + 16)
 
 struct words { /* of one command; owned */
     char *items[WORDS_MAX + 1];

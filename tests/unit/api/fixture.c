@@ -74,17 +74,25 @@ static bool is_job(enum store_request_type type)
            type != STORE_REQ_LOG_LEVEL;
 }
 
-static void carry_out(struct fixture_member *member, const struct store_request *request, struct store_result *result)
+static enum store_code backend_plan(void *user, const struct store_request *request, struct store_reasons *reasons,
+                                    struct store_cmd *ret_cmd, struct store_result *ret_result)
 {
+    struct fixture_member *member = user;
     struct store_plan_env env;
-    struct store_cmd cmd;
-    enum store_code code;
 
     store_plan_env_init(&env);
     env.user = member;
     env.random = make_random;
     env.now_ms = 1700000000000;
-    code = store_plan(member->store, request, &env, &cmd, result);
+    env.reasons = reasons;
+    return store_plan(member->store, request, &env, ret_cmd, ret_result);
+}
+
+static void carry_out(struct fixture_member *member, const struct store_request *request, struct store_result *result)
+{
+    struct store_cmd cmd;
+    enum store_code code = backend_plan(member, request, NULL, &cmd, result);
+
     if (code == STORE_OK) {
         apply(member, &cmd, result);
         store_cmd_fini(&cmd);
@@ -222,6 +230,7 @@ void fixture_start(struct fixture *fixture, size_t i)
         .leader = backend_leader,
         .store = backend_store,
         .submit = backend_submit,
+        .plan = backend_plan,
         .status = backend_status,
         .operation_steps = backend_steps,
         .metrics = backend_metrics,
