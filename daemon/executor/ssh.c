@@ -101,6 +101,13 @@ static void enqueue(struct ssh_host *host, struct exec_call *call)
     *at = call;
 }
 
+void ssh_call_again(struct exec_call *call)
+{
+    call->next_waiting = call->host->waiting;
+    call->queued = true;
+    call->host->waiting = call;
+}
+
 static void dispatch_cb(uv_idle_t *idle)
 {
     struct ssh *ssh = idle->data;

@@ -8,13 +8,22 @@
 #include "store/base/log.h"
 #include "store/base/mem.h"
 
+/* Line by line: the library's own reader would stop at the first line that it does not understand, and hosts behind it
+ * would be unknown. A file that is not there knows nobody. */
 static LIBSSH2_KNOWNHOSTS *read_known(struct ssh_session *session)
 {
     LIBSSH2_KNOWNHOSTS *known = libssh2_knownhost_init(session->ssh2);
+    FILE *file = fopen(session->host->ssh->known_hosts, "re");
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t len;
 
-    if (known != NULL) {
-        /* A file that is not there knows nobody. */
-        (void)libssh2_knownhost_readfile(known, session->host->ssh->known_hosts, LIBSSH2_KNOWNHOST_FILE_OPENSSH);
+    while (known != NULL && file != NULL && (len = getline(&line, &size, file)) > 0) {
+        (void)libssh2_knownhost_readline(known, line, (size_t)len, LIBSSH2_KNOWNHOST_FILE_OPENSSH);
+    }
+    free(line);
+    if (file != NULL) {
+        (void)fclose(file); /* only read from */
     }
     return known;
 }

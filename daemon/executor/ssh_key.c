@@ -41,6 +41,23 @@ static int read_file(const char *file, struct ssh_key *key, struct err *reterr)
     return 0;
 }
 
+/* The library gets the key as PEM: its own reader of ECDSA keys in OpenSSH's format leaks at each connection. */
+static void to_pem(struct ssh_key *key, EVP_PKEY *pkey)
+{
+    BIO *bio = BIO_new(BIO_s_secmem());
+    char *data;
+    long len;
+
+    CHECK(bio != NULL && PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL) == 1);
+    len = BIO_get_mem_data(bio, &data);
+    CHECK(len > 0 && len < KEY_MAX);
+    explicit_bzero(key->text, key->len);
+    memcpy(key->text, data, (size_t)len);
+    key->text[len] = '\0';
+    key->len = (size_t)len;
+    BIO_free(bio);
+}
+
 int ssh_key_load(const char *file, struct ssh_key **ret_key, struct err *reterr)
 {
     struct ssh_key *key = mem_calloc(1, sizeof(*key));
@@ -59,8 +76,11 @@ int ssh_key_load(const char *file, struct ssh_key **ret_key, struct err *reterr)
     CHECK(bio != NULL);
     pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) ""); /* no prompt for a passphrase */
     BIO_free(bio);
-    if (pkey == NULL) { /* OpenSSH's format is not PEM for OpenSSL; other than RSA keys in it are read by the library */
-        pkey = ssh_key_openssh_rsa(key->text);
+    if (pkey == NULL) { /* OpenSSH's format is not PEM for OpenSSL */
+        pkey = ssh_key_openssh(key->text);
+        if (pkey != NULL) {
+            to_pem(key, pkey);
+        }
     }
     ERR_clear_error();
     if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA")) {

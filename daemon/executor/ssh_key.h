@@ -10,8 +10,8 @@
 
 struct ssh_key;
 
-/* The RSA key in a text of OpenSSH's format, without passphrase; NULL: there is none. (ssh_key_openssh.c) */
-EVP_PKEY *ssh_key_openssh_rsa(const char *text);
+/* The RSA or ECDSA key in a text of OpenSSH's format, without passphrase; NULL: there is none. (ssh_key_openssh.c) */
+EVP_PKEY *ssh_key_openssh(const char *text);
 
 /* Reads a private key without passphrase (PEM or OpenSSH format). E_INVALID says what is wrong with the file. */
 int ssh_key_load(const char *file, struct ssh_key **ret_key, struct err *reterr);

@@ -1,5 +1,6 @@
-/* RSA keys in OpenSSH's own format, which OpenSSL does not read: "openssh-key-v1", names of cipher and key derivation,
- * their options, the number of keys, the public key, the private part; all of it as strings with lengths. */
+/* RSA and ECDSA keys in OpenSSH's own format, which OpenSSL does not read: "openssh-key-v1", names of cipher and key
+ * derivation, their options, the number of keys, the public key, the private part; all of it as strings with lengths.
+ */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
@@ -84,19 +85,14 @@ static BIGNUM *reduced(const BIGNUM *d, const BIGNUM *prime)
     return result;
 }
 
-static EVP_PKEY *make(const char *const *names, BIGNUM *const *numbers, size_t n)
+/* Takes the builder. */
+static EVP_PKEY *make(const char *type, OSSL_PARAM_BLD *builder)
 {
-    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    OSSL_PARAM *params;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
     EVP_PKEY *key = NULL;
 
-    CHECK(builder != NULL && ctx != NULL);
-    for (size_t i = 0; i < n; i++) {
-        CHECK(OSSL_PARAM_BLD_push_BN(builder, names[i], numbers[i]) == 1);
-    }
-    params = OSSL_PARAM_BLD_to_param(builder);
-    CHECK(params != NULL);
+    CHECK(ctx != NULL && params != NULL);
     if (EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) != 1) {
         key = NULL;
     }
@@ -106,7 +102,7 @@ static EVP_PKEY *make(const char *const *names, BIGNUM *const *numbers, size_t n
     return key;
 }
 
-/* The private part: two equal check numbers, "ssh-rsa", n, e, d, 1/q mod p, p, q, comment, padding. */
+/* n, e, d, 1/q mod p, p, q */
 static EVP_PKEY *read_rsa(struct bytes part)
 {
     static const char *const names[] = {OSSL_PKEY_PARAM_RSA_N,         OSSL_PKEY_PARAM_RSA_E,
@@ -115,11 +111,7 @@ static EVP_PKEY *read_rsa(struct bytes part)
                                         OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2};
     BIGNUM *numbers[8] = {NULL};
     EVP_PKEY *key = NULL;
-    uint32_t check = take_number(&part);
 
-    if (check != take_number(&part) || !is(take_string(&part), "ssh-rsa")) {
-        return NULL;
-    }
     for (size_t i = 0; i < 6; i++) {
         numbers[i] = take_bignum(&part);
     }
@@ -128,12 +120,59 @@ static EVP_PKEY *read_rsa(struct bytes part)
         numbers[7] = reduced(numbers[2], numbers[5]);
     }
     if (numbers[6] != NULL && numbers[7] != NULL) {
-        key = make(names, numbers, 8);
+        OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+
+        CHECK(builder != NULL);
+        for (size_t i = 0; i < 8; i++) {
+            CHECK(OSSL_PARAM_BLD_push_BN(builder, names[i], numbers[i]) == 1);
+        }
+        key = make("RSA", builder);
     }
     for (size_t i = 0; i < 8; i++) {
         BN_clear_free(numbers[i]);
     }
     return key;
+}
+
+/* The curve's name, the public point, the private number. */
+static EVP_PKEY *read_ecdsa(struct bytes part)
+{
+    static const char *const curves[][2] = {
+        {"nistp256", "prime256v1"}, {"nistp384", "secp384r1"}, {"nistp521", "secp521r1"}};
+    struct bytes curve = take_string(&part);
+    struct bytes point = take_string(&part);
+    BIGNUM *number = take_bignum(&part);
+    EVP_PKEY *key = NULL;
+
+    for (size_t i = 0; i < sizeof(curves) / sizeof(*curves) && !part.bad; i++) {
+        if (is(curve, curves[i][0])) {
+            OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+
+            CHECK(builder != NULL &&
+                  OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curves[i][1], 0) == 1 &&
+                  OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point.at, point.left) == 1 &&
+                  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_PRIV_KEY, number) == 1);
+            key = make("EC", builder);
+        }
+    }
+    BN_clear_free(number);
+    return key;
+}
+
+/* Two equal check numbers, the type, what belongs to the type, comment, padding. */
+static EVP_PKEY *read_private(struct bytes part)
+{
+    uint32_t check = take_number(&part);
+    struct bytes type;
+
+    if (check != take_number(&part)) {
+        return NULL;
+    }
+    type = take_string(&part);
+    if (is(type, "ssh-rsa")) {
+        return read_rsa(part);
+    }
+    return type.left > 11 && memcmp(type.at, "ecdsa-sha2-", 11) == 0 ? read_ecdsa(part) : NULL;
 }
 
 static EVP_PKEY *read_container(struct bytes all)
@@ -152,10 +191,10 @@ static EVP_PKEY *read_container(struct bytes all)
         return NULL;
     }
     (void)take_string(&all); /* the public key is in the private part, too */
-    return read_rsa(take_string(&all));
+    return read_private(take_string(&all));
 }
 
-EVP_PKEY *ssh_key_openssh_rsa(const char *text)
+EVP_PKEY *ssh_key_openssh(const char *text)
 {
     const char *begin = strstr(text, BEGIN);
     const char *end = begin != NULL ? strstr(begin, END) : NULL;

@@ -46,6 +46,7 @@ struct ssh_session {
     struct exec_call *call;
     bool raising, raised; /* the fence's command runs before the call's own; did so for this remote call */
     bool cut;             /* the output had more than SSH_OUTPUT_MAX */
+    bool kept;            /* has done a call before */
     struct buf out, error;
     struct ssh_session *next;
 };
@@ -92,6 +93,7 @@ struct ssh {
 /* ssh.c */
 void ssh_call_finish(struct exec_call *call, const struct exec_result *result);
 void ssh_call_fail(struct exec_call *call, int code, const char *text);
+void ssh_call_again(struct exec_call *call); /* waits for a session again, before all others */
 void ssh_host_dispatch(struct ssh_host *host);
 void ssh_call_next(struct exec_call *call); /* its command is that of the conversation's next script */
 void ssh_maybe_closed(struct ssh *ssh);

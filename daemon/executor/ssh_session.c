@@ -89,6 +89,23 @@ static void fail(struct ssh_session *session, int code, const char *what)
     ssh_session_abort(session, code, text);
 }
 
+/* The connection is lost, or never was one. A kept session can have been closed by the host while nobody looked: as
+ * long as nothing of the call has been sent, it takes another session. */
+static void lost(struct ssh_session *session, int code, const char *what)
+{
+    struct exec_call *call = session->call;
+
+    if (session->state == SSH_OPEN && session->kept && call != NULL) {
+        session->call = NULL;
+        call->session = NULL;
+        ssh_call_again(call);
+        ssh_session_abort(session, E_CANCELLED, "");
+        ssh_host_dispatch(session->host);
+    } else {
+        fail(session, code, what);
+    }
+}
+
 static void deadline(uv_timer_t *timer)
 {
     struct ssh_session *session = timer->data;
@@ -115,7 +132,7 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
-        fail(session, session->state < SSH_IDLE ? E_CONNECT : E_TIMEOUT, uv_strerror(status));
+        lost(session, session->state < SSH_EXEC ? E_CONNECT : E_TIMEOUT, "the connection was lost");
         return;
     }
     if (session->state == SSH_IDLE) { /* nothing is expected: the host closed, or says something that ends in closing */
@@ -188,7 +205,7 @@ static bool do_open(struct ssh_session *session)
     session->channel = libssh2_channel_open_session(session->ssh2);
     if (session->channel == NULL) {
         if (libssh2_session_last_errno(session->ssh2) != LIBSSH2_ERROR_EAGAIN) {
-            fail(session, E_CONNECT, "cannot open a channel");
+            lost(session, E_CONNECT, "cannot open a channel");
         }
         return false;
     }
@@ -285,6 +302,7 @@ static bool answer_call(struct ssh_session *session, int status)
         ssh_call_next(call);
         return true;
     }
+    session->kept = true;
     session->call = NULL;
     call->session = NULL;
     buf_fini(&session->out); /* may have been large */
