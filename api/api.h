@@ -35,6 +35,9 @@ struct api_submit_result {
 
 typedef void (*api_submit_cb)(void *cb_user, const struct api_submit_result *result);
 
+/* A document that was made: status 200, or 409, 422, 503 with a reason in it. json is borrowed. */
+typedef void (*api_document_cb)(void *cb_user, int status, const json_t *json);
+
 struct api_backend {
     void *user;
     /* This member is the leader, holds the lease now and has applied its barrier. Asked before every answer. */
@@ -55,6 +58,11 @@ struct api_backend {
     /* What GET /metrics shows of this member besides the store and the API: appends lines in Prometheus' text format.
      */
     void (*metrics)(void *user, struct buf *buf);
+    /* The id of this cluster: a dump's generation. */
+    struct id (*generation)(void *user);
+    /* Fills the empty database from a dump of Heketi's (dump and report as in daemon/import.h); cb exactly once, later.
+     * Takes the text: freed by the backend. */
+    void (*import)(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user);
 };
 
 struct api_config {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/json_out.h"
+#include "api/operation_out.h"
 #include "api/server_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -231,6 +232,14 @@ static void handle_route(struct api_request *request)
     case API_ROUTE_PENDING_INFO:
         get_pending(request);
         break;
+    case API_ROUTE_DB_DUMP:
+    case API_ROUTE_DB_CHECK:
+    case API_ROUTE_BACKUP:
+        api_work_start(request);
+        break;
+    case API_ROUTE_DB_IMPORT:
+        api_import(request);
+        break;
     case API_ROUTE_ADMIN_GET:
         api_get_admin(request);
         break;
@@ -261,6 +270,10 @@ void api_handle(struct api_request *request)
     struct api_match match;
 
     if (api_mode_refuses(request)) {
+        return;
+    }
+    if (!id_is_none(store_settings(store_of(request))->load)) {
+        api_answer_unavailable(request, 503, "the database is being loaded");
         return;
     }
     match = api_route_match(method->base, method->len, request->path.data, request->path.len);

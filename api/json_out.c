@@ -406,18 +406,25 @@ static struct brick_ref *bricks_by_id(const struct store_volume *volume)
     return bricks;
 }
 
-void api_out_volume(struct buf *buf, const struct store *store, const struct store_volume *volume)
+/* dump: as it stands in a dump, which keeps the options elsewhere. The closing brace is left to the caller. */
+static void out_volume_info(struct buf *buf, const struct store *store, const struct store_volume *volume, bool dump)
 {
-    struct brick_ref *bricks = bricks_by_id(volume);
-
     buf_append_char(buf, '{');
     member_u64(buf, "size", volume->size_gib);
+    if (dump && volume->n_clusters > 0) {
+        member(buf, "clusters");
+        buf_append_char(buf, '[');
+        for (size_t i = 0; i < volume->n_clusters; i++) {
+            list_id(buf, volume->clusters[i]);
+        }
+        buf_append_char(buf, ']');
+    }
     member_string(buf, "name", volume->name);
     member_durability(buf, volume);
     if (volume->gid != 0) {
         member_u64(buf, "gid", (uint64_t)volume->gid);
     }
-    if (volume->options.n > 0) {
+    if (volume->options.n > 0 && !dump) {
         member_strs(buf, "glustervolumeoptions", &volume->options);
     }
     if (volume->block) {
@@ -433,6 +440,19 @@ void api_out_volume(struct buf *buf, const struct store *store, const struct sto
     member_id(buf, "cluster", volume->cluster);
     member_mount(buf, store, volume);
     member_blockinfo(buf, volume);
+}
+
+void api_out_volume_info(struct buf *buf, const struct store *store, const struct store_volume *volume)
+{
+    out_volume_info(buf, store, volume, true);
+    buf_append_char(buf, '}');
+}
+
+void api_out_volume(struct buf *buf, const struct store *store, const struct store_volume *volume)
+{
+    struct brick_ref *bricks = bricks_by_id(volume);
+
+    out_volume_info(buf, store, volume, false);
     member(buf, "bricks");
     buf_append_char(buf, '[');
     for (size_t i = 0; i < volume->n_bricks; i++) {
@@ -454,66 +474,4 @@ void api_out_volume_list(struct buf *buf, const struct store *store)
         }
     }
     buf_append_str(buf, "]}");
-}
-
-/* ---- operations ---- */
-
-void api_out_operations(struct buf *buf, const struct store *store)
-{
-    size_t count = store_counts(store).operations;
-
-    /* None is ever stale or left failed: each is carried on, whatever dies. */
-    buf_printf(buf, "{\"total\":%zu,\"in_flight\":%zu,\"stale\":0,\"failed\":0,\"new\":%zu}", count, count, count);
-}
-
-static void out_pending_head(struct buf *buf, const struct store_operation *op, const char *sub_status)
-{
-    buf_append_char(buf, '{');
-    member_id(buf, "id", op->id);
-    member_string(buf, "type_name", store_op_type_name(op->type));
-    member_string(buf, "status", "");
-    member_string(buf, "sub_status", sub_status);
-}
-
-void api_out_pending_list(struct buf *buf, const struct store *store)
-{
-    const struct store_operation *op = NULL;
-
-    buf_append_str(buf, "{\"pendingoperations\":[");
-    while ((op = store_operation_next(store, op)) != NULL) {
-        list_comma(buf);
-        out_pending_head(buf, op, "in-flight");
-        buf_append_char(buf, '}');
-    }
-    buf_append_str(buf, "]}");
-}
-
-static void out_change(struct buf *buf, struct id id, const char *description)
-{
-    list_comma(buf);
-    buf_printf(buf, "{\"id\":\"%s\",\"description\":\"%s\"}", id_text(id).text, description);
-}
-
-void api_out_pending(struct buf *buf, const struct store *store, const struct store_operation *op, const char *steps)
-{
-    const struct store_volume *volume = store_volume(store, op->target);
-    bool create = op->type == STORE_OP_CREATE_VOLUME;
-
-    out_pending_head(buf, op, "");
-    member(buf, "changes");
-    buf_append_char(buf, '[');
-    if (create || op->type == STORE_OP_DELETE_VOLUME) {
-        for (size_t i = 0; volume != NULL && i < volume->n_bricks; i++) {
-            out_change(buf, volume->bricks[i].id, create ? "Add brick" : "Delete brick");
-        }
-        out_change(buf, op->target, create ? "Add volume" : "Delete volume");
-    } else {
-        out_change(buf, op->target, store_op_type_name(op->type));
-    }
-    buf_append_char(buf, ']');
-    if (steps != NULL) {
-        member(buf, "steps");
-        buf_append_str(buf, steps);
-    }
-    buf_append_char(buf, '}');
 }

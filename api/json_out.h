@@ -20,9 +20,7 @@ void api_out_node(struct buf *buf, const struct store *store, const struct store
 void api_out_device(struct buf *buf, const struct store *store, const struct store_device *device);
 void api_out_volume(struct buf *buf, const struct store *store, const struct store_volume *volume);
 void api_out_volume_list(struct buf *buf, const struct store *store);
-void api_out_operations(struct buf *buf, const struct store *store);
-void api_out_pending_list(struct buf *buf, const struct store *store);
-/* steps (may be NULL): a JSON text that is added as the member "steps". */
-void api_out_pending(struct buf *buf, const struct store *store, const struct store_operation *op, const char *steps);
+/* As a dump has it: without bricks and options, with the clusters that the request allowed. */
+void api_out_volume_info(struct buf *buf, const struct store *store, const struct store_volume *volume);
 
 #endif

@@ -12,6 +12,7 @@
 
 #define FORWARDED_WAIT_MS 500 /* a forwarded request waits this long for its member's own lease */
 #define FORWARD_GRACE_MS 3000 /* the leader answers by its own deadline, which starts later than ours */
+#define SLOW_MS 600000        /* the same for documents that take long */
 #define CLOSING_WAIT_MS 2000  /* while closing, requests without a leader are given up sooner */
 
 static h2o_iovec_t raw_path(const h2o_req_t *req)
@@ -43,6 +44,9 @@ static void request_fini(void *ptr)
     }
     if (request->forward != NULL) {
         api_forward_cancel(request);
+    }
+    if (request->work != NULL) {
+        api_work_forget(request);
     }
     buf_fini(&request->path);
     free(request->key);
@@ -280,12 +284,13 @@ static void look_forwarded(struct api_request *request, uint64_t now_ms)
 {
     struct api_server *server = request->server;
     struct api_leader leader = {0};
+    uint64_t grace_ms = api_route_slow(request->path.data, request->path.len) ? SLOW_MS : FORWARD_GRACE_MS;
     bool known =
         !server->backend.serving(server->backend.user) && server->backend.leader(server->backend.user, &leader);
 
     if (api_forward_retract(request, known ? &leader : NULL)) {
         api_request_wait(request, 0);
-    } else if (now_ms >= request->deadline_ms + FORWARD_GRACE_MS) {
+    } else if (now_ms >= request->deadline_ms + grace_ms) {
         api_forward_cancel(request);
         api_answer_unavailable(request, 503,
                                api_request_is(request, "GET")
@@ -308,6 +313,12 @@ static void look(struct api_request *request, uint64_t now_ms)
             request->submit->request = NULL;
             request->submit = NULL;
             api_answer_unavailable(request, 503, "not confirmed by a majority in time; it may still be carried out");
+        }
+        break;
+    case API_WORKING:
+        if (now_ms >= request->deadline_ms + SLOW_MS) {
+            api_work_forget(request);
+            api_answer_unavailable(request, 503, "it took too long");
         }
         break;
     case API_SENDING:

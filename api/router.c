@@ -39,6 +39,10 @@ static const struct entry table[] = {
     {API_ROUTE_PENDING_LIST, "GET", "/operations/pending"},
     {API_ROUTE_PENDING_INFO, "GET", "/operations/pending/{}"},
     {API_ROUTE_PENDING_CLEANUP, "POST", "/operations/pending/cleanup"},
+    {API_ROUTE_DB_DUMP, "GET", "/db/dump"},
+    {API_ROUTE_DB_CHECK, "GET", "/db/check"},
+    {API_ROUTE_DB_IMPORT, "POST", "/db/import"},
+    {API_ROUTE_BACKUP, "GET", "/backup/db"},
     {API_ROUTE_ADMIN_GET, "GET", "/admin"},
     {API_ROUTE_ADMIN_SET, "POST", "/admin"},
     {API_ROUTE_LOGGING_GET, "GET", "/internal/logging"},
@@ -95,6 +99,18 @@ enum api_route api_route_open(const char *method, size_t method_len, const char 
         }
     }
     return API_ROUTE_NONE;
+}
+
+bool api_route_slow(const char *path, size_t path_len)
+{
+    static const char *const slow[] = {"/db/", "/backup/", "/internal/state/"};
+
+    for (size_t i = 0; i < sizeof(slow) / sizeof(*slow); i++) {
+        if (path_len >= strlen(slow[i]) && memcmp(path, slow[i], strlen(slow[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct api_match api_route_match(const char *method, size_t method_len, const char *path, size_t path_len)

@@ -39,6 +39,10 @@ enum api_route {
     API_ROUTE_PENDING_LIST,
     API_ROUTE_PENDING_INFO,
     API_ROUTE_PENDING_CLEANUP,
+    API_ROUTE_DB_DUMP,
+    API_ROUTE_DB_CHECK,
+    API_ROUTE_DB_IMPORT,
+    API_ROUTE_BACKUP,
     API_ROUTE_ADMIN_GET,
     API_ROUTE_ADMIN_SET,
     API_ROUTE_LOGGING_GET,
@@ -62,6 +66,9 @@ struct api_match {
 
 /* Routes that everybody may read, only with GET and only by this exact path; NONE for everything else. */
 enum api_route api_route_open(const char *method, size_t method_len, const char *path, size_t path_len);
+
+/* Answers that take long: whoever forwards such a request waits longer. */
+bool api_route_slow(const char *path, size_t path_len);
 
 /* The rest. */
 struct api_match api_route_match(const char *method, size_t method_len, const char *path, size_t path_len);

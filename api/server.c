@@ -273,6 +273,7 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     TAILQ_INIT(&server->conns);
     TAILQ_INIT(&server->requests);
     TAILQ_INIT(&server->submits);
+    TAILQ_INIT(&server->works);
     rc = start_tls(server, reterr);
     if (rc != 0) {
         server_free(server);
@@ -317,6 +318,7 @@ static void dispose(uv_timer_t *timer)
     struct api_server *server = timer->data;
     struct api_submit *submit;
 
+    api_works_abandon(server);
     while ((submit = TAILQ_FIRST(&server->submits)) != NULL) {
         TAILQ_REMOVE(&server->submits, submit, link);
         submit->server = NULL;

@@ -7,6 +7,7 @@
  *   arrived -> answered at once (redirect, refused token, open routes, reads on the serving leader)
  *           -> WAITING for a lease or a leader    -> looked at again on every change and every tick
  *           -> SUBMITTED to the backend           -> answered, or WAITING again when nothing was done
+ *           -> WORKING: a thread or the backend makes a long document -> answered
  *           -> FORWARDED to the leader            -> answer passed on, or WAITING again when nothing was done
  *   answered -> SENDING -> destructor
  */
@@ -34,9 +35,10 @@
 /* On a forwarded request that came from the member's own host; its value proves that a member says so (auth.h). */
 #define API_FROM_LOCAL "Hecate-Local"
 
-enum api_request_state { API_WAITING, API_SUBMITTED, API_FORWARDED, API_SENDING };
+enum api_request_state { API_WAITING, API_SUBMITTED, API_FORWARDED, API_WORKING, API_SENDING };
 
 struct api_forward;
+struct api_work;
 struct api_forwarder;
 
 struct api_submit {              /* a submit that is out; outlives its request and the server */
@@ -76,6 +78,7 @@ struct api_request {
     bool in_doubt;  /* an earlier attempt may have changed something; the key makes the next one safe */
     struct api_submit *submit;
     struct api_forward *forward;
+    struct api_work *work;
     h2o_generator_t generator; /* for streamed answers */
 };
 
@@ -95,6 +98,8 @@ struct api_server {
     TAILQ_HEAD(api_conn_list, api_conn) conns;
     TAILQ_HEAD(api_request_list, api_request) requests;
     TAILQ_HEAD(api_submit_list, api_submit) submits;
+    TAILQ_HEAD(api_work_list, api_work) works;
+    size_t n_works;   /* threads that make documents */
     size_t n_counted; /* submits out that count as operations in flight */
     struct api_forwarder *forwarder;
     bool closing;
@@ -168,6 +173,15 @@ enum api_dry_run api_dry_run(const struct api_request *request);
 int api_handle_dry_run(struct api_request *request, const struct store_request *change, struct buf *text);
 /* Its body and query, as sent. */
 h2o_iovec_t api_request_query(const struct api_request *request);
+
+/* ---- work.c: documents that take long ---- */
+
+void api_work_start(struct api_request *request);
+void api_import(struct api_request *request);
+/* The request ended. */
+void api_work_forget(struct api_request *request);
+/* The server ends: what still runs finds nobody. */
+void api_works_abandon(struct api_server *server);
 
 /* ---- forward.c ---- */
 

@@ -52,6 +52,14 @@ bool backend_leader(void *user, struct api_leader *ret_leader)
     return false;
 }
 
+struct id backend_generation(void *user)
+{
+    struct cons_status status;
+
+    cons_get_status(((struct member *)user)->cons, &status);
+    return status.cluster_id;
+}
+
 /* ---- submits ---- */
 
 static void finish(struct submit *submit, const struct api_submit_result *result)

@@ -13,7 +13,9 @@ static void note_applied(struct member *member, const struct store_cmd *cmd)
     if (member->result.code != STORE_OK) {
         return;
     }
-    if (cmd->type == STORE_CMD_SETTINGS) {
+    if (cmd->type == STORE_CMD_LOAD) {
+        load_applied(member, cmd);
+    } else if (cmd->type == STORE_CMD_SETTINGS) {
         member_settings_changed(member);
     } else if (cmd->type == STORE_CMD_OP_END && (job = store_job(member->store, cmd->op_id)) != NULL) {
         metrics_op_ended(&member->metrics, job->type, job->failed);

@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/member.h"
 #include "daemon/notify.h"
+#include "daemon/stage.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 
@@ -19,15 +20,19 @@ const char *argp_program_version = "hecated " HECATE_VERSION;
 
 struct arguments {
     const char *config;
+    const char *restore, *import;
     bool check_config, disable_auth;
 };
 
-enum { KEY_CHECK = 256, KEY_DISABLE_AUTH };
+enum { KEY_CHECK = 256, KEY_DISABLE_AUTH, KEY_RESTORE, KEY_IMPORT };
 
 static const struct argp_option options[] = {
     {"config", 'c', "FILE", 0, "Configuration (default " DEFAULT_CONFIG ", else " HEKETI_CONFIG ")", 0},
     {"check-config", KEY_CHECK, NULL, 0, "Check the configuration, print what is wrong, and exit", 0},
     {"disable-auth", KEY_DISABLE_AUTH, NULL, 0, "Let everybody do everything (for trying only)", 0},
+    {"restore", KEY_RESTORE, "FILE", 0,
+     "Put a backup (GET /backup/db) into the empty data directory of a member of a new cluster, and exit", 0},
+    {"import", KEY_IMPORT, "FILE", 0, "The same with a dump of Heketi (heketi-cli db dump): report, and exit", 0},
     {0},
 };
 
@@ -44,6 +49,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_DISABLE_AUTH:
         arguments->disable_auth = true;
+        return 0;
+    case KEY_RESTORE:
+        arguments->restore = arg;
+        return 0;
+    case KEY_IMPORT:
+        arguments->import = arg;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
@@ -162,7 +173,11 @@ int main(int argc, char **argv)
         LOG(LOG_WARNING, "config", warnings.items[i]);
     }
     cfg.auth = !arguments.disable_auth;
-    if (cfg.auth && (*cfg.admin_key == '\0' || *cfg.user_key == '\0')) {
+    if (arguments.restore != NULL) {
+        rc = stage_restore(&cfg, arguments.restore);
+    } else if (arguments.import != NULL) {
+        rc = stage_import(&cfg, arguments.import);
+    } else if (cfg.auth && (*cfg.admin_key == '\0' || *cfg.user_key == '\0')) {
         fprintf(stderr, "ERROR: Missing JWT information in config file (jwt.admin.key and jwt.user.key)\n");
         rc = 1;
     } else if (arguments.check_config) {

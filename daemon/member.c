@@ -200,6 +200,7 @@ static void cons_changed(void *user)
     if (status.serving && member->driver_term == 0 && !member->stopping) {
         member->driver_term = status.term;
         op_driver_start(member->driver);
+        load_serving(member);
     }
     if (member->api != NULL) {
         api_server_changed(member->api);
@@ -340,6 +341,8 @@ static int start_api(struct member *member, struct err *reterr)
         .status = status_document,
         .operation_steps = status_operation_steps,
         .metrics = member_metrics,
+        .generation = backend_generation,
+        .import = load_import,
     };
 
     return api_server_start(member->loop, &config, &backend, &member->api, reterr);
@@ -406,6 +409,7 @@ static void stop_done(uv_handle_t *handle)
     void (*closed_cb)(void *user) = member->closed_cb;
     void *closed_user = member->closed_user;
 
+    load_abandon(member);
     store_free(member->store);
     replicas_free(member->replicas);
     free(member);

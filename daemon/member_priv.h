@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "consensus/consensus.h"
 #include "daemon/executor/executor.h"
+#include "daemon/load.h"
 #include "daemon/member.h"
 #include "daemon/metrics.h"
 #include "daemon/operations/operations.h"
@@ -34,6 +35,7 @@ struct member {
     uv_timer_t lag_timer;    /* measures the loop */
     uint64_t lag_armed_ns;
     struct metrics metrics;
+    struct load *load;      /* of a whole database, under way; NULL: none */
     bool resetting;         /* the command for it is on its way */
     bool wants_normal;      /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
     uv_timer_t drain_timer; /* stop: waits for the successor */
@@ -77,6 +79,7 @@ void member_settings_changed(struct member *member);
 bool backend_serving(void *user);
 bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */
 const struct store *backend_store(void *user);
+struct id backend_generation(void *user);
 void backend_submit(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user);
 enum store_code backend_plan(void *user, const struct store_request *request, struct store_reasons *reasons,
                              struct store_cmd *ret_cmd, struct store_result *ret_result);

@@ -47,6 +47,8 @@ static const struct rule rules[] = {
     [STORE_CMD_EXPIRE_JOBS] = {check_expire, commit_expire},
     [STORE_CMD_REPEAT] = {check_repeat, commit_repeat},
     [STORE_CMD_SETTINGS] = {check_settings, commit_settings},
+    [STORE_CMD_LOAD] = {check_load, NULL},
+    [STORE_CMD_LOAD_ABORT] = {check_load_abort, commit_load_abort},
     [STORE_CMD_JOB] = {check_empty_job, commit_empty_job},
 };
 
@@ -70,9 +72,19 @@ enum store_code refuse(struct store_result *result, enum store_code code, const 
     return code;
 }
 
+/* May be applied while a load is under way. */
+static bool fits_load(enum store_cmd_type type)
+{
+    return type == STORE_CMD_LOAD || type == STORE_CMD_LOAD_ABORT || type == STORE_CMD_SETTINGS ||
+           type == STORE_CMD_EXPIRE_JOBS || type == STORE_CMD_NOOP;
+}
+
 enum store_code apply_check(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     memset(result, 0, sizeof(*result));
+    if (!id_is_none(store->settings.rec.load) && !fits_load(cmd->type)) {
+        return refuse(result, STORE_IN_USE, "The database is being loaded");
+    }
     result->code = rule_of(cmd)->check(store, cmd, result);
     return result->code;
 }
@@ -82,7 +94,12 @@ void store_apply(struct store *store, uint64_t index, const struct store_cmd *cm
     CHECK_MSG(index > store->applied, "index %llu after %llu", (unsigned long long)index,
               (unsigned long long)store->applied);
     store->applied = index;
-    if (apply_check(store, cmd, ret_result) == STORE_OK) {
+    if (apply_check(store, cmd, ret_result) != STORE_OK) {
+        return;
+    }
+    if (cmd->type == STORE_CMD_LOAD) {
+        commit_load(store, index, cmd, ret_result); /* the one commit that may find a reason against it */
+    } else {
         rule_of(cmd)->commit(store, index, cmd);
     }
 }

@@ -326,6 +326,20 @@ static struct id pending_of(const struct store *store, const struct store_operat
     return ID_NONE;
 }
 
+static int check_operation(const struct store *store, const struct op_entry *op, struct err *reterr)
+{
+    if (!id_equal(pending_of(store, &op->rec), op->rec.id)) {
+        return BROKEN("operation", op->rec.id, "its target is not pending by it");
+    }
+    if (find_job(store, op->rec.id) != NULL || op->rec.begin_index == 0 || op->rec.begin_index > store->applied) {
+        return BROKEN("operation", op->rec.id, "ended already, or of no known index");
+    }
+    if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CLEAN_BRICKS) {
+        return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create");
+    }
+    return 0;
+}
+
 static int check_operations(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     struct op_entry *op;
@@ -337,15 +351,9 @@ static int check_operations(const struct store *store, const struct record_set *
         if (rc != 0) {
             return rc;
         }
-        if (!id_equal(pending_of(store, &op->rec), op->rec.id)) {
-            return BROKEN("operation", op->rec.id, "its target is not pending by it");
-        }
-        if (find_job(store, op->rec.id) != NULL || op->rec.begin_index == 0 || op->rec.begin_index > store->applied) {
-            return BROKEN("operation", op->rec.id, "ended already, or of no known index");
-        }
-        if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME &&
-            op->rec.type != STORE_OP_CLEAN_BRICKS) {
-            return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create");
+        rc = check_operation(store, op, reterr);
+        if (rc != 0) {
+            return rc;
         }
         n++;
     }
@@ -409,6 +417,30 @@ static int check_settings_record(const struct store *store, const struct record_
         return BROKEN("settings", settings->rec.id, "its id or its log level is wrong");
     }
     return check_record(set, &settings->record, KIND_SETTINGS, &settings->rec, reterr);
+}
+
+int check_loaded(const struct store *store, const struct store_load *load, struct err *reterr)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < load->n_nodes && rc == 0; i++) {
+        if (!pending_ok(store, load->nodes[i].pending, load->nodes[i].id, STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE)) {
+            rc = BROKEN("node", load->nodes[i].id, "pending without an operation");
+        }
+    }
+    for (size_t i = 0; i < load->n_devices && rc == 0; i++) {
+        if (!pending_ok(store, load->devices[i].pending, load->devices[i].id, STORE_OP_DEVICE_ADD,
+                        STORE_OP_DEVICE_DELETE)) {
+            rc = BROKEN("device", load->devices[i].id, "pending without an operation");
+        }
+    }
+    for (size_t i = 0; i < load->n_volumes && rc == 0; i++) {
+        rc = check_volume(store, find_volume(store, load->volumes[i].id), reterr);
+    }
+    for (size_t i = 0; i < load->n_operations && rc == 0; i++) {
+        rc = check_operation(store, find_op(store, load->operations[i].id), reterr);
+    }
+    return rc;
 }
 
 int store_check(const struct store *store, struct err *reterr)

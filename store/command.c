@@ -92,9 +92,19 @@ static bool known(const struct store_cmd *cmd)
     case STORE_CMD_REPEAT:
     case STORE_CMD_SETTINGS:
     case STORE_CMD_JOB:
+    case STORE_CMD_LOAD:
+    case STORE_CMD_LOAD_ABORT:
         return true;
     }
     return false;
+}
+
+/* The id is not repeated in each brick. */
+static void own_bricks(struct store_volume *volume)
+{
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        volume->bricks[i].volume = volume->id;
+    }
 }
 
 int store_cmd_decode(const void *data, size_t len, struct store_cmd *ret_cmd, struct err *reterr)
@@ -108,8 +118,16 @@ int store_cmd_decode(const void *data, size_t len, struct store_cmd *ret_cmd, st
     if (rc != 0) {
         return rc;
     }
-    for (size_t i = 0; i < ret_cmd->volume.n_bricks; i++) {
-        ret_cmd->volume.bricks[i].volume = ret_cmd->volume.id; /* not repeated in each brick */
+    own_bricks(&ret_cmd->volume);
+    for (size_t i = 0; i < ret_cmd->load.n_volumes; i++) {
+        own_bricks(&ret_cmd->load.volumes[i]);
+    }
+    for (size_t i = 0; i < ret_cmd->load.n_operations; i++) {
+        struct store_operation *op = &ret_cmd->load.operations[i];
+
+        for (size_t j = 0; j < op->n_abandoned; j++) {
+            op->abandoned[j].volume = op->target;
+        }
     }
     if (!known(ret_cmd)) {
         rc = err_set(reterr, E_UNSUPPORTED, "unknown command %u of operation type %u", (unsigned)ret_cmd->type,

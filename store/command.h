@@ -36,11 +36,24 @@ enum store_cmd_type { /* stored: never renumber */
                        * volume's created_by; if that job has expired, op_id is new and becomes a finished job that
                        * points to the volume. */
                       STORE_CMD_REPEAT = 16,
-                      STORE_CMD_SETTINGS = 40, /* settings: what is not zero is set */
-                      STORE_CMD_JOB = 41,      /* op_id, time_ms: records a job that is done and made nothing */
+                      STORE_CMD_SETTINGS = 40,   /* settings: what is not zero is set */
+                      STORE_CMD_LOAD = 42,       /* op_id = the load, load: a part (store/load.h) */
+                      STORE_CMD_LOAD_ABORT = 43, /* op_id: takes back what was loaded */
+                      STORE_CMD_JOB = 41,        /* op_id, time_ms: records a job that is done and made nothing */
 };
 
 #define STORE_CMD_LAST 63 /* the codec reads numbers up to here */
+
+struct store_load { /* records of a database; begin_index of operations is that of the command */
+    uint32_t part;  /* from 0 */
+    bool last;
+    struct store_cluster *clusters;
+    struct store_node *nodes;
+    struct store_device *devices;
+    struct store_volume *volumes;
+    struct store_operation *operations;
+    size_t n_clusters, n_nodes, n_devices, n_volumes, n_operations;
+};
 
 struct store_cmd {
     enum store_cmd_type type;
@@ -66,6 +79,7 @@ struct store_cmd {
      * answer; an operation of this id (STORE_OP_CLEAN_BRICKS) takes them over. ID_NONE: none is left. */
     struct id follow_id;
     struct store_settings settings; /* SETTINGS */
+    struct store_load load;         /* LOAD */
 };
 
 enum store_code { /* the result of a command or plan: 0 is success, everything else a refusal by the rules */

@@ -75,6 +75,7 @@ enum key_volume {
     KEY_VOLUME_BRICKS = 15,
     KEY_VOLUME_CREATED_BY = 16,
     KEY_VOLUME_FINGERPRINT = 17,
+    KEY_VOLUME_CLUSTERS = 60,
 };
 
 enum key_parked {
@@ -110,6 +111,19 @@ enum key_settings {
     KEY_SETTINGS_ID = 1,
     KEY_SETTINGS_MODE = 2,
     KEY_SETTINGS_LOG_LEVEL = 3,
+    KEY_SETTINGS_LOAD = 4,
+    KEY_SETTINGS_LOAD_PART = 5,
+    KEY_SETTINGS_LOADED = 6,
+};
+
+enum key_load {
+    KEY_LOAD_PART = 1,
+    KEY_LOAD_LAST = 2,
+    KEY_LOAD_CLUSTERS = 3,
+    KEY_LOAD_NODES = 4,
+    KEY_LOAD_DEVICES = 5,
+    KEY_LOAD_VOLUMES = 6,
+    KEY_LOAD_OPERATIONS = 7,
 };
 
 enum key_request_key { /* a remembered Idempotency-Key */
@@ -143,6 +157,7 @@ enum key_cmd {
     KEY_CMD_BASE = 18,
     KEY_CMD_FOLLOW = 19,
     KEY_CMD_SETTINGS = 60,
+    KEY_CMD_LOAD = 61,
 };
 
 enum key_request { /* only hashed (fingerprints), yet just as unchangeable */

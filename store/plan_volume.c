@@ -175,6 +175,8 @@ static void fill_volume(struct store_volume *volume, const struct store_volume_r
     volume->snapshot_factor = wish->snapshot_enable ? wish->snapshot_factor : 1;
     volume->block = wish->block;
     volume->fingerprint = fingerprint;
+    volume->clusters = mem_dup(wish->clusters, wish->n_clusters * sizeof(*wish->clusters));
+    volume->n_clusters = wish->n_clusters;
 }
 
 static enum store_code place_volume(const struct store *store, const struct candidates *list,

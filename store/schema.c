@@ -8,6 +8,7 @@
 
 #define TEXT_MAX 1048576 /* bytes of one text; a whole command is limited besides */
 #define ITEMS_MAX 4096
+#define LOAD_ITEMS_MAX 65536
 
 #define SCALAR(type, member, key, kind)                   \
     {                                                     \
@@ -122,6 +123,8 @@ static const struct field volume_fields[] = {
     LIST(struct store_volume, bricks, n_bricks, KEY_VOLUME_BRICKS, STORE_BRICKS_MAX, &schema_brick),
     SCALAR(struct store_volume, created_by, KEY_VOLUME_CREATED_BY, F_ID),
     SCALAR(struct store_volume, fingerprint, KEY_VOLUME_FINGERPRINT, F_ID),
+    {KEY_VOLUME_CLUSTERS, F_IDS, ITEMS_MAX, offsetof(struct store_volume, clusters),
+     offsetof(struct store_volume, n_clusters), NULL},
 };
 const struct schema schema_volume = SCHEMA(struct store_volume, "volume", volume_fields);
 
@@ -161,6 +164,9 @@ static const struct field settings_fields[] = {
     SCALAR(struct store_settings, id, KEY_SETTINGS_ID, F_ID),
     ENUM(struct store_settings, mode, KEY_SETTINGS_MODE, STORE_MODE_LOCAL_CLIENT),
     SCALAR(struct store_settings, log_level, KEY_SETTINGS_LOG_LEVEL, F_U32),
+    SCALAR(struct store_settings, load, KEY_SETTINGS_LOAD, F_ID),
+    SCALAR(struct store_settings, load_part, KEY_SETTINGS_LOAD_PART, F_U32),
+    SCALAR(struct store_settings, loaded, KEY_SETTINGS_LOADED, F_ID),
 };
 const struct schema schema_settings = SCHEMA(struct store_settings, "settings", settings_fields);
 
@@ -173,6 +179,19 @@ static const struct field request_key_fields[] = {
     SCALAR(struct store_request_key, time_ms, KEY_RKEY_TIME, F_I64),
 };
 const struct schema schema_request_key = SCHEMA(struct store_request_key, "request key", request_key_fields);
+
+#define LOAD_LIST(member, key, sub) LIST(struct store_load, member, n_##member, key, LOAD_ITEMS_MAX, &(sub))
+
+static const struct field load_fields[] = {
+    SCALAR(struct store_load, part, KEY_LOAD_PART, F_U32),
+    SCALAR(struct store_load, last, KEY_LOAD_LAST, F_BOOL),
+    LOAD_LIST(clusters, KEY_LOAD_CLUSTERS, schema_cluster),
+    LOAD_LIST(nodes, KEY_LOAD_NODES, schema_node),
+    LOAD_LIST(devices, KEY_LOAD_DEVICES, schema_device),
+    LOAD_LIST(volumes, KEY_LOAD_VOLUMES, schema_volume),
+    LOAD_LIST(operations, KEY_LOAD_OPERATIONS, schema_operation),
+};
+static const struct schema schema_load = SCHEMA(struct store_load, "load", load_fields);
 
 static const struct field cmd_fields[] = {
     ENUM(struct store_cmd, type, KEY_CMD_TYPE, STORE_CMD_LAST),
@@ -195,6 +214,7 @@ static const struct field cmd_fields[] = {
     SCALAR(struct store_cmd, base, KEY_CMD_BASE, F_ID),
     SCALAR(struct store_cmd, follow_id, KEY_CMD_FOLLOW, F_ID),
     STRUCT(struct store_cmd, settings, KEY_CMD_SETTINGS, &schema_settings),
+    STRUCT(struct store_cmd, load, KEY_CMD_LOAD, &schema_load),
 };
 const struct schema schema_cmd = SCHEMA(struct store_cmd, "command", cmd_fields);
 

@@ -30,7 +30,7 @@ struct store_snapshot {
     size_t n;
 };
 
-struct store_snapshot *store_snapshot_take(struct store *store)
+struct store_snapshot *store_snapshot_take(const struct store *store)
 {
     struct store_snapshot *snapshot = mem_calloc(1, sizeof(*snapshot));
 

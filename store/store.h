@@ -32,7 +32,7 @@ struct store_digest store_digest(const struct store *store);
 /* Snapshots: canonical (equal states give equal bytes), checksummed, versioned. take is cheap (shares immutable record
  * encodings by reference count) and safe to encode from another thread while the store goes on. */
 struct store_snapshot;
-struct store_snapshot *store_snapshot_take(struct store *store);
+struct store_snapshot *store_snapshot_take(const struct store *store);
 void store_snapshot_encode(const struct store_snapshot *snapshot, struct buf *buf);
 void store_snapshot_free(struct store_snapshot *snapshot);
 /* A new store from a snapshot. E_DAMAGED, E_UNSUPPORTED. */

@@ -265,6 +265,12 @@ RULE(expire);
 RULE(repeat);
 RULE(settings);
 RULE(empty_job);
+RULE(load_abort);
+enum store_code check_load(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
+/* A part that does not fit takes the whole load back. */
+void commit_load(struct store *store, uint64_t index, const struct store_cmd *cmd, struct store_result *result);
+/* check.c: the invariants of what a part has just brought. */
+int check_loaded(const struct store *store, const struct store_load *load, struct err *reterr);
 RULE(node_add);
 RULE(node_delete);
 RULE(device_add);

@@ -90,7 +90,9 @@ struct store_volume {
     struct id pending;          /* create, delete */
     struct store_brick *bricks; /* ordered by (set, position) */
     size_t n_bricks;
-    struct id created_by;  /* the operation or job that answers for its creation */
+    struct id created_by; /* the operation or job that answers for its creation */
+    struct id *clusters;  /* that the request allowed; none: all */
+    size_t n_clusters;
     struct id fingerprint; /* of the request that created it (a repeated one is recognised); ID_NONE: unknown */
 };
 
@@ -149,6 +151,9 @@ struct store_settings { /* of the whole cluster; there is one such record, or no
     struct id id;       /* STORE_SETTINGS_ID */
     enum store_mode mode;
     uint32_t log_level; /* 0: as configured on each member; otherwise a log level + 1 */
+    struct id load;     /* a load is under way: the database is not whole. ID_NONE: none */
+    uint32_t load_part; /* the part that comes next */
+    struct id loaded;   /* the load that was finished last */
 };
 
 #define STORE_SETTINGS_ID ((struct id){{[15] = 1}})

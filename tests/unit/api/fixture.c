@@ -190,6 +190,22 @@ static void backend_metrics(void *user, struct buf *buf)
     buf_append_str(buf, "hecate_of_the_member 1\n");
 }
 
+static struct id backend_generation(void *user)
+{
+    (void)user;
+    return (struct id){{[0] = 0xab}};
+}
+
+static void backend_import(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user)
+{
+    json_t *report = json_pack("{s:b, s:I}", "ok", true, "len", (json_int_t)len);
+
+    (void)user;
+    free(dump);
+    cb(cb_user, 200, report);
+    json_decref(report);
+}
+
 /* ---- members ---- */
 
 void fixture_init(struct fixture *fixture, bool auth)
@@ -234,6 +250,8 @@ void fixture_start(struct fixture *fixture, size_t i)
         .status = backend_status,
         .operation_steps = backend_steps,
         .metrics = backend_metrics,
+        .generation = backend_generation,
+        .import = backend_import,
     };
     struct err err = ERR_INIT;
 

@@ -210,6 +210,93 @@ static void metrics(void **state)
     }
 }
 
+static struct answer get(struct fixture *fixture, size_t member, const char *path)
+{
+    struct answer answer = client_do(fixture, member, "GET", path, "", NULL);
+
+    assert_int_equal(answer.status, 200);
+    return answer;
+}
+
+static void dump(void **state)
+{
+    struct fixture *f = *state;
+    const char *cluster = make_topology(f, 0);
+    CLEANUP(free_ptr)
+    char *begin = mem_printf("{\n    \"clusterentries\": {\n        \"%s\": {\n            \"Info\": {\n", cluster);
+    const char *volume =
+        create(f, 0, "/volumes", "{\"size\":1,\"durability\":{\"type\":\"replicate\",\"replicate\":{\"replica\":3}}}");
+    CLEANUP(free_ptr) char *entry = mem_printf("    \"volumeentries\": {\n        \"%s\": {\n", volume);
+
+    for (size_t member = 0; member < 2; member++) {
+        struct answer answer = get(f, member, "/db/dump");
+
+        assert_string_equal(answer_header(&answer, "Content-Type"), "application/json; charset=UTF-8");
+        assert_int_equal(strncmp(buf_str(&answer.body), begin, strlen(begin)), 0);
+        assert_has(&answer, entry);
+        assert_has(&answer,
+                   "\"blockvolumeentries\": {},\n    \"dbattributeentries\": {\n        \"DB_BRICK_HAS_SUBTYPE");
+        assert_has(&answer, "            \"Key\": \"DB_GENERATION_ID\",\n            \"Value\": \"ab0000");
+        assert_has(&answer, "    \"pendingoperations\": {}\n}\n");
+        answer_fini(&answer);
+    }
+}
+
+static void check(void **state)
+{
+    struct answer answer = get(*state, 1, "/db/check");
+
+    assert_has(&answer, "{\n    \"clusters\": {\n        \"total\": 0,\n        \"pending\": 0,\n        \"ok\": 0,\n"
+                        "        \"notok\": 0,\n        \"inconsistencies\": null\n    },\n    \"volumes\": {");
+    assert_has(&answer, "    },\n    \"totalinconsistencies\": 0\n}\n");
+    answer_fini(&answer);
+    make_topology(*state, 0);
+    answer = get(*state, 0, "/db/check");
+    assert_has(&answer, "    \"devices\": {\n        \"total\": 3,\n        \"pending\": 0,\n        \"ok\": 3,");
+    answer_fini(&answer);
+}
+
+static void backup(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    struct store *copy = NULL;
+    struct answer answer;
+
+    make_topology(f, 0);
+    answer = get(f, 1, "/backup/db");
+    assert_string_equal(answer_header(&answer, "Content-Type"), "application/octet-stream");
+    assert_string_equal(answer_header(&answer, "Content-Disposition"), "attachment; filename=\"heketi.db\"");
+    assert_int_equal(store_snapshot_decode(answer.body.data, answer.body.len, &copy, &err), 0);
+    assert_int_equal(store_counts(copy).devices, 3);
+    store_free(copy);
+    answer_fini(&answer);
+}
+
+static void imports_go_to_the_backend(void **state)
+{
+    expect(*state, 1, "POST", "/db/import", "0123456789", 200, "{\n    \"ok\": true,\n    \"len\": 10\n}\n");
+    expect(*state, 0, "GET", "/db/import", NULL, 405, "");
+}
+
+static void a_half_loaded_database_is_not_shown(void **state)
+{
+    struct fixture *f = *state;
+    struct store_result result;
+    struct store_cmd cmd;
+    struct answer answer;
+
+    store_cmd_init(&cmd, STORE_CMD_LOAD);
+    cmd.op_id = (struct id){{1}};
+    store_apply(f->store, ++f->index, &cmd, &result);
+    assert_int_equal(result.code, STORE_OK);
+    store_cmd_fini(&cmd);
+    answer = client_do(f, 1, "GET", "/clusters", "", NULL);
+    assert_int_equal(answer.status, 503);
+    assert_has(&answer, "the database is being loaded");
+    answer_fini(&answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +307,11 @@ int main(void)
         cmocka_unit_test(the_configuration_decides_until_a_mode_is_set),
         cmocka_unit_test(numbers),
         cmocka_unit_test_setup_teardown(metrics, setup, teardown),
+        cmocka_unit_test_setup_teardown(dump, setup, teardown),
+        cmocka_unit_test_setup_teardown(check, setup, teardown),
+        cmocka_unit_test_setup_teardown(backup, setup, teardown),
+        cmocka_unit_test_setup_teardown(imports_go_to_the_backend, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_half_loaded_database_is_not_shown, setup, teardown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -1,0 +1,115 @@
+#include "api/operation_out.h"
+
+#include "api/json_out.h"
+
+static void volume_changes(const struct store *store, const struct store_operation *op, enum api_change brick,
+                           enum api_change whole, api_change_cb cb, void *user)
+{
+    const struct store_volume *volume = store_volume(store, op->target);
+
+    for (size_t i = 0; volume != NULL && i < volume->n_bricks; i++) {
+        cb(user, brick, volume->bricks[i].id, 0);
+    }
+    cb(user, whole, op->target, 0);
+}
+
+void api_operation_changes(const struct store *store, const struct store_operation *op, api_change_cb cb, void *user)
+{
+    switch (op->type) {
+    case STORE_OP_CREATE_VOLUME:
+        volume_changes(store, op, API_CHANGE_ADD_BRICK, API_CHANGE_ADD_VOLUME, cb, user);
+        break;
+    case STORE_OP_DELETE_VOLUME:
+        volume_changes(store, op, API_CHANGE_DELETE_BRICK, API_CHANGE_DELETE_VOLUME, cb, user);
+        break;
+    default:
+        cb(user, API_CHANGE_UNKNOWN, op->target, 0);
+        break;
+    }
+}
+
+const char *api_change_text(enum api_change change)
+{
+    static const char *const texts[] = {
+        "Unknown",
+        "Add brick",
+        "Add volume",
+        "Delete brick",
+        "Delete volume",
+        "Expand volume",
+        "Add block volume",
+        "Delete block volume",
+        "Remove device",
+        "Clone volume from",
+        "Snapshot volume",
+        "Expand volume to",
+        "Performing child operation",
+        "Belongs to parent operation",
+        "Expand block volume",
+    };
+
+    return texts[change];
+}
+
+/* ---- JSON ---- */
+
+void api_out_operations(struct buf *buf, const struct store *store)
+{
+    size_t count = store_counts(store).operations;
+
+    /* None is ever stale or left failed: each is carried on, whatever dies. */
+    buf_printf(buf, "{\"total\":%zu,\"in_flight\":%zu,\"stale\":0,\"failed\":0,\"new\":%zu}", count, count, count);
+}
+
+static void out_head(struct buf *buf, const struct store_operation *op, const char *sub_status)
+{
+    buf_printf(buf, "{\"id\":\"%s\",\"type_name\":\"%s\",\"status\":\"\",\"sub_status\":\"%s\"", id_text(op->id).text,
+               store_op_type_name(op->type), sub_status);
+}
+
+void api_out_pending_list(struct buf *buf, const struct store *store)
+{
+    const struct store_operation *op = NULL;
+
+    buf_append_str(buf, "{\"pendingoperations\":[");
+    while ((op = store_operation_next(store, op)) != NULL) {
+        if (buf->data[buf->len - 1] != '[') {
+            buf_append_char(buf, ',');
+        }
+        out_head(buf, op, "in-flight");
+        buf_append_char(buf, '}');
+    }
+    buf_append_str(buf, "]}");
+}
+
+struct changes {
+    struct buf *buf;
+    const struct store_operation *op;
+};
+
+static void out_change(void *user, enum api_change change, struct id id, int64_t delta)
+{
+    const struct changes *changes = user;
+
+    (void)delta;
+    if (changes->buf->data[changes->buf->len - 1] != '[') {
+        buf_append_char(changes->buf, ',');
+    }
+    buf_printf(changes->buf, "{\"id\":\"%s\",\"description\":\"%s\"}", id_text(id).text,
+               change == API_CHANGE_UNKNOWN ? store_op_type_name(changes->op->type) : api_change_text(change));
+}
+
+void api_out_pending(struct buf *buf, const struct store *store, const struct store_operation *op, const char *steps)
+{
+    struct changes changes = {buf, op};
+
+    out_head(buf, op, "");
+    buf_append_str(buf, ",\"changes\":[");
+    api_operation_changes(store, op, out_change, &changes);
+    buf_append_char(buf, ']');
+    if (steps != NULL) {
+        buf_append_str(buf, ",\"steps\":");
+        buf_append_str(buf, steps);
+    }
+    buf_append_char(buf, '}');
+}

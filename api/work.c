@@ -1,0 +1,171 @@
+/* Answers that take long to make (dump, check, backup) are made by a thread from a snapshot of the store, so that the
+ * loop goes on. The snapshot is taken by the serving leader while it handles the request: the answer is the state of
+ * that moment, whatever happens meanwhile. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json_dump.h"
+#include "api/server_priv.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define WORKS_MAX 2 /* the loop's few threads also resolve names */
+#define WORKS_WAIT_MS 50
+
+struct api_work {
+    uv_work_t uv;
+    struct api_request *request; /* NULL: nobody waits for it any more */
+    struct api_server *server;   /* NULL: it is gone */
+    TAILQ_ENTRY(api_work) link;
+    enum api_route route;
+    struct store_snapshot *snapshot;
+    struct id generation;
+    struct buf out;
+    struct err err;
+};
+
+/* store NULL: it could not be read back, work->err says why. */
+static void make_document(struct api_work *work, const struct store *store)
+{
+    struct api_json json = {.buf = &work->out};
+
+    if (work->route == API_ROUTE_DB_CHECK) {
+        api_check(&json, store, work->err.code != 0 ? work->err.message : NULL);
+        work->err.code = 0;
+    } else {
+        api_dump(&json, store, work->generation);
+    }
+    buf_append_char(&work->out, '\n');
+}
+
+static void run(uv_work_t *uv)
+{
+    struct api_work *work = uv->data;
+    struct buf bytes = BUF_INIT;
+    struct store *store = NULL;
+
+    store_snapshot_encode(work->snapshot, &bytes);
+    if (work->route == API_ROUTE_BACKUP) {
+        work->out = bytes;
+        return;
+    }
+    if (store_snapshot_decode(bytes.data, bytes.len, &store, &work->err) == 0 || work->route == API_ROUTE_DB_CHECK) {
+        make_document(work, store);
+    }
+    store_free(store);
+    buf_fini(&bytes);
+}
+
+static void answer(struct api_request *request, const struct api_work *work)
+{
+    static const char disposition[] = "attachment; filename=\"heketi.db\"";
+
+    if (work->err.code != 0) {
+        CLEANUP(free_ptr) char *text = mem_printf("Could not construct dump from DB: %s", work->err.message);
+
+        api_answer_text(request, 500, text);
+    } else if (work->route == API_ROUTE_BACKUP) {
+        api_answer_header(request, "Content-Disposition", strlen("Content-Disposition"), disposition,
+                          strlen(disposition));
+        api_answer_raw(request, 200, "application/octet-stream", work->out.data, work->out.len);
+    } else {
+        api_answer_raw(request, 200, API_JSON_TYPE, work->out.data, work->out.len);
+    }
+}
+
+/* Leaves the server's list, if there still is one. */
+static void finish(struct api_work *work)
+{
+    if (work->server != NULL) {
+        TAILQ_REMOVE(&work->server->works, work, link);
+        work->server->n_works--;
+    }
+}
+
+static void done(uv_work_t *uv, int status)
+{
+    struct api_work *work = uv->data;
+
+    (void)status; /* never cancelled */
+    finish(work);
+    if (work->request != NULL) {
+        work->request->work = NULL;
+        answer(work->request, work);
+    }
+    store_snapshot_free(work->snapshot);
+    buf_fini(&work->out);
+    free(work);
+}
+
+static struct api_work *work_new(struct api_request *request)
+{
+    struct api_work *work = mem_calloc(1, sizeof(*work));
+
+    work->uv.data = work;
+    work->request = request;
+    work->server = request->server;
+    work->route = request->route;
+    TAILQ_INSERT_TAIL(&work->server->works, work, link);
+    work->server->n_works++;
+    request->work = work;
+    request->state = API_WORKING;
+    return work;
+}
+
+void api_work_start(struct api_request *request)
+{
+    const struct api_backend *backend = &request->server->backend;
+    struct api_work *work;
+
+    if (request->server->n_works >= WORKS_MAX) {
+        api_request_wait(request, WORKS_WAIT_MS);
+        return;
+    }
+    work = work_new(request);
+    work->snapshot = store_snapshot_take(backend->store(backend->user));
+    work->generation = backend->generation(backend->user);
+    CHECK(uv_queue_work(request->server->loop, &work->uv, run, done) == 0);
+}
+
+void api_work_forget(struct api_request *request)
+{
+    request->work->request = NULL;
+    request->work = NULL;
+}
+
+void api_works_abandon(struct api_server *server)
+{
+    struct api_work *work;
+
+    TAILQ_FOREACH (work, &server->works, link) {
+        work->server = NULL; /* the list dies with the server */
+    }
+}
+
+/* ---- documents that the backend makes ---- */
+
+static void made(void *user, int status, const json_t *json)
+{
+    struct api_work *work = user;
+    char *text = json_dumps(json, JSON_INDENT(4));
+
+    CHECK(text != NULL);
+    finish(work);
+    if (work->request != NULL) {
+        work->request->work = NULL;
+        buf_append_str(&work->out, text);
+        api_answer_json(work->request, status, &work->out);
+    }
+    free(text);
+    buf_fini(&work->out);
+    free(work);
+}
+
+void api_import(struct api_request *request)
+{
+    const struct api_backend *backend = &request->server->backend;
+    const h2o_iovec_t *entity = &request->req->entity;
+
+    backend->import(backend->user, mem_strndup(entity->base != NULL ? entity->base : "", entity->len), entity->len,
+                    made, work_new(request));
+}

@@ -1,0 +1,34 @@
+/* A Heketi dump (heketi-storage.md 11.2) becomes a database of ours. Pure.
+ *
+ * Everything keeps its id, name, LV, pool and path. What the dump says twice is compared, what is derived is computed
+ * again; any contradiction that the new database could not keep refuses the whole dump, lesser ones are told. Which
+ * bricks of a volume form a set, and in which order, is not in a dump: Gluster knows it, or it is a guess. */
+#ifndef HECATE_DAEMON_IMPORT_H
+#define HECATE_DAEMON_IMPORT_H
+
+#include <jansson.h>
+
+#include "store/store.h"
+
+#define IMPORT_LINES_MAX 1000 /* more errors or warnings are only counted */
+
+/* What Gluster says: the bricks ("host:/path") of the volume of this name in their order, or NULL when it does not know
+ * the volume. */
+typedef const struct store_strs *(*import_bricks_fn)(void *user, struct id cluster, const char *volume);
+
+struct import_report {
+    struct store_strs errors, warnings;
+    size_t n_errors, n_warnings;
+    struct store_counts counts;
+    char generation[64]; /* DB_GENERATION_ID, "" when there is none */
+};
+
+/* 0 with a whole store (store_check has passed), or E_INVALID with the errors in the report. gluster NULL: nobody is
+ * asked; the sets of volumes with several of them are then a guess, which is told. */
+int import_dump(const char *json, size_t len, import_bricks_fn gluster, void *user, struct store **ret_store,
+                struct import_report *ret_report);
+void import_report_fini(struct import_report *report);
+/* The report as a document; new reference. */
+json_t *import_report_json(const struct import_report *report);
+
+#endif

@@ -1,0 +1,366 @@
+/* Volumes and bricks of a dump, and the operations that were not finished. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/import_priv.h"
+#include "store/base/mem.h"
+
+/* ---- bricks ---- */
+
+static void read_brick(struct import *import, const char *key, struct id volume, struct store_brick *brick)
+{
+    const json_t *entry = import_object(import_section(import, "brickentries"), key);
+    const json_t *info = import_object(entry, "Info");
+    CLEANUP(free_ptr) char *default_path = NULL;
+    const char *pool = import_str(import, entry, "LvmThinPool");
+    int64_t type = import_int(import, entry, "SubType");
+    struct id owner;
+
+    brick->pool = mem_strdup("");
+    brick->lv = mem_strdup(import_str(import, entry, "LvmLv"));
+    brick->path = mem_strdup("");
+    if (info == NULL) {
+        import_error(import, "volume %s: its brick %.40s is not in the dump", id_text(volume).text, key);
+        return;
+    }
+    brick->id = import_id(import, info, "id", "brick");
+    brick->volume = volume;
+    brick->device = import_id(import, info, "device", "brick");
+    owner = import_id(import, info, "volume", "brick");
+    if (!id_equal(owner, volume)) {
+        import_error(import, "brick %.40s: belongs to volume %s, but volume %s lists it", key, id_text(owner).text,
+                     id_text(volume).text);
+    }
+    brick->size_kib = (uint64_t)import_int(import, info, "size");
+    brick->pool_kib = (uint64_t)import_int(import, entry, "TpSize");
+    brick->meta_kib = (uint64_t)import_int(import, entry, "PoolMetadataSize");
+    /* The pool's id is often another one than the brick's; only old databases do not name it. */
+    free(brick->pool);
+    brick->pool = *pool != '\0' ? mem_strdup(pool) : mem_printf("tp_%s", id_text(brick->id).text);
+    default_path = store_brick_path(brick);
+    if (strcmp(default_path, import_str(import, info, "path")) != 0) {
+        free(brick->path);
+        brick->path = mem_strdup(import_str(import, info, "path"));
+    }
+    brick->type = type <= STORE_BRICK_ARBITER ? (enum store_brick_type)type : STORE_BRICK_UNKNOWN;
+}
+
+static const struct store_device *device_of(const struct import *import, const struct store_brick *brick)
+{
+    const struct store_load *load = &import->cmd->load;
+
+    for (size_t i = 0; i < load->n_devices; i++) {
+        if (id_equal(load->devices[i].id, brick->device)) {
+            return &load->devices[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct store_node *node_of(const struct import *import, const struct store_brick *brick)
+{
+    const struct store_device *device = device_of(import, brick);
+    const struct store_load *load = &import->cmd->load;
+
+    for (size_t i = 0; device != NULL && i < load->n_nodes; i++) {
+        if (id_equal(load->nodes[i].id, device->node)) {
+            return &load->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- sets: from Gluster, which knows their order, or by guess ---- */
+
+static void swap_bricks(struct store_brick *a, struct store_brick *b)
+{
+    struct store_brick keep = *a;
+
+    *a = *b;
+    *b = keep;
+}
+
+/* Puts the bricks into Gluster's order. False when they are not the same ones. */
+static bool order_by_gluster(const struct import *import, struct store_volume *volume, const struct store_strs *order)
+{
+    if (order->n != volume->n_bricks) {
+        return false;
+    }
+    for (size_t i = 0; i < order->n; i++) {
+        size_t j = i;
+
+        for (; j < volume->n_bricks; j++) {
+            const struct store_node *node = node_of(import, &volume->bricks[j]);
+            CLEANUP(free_ptr) char *path = store_brick_path(&volume->bricks[j]);
+            CLEANUP(free_ptr)
+            char *name = mem_printf("%s:%s", node != NULL && node->storage.n > 0 ? node->storage.items[0] : "", path);
+
+            if (strcmp(name, order->items[i]) == 0) {
+                break;
+            }
+        }
+        if (j == volume->n_bricks) {
+            return false;
+        }
+        swap_bricks(&volume->bricks[i], &volume->bricks[j]);
+    }
+    return true;
+}
+
+/* Sets of bricks on different nodes; an arbiter is the last one of its set. */
+static bool order_by_guess(const struct import *import, struct store_volume *volume, size_t width)
+{
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        size_t first = i - i % width, best = volume->n_bricks;
+
+        for (size_t j = i; j < volume->n_bricks; j++) {
+            bool arbiter = volume->bricks[j].type == STORE_BRICK_ARBITER;
+            bool taken = false;
+
+            for (size_t k = first; k < i; k++) {
+                taken = taken || node_of(import, &volume->bricks[k]) == node_of(import, &volume->bricks[j]);
+            }
+            if (!taken && (best == volume->n_bricks || arbiter == (i % width == width - 1))) {
+                best = j;
+                if (arbiter == (i % width == width - 1)) {
+                    break;
+                }
+            }
+        }
+        if (best == volume->n_bricks) {
+            return false;
+        }
+        swap_bricks(&volume->bricks[i], &volume->bricks[best]);
+    }
+    return true;
+}
+
+static size_t width_of(const struct store_volume *volume)
+{
+    switch (volume->durability) {
+    case STORE_REPLICATE:
+        return volume->replica;
+    case STORE_DISPERSE:
+        return volume->disperse_data + volume->redundancy;
+    default:
+        return 1;
+    }
+}
+
+static void order_bricks(struct import *import, struct store_volume *volume)
+{
+    const struct store_strs *order =
+        import->gluster != NULL ? import->gluster(import->user, volume->cluster, volume->name) : NULL;
+    size_t width = width_of(volume);
+    bool known = false;
+
+    if (width == 0 || volume->n_bricks == 0 || volume->n_bricks % width != 0) {
+        import_error(import, "volume %s (%s): %zu bricks are no whole sets of %zu", id_text(volume->id).text,
+                     volume->name, volume->n_bricks, width);
+        return;
+    }
+    if (order != NULL) {
+        known = order_by_gluster(import, volume, order);
+        if (!known) {
+            import_warn(import, "volume %s (%s): Gluster lists other bricks than the dump", id_text(volume->id).text,
+                        volume->name);
+        }
+    }
+    if (!known && !order_by_guess(import, volume, width)) {
+        import_error(import, "volume %s (%s): its bricks cannot be sets of %zu on different nodes",
+                     id_text(volume->id).text, volume->name, width);
+    } else if (!known && width > 1 && volume->n_bricks > width) {
+        import_warn(import, "volume %s (%s): which of its bricks form a set is a guess", id_text(volume->id).text,
+                    volume->name);
+    }
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        volume->bricks[i].set = (uint32_t)(i / width);
+        volume->bricks[i].position = (uint32_t)(i % width);
+    }
+}
+
+/* ---- volumes ---- */
+
+static uint32_t or_default(int64_t value, uint32_t other)
+{
+    return value > 0 && value <= UINT32_MAX ? (uint32_t)value : other;
+}
+
+static void read_durability(struct import *import, const json_t *info, struct store_volume *volume)
+{
+    const json_t *durability = import_object(info, "durability");
+    const char *type = import_str(import, durability, "type");
+    int64_t replica = import_int(import, import_object(durability, "replicate"), "replica");
+    int64_t data = import_int(import, import_object(durability, "disperse"), "data");
+    int64_t redundancy = import_int(import, import_object(durability, "disperse"), "redundancy");
+
+    volume->replica = or_default(replica, 0);
+    volume->disperse_data = or_default(data, 0);
+    volume->redundancy = or_default(redundancy, 0);
+    if (strcmp(type, "replicate") == 0) {
+        volume->durability = STORE_REPLICATE;
+        volume->replica = or_default(replica, 2);
+    } else if (strcmp(type, "disperse") == 0) {
+        volume->durability = STORE_DISPERSE;
+        volume->disperse_data = or_default(data, 4);
+        volume->redundancy = or_default(redundancy, 2);
+    } else if (*type != '\0' && strcmp(type, "none") != 0) {
+        import_error(import, "volume %s: unknown durability \"%.20s\"", id_text(volume->id).text, type);
+    }
+}
+
+static void read_volume(struct import *import, const char *key, const json_t *entry, struct store_volume *volume)
+{
+    const json_t *info = import_object(entry, "Info");
+    const json_t *snapshot = import_object(info, "snapshot");
+    const json_t *bricks = json_object_get(entry, "Bricks");
+    const char *pending = import_str(import, import_object(entry, "Pending"), "Id");
+    double factor = json_number_value(json_object_get(snapshot, "factor"));
+    int64_t size = import_int(import, info, "size");
+    struct id outer;
+
+    volume->id = import_id(import, info, "id", "volume");
+    if (!import_parse_id(key, &outer) || !id_equal(outer, volume->id)) {
+        import_error(import, "volume %.40s: the id inside differs from the key", key);
+    }
+    volume->cluster = import_id(import, info, "cluster", "volume");
+    volume->name = mem_strdup(import_str(import, info, "name"));
+    volume->size_gib = size > UINT32_MAX ? 0 : (uint32_t)size;
+    volume->gid = import_int(import, info, "gid");
+    volume->block = import_bool(import, info, "block");
+    volume->snapshot_enable = import_bool(import, snapshot, "enable");
+    volume->snapshot_factor = factor >= 1 && factor <= 100 ? (float)factor : 1.0F;
+    read_durability(import, info, volume);
+    import_strs(import, json_object_get(entry, "GlusterVolumeOptions") != NULL ? entry : info,
+                json_object_get(entry, "GlusterVolumeOptions") != NULL ? "GlusterVolumeOptions"
+                                                                       : "glustervolumeoptions",
+                &volume->options);
+    if (*pending != '\0' && !import_parse_id(pending, &volume->pending)) {
+        import_error(import, "volume %s: pending on \"%.40s\", which is no id", id_text(volume->id).text, pending);
+    }
+    volume->bricks = mem_calloc(json_array_size(bricks) + 1, sizeof(*volume->bricks));
+    for (size_t i = 0; i < json_array_size(bricks); i++) {
+        const char *brick = json_string_value(json_array_get(bricks, i));
+
+        read_brick(import, brick != NULL ? brick : "", volume->id, &volume->bricks[volume->n_bricks]);
+        volume->bricks[volume->n_bricks++].pending = volume->pending;
+    }
+    order_bricks(import, volume);
+}
+
+void import_volumes(struct import *import)
+{
+    struct store_load *load = &import->cmd->load;
+    json_t *section = (json_t *)(uintptr_t)import_section(import, "volumeentries"), *entry;
+    const char *key;
+
+    load->volumes = mem_calloc(json_object_size(section) + 1, sizeof(*load->volumes));
+    json_object_foreach(section, key, entry)
+    {
+        read_volume(import, key, entry, &load->volumes[load->n_volumes++]);
+    }
+}
+
+/* ---- operations: creates are undone, deletes are carried on, as Heketi itself does with them; nothing else ---- */
+
+static struct id target_of(struct import *import, const json_t *entry, int64_t change)
+{
+    const json_t *actions = json_object_get(entry, "Actions");
+
+    for (size_t i = 0; i < json_array_size(actions); i++) {
+        const json_t *action = json_array_get(actions, i);
+
+        if (import_int(import, action, "Change") == change) {
+            return import_id(import, action, "Id", "operation");
+        }
+    }
+    return ID_NONE;
+}
+
+static bool volume_waits(const struct import *import, struct id volume, struct id op_id)
+{
+    const struct store_load *load = &import->cmd->load;
+
+    for (size_t i = 0; i < load->n_volumes; i++) {
+        if (id_equal(load->volumes[i].id, volume) && id_equal(load->volumes[i].pending, op_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Heketi's names, also of those that are no operations of ours. */
+static const char *type_name(int64_t type)
+{
+    static const char *const names[] = {
+        "unknown",
+        "create-volume",
+        "delete-volume",
+        "expand-volume",
+        "create-block-volume",
+        "delete-block-volume",
+        "remove-device",
+        "clone-volume",
+        "evict-brick",
+        "expand-block-volume",
+    };
+
+    return names[type > 0 && (size_t)type < sizeof(names) / sizeof(*names) ? type : 0];
+}
+
+static void read_operation(struct import *import, const char *key, const json_t *entry)
+{
+    struct store_load *load = &import->cmd->load;
+    struct store_operation *op = &load->operations[load->n_operations];
+    int64_t type = import_int(import, entry, "Type");
+
+    if (type != STORE_OP_CREATE_VOLUME && type != STORE_OP_DELETE_VOLUME) {
+        import_error(import,
+                     "operation %.40s (%s) was not finished: let Heketi clean it up (heketi-cli server operations "
+                     "cleanup) and dump again",
+                     key, type_name(type));
+        return;
+    }
+    op->id = import_id(import, entry, "Id", "operation");
+    op->type = (enum store_op_type)type;
+    op->target = target_of(import, entry, type == STORE_OP_CREATE_VOLUME ? 2 : 4);
+    op->created_ms = import_int(import, entry, "Timestamp") * 1000;
+    op->reason = mem_strdup("");
+    op->begin_index = 1;
+    if (type == STORE_OP_CREATE_VOLUME) {
+        op->phase = STORE_OP_UNDO;
+        free(op->reason);
+        op->reason = mem_strdup("not finished when the database was imported");
+    }
+    load->n_operations++;
+    if (!volume_waits(import, op->target, op->id)) {
+        import_error(import, "operation %.40s: its volume %s does not wait for it", key, id_text(op->target).text);
+    }
+}
+
+void import_operations(struct import *import)
+{
+    struct store_load *load = &import->cmd->load;
+    json_t *section = (json_t *)(uintptr_t)import_section(import, "pendingoperations"), *entry;
+    const char *key;
+
+    load->operations = mem_calloc(json_object_size(section) + 1, sizeof(*load->operations));
+    json_object_foreach(section, key, entry)
+    {
+        read_operation(import, key, entry);
+    }
+    for (size_t i = 0; i < load->n_volumes; i++) {
+        bool known = id_is_none(load->volumes[i].pending);
+
+        for (size_t j = 0; j < load->n_operations; j++) {
+            known = known || id_equal(load->operations[j].id, load->volumes[i].pending);
+        }
+        if (!known) {
+            import_error(import, "volume %s is pending on operation %s, which is not in the dump",
+                         id_text(load->volumes[i].id).text, id_text(load->volumes[i].pending).text);
+        }
+    }
+    if (json_object_size(import_section(import, "blockvolumeentries")) > 0) {
+        import_error(import, "there are block volumes, which this release does not have");
+    }
+}

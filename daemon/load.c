@@ -1,0 +1,244 @@
+#include "daemon/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/import.h"
+#include "daemon/member_priv.h"
+#include "daemon/stage.h"
+#include "store/base/check.h"
+#include "store/base/log.h"
+#include "store/base/mem.h"
+#include "store/load.h"
+
+/* One at a time; ends by itself when leadership is lost, since its next part is then refused. */
+struct load {
+    struct member *member; /* NULL: it is gone */
+    uv_work_t work;
+    struct buf input; /* a dump, or a staged snapshot */
+    bool staged;
+    struct id id;
+    struct store *source;
+    struct store_loader *loader;
+    struct import_report report;
+    struct err err;
+    api_document_cb cb; /* NULL: nobody waits */
+    void *cb_user;
+};
+
+static void load_free(struct load *load)
+{
+    if (load->member != NULL) {
+        load->member->load = NULL;
+    }
+    store_loader_free(load->loader);
+    store_free(load->source);
+    import_report_fini(&load->report);
+    buf_fini(&load->input);
+    free(load);
+}
+
+/* status as in api_document_cb; reason "": there is none. */
+static void load_end(struct load *load, int status, const char *reason)
+{
+    if (*reason != '\0') {
+        store_strs_add(&load->report.errors, reason);
+        load->report.n_errors++;
+    }
+    if (status == 200) {
+        LOG(LOG_INFO, "load", "the database is loaded", LF_STR("load", id_text(load->id).text),
+            LF_U64("volumes", store_counts(load->source).volumes));
+    } else {
+        LOG(LOG_ERROR, "load", "the database could not be loaded", LF_STR("reason", reason));
+    }
+    if (load->cb != NULL) {
+        json_t *document = import_report_json(&load->report);
+
+        CHECK(document != NULL);
+        load->cb(load->cb_user, status, document);
+        json_decref(document);
+    }
+    load_free(load);
+}
+
+/* ---- parts, one after the other ---- */
+
+static void next_part(struct load *load);
+
+static void abort_done(void *user, int status, const struct store_result *result)
+{
+    (void)user;
+    (void)result;
+    if (status != 0) {
+        LOG(LOG_WARNING, "load", "the unfinished load is left to the next leader");
+    }
+}
+
+static void abort_load(struct member *member, struct id id)
+{
+    struct store_cmd cmd;
+
+    store_cmd_init(&cmd, STORE_CMD_LOAD_ABORT);
+    cmd.op_id = id;
+    member_propose(member, &cmd, abort_done, NULL);
+    store_cmd_fini(&cmd);
+}
+
+static void part_applied(void *user, int status, const struct store_result *result)
+{
+    struct load *load = user;
+
+    if (status != 0) {
+        /* Whoever leads next takes back what is there; if that is still this member, at once. */
+        if (member_serving(load->member)) {
+            abort_load(load->member, load->id);
+        }
+        load_end(load, 503, "leadership was lost while the database was loaded; ask for its state before trying again");
+    } else if (result->code == STORE_OK) {
+        next_part(load);
+    } else if (result->code == STORE_REPEATED) {
+        load_end(load, 200, "");
+    } else {
+        load_end(load, 409, result->text);
+    }
+}
+
+static void next_part(struct load *load)
+{
+    struct store_cmd cmd;
+
+    if (!store_loader_next(load->loader, &cmd)) {
+        load_end(load, 200, "");
+        return;
+    }
+    cmd.time_ms = member_now_ms();
+    member_propose(load->member, &cmd, part_applied, load);
+    store_cmd_fini(&cmd);
+}
+
+/* ---- reading, in a thread ---- */
+
+static void read_input(uv_work_t *work)
+{
+    struct load *load = work->data;
+
+    load->id = store_load_id(load->input.data, load->input.len);
+    if (load->staged) {
+        (void)store_snapshot_decode(load->input.data, load->input.len, &load->source, &load->err);
+    } else if (import_dump(buf_str(&load->input), load->input.len, NULL, NULL, &load->source, &load->report) != 0) {
+        (void)err_set(&load->err, E_INVALID, "%s", "");
+    }
+}
+
+static void input_read(uv_work_t *work, int status)
+{
+    struct load *load = work->data;
+
+    (void)status; /* never cancelled */
+    if (load->member == NULL || load->member->stopping || !member_serving(load->member)) {
+        load_end(load, 503, "this member is no longer the leader; nothing was changed");
+    } else if (load->err.code != 0) {
+        load_end(load, 422, load->err.message);
+    } else if (!store_is_empty(load->member->store)) {
+        load_end(load, 409, "The database is not empty");
+    } else {
+        load->loader = store_loader_new(load->source, load->id, STORE_LOAD_PART_BYTES);
+        if (load->loader == NULL) {
+            load_end(load, 422, "too many operations are not finished");
+        } else {
+            next_part(load);
+        }
+    }
+}
+
+/* Takes the bytes. */
+static void load_start(struct member *member, struct buf *input, bool staged, api_document_cb cb, void *cb_user)
+{
+    struct load *load = mem_calloc(1, sizeof(*load));
+
+    load->member = member;
+    load->work.data = load;
+    load->input = *input;
+    load->staged = staged;
+    load->cb = cb;
+    load->cb_user = cb_user;
+    member->load = load;
+    CHECK(uv_queue_work(member->loop, &load->work, read_input, input_read) == 0);
+}
+
+static void refuse(api_document_cb cb, void *cb_user, const char *reason)
+{
+    json_t *document = json_pack("{s:b, s:[s]}", "ok", false, "errors", reason);
+
+    CHECK(document != NULL);
+    cb(cb_user, 409, document);
+    json_decref(document);
+}
+
+void load_import(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user)
+{
+    struct member *member = user;
+    struct buf input = BUF_INIT;
+
+    buf_append(&input, dump, len);
+    free(dump);
+    if (member->load != NULL || !store_is_empty(member->store)) {
+        buf_fini(&input);
+        refuse(cb, cb_user, member->load != NULL ? "The database is being loaded" : "The database is not empty");
+        return;
+    }
+    load_start(member, &input, false, cb, cb_user);
+}
+
+/* ---- what is staged ---- */
+
+void load_serving(struct member *member)
+{
+    CLEANUP(free_ptr) char *path = stage_path(member->cfg);
+    struct buf input = BUF_INIT;
+    struct err err = ERR_INIT;
+
+    if (member->load != NULL) {
+        return; /* of an earlier term; it ends by itself */
+    }
+    if (!id_is_none(store_settings(member->store)->load)) {
+        abort_load(member, store_settings(member->store)->load);
+    }
+    if (access(path, F_OK) != 0) {
+        return;
+    }
+    if (!store_is_empty(member->store) && id_is_none(store_settings(member->store)->load)) {
+        LOG(LOG_WARNING, "load", "a staged database is not loaded: the database is not empty; remove the file",
+            LF_STR("file", path));
+    } else if (stage_read(path, &input, &err) != 0) {
+        LOG(LOG_ERROR, "load", "a staged database cannot be read", LF_STR("reason", err.message));
+        buf_fini(&input);
+    } else {
+        load_start(member, &input, true, NULL, NULL);
+    }
+}
+
+void load_abandon(struct member *member)
+{
+    if (member->load != NULL) {
+        member->load->member = NULL;
+    }
+}
+
+void load_applied(struct member *member, const struct store_cmd *cmd)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+
+    if (!cmd->load.last) {
+        return;
+    }
+    path = stage_path(member->cfg);
+    if (unlink(path) == 0) {
+        LOG(LOG_INFO, "load", "the staged database has been loaded", LF_STR("file", path));
+    } else if (errno != ENOENT) {
+        LOG(LOG_WARNING, "load", "the staged database cannot be removed", LF_STR("file", path),
+            LF_STR("reason", strerror(errno)));
+    }
+}

@@ -1,0 +1,20 @@
+/* Filling the empty database of a running cluster: from a dump of Heketi that a client sends, or from what was staged
+ * in the data directory before the first start (stage.h). */
+#ifndef HECATE_DAEMON_LOAD_H
+#define HECATE_DAEMON_LOAD_H
+
+#include "api/api.h"
+
+struct member;
+struct store_cmd;
+
+/* What api_backend.import asks for. */
+void load_import(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user);
+/* This member begins to serve: takes back a load that its leader did not finish, loads what is staged. */
+void load_serving(struct member *member);
+/* A last part was applied: what is staged here is done with, whichever member loaded it. */
+void load_applied(struct member *member, const struct store_cmd *cmd);
+/* The member ends: a thread that still reads finds nobody. */
+void load_abandon(struct member *member);
+
+#endif

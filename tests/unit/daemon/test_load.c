@@ -1,0 +1,193 @@
+/* Whole databases: imported into a running cluster, restored before its first start. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/stage.h"
+#include "store/base/mem.h"
+#include "store/load.h"
+#include "tests/unit/daemon/fixture.h"
+
+#define C "c0000000000000000000000000000001"
+#define N "a0000000000000000000000000000001"
+
+static const char good[] =
+    "{\"clusterentries\":{\"" C "\":{\"Info\":{\"id\":\"" C "\",\"nodes\":[\"" N
+    "\"],\"volumes\":[]}}},\"nodeentries\":{\"" N "\":{\"State\":\"online\",\"Info\":{\"zone\":1,"
+    "\"hostnames\":{\"manage\":[\"m\"],\"storage\":[\"s\"]},\"cluster\":\"" C "\",\"id\":\"" N "\"},\"Devices\":[]}}}";
+
+struct answer_of_import {
+    int status;
+    json_t *document;
+};
+
+static void imported(void *user, int status, const json_t *json)
+{
+    struct answer_of_import *answer = user;
+
+    answer->status = status;
+    answer->document = json_deep_copy(json);
+}
+
+static bool has_come(struct fixture *fixture, void *user)
+{
+    (void)fixture;
+    return ((struct answer_of_import *)user)->status != 0;
+}
+
+static int import(struct fixture *fixture, const char *dump, const char *part)
+{
+    struct answer_of_import answer = {0};
+    CLEANUP(free_ptr) char *text = NULL;
+
+    load_import(fixture_leader(fixture), mem_strdup(dump), strlen(dump), imported, &answer);
+    fixture_until(fixture, "the import's answer", has_come, &answer);
+    text = json_dumps(answer.document, 0);
+    if (strstr(text, part) == NULL) {
+        fail_msg("%s is not in %s", part, text);
+    }
+    json_decref(answer.document);
+    return answer.status;
+}
+
+static bool all_have_a_node(struct fixture *fixture, void *user)
+{
+    (void)user;
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        const struct store *store = fixture->members[i]->store;
+
+        if (store_counts(store).nodes == 0 || !id_is_none(store_settings(store)->load)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void start_all(struct fixture *fixture)
+{
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        fixture_start(fixture, i);
+    }
+}
+
+static void test_import(void **state)
+{
+    static struct fixture fixture;
+
+    (void)state;
+    fixture_init(&fixture);
+    start_all(&fixture);
+    assert_int_equal(import(&fixture, "{}", "there is no clusterentries"), 422);
+    assert_true(store_is_empty(fixture_leader(&fixture)->store));
+    assert_int_equal(import(&fixture, good, "\"nodes\": 1"), 200);
+    fixture_until(&fixture, "a node on all members", all_have_a_node, NULL);
+    assert_int_equal(import(&fixture, good, "The database is not empty"), 409);
+    fixture_fini(&fixture);
+}
+
+static void write_file(const char *path, const struct buf *bytes)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes->data, 1, bytes->len, file), bytes->len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_restore_before_the_first_start(void **state)
+{
+    static struct fixture fixture;
+    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
+    CLEANUP(free_ptr) char *dump = NULL, *broken = NULL;
+
+    (void)state;
+    fixture_init(&fixture);
+    dump = mem_printf("%s/dump.json", fixture.folder);
+    broken = mem_printf("%s/broken", fixture.folder);
+    buf_append_str(&bytes, good);
+    write_file(dump, &bytes);
+    buf_append_str(&bytes, "{");
+    write_file(broken, &bytes);
+    assert_int_equal(stage_import(&fixture.cfgs[0], broken), 1);
+    assert_int_equal(stage_restore(&fixture.cfgs[0], broken), 1); /* no snapshot */
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        assert_int_equal(stage_import(&fixture.cfgs[i], dump), 0);
+    }
+    start_all(&fixture);
+    fixture_until(&fixture, "a node on all members", all_have_a_node, NULL);
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        CLEANUP(free_ptr) char *path = stage_path(&fixture.cfgs[i]);
+
+        assert_int_not_equal(access(path, F_OK), 0);               /* done with */
+        assert_int_equal(stage_import(&fixture.cfgs[i], dump), 1); /* in use */
+    }
+    (void)unlink(dump);
+    (void)unlink(broken);
+    fixture_fini(&fixture);
+}
+
+static void ignore(void *user, int status, const struct store_result *result)
+{
+    (void)user;
+    (void)status;
+    (void)result;
+}
+
+static bool is_loading(struct fixture *fixture, void *user)
+{
+    (void)user;
+    return !id_is_none(store_settings(fixture_leader(fixture)->store)->load);
+}
+
+static bool is_not_loading(struct fixture *fixture, void *user)
+{
+    return !is_loading(fixture, user);
+}
+
+/* A leader that dies in the middle: the next one takes back what it finds. */
+static void test_an_unfinished_load_is_taken_back(void **state)
+{
+    static struct fixture fixture;
+    struct store_loader *loader;
+    struct store_cmd cmd;
+    struct member *leader;
+    struct store *source = store_new();
+    struct store_result result;
+
+    (void)state;
+    fixture_init(&fixture);
+    start_all(&fixture);
+    leader = fixture_leader(&fixture);
+    store_cmd_init(&cmd, STORE_CMD_CLUSTER_CREATE);
+    cmd.cluster.id = (struct id){{3}};
+    store_apply(source, 1, &cmd, &result);
+    store_cmd_fini(&cmd);
+    loader = store_loader_new(source, (struct id){{1}}, 1);
+    assert_true(store_loader_next(loader, &cmd));
+    member_propose(leader, &cmd, ignore, NULL);
+    fixture_until(&fixture, "a load under way", is_loading, NULL);
+    store_cmd_fini(&cmd);
+    store_loader_free(loader);
+    fixture_stop(&fixture, (size_t)(leader->cfg->member_id - 1));
+    fixture_until(&fixture, "no load under way", is_not_loading, NULL);
+    assert_true(store_is_empty(fixture_leader(&fixture)->store));
+    store_free(source);
+    fixture_fini(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_import),
+        cmocka_unit_test(test_restore_before_the_first_start),
+        cmocka_unit_test(test_an_unfinished_load_is_taken_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,193 @@
+/* Filling an empty database in parts: all or nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/base/mem.h"
+#include "store/load.h"
+#include "tests/unit/store/world.h"
+
+#define LOAD ((struct id){{7}})
+
+/* A database with something of everything: settled volumes, and one that is just being made. */
+static void make_source(struct world *source)
+{
+    world_init(source, 11);
+    world_topology(source, 3, 500 * GIB, NULL, NULL);
+    world_volume(source, 10, 3, "a");
+    world_volume(source, 20, 2, "b");
+    assert_int_equal(world_create(source, 5, 3, "c"), STORE_OK);
+}
+
+/* Applies parts until one is refused or n were applied; the number of parts that were applied. */
+static size_t load(struct world *world, const struct world *source, size_t bytes_max, size_t n, bool spoil)
+{
+    struct store_loader *loader = store_loader_new(source->store, LOAD, bytes_max);
+    struct store_cmd cmd;
+    size_t applied = 0;
+
+    assert_non_null(loader);
+    while (applied < n && store_loader_next(loader, &cmd)) {
+        enum store_code code;
+
+        if (spoil && cmd.load.n_volumes > 0) {
+            cmd.load.volumes[0].bricks[0].device = (struct id){{9}};
+        }
+        code = world_apply(world, &cmd);
+        store_cmd_fini(&cmd);
+        if (code != STORE_OK) {
+            break;
+        }
+        applied++;
+    }
+    store_loader_free(loader);
+    return applied;
+}
+
+static void assert_same_objects(const struct store *a, const struct store *b)
+{
+    struct store_counts x = store_counts(a), y = store_counts(b);
+    const struct store_volume *volume = NULL;
+    const struct store_device *device = NULL;
+
+    assert_int_equal(x.clusters, y.clusters);
+    assert_int_equal(x.nodes, y.nodes);
+    assert_int_equal(x.volumes, y.volumes);
+    assert_int_equal(x.bricks, y.bricks);
+    assert_int_equal(x.operations, y.operations);
+    while ((volume = store_volume_next(a, volume)) != NULL) {
+        const struct store_volume *other = store_volume(b, volume->id);
+
+        assert_non_null(other);
+        assert_string_equal(volume->name, other->name);
+        assert_true(id_equal(volume->pending, other->pending));
+        assert_int_equal(volume->n_bricks, other->n_bricks);
+    }
+    while ((device = store_device_next(a, device)) != NULL) {
+        assert_int_equal(store_device_used_kib(a, device->id), store_device_used_kib(b, device->id));
+    }
+}
+
+static void whole_in_one_part_or_in_many(void **state)
+{
+    static const size_t sizes[] = {1 << 20, 1, 300};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        struct world source, world;
+        size_t parts;
+
+        make_source(&source);
+        world_init(&world, 1);
+        parts = load(&world, &source, sizes[i], SIZE_MAX, false);
+        assert_true(i == 0 ? parts == 1 : parts > 3);
+        assert_same_objects(source.store, world.store);
+        assert_true(id_is_none(store_settings(world.store)->load));
+        assert_true(id_equal(store_settings(world.store)->loaded, LOAD));
+        /* The operation goes on; it is as old as the load. */
+        assert_int_equal(store_operation_next(world.store, NULL)->begin_index, store_applied_index(world.store));
+        world_fini(&source);
+        world_fini(&world);
+    }
+}
+
+static void nothing_else_happens_meanwhile(void **state)
+{
+    struct world source, world;
+
+    (void)state;
+    make_source(&source);
+    world_init(&world, 1);
+    assert_int_equal(load(&world, &source, 300, 2, false), 2);
+    assert_true(id_equal(store_settings(world.store)->load, LOAD));
+    assert_int_equal(world_target(&world, STORE_REQ_CLEANUP, ID_NONE), STORE_IN_USE);
+    assert_string_equal(world.result.text, "The database is being loaded");
+    world_fini(&source);
+    world_fini(&world);
+}
+
+static void a_part_that_does_not_fit_takes_all_back(void **state)
+{
+    struct world source, world;
+
+    (void)state;
+    make_source(&source);
+    world_init(&world, 1);
+    assert_true(load(&world, &source, 300, SIZE_MAX, true) > 0);
+    assert_int_equal(world.result.code, STORE_CONFLICT);
+    assert_non_null(strstr(world.result.text, "does not fit"));
+    assert_true(store_is_empty(world.store));
+    assert_true(id_is_none(store_settings(world.store)->load));
+    world_cluster(&world); /* and the database is as good as new */
+    world_fini(&source);
+    world_fini(&world);
+}
+
+static void an_unfinished_load_is_taken_back_or_begun_anew(void **state)
+{
+    struct world source, world;
+    struct store_cmd cmd;
+
+    (void)state;
+    make_source(&source);
+    world_init(&world, 1);
+    assert_int_equal(load(&world, &source, 300, 3, false), 3);
+    store_cmd_init(&cmd, STORE_CMD_LOAD_ABORT);
+    cmd.op_id = (struct id){{8}};
+    assert_int_equal(world_apply(&world, &cmd), STORE_NOT_FOUND);
+    cmd.op_id = LOAD;
+    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
+    store_cmd_fini(&cmd);
+    assert_true(store_is_empty(world.store));
+    assert_int_equal(load(&world, &source, 300, 3, false), 3);
+    assert_true(load(&world, &source, 300, SIZE_MAX, false) > 3); /* from its first part on */
+    assert_same_objects(source.store, world.store);
+    world_fini(&source);
+    world_fini(&world);
+}
+
+static void only_into_an_empty_database_and_only_once(void **state)
+{
+    struct world source, world;
+    struct store_cmd cmd;
+
+    (void)state;
+    make_source(&source);
+    world_init(&world, 1);
+    world_cluster(&world);
+    assert_int_equal(load(&world, &source, 1 << 20, SIZE_MAX, false), 0);
+    assert_int_equal(world.result.code, STORE_CONFLICT);
+    assert_string_equal(world.result.text, "The database is not empty");
+    world_fini(&world);
+
+    world_init(&world, 1);
+    assert_int_equal(load(&world, &source, 1 << 20, SIZE_MAX, false), 1);
+    assert_int_equal(load(&world, &source, 1 << 20, SIZE_MAX, false), 0);
+    assert_int_equal(world.result.code, STORE_REPEATED);
+    store_cmd_init(&cmd, STORE_CMD_LOAD); /* a part of nothing */
+    cmd.op_id = (struct id){{9}};
+    cmd.load.part = 4;
+    assert_int_equal(world_apply(&world, &cmd), STORE_STALE_PLAN);
+    cmd.op_id = ID_NONE;
+    assert_int_equal(world_apply(&world, &cmd), STORE_BAD_REQUEST);
+    store_cmd_fini(&cmd);
+    world_fini(&source);
+    world_fini(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_in_one_part_or_in_many),
+        cmocka_unit_test(nothing_else_happens_meanwhile),
+        cmocka_unit_test(a_part_that_does_not_fit_takes_all_back),
+        cmocka_unit_test(an_unfinished_load_is_taken_back_or_begun_anew),
+        cmocka_unit_test(only_into_an_empty_database_and_only_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
