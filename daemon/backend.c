@@ -139,11 +139,7 @@ static void finish_no_plan(struct submit *submit, const struct store_result *res
     CLEANUP(buf_fini) struct buf text = BUF_INIT;
 
     buf_append_str(&text, result->text);
-    if (reasons->n > 0) {
-        buf_append_char(&text, '\n');
-        store_reasons_print(submit->member->store, reasons, &text);
-        text.len--; /* the last LF is the API's */
-    }
+    store_reasons_print(submit->member->store, reasons, &text);
     finish_refused(submit, result->code, buf_str(&text));
 }
 

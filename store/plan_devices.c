@@ -46,11 +46,11 @@ static void print_reason(const struct store *store, const struct store_reason *r
     const char *host = node != NULL ? node->rec.manage.items[0] : "";
 
     if (id_is_none(reason->node)) {
-        buf_printf(buf, "cluster %s: %s\n", id_text(reason->cluster).text, reason->text);
+        buf_printf(buf, "\ncluster %s: %s", id_text(reason->cluster).text, reason->text);
     } else if (id_is_none(reason->device)) {
-        buf_printf(buf, "  node %s (%s) %s\n", id_text(reason->node).text, host, reason->text);
+        buf_printf(buf, "\n  node %s (%s) %s", id_text(reason->node).text, host, reason->text);
     } else {
-        buf_printf(buf, "  device %s (%s on %s) %s\n", id_text(reason->device).text,
+        buf_printf(buf, "\n  device %s (%s on %s) %s", id_text(reason->device).text,
                    device != NULL ? device->rec.name : "", host, reason->text);
     }
 }
@@ -61,7 +61,7 @@ void store_reasons_print(const struct store *store, const struct store_reasons *
         print_reason(store, &reasons->items[i], buf);
     }
     if (reasons->n > REASON_LINES_MAX) {
-        buf_printf(buf, "  and %zu more\n", reasons->n - REASON_LINES_MAX);
+        buf_printf(buf, "\n  and %zu more", reasons->n - REASON_LINES_MAX);
     }
 }
 

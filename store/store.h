@@ -87,7 +87,7 @@ struct store_reasons {
     size_t n;
 };
 void store_reasons_fini(struct store_reasons *reasons);
-/* Lines for people, each with its final LF; a long list is cut. */
+/* Lines for people, each after an LF: they follow a text. A long list is cut. */
 void store_reasons_print(const struct store *store, const struct store_reasons *reasons, struct buf *buf);
 
 struct store_plan_env {

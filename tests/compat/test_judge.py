@@ -309,6 +309,14 @@ class Texts(unittest.TestCase):
         self.differs(error.format(A, B), "Failed to allocate new volume: Cluster(s) full\n"
                      f"Cluster {W}: y\nCluster {X}: z\n")
 
+    def test_reasons_of_an_allocation_error(self):
+        reasons = f"cluster {A}: tried up to 2\n  device {B} (/dev/sdb on n1) is too full\n  node {C} (n2) is offline\n"
+        self.judge("Failed to allocate new volume: No space\n", f"Failed to allocate new volume: No space\n{reasons}")
+        self.differs("Failed to allocate new volume: No space\n", f"Failed to allocate new volume: No room\n{reasons}")
+        self.differs("Failed to allocate new volume: No space\n", "Failed to allocate new volume: No space\nwhy not\n")
+        error = "Failed to allocate new volume: Unable to\nCluster {0}: No space\nCluster {1}: No space\n"
+        self.judge(error.format(A, B), error.format(X, W) + f"cluster {X}: tried\n  and 7 more\n")
+
     def test_defects(self):
         judge = Replay(HEADER, "", None)
         trace = {"defect": "x", "status": 500, "headers": {}, "body": "<stack trace>\n"}

@@ -141,7 +141,8 @@ static void test_refusals(void **state)
     (void)state;
     answer = fixture_create(&fixture, "huge", 100000);
     assert_int_equal(answer.kind, API_REFUSED);
-    assert_non_null(strstr(answer.text, "No space"));
+    assert_non_null(strstr(answer.text, "No space\ncluster ")); /* Heketi's line, then the reasons */
+    assert_int_not_equal(answer.text[strlen(answer.text) - 1], '\n');
     answer = fixture_create(&fixture, "first", 2); /* the same name, another size */
     assert_int_equal(answer.kind, API_REFUSED);
     store_request_init(&request, STORE_REQ_NODE_DELETE);
