@@ -4,172 +4,20 @@
 Needs root; boots the lab (scripts/lab) unless it is up. HECATED names the daemon (default build/release/hecated).
 """
 
-import json
-import os
-import re
-import shutil
-import subprocess
-import sys
-import tempfile
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests", "cluster"))
-# pylint: disable=wrong-import-position
-from client import Members, eventually  # noqa: E402
-
-LAB = os.path.join(ROOT, "scripts", "lab")
-CLUSTER = os.path.join(ROOT, "scripts", "cluster")
-NODES = (1, 2, 3)
-JOB_S = 300
-INVENTORY = r"""
-gluster --mode=script volume list 2>/dev/null | grep -v '^No volumes' | sed 's/^/volume /'
-lvs --noheadings -o vg_name,lv_name 2>/dev/null | sed 's/^ */lv /;s/  */ /g'
-awk '$2 ~ /^.var.lib.heketi/ {print "mount " $2}' /proc/self/mounts
-awk '$2 ~ /^.var.lib.heketi/ {print "fstab " $2}' /etc/fstab
-find /var/lib/heketi/mounts -mindepth 2 -maxdepth 2 2>/dev/null | sed 's/^/directory /'
-true
-"""
+from system import JOB_S, LabTest, eventually, lab, on_node
 
 
-def lab(*arguments, script=None, check=True):
-    done = subprocess.run([LAB, *[str(item) for item in arguments]], input=script, capture_output=True, text=True,
-                          check=False)
-    if check and done.returncode != 0:
-        raise AssertionError(f"scripts/lab {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done.stdout
-
-
-def on_node(number, script, check=True):
-    """Runs a shell script (standard input) on a node or on the client."""
-    return lab("run", number, "sh", "-s", script=script, check=check)
-
-
-class SystemTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
-            raise unittest.SkipTest("needs root and /dev/net/tun for the lab")
-        cls.addClassCleanup(lab, "down")
-        lab("up", 3)
-        cls.environment = dict(re.findall(r"^(?:export )?(\w+)='?([^'\n]*)'?$", lab("env"), re.M))
-        cls.folder = tempfile.mkdtemp(prefix="hecate-system-test.")
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        config = os.path.join(cls.folder, "heketi.json")
-        with open(config, "w", encoding="utf-8") as file:
-            json.dump({
-                "port": "8080", "use_auth": True,
-                "jwt": {"admin": {"key": "admin-secret"}, "user": {"key": "user-secret"}},
-                "glusterfs": {"executor": "ssh", "sshexec": {
-                    "keyfile": cls.environment["HECATE_LAB_KEY_RSA"], "user": "root", "port": "22",
-                    "fstab": "/etc/fstab", "known_hosts": cls.environment["HECATE_LAB_KNOWN_HOSTS"]}}}, file)
-        cls.directory = os.path.join(cls.folder, "cluster")
-        cls.addClassCleanup(cls.cluster, "down")
-        urls = {}
-        for line in cls.cluster("up", "--lab", "--config", config).splitlines():
-            words = line.split()
-            urls[int(words[1])] = words[2]
-        cls.members = Members(urls, "hecate-m1")
-        cls.load_topology()
-
-    @classmethod
-    def cluster(cls, *arguments):
-        done = subprocess.run([CLUSTER, *arguments, "--dir", cls.directory], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise AssertionError(f"scripts/cluster {arguments}: {done.stderr}")
-        return done.stdout
-
-    @classmethod
-    def load_topology(cls):
-        cluster_id = cls.members.any("POST", "/clusters", {"file": True, "block": True}).json()["id"]
-        for number in NODES:
-            address = cls.environment[f"HECATE_LAB_NODE{number}"]
-            done = cls.finish_request("POST", "/nodes", {
-                "zone": number, "cluster": cluster_id, "hostnames": {"manage": [address], "storage": [address]}})
-            if done.status != 303:
-                raise AssertionError(f"node add: {done.body}")
-            done = cls.finish_request("POST", "/devices", {"name": "/dev/ubdb",
-                                                           "node": done.headers["location"].rsplit("/", 1)[1]})
-            if done.status != 204:
-                raise AssertionError(f"device add: {done.body}")
-
-    @classmethod
-    def finish_request(cls, method, path, body=None):
-        answer = cls.members.any(method, path, body)
-        if answer.status != 202:
-            raise AssertionError(f"{method} {path}: {answer.status} {answer.body}")
-        return cls.members.finish(answer.headers["location"], deadline_s=JOB_S)
-
-    # ---- helpers ----
-
-    def begin_create(self, name):
-        answer = self.members.any("POST", "/volumes", {
-            "size": 1, "name": name, "durability": {"type": "replicate", "replicate": {"replica": 3}}})
-        self.assertEqual(answer.status, 202, answer.body)
-        return answer.headers["location"]
-
-    def create(self, name):
-        done = self.members.finish(self.begin_create(name), deadline_s=JOB_S)
-        self.assertEqual(done.status, 303, done.body)
-        return done.headers["location"]
-
-    def delete(self, path):
-        done = self.finish_request("DELETE", path)
-        self.assertEqual(done.status, 204, done.body)
-
-    def steps(self, kind):
-        state = self.members.status(self.members.leader())
-        return [step for operation in state["operations"] for step in operation["steps"]
-                if step["step"] == kind and step["state"] == "running"]
-
-    def wait_for_operations(self):
-        """Until nothing is being done any more, clean-ups included."""
-        def idle():
-            state = self.members.status(self.members.leader())
-            return state and not state["operations"]
-        eventually("no operation is left", idle, deadline_s=JOB_S, pause_s=0.5)
-
-    def assert_nodes_equal_database(self):
-        """LVs, mounts, fstab lines and directories of bricks, and Gluster volumes, are those of the database."""
-        bricks, names = set(), set()
-        for volume in self.members.any("GET", "/volumes").json()["volumes"]:
-            info = self.members.any("GET", f"/volumes/{volume}").json()
-            names.add(info["name"])
-            bricks |= {re.search(r"brick_[0-9a-f]{32}", brick["path"]).group() for brick in info["bricks"]}
-        found = {kind: set() for kind in ("lv", "mount", "fstab", "directory")}
-        pools = 0
-        for number in NODES:
-            volumes = set()
-            for line in on_node(number, INVENTORY).splitlines():
-                kind, _, rest = line.partition(" ")
-                match = re.search(r"brick_[0-9a-f]{32}", rest)
-                if kind == "volume":
-                    volumes.add(rest)
-                elif kind == "lv" and " tp_" in f" {rest}":
-                    pools += 1
-                elif match:
-                    found[kind].add(match.group())
-                else:
-                    self.fail(f"left over on node {number}: {line}")
-            self.assertEqual(volumes, names, f"gluster volumes on node {number}")
-        for kind, seen in found.items():
-            self.assertEqual(seen, bricks, f"bricks by {kind}")
-        self.assertEqual(pools, len(bricks))
-
-    def assert_bricks_online(self, name):
-        def online():
-            status = on_node(1, f"gluster --mode=script volume status {name} detail --xml", check=False)
-            return len(re.findall(r"<path>/var/lib/heketi[^<]*</path>.*?<status>1</status>", status, re.S)) == 3
-        eventually(f"all bricks of {name} are online", online, deadline_s=120, pause_s=0.5)
-
-    # ---- tests, in the order of their names ----
+class SystemTest(LabTest):
+    """In the order of their names."""
 
     def test_1_volume_is_mounted_and_replicated(self):
         path = self.create("one")
         address = self.environment["HECATE_LAB_NODE1"]
         on_node("c1", f"set -e; mkdir -p /mnt/one; mount -t glusterfs {address}:/one /mnt/one; "
                       "echo hello >/mnt/one/file; sync; umount /mnt/one")
-        for number in NODES:
+        for number in self.NODES:
             self.assertIn("hello", on_node(number, "cat /var/lib/heketi/mounts/*/*/brick/file"))
         self.assert_nodes_equal_database()
         self.delete(path)
@@ -180,7 +28,7 @@ class SystemTest(unittest.TestCase):
         leader = self.members.leader()
         eventually("a brick is being made", lambda: self.steps("brick-create"))
         self.cluster("kill", str(leader))
-        others = [number for number in NODES if number != leader]
+        others = [number for number in self.NODES if number != leader]
         done = self.members.finish(location, among=others, deadline_s=JOB_S)
         self.assertEqual(done.status, 303, done.body)
         self.cluster("start", str(leader))
