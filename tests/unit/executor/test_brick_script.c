@@ -1,0 +1,319 @@
+/* The scripts of bricks in a sandbox: pretended LVM, mkfs, mount and Gluster that keep what they do. Each command in
+ * turn fails before or after its effect and nothing runs behind it, as in a crash; the repeated step must end in the
+ * same state as one that nothing happened to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/executor/step.h"
+#include "store/base/mem.h"
+
+#define VG "vg_00000000000000000000000000000000"
+#define BRICK "brick_00000000000000000000000000000000"
+#define COMMANDS_MAX 60
+
+static unsigned once; /* this command fails, those behind it do not */
+static char folder[64], pool[] = "tp_1", lv[] = "", no_path[] = "";
+
+/* One program for all names: counts, fails where it is told to, else does it. "dead": nothing does anything any more.
+ */
+static const char tool[] =
+    "#!/bin/sh\n"
+    "cd %s && name=${0##*/} || exit 1\n"
+    "[ ! -e dead ] || exit 1\n"
+    "n=$(($(cat count) + 1)); echo $n >count\n"
+    "[ \"$n $(cat before)\" != \"$n $n\" ] || { touch dead; exit 1; }\n"
+    "[ \"$n $(cat once)\" != \"$n $n\" ] || exit 1\n"
+    "last() { for last; do :; done; echo \"${last##*/}\"; }\n"
+    "lvm() {\n"
+    "    case \"$*\" in\n"
+    "    'vgs '*) echo ' " VG "' ;;\n"
+    "    'lvs '*lv_name,pool_lv*) for f in lv/*; do [ ! -e \"$f\" ] || echo \"  ${f#lv/}:$(cat \"$f\")\"; done ;;\n"
+    "    'lvs '*lv_tags*) cat tags/$(last \"$@\") 2>/dev/null; [ -e lv/$(last \"$@\") ] ;;\n"
+    "    'lvcreate '*) [ ! -e lv/brick_00000000000000000000000000000000 ] && [ ! -e lv/tp_1 ] && : >lv/tp_1 && echo "
+    "tp_1 >lv/brick_00000000000000000000000000000000 ;;\n"
+    "    'lvremove '*) rm lv/$(last \"$@\") && rm -rf tags/$(last \"$@\") fs ;;\n"
+    "    *--addtag*) echo hecate.made >tags/$(last \"$@\") ;;\n"
+    "    'lvchange '*) [ -e lv/$(last \"$@\") ] && : >dev/" VG "-brick_00000000000000000000000000000000 ;;\n"
+    "    *) exit 3 ;;\n"
+    "    esac\n"
+    "}\n"
+    "mnt=base/mounts/" VG "/brick_00000000000000000000000000000000\n"
+    "case $name in\n"
+    "lvm) lvm \"$@\" || exit 1 ;;\n"
+    "mkfs.xfs) rm -rf fs; mkdir fs ;;\n"
+    "mount) [ -d fs ] && [ ! -s mounts ] && rmdir $mnt && mv fs $mnt && echo \"dev $PWD/$mnt xfs\" >mounts || exit 1 "
+    ";;\n"
+    "umount) mv $mnt fs && mkdir $mnt && : >mounts || exit 1 ;;\n"
+    "gluster) cat volumes.xml ;;\n"
+    "sync) ;;\n"
+    "esac\n"
+    "[ \"$n $(cat after)\" != \"$n $n\" ] || { touch dead; exit 1; }\n";
+
+static int shell(const char *script)
+{
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (chdir(folder) == 0 && freopen("errors", "a", stderr) != NULL) {
+            execl("/bin/sh", "sh", "-c", script, (char *)NULL);
+        }
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static char *output(const char *command)
+{
+    CLEANUP(free_ptr) char *script = mem_printf("(%s) >output", command);
+    CLEANUP(free_ptr) char *path = mem_printf("%s/output", folder);
+    struct buf text = BUF_INIT;
+    FILE *file;
+    char data[4096];
+    size_t n;
+
+    assert_int_equal(shell(script), 0);
+    file = fopen(path, "rb");
+    assert_non_null(file);
+    while ((n = fread(data, 1, sizeof(data), file)) > 0) {
+        buf_append(&text, data, n);
+    }
+    (void)fclose(file); /* only read from */
+    return buf_take(&text);
+}
+
+static void replace(struct buf *out, const char *text, const char *from, const char *to)
+{
+    for (const char *at; (at = strstr(text, from)) != NULL; text = at + strlen(from)) {
+        buf_append(out, text, (size_t)(at - text));
+        buf_append_str(out, to);
+    }
+    buf_append_str(out, text);
+}
+
+/* The script with the sandbox's places instead of the node's. */
+static char *script_of(enum exec_step_kind kind)
+{
+    static const char *const places[][2] = {{"/var/lib/heketi", "base"},
+                                            {"/usr/sbin/lvm", "bin/lvm"},
+                                            {"/proc/self/mounts", "mounts"},
+                                            {"/dev/mapper", "dev"}};
+    CLEANUP(free_ptr) char *fstab = mem_printf("%s/fstab", folder);
+    CLEANUP(free_ptr) char *path = mem_printf("PATH=%s/bin:/usr/sbin", folder);
+    struct store_brick brick = {.pool = pool, .lv = lv, .path = no_path, .size_kib = 1, .pool_kib = 1, .meta_kib = 1};
+    const struct exec_brick item = {&brick, "192.0.2.1"};
+    const struct exec_step step = {.kind = kind, .term = 0, .bricks = &item, .n_bricks = 1};
+    struct exec_config config;
+    struct step_talk talk;
+    struct err err = ERR_INIT;
+    struct buf text = BUF_INIT;
+
+    exec_config_init(&config);
+    config.fstab = fstab;
+    assert_int_equal(step_check(&config, &step, &err), 0);
+    step_begin(&talk, &config, &step);
+    replace(&text, buf_str(&talk.script), "PATH=/usr/sbin", path);
+    step_fini(&talk);
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        CLEANUP(free_ptr) char *place = mem_printf("%s/%s", folder, places[i][1]);
+        CLEANUP(free_ptr) char *before = buf_take(&text);
+
+        replace(&text, before, places[i][0], place);
+    }
+    return buf_take(&text);
+}
+
+/* An empty node whose fstab has a line without an end. */
+static void reset(void)
+{
+    assert_int_equal(shell("rm -rf base lv tags fs dev fstab; mkdir -p base lv tags dev; : >mounts; "
+                           "printf '# mine\\n/dev/sda1 / ext4 defaults 0 1' >fstab; "
+                           "echo '<cliOutput><opRet>0</opRet></cliOutput>' >volumes.xml"),
+                     0);
+}
+
+static int run_step(enum exec_step_kind kind, const char *before, const char *after)
+{
+    CLEANUP(free_ptr) char *script = script_of(kind);
+    CLEANUP(free_ptr)
+    char *prepare =
+        mem_printf("rm -f dead; echo 0 >count; echo %s >before; echo %s >after; echo %u >once", before, after, once);
+
+    assert_int_equal(shell(prepare), 0);
+    return shell(script);
+}
+
+static char *state_of_node(void)
+{
+    return output(
+        "grep -r . lv tags fstab mounts; ls lv tags; find base/mounts fs -type d 2>/dev/null | sort; ls -A base | "
+        "grep -c new || true");
+}
+
+static void check_fstab(bool brick)
+{
+    CLEANUP(free_ptr) char *fstab = output("cut -d' ' -f2,3 fstab");
+    CLEANUP(free_ptr)
+    char *line = mem_printf("mine\n/ ext4\n%s/base/mounts/" VG "/brick_00000000000000000000000000000000 xfs\n", folder);
+
+    assert_string_equal(fstab, brick ? line : "mine\n/ ext4\n");
+}
+
+/* Fails at each command of the step in turn, then repeats it. */
+static void crash_everywhere(enum exec_step_kind kind, bool made_before)
+{
+    CLEANUP(free_ptr) char *wanted = NULL;
+    unsigned long commands = 0;
+
+    for (unsigned long at = 0; at <= 2 * commands; at++) {
+        CLEANUP(free_ptr) char *number = mem_printf("%lu", (at + 1) / 2);
+        CLEANUP(free_ptr) char *state = NULL;
+
+        reset();
+        if (made_before) {
+            assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+        }
+        if (at > 0) {
+            (void)run_step(kind, at % 2 == 1 ? number : "0", at % 2 == 0 ? number : "0");
+        }
+        if (run_step(kind, "0", "0") != 0) {
+            fail_msg("after a failure %s command %s the step cannot be repeated (see %s/errors)",
+                     at % 2 == 1 ? "before" : "after", number, folder);
+        }
+        state = state_of_node();
+        if (at == 0) {
+            CLEANUP(free_ptr) char *count = output("cat count");
+
+            commands = strtoul(count, NULL, 10);
+            assert_in_range(commands, 3, COMMANDS_MAX);
+            wanted = TAKE_PTR(state);
+        } else if (strcmp(state, wanted) != 0) {
+            fail_msg("after a failure %s command %s: %s\nexpected: %s", at % 2 == 1 ? "before" : "after", number, state,
+                     wanted);
+        }
+        check_fstab(kind == EXEC_BRICK_CREATE);
+    }
+}
+
+static void test_create_is_repeated(void **state)
+{
+    (void)state;
+    crash_everywhere(EXEC_BRICK_CREATE, false);
+}
+
+static void test_destroy_is_repeated(void **state)
+{
+    (void)state;
+    crash_everywhere(EXEC_BRICK_DESTROY, true);
+}
+
+/* A file in the brick, which Gluster knows. */
+static void put_data(void)
+{
+    CLEANUP(free_ptr)
+    char *script = mem_printf("echo data >base/mounts/" VG "/" BRICK "/brick/file; echo '<cliOutput><opRet>0</opRet>"
+                              "<name>192.0.2.1:%s/base/mounts/" VG "/" BRICK "/brick</name></cliOutput>' >volumes.xml",
+                              folder);
+
+    assert_int_equal(shell(script), 0);
+}
+
+/* A brick that is done, or in a volume already, keeps what is in it. */
+static void test_made_brick_keeps_its_data(void **state)
+{
+    static const char has_data[] = "grep -q data base/mounts/" VG "/" BRICK "/brick/file";
+
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    put_data();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    assert_int_equal(shell(has_data), 0);
+    /* After a reboot: nothing mounted. */
+    assert_int_equal(shell("rm -f dead; bin/umount"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    assert_int_equal(shell(has_data), 0);
+    /* Gluster does not say: nothing is removed. */
+    assert_int_equal(shell("echo '<cliOutput><opRet>-1</opRet></cliOutput>' >volumes.xml"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), SCRIPT_BUSY);
+    assert_int_equal(shell(has_data), 0);
+}
+
+/* A command that fails once, while those behind it work, must not be taken for "it is not there". */
+static void test_one_failure_loses_nothing(void **state)
+{
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    put_data();
+    for (unsigned at = 1; at <= 12; at++) {
+        assert_int_equal(shell("rm -f dead; bin/umount"), 0);
+        once = at;
+        (void)run_step(EXEC_BRICK_CREATE, "0", "0");
+        once = 0;
+        assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+        assert_int_equal(shell("grep -q data base/mounts/" VG "/" BRICK "/brick/file"), 0);
+    }
+}
+
+/* A pool with other volumes in it is left alone by both. */
+static void test_shared_pool_is_kept(void **state)
+{
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    assert_int_equal(shell("echo tp_1 >lv/clone_1"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), 0);
+    assert_int_equal(
+        shell("test -e lv/tp_1 && test -e lv/clone_1 && test ! -e lv/brick_00000000000000000000000000000000"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), SCRIPT_PERMANENT);
+    assert_int_equal(shell("test -e lv/tp_1 && test -e lv/clone_1"), 0);
+}
+
+static int set_up(void **state)
+{
+    CLEANUP(free_ptr) char *text = NULL;
+    CLEANUP(free_ptr) char *path = NULL;
+    FILE *file;
+
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "/tmp/hecate-brick.XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    text = mem_printf(tool, folder);
+    path = mem_printf("%s/tool", folder);
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+    return shell(
+        "chmod 755 tool; mkdir bin; for name in lvm mkfs.xfs mount umount gluster sync; do ln -s ../tool bin/$name; "
+        "done");
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return shell("cd / && rm -rf \"$OLDPWD\"");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_create_is_repeated),        cmocka_unit_test(test_destroy_is_repeated),
+        cmocka_unit_test(test_made_brick_keeps_its_data), cmocka_unit_test(test_one_failure_loses_nothing),
+        cmocka_unit_test(test_shared_pool_is_kept),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
