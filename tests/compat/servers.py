@@ -20,6 +20,7 @@ WAIT_S = 20
 # never run.
 STEPS = {
     "volume create": ["volume-create"],
+    "volume add-brick": ["volume-expand"],
     "volume stop": ["volume-delete"],
     "volume delete": ["volume-delete"],
     "snapshot list": [],
