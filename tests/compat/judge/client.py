@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 from .renaming import Mismatch, Renaming
-from .volatile import Volatile, bracketed, parse
+from .volatile import REASONS, Volatile, bracketed, parse
 
 RUN_S = 20
 MARK = "f" * 32  # makes a list of lines a set
@@ -20,6 +20,7 @@ OWN_WORDS = (
     (r"(Physical Volume UUID: |Known Paths: ).*", r"\1<device>"),
     (r"Volume [0-9a-f]{8}-[0-9a-f-]{27}", "Volume <pv>"),
     (r"((/var)?/run/gluster)/\S*", r"\1/<clone>"),
+    REASONS,
 )
 
 

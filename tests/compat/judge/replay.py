@@ -9,14 +9,14 @@ import urllib.parse
 
 from . import wire
 from .renaming import Mismatch, Renaming
-from .volatile import Volatile, check_order, metrics, parse
+from .volatile import REASONS, Volatile, check_order, metrics, parse
 
 POLL_S = 0.005
 JOB_S = 20
 STACK_TRACE = "<stack trace>\n"
 OWN_WORDS = ((r"(Token is expired by )[0-9hms.µn]+", r"\1<duration>"), (r"tmpsnap_[0-9a-f]{32}", "tmpsnap_<id>"),
              (r"lvm-pv-uuid-[0-9a-f-]{36}|Volume [0-9a-f]{8}-[0-9a-f-]{27}", "<pv>"),
-             (r"\n(cluster [0-9a-f]{32}: |  (node|device) [0-9a-f]{32} |  and [0-9]+ more)[^\n]*", ""))
+             REASONS)
 PARSER = re.compile(r"(Invalid JWT token: |request unable to be parsed: )"
                     r"(json: |invalid character|unexpected end|unexpected EOF|EOF)")
 
