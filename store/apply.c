@@ -184,46 +184,70 @@ void commit_expire(struct store *store, uint64_t index, const struct store_cmd *
     }
 }
 
-/* ---- a repeated create of a volume with the same explicit name and parameters ---- */
+/* ---- a repeated create of a volume, or a block volume, with the same explicit name and parameters ---- */
+
+/* What the first request made, or false: it is gone, or going. */
+static bool find_first(const struct store *store, const struct store_cmd *cmd, struct id *ret_created_by)
+{
+    const struct volume_entry *volume = find_volume(store, cmd->target);
+    const struct block_entry *block = find_block(store, cmd->target);
+    struct id fingerprint = volume != NULL ? volume->rec.fingerprint : block != NULL ? block->rec.fingerprint : ID_NONE;
+    struct id pending = volume != NULL ? volume->rec.pending : block != NULL ? block->rec.pending : ID_NONE;
+
+    *ret_created_by = volume != NULL ? volume->rec.created_by : block != NULL ? block->rec.created_by : ID_NONE;
+    return !id_is_none(fingerprint) && id_equal(fingerprint, cmd->fingerprint) &&
+           !pending_by(store, pending, STORE_OP_DELETE_VOLUME) && !pending_by(store, pending, STORE_OP_DELETE_BLOCK);
+}
 
 enum store_code check_repeat(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
-    const struct volume_entry *volume = find_volume(store, cmd->target);
     enum store_code code = check_key(store, cmd, result);
+    struct id created_by;
     bool known;
 
     if (code != STORE_OK) {
         return code;
     }
-    if (volume == NULL || pending_by(store, volume->rec.pending, STORE_OP_DELETE_VOLUME) ||
-        id_is_none(cmd->fingerprint) || !id_equal(volume->rec.fingerprint, cmd->fingerprint) ||
-        id_is_none(cmd->op_id)) {
+    if (!find_first(store, cmd, &created_by) || id_is_none(cmd->op_id)) {
         return refuse(result, STORE_STALE_PLAN, "The volume has changed");
     }
-    known = find_op(store, volume->rec.created_by) != NULL || find_job(store, volume->rec.created_by) != NULL;
-    if (known ? !id_equal(cmd->op_id, volume->rec.created_by)
+    known = find_op(store, created_by) != NULL || find_job(store, created_by) != NULL;
+    if (known ? !id_equal(cmd->op_id, created_by)
               : find_op(store, cmd->op_id) != NULL || find_job(store, cmd->op_id) != NULL) {
         return refuse(result, STORE_STALE_PLAN, "The volume's job has changed");
     }
-    result->id = volume->rec.id;
+    result->id = cmd->target;
     result->op_id = cmd->op_id;
     return STORE_OK;
 }
 
-void commit_repeat(struct store *store, uint64_t index, const struct store_cmd *cmd)
+static void answer_again(struct store *store, const struct store_cmd *cmd)
 {
     struct volume_entry *volume = find_volume(store, cmd->target);
-    struct store_volume next = volume->rec;
+    struct block_entry *block = find_block(store, cmd->target);
+    struct store_job job = {.id = cmd->op_id, .resource_id = cmd->target, .ended_ms = cmd->time_ms};
 
-    (void)index;
-    if (find_op(store, cmd->op_id) == NULL && find_job(store, cmd->op_id) == NULL) {
-        commit_job(store, &(struct store_job){.id = cmd->op_id,
-                                              .resource = STORE_RES_VOLUME,
-                                              .resource_id = volume->rec.id,
-                                              .type = STORE_OP_CREATE_VOLUME,
-                                              .ended_ms = cmd->time_ms});
+    job.resource = volume != NULL ? STORE_RES_VOLUME : STORE_RES_BLOCK_VOLUME;
+    job.type = volume != NULL ? STORE_OP_CREATE_VOLUME : STORE_OP_CREATE_BLOCK;
+    commit_job(store, &job);
+    if (volume != NULL) {
+        struct store_volume next = volume->rec;
+
         next.created_by = cmd->op_id;
         update_volume(store, volume, &next);
+    } else {
+        struct store_block_volume next = block->rec;
+
+        next.created_by = cmd->op_id;
+        update_block(store, block, &next);
+    }
+}
+
+void commit_repeat(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    (void)index;
+    if (find_op(store, cmd->op_id) == NULL && find_job(store, cmd->op_id) == NULL) {
+        answer_again(store, cmd);
     }
     commit_key(store, cmd, cmd->op_id, cmd->target);
 }

@@ -9,12 +9,13 @@
 enum store_code check_cleanup(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
                               struct store_result *result)
 {
-    const struct volume_entry *volume = find_volume(store, op->rec.target);
+    const struct volume_entry *volume = op_volume(store, &op->rec);
 
     if (id_is_none(cmd->follow_id)) {
         return STORE_OK;
     }
-    if (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_DELETE_VOLUME) {
+    if (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_DELETE_VOLUME &&
+        (op->rec.type != STORE_OP_CREATE_BLOCK || volume == NULL)) {
         return refuse(result, STORE_BAD_REQUEST, "Only a volume leaves bricks to clean up");
     }
     if (id_equal(cmd->follow_id, cmd->op_id) || find_op(store, cmd->follow_id) != NULL ||
@@ -27,10 +28,10 @@ enum store_code check_cleanup(const struct store *store, const struct store_cmd 
     return STORE_OK;
 }
 
-struct cleanup cleanup_prepare(const struct store_cmd *cmd, const struct op_entry *op,
+struct cleanup cleanup_prepare(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
                                const struct volume_entry *volume)
 {
-    struct cleanup cleanup = {.target = op->rec.target};
+    struct cleanup cleanup = {.target = bricks_owner(store, &op->rec)};
     size_t n_abandoned = op->rec.n_abandoned;
     size_t n = n_abandoned + (volume != NULL ? volume->rec.n_bricks : 0);
 

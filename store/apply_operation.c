@@ -19,6 +19,12 @@ static struct op_rule op_rule(enum store_op_type type)
         return (struct op_rule){check_volume_create, commit_volume_create};
     case STORE_OP_DELETE_VOLUME:
         return (struct op_rule){check_volume_delete, commit_volume_delete};
+    case STORE_OP_CREATE_BLOCK:
+        return (struct op_rule){check_block_create, commit_block_create};
+    case STORE_OP_DELETE_BLOCK:
+        return (struct op_rule){check_block_delete, commit_block_delete};
+    case STORE_OP_EXPAND_BLOCK:
+        return (struct op_rule){check_block_expand, commit_block_expand};
     case STORE_OP_NODE_ADD:
         return (struct op_rule){check_node_add, commit_node_add};
     case STORE_OP_NODE_DELETE:
@@ -39,11 +45,15 @@ static struct id target_of(const struct store_cmd *cmd)
     switch (cmd->op_type) {
     case STORE_OP_CREATE_VOLUME:
         return cmd->volume.id;
+    case STORE_OP_CREATE_BLOCK:
+        return cmd->block.id;
     case STORE_OP_NODE_ADD:
         return cmd->node.id;
     case STORE_OP_DEVICE_ADD:
         return cmd->device.id;
     case STORE_OP_DELETE_VOLUME:
+    case STORE_OP_DELETE_BLOCK:
+    case STORE_OP_EXPAND_BLOCK:
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_DELETE:
     case STORE_OP_CLEAN_BRICKS:
@@ -127,8 +137,8 @@ static struct op_entry *need_op(const struct store *store, const struct store_cm
 
 static bool is_delete(enum store_op_type type)
 {
-    return type == STORE_OP_DELETE_VOLUME || type == STORE_OP_NODE_DELETE || type == STORE_OP_DEVICE_DELETE ||
-           type == STORE_OP_CLEAN_BRICKS;
+    return type == STORE_OP_DELETE_VOLUME || type == STORE_OP_DELETE_BLOCK || type == STORE_OP_NODE_DELETE ||
+           type == STORE_OP_DEVICE_DELETE || type == STORE_OP_CLEAN_BRICKS;
 }
 
 enum store_code check_op_undo(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
@@ -198,6 +208,9 @@ enum store_code check_op_end(const struct store *store, const struct store_cmd *
         (cmd->device.total_kib > DEVICE_KIB_MAX || cmd->device.extent_kib > DEVICE_KIB_MAX)) {
         return refuse(result, STORE_BAD_REQUEST, "A device of %llu KiB", (unsigned long long)cmd->device.total_kib);
     }
+    if (check_block_end(store, op, cmd, result) != STORE_OK) {
+        return result->code;
+    }
     return check_cleanup(store, cmd, op, result);
 }
 
@@ -232,7 +245,7 @@ static void end_device(struct store *store, struct device_entry *device, const s
     update_device(store, device, &next);
 }
 
-static void end_volume(struct store *store, struct volume_entry *volume, bool gone)
+void end_volume(struct store *store, struct volume_entry *volume, bool gone)
 {
     struct store_volume next = volume->rec;
 
@@ -255,7 +268,7 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     struct store_job job = {.id = cmd->op_id, .failed = cmd->failed, .type = op->rec.type, .ended_ms = cmd->time_ms};
     /* What was being added goes when it failed, what was being deleted goes when it did not. */
     bool gone = is_delete(op->rec.type) != cmd->failed;
-    struct cleanup cleanup = cleanup_prepare(cmd, op, gone ? find_volume(store, op->rec.target) : NULL);
+    struct cleanup cleanup = cleanup_prepare(store, cmd, op, gone ? op_volume(store, &op->rec) : NULL);
     CLEANUP(free_ptr) char *error = NULL;
 
     if (cmd->failed) {
@@ -269,6 +282,12 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     case STORE_OP_DELETE_VOLUME:
         job.resource = gone || is_delete(op->rec.type) ? STORE_RES_NONE : STORE_RES_VOLUME;
         end_volume(store, find_volume(store, op->rec.target), gone);
+        break;
+    case STORE_OP_CREATE_BLOCK:
+    case STORE_OP_DELETE_BLOCK:
+    case STORE_OP_EXPAND_BLOCK:
+        job.resource = cmd->failed || is_delete(op->rec.type) ? STORE_RES_NONE : STORE_RES_BLOCK_VOLUME;
+        commit_block_end(store, op, cmd);
         break;
     case STORE_OP_NODE_ADD:
     case STORE_OP_NODE_DELETE:

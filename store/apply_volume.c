@@ -169,20 +169,11 @@ static bool volume_sane(const struct store_volume *volume)
            isfinite(volume->snapshot_factor) && volume->snapshot_factor >= 1;
 }
 
-enum store_code check_volume_create(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+enum store_code check_new_volume(const struct store *store, const struct store_volume *volume,
+                                 struct store_result *result)
 {
-    const struct store_volume *volume = &cmd->volume;
     const struct cluster_entry *cluster = find_cluster(store, volume->cluster);
-    const struct volume_entry *repeated = find_repeated(store, volume->name, volume->fingerprint);
 
-    if (repeated != NULL) { /* two equal requests met between plan and apply */
-        if (find_op(store, repeated->rec.created_by) == NULL && find_job(store, repeated->rec.created_by) == NULL) {
-            return refuse(result, STORE_STALE_PLAN, "The volume exists"); /* a new plan makes a job for it */
-        }
-        result->id = repeated->rec.id;
-        result->op_id = repeated->rec.created_by;
-        return STORE_REPEATED;
-    }
     if (id_is_none(volume->id) || find_volume(store, volume->id) != NULL) {
         return refuse(result, STORE_CONFLICT, "Volume id %s is in use", id_text(volume->id).text);
     }
@@ -202,6 +193,21 @@ enum store_code check_volume_create(const struct store *store, const struct stor
     return check_bricks(store, volume, volume->cluster, result);
 }
 
+enum store_code check_volume_create(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    const struct volume_entry *repeated = find_repeated(store, cmd->volume.name, cmd->volume.fingerprint);
+
+    if (repeated != NULL) { /* two equal requests met between plan and apply */
+        if (find_op(store, repeated->rec.created_by) == NULL && find_job(store, repeated->rec.created_by) == NULL) {
+            return refuse(result, STORE_STALE_PLAN, "The volume exists"); /* a new plan makes a job for it */
+        }
+        result->id = repeated->rec.id;
+        result->op_id = repeated->rec.created_by;
+        return STORE_REPEATED;
+    }
+    return check_new_volume(store, &cmd->volume, result);
+}
+
 /* The command's bricks as they are recorded. */
 static struct store_brick *own_bricks(const struct store_volume *from, struct id volume, struct id op_id)
 {
@@ -214,16 +220,23 @@ static struct store_brick *own_bricks(const struct store_volume *from, struct id
     return bricks;
 }
 
+void commit_new_volume(struct store *store, const struct store_volume *from, struct id op_id)
+{
+    struct store_volume volume = *from;
+    CLEANUP(free_ptr) struct store_brick *bricks = own_bricks(&volume, volume.id, op_id);
+
+    volume.bricks = bricks;
+    volume.pending = op_id;
+    volume.created_by = op_id;
+    volume.restriction = STORE_UNRESTRICTED;
+    volume.reserved_gib = volume.block ? store_block_reserve_gib(volume.size_gib) : 0;
+    CHECK(insert_volume(store, &volume, NULL) == 0);
+}
+
 void commit_volume_create(struct store *store, uint64_t index, const struct store_cmd *cmd)
 {
-    struct store_volume volume = cmd->volume;
-    CLEANUP(free_ptr) struct store_brick *bricks = own_bricks(&volume, volume.id, cmd->op_id);
-
     (void)index;
-    volume.bricks = bricks;
-    volume.pending = cmd->op_id;
-    volume.created_by = cmd->op_id;
-    CHECK(insert_volume(store, &volume, NULL) == 0);
+    commit_new_volume(store, &cmd->volume, cmd->op_id);
 }
 
 /* ---- replan ---- */
@@ -241,7 +254,7 @@ static struct store_volume with_bricks(const struct volume_entry *volume, const 
 enum store_code check_op_replan(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct op_entry *op = find_op(store, cmd->op_id);
-    const struct volume_entry *volume = op != NULL ? find_volume(store, op->rec.target) : NULL;
+    const struct volume_entry *volume = op != NULL ? op_volume(store, &op->rec) : NULL;
     struct store_volume next;
     enum store_code code;
 
@@ -249,7 +262,8 @@ enum store_code check_op_replan(const struct store *store, const struct store_cm
     if (op == NULL) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
-    if (op->rec.type != STORE_OP_CREATE_VOLUME || op->rec.phase != STORE_OP_FORWARD) {
+    if ((op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK) || volume == NULL ||
+        op->rec.phase != STORE_OP_FORWARD) {
         return refuse(result, STORE_CONFLICT, "Only a volume create that goes forward can be planned again");
     }
     if (op->rec.n_abandoned + volume->rec.n_bricks > STORE_ABANDONED_MAX) {
@@ -266,7 +280,7 @@ enum store_code check_op_replan(const struct store *store, const struct store_cm
 void commit_op_replan(struct store *store, uint64_t index, const struct store_cmd *cmd)
 {
     struct op_entry *op = find_op(store, cmd->op_id);
-    struct volume_entry *volume = find_volume(store, op->rec.target);
+    struct volume_entry *volume = op_volume(store, &op->rec);
     struct store_volume next = with_bricks(volume, cmd);
     struct store_operation next_op = op->rec;
     CLEANUP(free_ptr) struct store_brick *bricks = own_bricks(&next, volume->rec.id, cmd->op_id);
@@ -283,11 +297,15 @@ enum store_code check_volume_delete(const struct store *store, const struct stor
 {
     const struct volume_entry *volume = find_volume(store, cmd->target);
 
-    if (volume == NULL || pending_by(store, volume->rec.pending, STORE_OP_CREATE_VOLUME)) {
+    if (volume == NULL || pending_by(store, volume->rec.pending, STORE_OP_CREATE_VOLUME) ||
+        pending_by(store, volume->rec.pending, STORE_OP_CREATE_BLOCK)) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
     if (strcmp(volume->rec.name, PROTECTED_NAME) == 0) {
         return refuse(result, STORE_CONFLICT, "Cannot delete volume containing the Heketi database");
+    }
+    if (!RB_EMPTY(&volume->blocks)) {
+        return refuse(result, STORE_CONFLICT, "Cannot delete a block hosting volume containing block volumes");
     }
     if (!id_is_none(volume->rec.pending)) {
         return refuse(result, STORE_IN_USE, "Failed to set up volume delete: " TEXT_IN_USE);

@@ -19,8 +19,8 @@ static bool pending_ok(const struct store *store, struct id pending, struct id t
 
 /* ---- encodings and digest ---- */
 
-static int check_record(const struct record_set *set, const struct record *record, enum record_kind kind,
-                        const void *rec, struct err *reterr)
+int check_record(const struct record_set *set, const struct record *record, enum record_kind kind, const void *rec,
+                 struct err *reterr)
 {
     const struct blob *blob = record->blob;
     struct buf buf = BUF_INIT;
@@ -239,6 +239,14 @@ static int check_devices(const struct store *store, const struct record_set *set
 
 /* ---- volumes ---- */
 
+/* A hosting volume that a block volume's create makes with it. */
+static bool made_for_block(const struct store *store, const struct volume_entry *volume)
+{
+    const struct op_entry *op = find_op(store, volume->rec.pending);
+
+    return op != NULL && op->rec.type == STORE_OP_CREATE_BLOCK && op_volume(store, &op->rec) == volume;
+}
+
 static int check_volume(const struct store *store, const struct volume_entry *volume, struct err *reterr)
 {
     uint32_t width = volume_set_width(&volume->rec);
@@ -247,7 +255,8 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
         find_name(volume->cluster, volume->rec.name) != volume) {
         return BROKEN("volume", volume->rec.id, "its cluster or its name is not its own");
     }
-    if (!pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CREATE_VOLUME, STORE_OP_DELETE_VOLUME)) {
+    if (!pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CREATE_VOLUME, STORE_OP_DELETE_VOLUME) &&
+        !made_for_block(store, volume)) {
         return BROKEN("volume", volume->rec.id, "pending without an operation");
     }
     if (volume->rec.size_gib == 0 || width == 0 || volume->rec.n_bricks == 0 || volume->rec.n_bricks % width != 0) {
@@ -309,11 +318,16 @@ static struct id pending_of(const struct store *store, const struct store_operat
     const struct volume_entry *volume = find_volume(store, op->target);
     const struct node_entry *node = find_node(store, op->target);
     const struct device_entry *device = find_device(store, op->target);
+    const struct block_entry *block = find_block(store, op->target);
 
     switch (op->type) {
     case STORE_OP_CREATE_VOLUME:
     case STORE_OP_DELETE_VOLUME:
         return volume != NULL ? volume->rec.pending : ID_NONE;
+    case STORE_OP_CREATE_BLOCK:
+    case STORE_OP_DELETE_BLOCK:
+    case STORE_OP_EXPAND_BLOCK:
+        return block != NULL ? block->rec.pending : ID_NONE;
     case STORE_OP_NODE_ADD:
     case STORE_OP_NODE_DELETE:
         return node != NULL ? node->rec.pending : ID_NONE;
@@ -334,7 +348,8 @@ static int check_operation(const struct store *store, const struct op_entry *op,
     if (find_job(store, op->rec.id) != NULL || op->rec.begin_index == 0 || op->rec.begin_index > store->applied) {
         return BROKEN("operation", op->rec.id, "ended already, or of no known index");
     }
-    if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CLEAN_BRICKS) {
+    if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK &&
+        op->rec.type != STORE_OP_CLEAN_BRICKS) {
         return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create");
     }
     return 0;
@@ -447,13 +462,14 @@ int store_check(const struct store *store, struct err *reterr)
 {
     const struct record_set *set = &store->records;
     size_t n = store->counts.clusters + store->counts.nodes + store->counts.devices + store->counts.volumes +
-               store->counts.operations + store->counts.jobs + store->n_keys +
+               store->counts.block_volumes + store->counts.operations + store->counts.jobs + store->n_keys +
                (store->settings.record.blob != NULL ? 1 : 0);
     int rc = check_clusters(store, set, reterr);
 
     rc = rc == 0 ? check_nodes(store, set, reterr) : rc;
     rc = rc == 0 ? check_devices(store, set, reterr) : rc;
     rc = rc == 0 ? check_volumes(store, set, reterr) : rc;
+    rc = rc == 0 ? check_blocks(store, reterr) : rc;
     rc = rc == 0 ? check_operations(store, set, reterr) : rc;
     rc = rc == 0 ? check_jobs(store, set, reterr) : rc;
     rc = rc == 0 ? check_settings_record(store, set, reterr) : rc;

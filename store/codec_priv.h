@@ -47,8 +47,8 @@ struct schema {
     size_t n_fields;
 };
 
-extern const struct schema schema_cluster, schema_node, schema_device, schema_volume, schema_operation, schema_job,
-    schema_settings, schema_request_key, schema_cmd, schema_request, schema_tags;
+extern const struct schema schema_cluster, schema_node, schema_device, schema_volume, schema_block_volume,
+    schema_operation, schema_job, schema_settings, schema_request_key, schema_cmd, schema_request, schema_tags;
 
 /* schema_tags describes this: tags alone, for their fingerprint. */
 

@@ -61,6 +61,9 @@ static bool known_op_type(enum store_op_type type)
     switch (type) {
     case STORE_OP_CREATE_VOLUME:
     case STORE_OP_DELETE_VOLUME:
+    case STORE_OP_CREATE_BLOCK:
+    case STORE_OP_DELETE_BLOCK:
+    case STORE_OP_EXPAND_BLOCK:
     case STORE_OP_NODE_ADD:
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_ADD:

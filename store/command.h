@@ -70,6 +70,9 @@ struct store_cmd {
     struct store_node node;       /* OP_BEGIN of node add: the whole record; tags and so on */
     struct store_device device;   /* OP_BEGIN of device add; OP_END of device add: sizes, pv_uuid, paths */
     struct store_volume volume;   /* OP_BEGIN of volume create, with bricks; OP_REPLAN */
+    /* OP_BEGIN of block volume create (with `volume`, when a hosting volume is to be made too), of expand: new_gib;
+     * OP_END of create and expand: what the nodes said (iqn, user, password, hosts, sizes; 0: not known) */
+    struct store_block_volume block;
     struct store_tags tags;       /* TAGS */
     struct store_parked *parked;  /* OP_PARKED */
     size_t n_parked;

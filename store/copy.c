@@ -12,6 +12,16 @@ void store_volume_copy(struct store_volume *to, const struct store_volume *from)
     schema_copy(&schema_volume, to, from);
 }
 
+void store_block_volume_fini(struct store_block_volume *block)
+{
+    schema_fini(&schema_block_volume, block);
+}
+
+void store_block_volume_copy(struct store_block_volume *to, const struct store_block_volume *from)
+{
+    schema_copy(&schema_block_volume, to, from);
+}
+
 void store_device_fini(struct store_device *device)
 {
     schema_fini(&schema_device, device);

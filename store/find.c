@@ -55,6 +55,33 @@ struct volume_entry *find_volume(const struct store *store, struct id id)
     return FIND(&store->volumes, by_id, id_cmp(&id, &e->rec.id));
 }
 
+struct block_entry *find_block(const struct store *store, struct id id)
+{
+    return FIND(&store->blocks, by_id, id_cmp(&id, &e->rec.id));
+}
+
+struct block_entry *find_block_name(const struct volume_entry *hosting, const char *name)
+{
+    return FIND(&hosting->block_names, by_name, strcmp(name, e->rec.name));
+}
+
+struct volume_entry *op_volume(const struct store *store, const struct store_operation *op)
+{
+    const struct block_entry *block = op->type == STORE_OP_CREATE_BLOCK ? find_block(store, op->target) : NULL;
+
+    if (block != NULL) {
+        return id_equal(block->hosting->rec.pending, op->id) ? block->hosting : NULL;
+    }
+    return find_volume(store, op->target);
+}
+
+struct id bricks_owner(const struct store *store, const struct store_operation *op)
+{
+    const struct volume_entry *volume = op_volume(store, op);
+
+    return volume != NULL ? volume->rec.id : op->target;
+}
+
 struct brick_entry *find_brick(const struct store *store, struct id id)
 {
     return FIND(&store->bricks, by_id, id_cmp(&id, &brick_of(e)->id));
@@ -186,6 +213,27 @@ const struct store_brick *store_brick(const struct store *store, struct id id)
     return entry != NULL && entry->volume != NULL ? brick_of(entry) : NULL;
 }
 
+const struct store_block_volume *store_block_volume(const struct store *store, struct id id)
+{
+    const struct block_entry *entry = find_block(store, id);
+
+    return PUBLIC(entry);
+}
+
+uint32_t store_volume_free_gib(const struct store *store, struct id hosting)
+{
+    const struct volume_entry *entry = find_volume(store, hosting);
+
+    return entry != NULL ? hosting_free_gib(entry) : 0;
+}
+
+const struct store_volume *store_operation_volume(const struct store *store, const struct store_operation *op)
+{
+    const struct volume_entry *entry = op_volume(store, op);
+
+    return PUBLIC(entry);
+}
+
 const struct store_operation *store_operation(const struct store *store, struct id id)
 {
     const struct op_entry *entry = find_op(store, id);
@@ -245,6 +293,28 @@ const struct store_device *store_device_next(const struct store *store, const st
 const struct store_volume *store_volume_next(const struct store *store, const struct store_volume *last)
 {
     return NEXT(&store->volumes, by_id, last);
+}
+
+const struct store_block_volume *store_block_volume_next(const struct store *store,
+                                                         const struct store_block_volume *last)
+{
+    return NEXT(&store->blocks, by_id, last);
+}
+
+const struct store_block_volume *store_cluster_block_next(const struct store *store, struct id cluster,
+                                                          const struct store_block_volume *last)
+{
+    const struct cluster_entry *parent = find_cluster(store, cluster);
+
+    return parent != NULL ? NEXT(&parent->blocks, in_cluster, last) : NULL;
+}
+
+const struct store_block_volume *store_volume_block_next(const struct store *store, struct id hosting,
+                                                         const struct store_block_volume *last)
+{
+    const struct volume_entry *parent = find_volume(store, hosting);
+
+    return parent != NULL ? NEXT(&parent->blocks, hosted, last) : NULL;
 }
 
 const struct store_operation *store_operation_next(const struct store *store, const struct store_operation *last)

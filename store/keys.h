@@ -75,7 +75,27 @@ enum key_volume {
     KEY_VOLUME_BRICKS = 15,
     KEY_VOLUME_CREATED_BY = 16,
     KEY_VOLUME_FINGERPRINT = 17,
+    KEY_VOLUME_RESTRICTION = 45,
+    KEY_VOLUME_RESERVED = 55,
     KEY_VOLUME_CLUSTERS = 60,
+};
+
+enum key_block_volume {
+    KEY_BLOCK_ID = 1,
+    KEY_BLOCK_HOSTING = 2,
+    KEY_BLOCK_NAME = 3,
+    KEY_BLOCK_SIZE = 4,
+    KEY_BLOCK_USABLE = 5,
+    KEY_BLOCK_NEW_SIZE = 6,
+    KEY_BLOCK_HA_COUNT = 7,
+    KEY_BLOCK_AUTH = 8,
+    KEY_BLOCK_IQN = 9,
+    KEY_BLOCK_USER = 10,
+    KEY_BLOCK_PASSWORD = 11,
+    KEY_BLOCK_HOSTS = 12,
+    KEY_BLOCK_PENDING = 13,
+    KEY_BLOCK_CREATED_BY = 14,
+    KEY_BLOCK_FINGERPRINT = 15,
 };
 
 enum key_parked {
@@ -156,6 +176,7 @@ enum key_cmd {
     KEY_CMD_FINGERPRINT = 17,
     KEY_CMD_BASE = 18,
     KEY_CMD_FOLLOW = 19,
+    KEY_CMD_BLOCK = 55,
     KEY_CMD_SETTINGS = 60,
     KEY_CMD_LOAD = 61,
 };
@@ -177,8 +198,18 @@ enum key_request { /* only hashed (fingerprints), yet just as unchangeable */
                    KEY_REQ_DESTROY = 14,
                    KEY_REQ_FORCE = 15,
                    KEY_REQ_VOLUME = 16,
+                   KEY_REQ_BLOCK_VOLUME = 55,
+                   KEY_REQ_NEW_SIZE = 56,
                    KEY_REQ_MODE = 60,
                    KEY_REQ_LOG_LEVEL = 61,
+};
+
+enum key_block_request {
+    KEY_BREQ_SIZE = 1,
+    KEY_BREQ_NAME = 2,
+    KEY_BREQ_CLUSTERS = 3,
+    KEY_BREQ_HA_COUNT = 4,
+    KEY_BREQ_AUTH = 5,
 };
 
 enum key_volume_request {

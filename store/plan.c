@@ -16,7 +16,8 @@ void store_plan_env_init(struct store_plan_env *env)
                                    .pre_options = "",
                                    .post_options = "",
                                    .block_options = "group gluster-block",
-                                   .oldest_client = ""};
+                                   .oldest_client = "",
+                                   .block_size_gib = 1024};
 }
 
 struct id plan_random_id(const struct store_plan_env *env)
@@ -166,6 +167,17 @@ static enum store_code plan_request(const struct store *store, const struct stor
         cmd->target = ID_NONE;
         cmd->op_id = plan_random_id(env);
         return STORE_OK;
+    case STORE_REQ_BLOCK_CREATE:
+        begin(cmd, env, STORE_OP_CREATE_BLOCK);
+        cmd->target = ID_NONE;
+        return plan_block_create(store, request, env, cmd, result);
+    case STORE_REQ_BLOCK_EXPAND:
+        begin(cmd, env, STORE_OP_EXPAND_BLOCK);
+        cmd->block.new_gib = request->new_gib;
+        return STORE_OK;
+    case STORE_REQ_BLOCK_DELETE:
+        begin(cmd, env, STORE_OP_DELETE_BLOCK);
+        return STORE_OK;
     }
     return refuse(result, STORE_BAD_REQUEST, "Unknown request");
 }
@@ -181,6 +193,9 @@ static bool takes_key(enum store_request_type type)
     case STORE_REQ_DEVICE_DELETE:
     case STORE_REQ_VOLUME_CREATE:
     case STORE_REQ_VOLUME_DELETE:
+    case STORE_REQ_BLOCK_CREATE:
+    case STORE_REQ_BLOCK_EXPAND:
+    case STORE_REQ_BLOCK_DELETE:
         return true;
     default:
         return false;
@@ -198,7 +213,8 @@ enum store_code store_plan(const struct store *store, const struct store_request
     if (takes_key(request->type)) {
         free(ret_cmd->key);
         ret_cmd->key = mem_strdup(request->key);
-        if (request->key[0] != '\0' || request->type == STORE_REQ_VOLUME_CREATE) {
+        if (request->key[0] != '\0' || request->type == STORE_REQ_VOLUME_CREATE ||
+            request->type == STORE_REQ_BLOCK_CREATE) {
             ret_cmd->fingerprint = fingerprint_request(request);
         }
     }
@@ -216,7 +232,7 @@ enum store_code store_plan_again(const struct store *store, struct id op_id, con
                                  struct store_cmd *ret_cmd, struct store_result *ret_result)
 {
     const struct op_entry *op = find_op(store, op_id);
-    const struct volume_entry *entry = op != NULL ? find_volume(store, op->rec.target) : NULL;
+    const struct volume_entry *entry = op != NULL ? op_volume(store, &op->rec) : NULL;
     struct store_volume volume; /* flat copy, without bricks */
     struct plan_result placed;
     enum plan_outcome outcome;
@@ -225,7 +241,7 @@ enum store_code store_plan_again(const struct store *store, struct id op_id, con
     const char *rule_text;
 
     memset(ret_result, 0, sizeof(*ret_result));
-    if (entry == NULL || op->rec.type != STORE_OP_CREATE_VOLUME) {
+    if (entry == NULL || (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK)) {
         return refuse(ret_result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
     volume = entry->rec;

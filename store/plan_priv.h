@@ -147,6 +147,34 @@ const char *plan_outcome_text(enum plan_outcome outcome);
 const char *plan_create_text(enum plan_outcome outcome);
 
 struct id plan_random_id(const struct store_plan_env *env);
+
+/* ---- a new volume in one of several clusters (plan_volume.c) ---- */
+
+struct plan_candidates { /* in the order in which they are tried */
+    struct cluster_entry **items;
+    size_t n;
+};
+void plan_candidates_fini(struct plan_candidates *list);
+/* The given clusters, or all: 400 when there is none, or one does not exist. */
+enum store_code plan_list_clusters(const struct store *store, const struct id *ids, size_t n,
+                                   struct plan_candidates *list, struct store_result *result);
+enum { PLAN_TEST_TYPE = 1, PLAN_TEST_NAME = 2, PLAN_TEST_COUNT = 4 };
+/* Drops the clusters that do not pass the tests; refuses, with the prefix, when none is left. */
+enum store_code plan_keep_eligible(struct plan_candidates *list, const struct store_volume_request *wish, unsigned tests,
+                                   const struct store_plan_env *env, const char *prefix, struct store_result *result);
+/* Fills the volume with its bricks, in the first cluster that has room. */
+enum store_code plan_new_volume(const struct store *store, const struct plan_candidates *list,
+                                const struct store_volume_request *wish, const struct store_plan_env *env,
+                                struct id fingerprint, const char *prefix, struct store_volume *volume,
+                                struct store_result *result);
+/* The answer of an equal earlier request, whose volume is `first` and whose job is `answer`. A command only where there
+ * is something to remember: the key, or a job for an answer whose own one has expired. */
+enum store_code plan_repeat(const struct store *store, struct id first, struct id answer,
+                            const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result);
+/* The whole of BLOCK_CREATE, as below (plan_block.c). */
+enum store_code plan_block_create(const struct store *store, const struct store_request *request,
+                                  const struct store_plan_env *env, struct store_cmd *cmd,
+                                  struct store_result *result);
 /* The whole of VOLUME_CREATE. cmd is an initialised OP_BEGIN with key and fingerprint. */
 enum store_code plan_volume_create(const struct store *store, const struct store_request *request,
                                    const struct store_plan_env *env, struct store_cmd *cmd,

@@ -10,12 +10,13 @@
 
 #define PREFIX "Failed to allocate new volume: "
 
-struct candidates {
-    struct cluster_entry **items;
-    size_t n;
-};
+void plan_candidates_fini(struct plan_candidates *list)
+{
+    free(list->items);
+    *list = (struct plan_candidates){NULL, 0};
+}
 
-static void add_candidate(struct candidates *list, struct cluster_entry *cluster)
+static void add_candidate(struct plan_candidates *list, struct cluster_entry *cluster)
 {
     for (size_t i = 0; i < list->n; i++) {
         if (list->items[i] == cluster) {
@@ -27,22 +28,22 @@ static void add_candidate(struct candidates *list, struct cluster_entry *cluster
 }
 
 /* Checks 8 and 9; the clusters in the order in which they are tried. */
-static enum store_code list_candidates(const struct store *store, const struct store_volume_request *wish,
-                                       struct candidates *list, struct store_result *result)
+enum store_code plan_list_clusters(const struct store *store, const struct id *ids, size_t n,
+                                   struct plan_candidates *list, struct store_result *result)
 {
     struct cluster_entry *cluster;
 
     if (RB_EMPTY(&store->clusters)) {
         return refuse(result, STORE_BAD_REQUEST, "No clusters configured");
     }
-    for (size_t i = 0; i < wish->n_clusters; i++) {
-        cluster = find_cluster(store, wish->clusters[i]);
+    for (size_t i = 0; i < n; i++) {
+        cluster = find_cluster(store, ids[i]);
         if (cluster == NULL) {
-            return refuse(result, STORE_BAD_REQUEST, "Cluster id %s not found", id_text(wish->clusters[i]).text);
+            return refuse(result, STORE_BAD_REQUEST, "Cluster id %s not found", id_text(ids[i]).text);
         }
         add_candidate(list, cluster);
     }
-    for (cluster = TREE_FIRST(&store->clusters, by_id); wish->n_clusters == 0 && cluster != NULL;
+    for (cluster = TREE_FIRST(&store->clusters, by_id); n == 0 && cluster != NULL;
          cluster = RB_NEXT(cluster_tree, NULL, cluster)) {
         add_candidate(list, cluster);
     }
@@ -96,12 +97,13 @@ __attribute__((format(printf, 3, 4))) static void add_reason(struct reasons *rea
     reasons->n++;
 }
 
-static enum store_code refuse_all(const struct reasons *reasons, const char *first_line, struct store_result *result)
+static enum store_code refuse_all(const struct reasons *reasons, const char *prefix, const char *first_line,
+                                  struct store_result *result)
 {
     if (reasons->n == 1) {
-        return refuse(result, STORE_NO_ALLOCATION, PREFIX "%s", reasons->only);
+        return refuse(result, STORE_NO_ALLOCATION, "%s%s", prefix, reasons->only);
     }
-    return refuse(result, STORE_NO_ALLOCATION, PREFIX "%s%s", first_line, buf_str(&reasons->lines));
+    return refuse(result, STORE_NO_ALLOCATION, "%s%s%s", prefix, first_line, buf_str(&reasons->lines));
 }
 
 static void reasons_fini(struct reasons *reasons)
@@ -112,22 +114,23 @@ static void reasons_fini(struct reasons *reasons)
 
 /* ---- eligibility (heketi-storage.md 6.1) ---- */
 
-static bool eligible(const struct cluster_entry *cluster, const struct store_volume_request *wish,
+static bool eligible(const struct cluster_entry *cluster, const struct store_volume_request *wish, unsigned tests,
                      const struct store_plan_env *env, struct reasons *reasons)
 {
-    if (!cluster->rec.file && !cluster->rec.block) {
+    if ((tests & PLAN_TEST_TYPE) != 0 && !cluster->rec.file && !cluster->rec.block) {
         add_reason(reasons, cluster, "Cluster has disabled all volume types");
         return false;
     }
-    if (!(wish->block ? cluster->rec.block : cluster->rec.file)) {
+    if ((tests & PLAN_TEST_TYPE) != 0 && !(wish->block ? cluster->rec.block : cluster->rec.file)) {
         add_reason(reasons, cluster, "Cluster does not support requested volume type");
         return false;
     }
-    if (wish->name[0] != '\0' && find_name(cluster, wish->name) != NULL) {
+    if ((tests & PLAN_TEST_NAME) != 0 && wish->name[0] != '\0' && find_name(cluster, wish->name) != NULL) {
         add_reason(reasons, cluster, "Volume name '%s' already in use", wish->name);
         return false;
     }
-    if (env->volumes_per_cluster_max >= 0 && cluster->n_volumes >= (uint64_t)env->volumes_per_cluster_max) {
+    if ((tests & PLAN_TEST_COUNT) != 0 && env->volumes_per_cluster_max >= 0 &&
+        cluster->n_volumes >= (uint64_t)env->volumes_per_cluster_max) {
         add_reason(reasons, cluster, "Cluster has %zu volumes and limit is %" PRId64, cluster->n_volumes,
                    env->volumes_per_cluster_max);
         return false;
@@ -135,22 +138,21 @@ static bool eligible(const struct cluster_entry *cluster, const struct store_vol
     return true;
 }
 
-/* Drops the others; refuses when nobody is left. */
-static enum store_code keep_eligible(struct candidates *list, const struct store_volume_request *wish,
-                                     const struct store_plan_env *env, struct store_result *result)
+enum store_code plan_keep_eligible(struct plan_candidates *list, const struct store_volume_request *wish, unsigned tests,
+                                   const struct store_plan_env *env, const char *prefix, struct store_result *result)
 {
     struct reasons reasons = {BUF_INIT, NULL, 0};
     enum store_code code = STORE_OK;
     size_t n = 0;
 
     for (size_t i = 0; i < list->n; i++) {
-        if (eligible(list->items[i], wish, env, &reasons)) {
+        if (eligible(list->items[i], wish, tests, env, &reasons)) {
             list->items[n++] = list->items[i];
         }
     }
     list->n = n;
     if (n == 0) {
-        code = refuse_all(&reasons, "No eligible cluster for volume", result);
+        code = refuse_all(&reasons, prefix, "No eligible cluster for volume", result);
     }
     reasons_fini(&reasons);
     return code;
@@ -179,8 +181,8 @@ static void fill_volume(struct store_volume *volume, const struct store_volume_r
     volume->n_clusters = wish->n_clusters;
 }
 
-static enum store_code place_volume(const struct store *store, const struct candidates *list,
-                                    const struct store_plan_env *env, struct store_volume *volume,
+static enum store_code place_volume(const struct store *store, const struct plan_candidates *list,
+                                    const struct store_plan_env *env, const char *prefix, struct store_volume *volume,
                                     struct store_result *result)
 {
     const char *rule_text = plan_option(&volume->options, "user.heketi.device-tag-match");
@@ -191,11 +193,11 @@ static enum store_code place_volume(const struct store *store, const struct cand
 
     if (plan_wants_arbiter(volume) && volume->size_gib * STORE_KIB_PER_GIB < average_kib) {
         return refuse(result, STORE_NO_ALLOCATION,
-                      PREFIX "Average file size (%" PRIu64 ") is greater than Brick size (%" PRIu64 ")", average_kib,
-                      volume->size_gib * STORE_KIB_PER_GIB);
+                      "%sAverage file size (%" PRIu64 ") is greater than Brick size (%" PRIu64 ")", prefix,
+                      average_kib, volume->size_gib * STORE_KIB_PER_GIB);
     }
     if (!plan_tag_rule_parse(rule_text != NULL ? rule_text : "", &rule)) {
-        return refuse(result, STORE_NO_ALLOCATION, PREFIX "Invalid tag matching rule: Invalid tag match rule: %s",
+        return refuse(result, STORE_NO_ALLOCATION, "%sInvalid tag matching rule: Invalid tag match rule: %s", prefix,
                       rule_text);
     }
     for (size_t i = 0; i < list->n; i++) {
@@ -211,31 +213,41 @@ static enum store_code place_volume(const struct store *store, const struct cand
         add_reason(&reasons, list->items[i], "%s", plan_create_text(outcome));
     }
     if (volume->n_bricks == 0) {
-        code = refuse_all(&reasons, "Unable to create volume on any cluster:", result);
+        code = refuse_all(&reasons, prefix, "Unable to create volume on any cluster:", result);
     }
     reasons_fini(&reasons);
     plan_tag_rule_fini(&rule);
     return code;
 }
 
+enum store_code plan_new_volume(const struct store *store, const struct plan_candidates *list,
+                                const struct store_volume_request *wish, const struct store_plan_env *env,
+                                struct id fingerprint, const char *prefix, struct store_volume *volume,
+                                struct store_result *result)
+{
+    const char *client = wish->oldest_client[0] != '\0' ? wish->oldest_client : env->oldest_client;
+    enum store_code code;
+
+    fill_volume(volume, wish, env, fingerprint);
+    code = plan_client_options(&volume->options, client, result);
+    return code == STORE_OK ? place_volume(store, list, env, prefix, volume, result) : code;
+}
+
 /* ---- the same explicit name and parameters again ---- */
 
-/* The first one's answer; a command only where there is something to remember: the key, or a job for an answer whose
- * own one has expired. */
-static enum store_code repeat(const struct store *store, const struct volume_entry *volume,
-                              const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result)
+enum store_code plan_repeat(const struct store *store, struct id first, struct id answer,
+                            const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result)
 {
-    struct id answer = volume->rec.created_by;
     bool known = find_op(store, answer) != NULL || find_job(store, answer) != NULL;
 
     if (known && cmd->key[0] == '\0') {
-        result->id = volume->rec.id;
+        result->id = first;
         result->op_id = answer;
         return STORE_REPEATED;
     }
     cmd->type = STORE_CMD_REPEAT;
     cmd->op_type = (enum store_op_type)0;
-    cmd->target = volume->rec.id;
+    cmd->target = first;
     cmd->op_id = known ? answer : plan_random_id(env);
     return STORE_OK;
 }
@@ -244,28 +256,25 @@ enum store_code plan_volume_create(const struct store *store, const struct store
                                    const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result)
 {
     const struct store_volume_request *wish = &request->volume;
-    struct candidates list = {NULL, 0};
+    CLEANUP(plan_candidates_fini) struct plan_candidates list = {NULL, 0};
     const struct volume_entry *repeated;
-    enum store_code code = list_candidates(store, wish, &list, result);
+    enum store_code code = plan_list_clusters(store, wish->clusters, wish->n_clusters, &list, result);
 
     code = code == STORE_OK ? check_wish(wish, env, result) : code;
     if (code == STORE_OK && wish->name[0] != '\0') {
         repeated = find_repeated(store, wish->name, cmd->fingerprint);
         if (repeated != NULL) {
-            free(list.items);
-            return repeat(store, repeated, env, cmd, result);
+            return plan_repeat(store, repeated->rec.id, repeated->rec.created_by, env, cmd, result);
         }
     }
     if (code == STORE_OK && store->counts.operations >= STORE_OPERATIONS_MAX) {
         code = refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
     }
-    code = code == STORE_OK ? keep_eligible(&list, wish, env, result) : code;
     if (code == STORE_OK) {
-        fill_volume(&cmd->volume, wish, env, cmd->fingerprint);
-        code = plan_client_options(&cmd->volume.options,
-                                   wish->oldest_client[0] != '\0' ? wish->oldest_client : env->oldest_client, result);
+        code = plan_keep_eligible(&list, wish, PLAN_TEST_TYPE | PLAN_TEST_NAME | PLAN_TEST_COUNT, env, PREFIX, result);
     }
-    code = code == STORE_OK ? place_volume(store, &list, env, &cmd->volume, result) : code;
-    free(list.items);
+    if (code == STORE_OK) {
+        code = plan_new_volume(store, &list, wish, env, cmd->fingerprint, PREFIX, &cmd->volume, result);
+    }
     return code;
 }

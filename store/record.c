@@ -23,6 +23,8 @@ const struct schema *record_schema(enum record_kind kind)
         return &schema_device;
     case KIND_VOLUME:
         return &schema_volume;
+    case KIND_BLOCK_VOLUME:
+        return &schema_block_volume;
     case KIND_OPERATION:
         return &schema_operation;
     case KIND_JOB:

@@ -26,11 +26,12 @@ enum record_kind { /* order in a snapshot: what is referred to comes first */
                    KIND_NODE = 1,
                    KIND_DEVICE = 2,
                    KIND_VOLUME = 3,
-                   KIND_OPERATION = 4,
-                   KIND_JOB = 5,
-                   KIND_REQUEST_KEY = 6,
-                   KIND_SETTINGS = 7,
-                   KIND_COUNT = 8,
+                   KIND_BLOCK_VOLUME = 4,
+                   KIND_OPERATION = 5,
+                   KIND_JOB = 6,
+                   KIND_REQUEST_KEY = 7,
+                   KIND_SETTINGS = 8,
+                   KIND_COUNT = 9,
 };
 
 /* Immutable once made; shared by the store and its snapshots, whose owners may be other threads. */

@@ -19,6 +19,9 @@ enum store_request_type {
     STORE_REQ_DEVICE_TAGS,
     STORE_REQ_VOLUME_CREATE,
     STORE_REQ_VOLUME_DELETE,
+    STORE_REQ_BLOCK_CREATE = 35,
+    STORE_REQ_BLOCK_EXPAND = 36,
+    STORE_REQ_BLOCK_DELETE = 37,
     STORE_REQ_MODE = 40,
     STORE_REQ_LOG_LEVEL = 41,
     STORE_REQ_CLEANUP = 42, /* of operations: they end by themselves, so it is a job that is done at once */
@@ -43,9 +46,18 @@ struct store_volume_request {
     char *oldest_client; /* GlusterFS version that must be able to mount it; "" = the configured one */
 };
 
+struct store_block_request {
+    uint32_t size_gib;
+    char *name;          /* "" = blockvol_<id> */
+    struct id *clusters; /* n 0 = all */
+    size_t n_clusters;
+    uint32_t ha_count; /* 0 = all hosts */
+    bool auth;
+};
+
 struct store_request {
     enum store_request_type type;
-    struct id target;                  /* cluster, node, device or volume that the path names */
+    struct id target;                  /* cluster, node, device, volume or block volume of the path */
     char *key;                         /* Idempotency-Key, "" when none; at most 128 characters */
     bool file, block;                  /* CLUSTER_CREATE, CLUSTER_FLAGS */
     struct id cluster;                 /* NODE_ADD */
@@ -61,6 +73,8 @@ struct store_request {
     struct store_volume_request volume; /* VOLUME_CREATE */
     enum store_mode mode;               /* MODE */
     uint32_t log_level;                 /* LOG_LEVEL: as in store_settings; 0 changes nothing */
+    struct store_block_request block_volume; /* BLOCK_CREATE */
+    uint32_t new_gib;                        /* BLOCK_EXPAND: the new total */
 };
 
 /* A zeroed request with empty strings instead of NULL; fini frees everything inside. */

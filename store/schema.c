@@ -123,10 +123,31 @@ static const struct field volume_fields[] = {
     LIST(struct store_volume, bricks, n_bricks, KEY_VOLUME_BRICKS, STORE_BRICKS_MAX, &schema_brick),
     SCALAR(struct store_volume, created_by, KEY_VOLUME_CREATED_BY, F_ID),
     SCALAR(struct store_volume, fingerprint, KEY_VOLUME_FINGERPRINT, F_ID),
+    ENUM(struct store_volume, restriction, KEY_VOLUME_RESTRICTION, STORE_LOCKED_BY_UPDATE),
+    SCALAR(struct store_volume, reserved_gib, KEY_VOLUME_RESERVED, F_U32),
     {KEY_VOLUME_CLUSTERS, F_IDS, ITEMS_MAX, offsetof(struct store_volume, clusters),
      offsetof(struct store_volume, n_clusters), NULL},
 };
 const struct schema schema_volume = SCHEMA(struct store_volume, "volume", volume_fields);
+
+static const struct field block_volume_fields[] = {
+    SCALAR(struct store_block_volume, id, KEY_BLOCK_ID, F_ID),
+    SCALAR(struct store_block_volume, hosting, KEY_BLOCK_HOSTING, F_ID),
+    STR(struct store_block_volume, name, KEY_BLOCK_NAME),
+    SCALAR(struct store_block_volume, size_gib, KEY_BLOCK_SIZE, F_U32),
+    SCALAR(struct store_block_volume, usable_gib, KEY_BLOCK_USABLE, F_U32),
+    SCALAR(struct store_block_volume, new_gib, KEY_BLOCK_NEW_SIZE, F_U32),
+    SCALAR(struct store_block_volume, ha_count, KEY_BLOCK_HA_COUNT, F_U32),
+    SCALAR(struct store_block_volume, auth, KEY_BLOCK_AUTH, F_BOOL),
+    STR(struct store_block_volume, iqn, KEY_BLOCK_IQN),
+    STR(struct store_block_volume, user, KEY_BLOCK_USER),
+    STR(struct store_block_volume, password, KEY_BLOCK_PASSWORD),
+    STRS(struct store_block_volume, hosts, KEY_BLOCK_HOSTS),
+    SCALAR(struct store_block_volume, pending, KEY_BLOCK_PENDING, F_ID),
+    SCALAR(struct store_block_volume, created_by, KEY_BLOCK_CREATED_BY, F_ID),
+    SCALAR(struct store_block_volume, fingerprint, KEY_BLOCK_FINGERPRINT, F_ID),
+};
+const struct schema schema_block_volume = SCHEMA(struct store_block_volume, "block volume", block_volume_fields);
 
 static const struct field parked_fields[] = {
     SCALAR(struct store_parked, node, KEY_PARKED_NODE, F_ID),
@@ -153,7 +174,7 @@ static const struct field job_fields[] = {
     SCALAR(struct store_job, id, KEY_JOB_ID, F_ID),
     SCALAR(struct store_job, failed, KEY_JOB_FAILED, F_BOOL),
     STR(struct store_job, error, KEY_JOB_ERROR),
-    ENUM(struct store_job, resource, KEY_JOB_RESOURCE, STORE_RES_VOLUME),
+    ENUM(struct store_job, resource, KEY_JOB_RESOURCE, STORE_RES_BLOCK_VOLUME),
     SCALAR(struct store_job, resource_id, KEY_JOB_RESOURCE_ID, F_ID),
     ENUM(struct store_job, type, KEY_JOB_TYPE, STORE_OP_CLEAN_BRICKS),
     SCALAR(struct store_job, ended_ms, KEY_JOB_ENDED, F_I64),
@@ -213,6 +234,7 @@ static const struct field cmd_fields[] = {
     SCALAR(struct store_cmd, fingerprint, KEY_CMD_FINGERPRINT, F_ID),
     SCALAR(struct store_cmd, base, KEY_CMD_BASE, F_ID),
     SCALAR(struct store_cmd, follow_id, KEY_CMD_FOLLOW, F_ID),
+    STRUCT(struct store_cmd, block, KEY_CMD_BLOCK, &schema_block_volume),
     STRUCT(struct store_cmd, settings, KEY_CMD_SETTINGS, &schema_settings),
     STRUCT(struct store_cmd, load, KEY_CMD_LOAD, &schema_load),
 };
@@ -237,6 +259,17 @@ static const struct field volume_request_fields[] = {
 static const struct schema schema_volume_request =
     SCHEMA(struct store_volume_request, "volume request", volume_request_fields);
 
+static const struct field block_request_fields[] = {
+    SCALAR(struct store_block_request, size_gib, KEY_BREQ_SIZE, F_U32),
+    STR(struct store_block_request, name, KEY_BREQ_NAME),
+    {KEY_BREQ_CLUSTERS, F_IDS, ITEMS_MAX, offsetof(struct store_block_request, clusters),
+     offsetof(struct store_block_request, n_clusters), NULL},
+    SCALAR(struct store_block_request, ha_count, KEY_BREQ_HA_COUNT, F_U32),
+    SCALAR(struct store_block_request, auth, KEY_BREQ_AUTH, F_BOOL),
+};
+static const struct schema schema_block_request =
+    SCHEMA(struct store_block_request, "block volume request", block_request_fields);
+
 /* Without `key`: the fingerprint is of what was asked, not of the name it was asked under. */
 static const struct field request_fields[] = {
     ENUM(struct store_request, type, KEY_REQ_TYPE, STORE_REQ_LAST),
@@ -255,6 +288,8 @@ static const struct field request_fields[] = {
     SCALAR(struct store_request, destroy_data, KEY_REQ_DESTROY, F_BOOL),
     SCALAR(struct store_request, force_forget, KEY_REQ_FORCE, F_BOOL),
     STRUCT(struct store_request, volume, KEY_REQ_VOLUME, &schema_volume_request),
+    STRUCT(struct store_request, block_volume, KEY_REQ_BLOCK_VOLUME, &schema_block_request),
+    SCALAR(struct store_request, new_gib, KEY_REQ_NEW_SIZE, F_U32),
     ENUM(struct store_request, mode, KEY_REQ_MODE, STORE_MODE_LOCAL_CLIENT),
     SCALAR(struct store_request, log_level, KEY_REQ_LOG_LEVEL, F_U32),
 };

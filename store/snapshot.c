@@ -1,7 +1,7 @@
 /* Snapshots.
  *
  * Layout, numbers little endian: magic (8 bytes), format version (4), feature level (4), applied index (8), number of
- * records of each kind (8 x 4), digest (16), bytes of records (8), the records (msgpack maps, by kind, then by id),
+ * records of each kind (9 x 4), digest (16), bytes of records (8), the records (msgpack maps, by kind, then by id),
  * CRC-32C of everything before (4).
  *
  * Taking one copies an array of references to immutable encodings; sorting and copying bytes happen in encode, which
@@ -132,9 +132,11 @@ static int insert(struct store *store, enum record_kind kind, void *rec, struct 
             volume->bricks[i].volume = volume->id; /* bricks do not repeat it */
         }
         return insert_volume(store, rec, reterr);
+    case KIND_BLOCK_VOLUME:
+        return insert_block(store, rec, reterr);
     case KIND_OPERATION:
         for (size_t i = 0; i < op->n_abandoned; i++) {
-            op->abandoned[i].volume = op->target;
+            op->abandoned[i].volume = bricks_owner(store, op);
         }
         return insert_op(store, rec, reterr);
     case KIND_JOB:
@@ -155,6 +157,7 @@ static int decode_record(struct store *store, enum record_kind kind, const uint8
     const struct schema *schema = record_schema(kind);
     union { /* any record */
         struct store_volume volume;
+        struct store_block_volume block;
         struct store_operation op;
         struct store_device device;
         struct store_node node;

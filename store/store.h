@@ -44,6 +44,7 @@ const struct store_node *store_node(const struct store *store, struct id id);
 const struct store_device *store_device(const struct store *store, struct id id);
 const struct store_volume *store_volume(const struct store *store, struct id id);
 const struct store_brick *store_brick(const struct store *store, struct id id);
+const struct store_block_volume *store_block_volume(const struct store *store, struct id id);
 const struct store_operation *store_operation(const struct store *store, struct id id);
 const struct store_job *store_job(const struct store *store, struct id id);
 const struct store_settings *store_settings(const struct store *store); /* never NULL; zero while nothing is set */
@@ -55,6 +56,13 @@ const struct store_node *store_node_next(const struct store *store, const struct
 const struct store_device *store_device_next(const struct store *store, const struct store_device *last);
 const struct store_volume *store_volume_next(const struct store *store, const struct store_volume *last);
 const struct store_operation *store_operation_next(const struct store *store, const struct store_operation *last);
+const struct store_block_volume *store_block_volume_next(const struct store *store,
+                                                         const struct store_block_volume *last);
+/* Of a cluster; of one hosting volume. */
+const struct store_block_volume *store_cluster_block_next(const struct store *store, struct id cluster,
+                                                          const struct store_block_volume *last);
+const struct store_block_volume *store_volume_block_next(const struct store *store, struct id hosting,
+                                                         const struct store_block_volume *last);
 /* Nodes of a cluster, devices of a node, bricks on a device (of volumes; abandoned ones are not listed). */
 const struct store_node *store_cluster_node_next(const struct store *store, struct id cluster,
                                                  const struct store_node *last);
@@ -66,9 +74,14 @@ const struct store_brick *store_device_brick_next(const struct store *store, str
                                                   const struct store_brick *last);
 /* Charged on the device by bricks, those of pending and abandoned ones included (pool + metadata). */
 uint64_t store_device_used_kib(const struct store *store, struct id device);
+/* Free for block volumes, those being created and the growth of those being expanded taken off: size - reserved - sum
+ * of the block volumes. 0 for others. */
+uint32_t store_volume_free_gib(const struct store *store, struct id hosting);
+/* The volume that the operation itself creates, deletes or has as its target; NULL when it is about something else. */
+const struct store_volume *store_operation_volume(const struct store *store, const struct store_operation *op);
 
 struct store_counts {
-    size_t clusters, nodes, devices, volumes, bricks, operations, jobs;
+    size_t clusters, nodes, devices, volumes, block_volumes, bricks, operations, jobs;
 };
 struct store_counts store_counts(const struct store *store);
 /* The smallest ended_ms of all jobs, INT64_MAX when there is none: whether an EXPIRE_JOBS would do anything. */
@@ -105,6 +118,8 @@ struct store_plan_env {
     const char *pre_options, *post_options; /* comma lists, "" when none */
     const char *block_options;              /* of block hosting volumes; "" when none */
     const char *oldest_client;              /* GlusterFS version that volumes must be mountable by; "" any */
+    bool block_auto;                        /* make a hosting volume when no one has room */
+    uint32_t block_size_gib;                /* of such a one */
     const struct id *exclude_nodes;         /* replan: nodes that failed this operation */
     size_t n_exclude_nodes;
     struct store_reasons *reasons; /* not NULL: filled when a volume finds no place */

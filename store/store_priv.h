@@ -24,6 +24,10 @@ RB_HEAD(node_device_tree, device_entry);
 RB_HEAD(volume_tree, volume_entry);
 RB_HEAD(cluster_volume_tree, volume_entry);
 RB_HEAD(name_tree, volume_entry);
+RB_HEAD(block_tree, block_entry);
+RB_HEAD(cluster_block_tree, block_entry);
+RB_HEAD(hosted_tree, block_entry);
+RB_HEAD(hosted_name_tree, block_entry);
 RB_HEAD(brick_tree, brick_entry);
 RB_HEAD(device_brick_tree, brick_entry);
 RB_HEAD(op_tree, op_entry);
@@ -39,6 +43,7 @@ struct cluster_entry {
     struct cluster_node_tree nodes;
     struct cluster_volume_tree volumes;
     struct name_tree names;
+    struct cluster_block_tree blocks;
     size_t n_volumes; /* pending ones included */
 };
 
@@ -94,6 +99,19 @@ struct volume_entry {
     RB_ENTRY(volume_entry) by_name;
     struct cluster_entry *cluster;
     struct brick_entry *bricks; /* as rec.bricks */
+    struct hosted_tree blocks;  /* block volumes on it */
+    struct hosted_name_tree block_names;
+    uint64_t blocks_gib; /* their sum; checked by store_check */
+};
+
+struct block_entry {
+    struct store_block_volume rec;
+    struct record record;
+    RB_ENTRY(block_entry) by_id;
+    RB_ENTRY(block_entry) in_cluster;
+    RB_ENTRY(block_entry) hosted;
+    RB_ENTRY(block_entry) by_name; /* of its hosting volume */
+    struct volume_entry *hosting;
 };
 
 struct op_entry {
@@ -130,6 +148,7 @@ struct store {
     struct host_tree manage_hosts, storage_hosts;
     struct device_tree devices;
     struct volume_tree volumes;
+    struct block_tree blocks;
     struct brick_tree bricks; /* abandoned ones included */
     struct op_tree ops;
     struct job_tree jobs;
@@ -150,6 +169,10 @@ RB_PROTOTYPE(node_device_tree, device_entry, in_node, device_cmp);
 RB_PROTOTYPE(volume_tree, volume_entry, by_id, volume_cmp);
 RB_PROTOTYPE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp);
 RB_PROTOTYPE(name_tree, volume_entry, by_name, name_cmp);
+RB_PROTOTYPE(block_tree, block_entry, by_id, block_cmp);
+RB_PROTOTYPE(cluster_block_tree, block_entry, in_cluster, block_cmp);
+RB_PROTOTYPE(hosted_tree, block_entry, hosted, block_cmp);
+RB_PROTOTYPE(hosted_name_tree, block_entry, by_name, block_name_cmp);
 RB_PROTOTYPE(brick_tree, brick_entry, by_id, brick_cmp);
 RB_PROTOTYPE(device_brick_tree, brick_entry, in_device, brick_cmp);
 RB_PROTOTYPE(op_tree, op_entry, by_id, op_cmp);
@@ -176,6 +199,8 @@ struct cluster_entry *find_cluster(const struct store *store, struct id id);
 struct node_entry *find_node(const struct store *store, struct id id);
 struct device_entry *find_device(const struct store *store, struct id id);
 struct volume_entry *find_volume(const struct store *store, struct id id);
+struct block_entry *find_block(const struct store *store, struct id id);
+struct block_entry *find_block_name(const struct volume_entry *hosting, const char *name);
 struct brick_entry *find_brick(const struct store *store, struct id id); /* abandoned ones too */
 struct op_entry *find_op(const struct store *store, struct id id);
 struct job_entry *find_job(const struct store *store, struct id id);
@@ -191,6 +216,13 @@ bool pending_by(const struct store *store, struct id pending, enum store_op_type
 bool node_visible(const struct store *store, const struct node_entry *node);
 bool device_visible(const struct store *store, const struct device_entry *device);
 
+/* What a block volume takes of its hosting volume, and what is left there. */
+uint32_t block_charge_gib(const struct store_block_volume *block);
+uint32_t hosting_free_gib(const struct volume_entry *volume);
+/* Of an operation: store_operation_volume; the volume that its abandoned bricks were made for (which may be gone). */
+struct volume_entry *op_volume(const struct store *store, const struct store_operation *op);
+struct id bricks_owner(const struct store *store, const struct store_operation *op);
+
 /* Space for placement: free_kib is what is shown, spare_kib what LVM keeps for its spare metadata LV. */
 uint64_t device_free_kib(const struct device_entry *device);
 uint64_t device_spare_kib(const struct device_entry *device);
@@ -204,6 +236,7 @@ int insert_cluster(struct store *store, const struct store_cluster *rec, struct 
 int insert_node(struct store *store, const struct store_node *rec, struct err *reterr);
 int insert_device(struct store *store, const struct store_device *rec, struct err *reterr);
 int insert_volume(struct store *store, const struct store_volume *rec, struct err *reterr);
+int insert_block(struct store *store, const struct store_block_volume *rec, struct err *reterr);
 int insert_op(struct store *store, const struct store_operation *rec, struct err *reterr);
 int insert_job(struct store *store, const struct store_job *rec, struct err *reterr);
 int insert_key(struct store *store, const struct store_request_key *rec, struct err *reterr);
@@ -214,6 +247,7 @@ void update_cluster(struct store *store, struct cluster_entry *entry, const stru
 void update_node(struct store *store, struct node_entry *entry, const struct store_node *next);
 void update_device(struct store *store, struct device_entry *entry, const struct store_device *next);
 void update_volume(struct store *store, struct volume_entry *entry, const struct store_volume *next);
+void update_block(struct store *store, struct block_entry *entry, const struct store_block_volume *next);
 void update_op(struct store *store, struct op_entry *entry, const struct store_operation *next);
 void update_settings(struct store *store, const struct store_settings *next); /* the first one makes the record */
 /* ... except here: the volume's bricks are replaced by those of *next, and the old ones become the operation's. */
@@ -224,6 +258,7 @@ void remove_cluster(struct store *store, struct cluster_entry *entry);
 void remove_node(struct store *store, struct node_entry *entry);
 void remove_device(struct store *store, struct device_entry *entry);
 void remove_volume(struct store *store, struct volume_entry *entry);
+void remove_block(struct store *store, struct block_entry *entry);
 void remove_op(struct store *store, struct op_entry *entry);
 void remove_job(struct store *store, struct job_entry *entry);
 void remove_key(struct store *store, struct key_entry *entry);
@@ -277,6 +312,29 @@ RULE(device_add);
 RULE(device_delete);
 RULE(volume_create);
 RULE(volume_delete);
+RULE(block_create);
+RULE(block_delete);
+RULE(block_expand);
+
+/* A volume that is new with an operation, whatever the operation: its record and bricks, and its cluster. */
+enum store_code check_new_volume(const struct store *store, const struct store_volume *volume,
+                                 struct store_result *result);
+void commit_new_volume(struct store *store, const struct store_volume *volume, struct id op_id);
+/* OP_END of a block volume's operation (apply_block.c). */
+enum store_code check_block_end(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
+                                struct store_result *result);
+void commit_block_end(struct store *store, const struct op_entry *op, const struct store_cmd *cmd);
+/* The volume is as an operation that ends leaves it, or goes. */
+void end_volume(struct store *store, struct volume_entry *volume, bool gone);
+/* Is a block hosting volume being created, or taken back? */
+bool hosting_being_made(const struct store *store);
+/* The block volume an equal earlier request with the same explicit name made, or NULL. */
+struct block_entry *find_repeated_block(const struct store *store, const char *name, struct id fingerprint);
+
+/* store_check, as far as block volumes are concerned. */
+int check_blocks(const struct store *store, struct err *reterr);
+int check_record(const struct record_set *set, const struct record *record, enum record_kind kind, const void *rec,
+                 struct err *reterr);
 
 /* Bricks of a create or replan: shape, devices, nodes, space. STORE_OK, STORE_BAD_REQUEST or STORE_STALE_PLAN. */
 enum store_code check_bricks(const struct store *store, const struct store_volume *volume, struct id cluster,
@@ -291,7 +349,7 @@ struct cleanup {
 enum store_code check_cleanup(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
                               struct store_result *result);
 /* volume: goes with this end; NULL: stays. */
-struct cleanup cleanup_prepare(const struct store_cmd *cmd, const struct op_entry *op,
+struct cleanup cleanup_prepare(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
                                const struct volume_entry *volume);
 void cleanup_begin(struct store *store, uint64_t index, const struct store_cmd *cmd, struct cleanup *cleanup);
 

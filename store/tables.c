@@ -115,6 +115,9 @@ void store_free(struct store *store)
     while (!RB_EMPTY(&store->ops)) {
         remove_op(store, RB_ROOT(&store->ops));
     }
+    while (!RB_EMPTY(&store->blocks)) {
+        remove_block(store, RB_ROOT(&store->blocks));
+    }
     while (!RB_EMPTY(&store->volumes)) {
         remove_volume(store, RB_ROOT(&store->volumes));
     }
@@ -449,6 +452,7 @@ void update_volume(struct store *store, struct volume_entry *entry, const struct
 
 void remove_volume(struct store *store, struct volume_entry *entry)
 {
+    CHECK(RB_EMPTY(&entry->blocks));
     unlink_bricks(store, entry->bricks, entry->rec.n_bricks);
     RB_REMOVE(volume_tree, &store->volumes, entry);
     RB_REMOVE(cluster_volume_tree, &entry->cluster->volumes, entry);

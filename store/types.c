@@ -141,6 +141,12 @@ const char *store_op_type_name(enum store_op_type type)
         return "create-volume";
     case STORE_OP_DELETE_VOLUME:
         return "delete-volume";
+    case STORE_OP_CREATE_BLOCK:
+        return "create-block-volume";
+    case STORE_OP_DELETE_BLOCK:
+        return "delete-block-volume";
+    case STORE_OP_EXPAND_BLOCK:
+        return "expand-block-volume";
     case STORE_OP_NODE_ADD:
         return "add-node";
     case STORE_OP_NODE_DELETE:
@@ -166,6 +172,24 @@ const char *store_durability_name(enum store_durability value)
         return "disperse";
     }
     return "unknown";
+}
+
+const char *store_restriction_name(enum store_restriction value)
+{
+    switch (value) {
+    case STORE_UNRESTRICTED:
+        return "";
+    case STORE_LOCKED:
+        return "locked";
+    case STORE_LOCKED_BY_UPDATE:
+        return "locked-by-update";
+    }
+    return "unknown";
+}
+
+uint32_t store_block_reserve_gib(uint32_t size_gib)
+{
+    return size_gib - (uint32_t)(UINT64_C(98) * size_gib / 100);
 }
 
 static bool recorded(const char *text)

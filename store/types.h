@@ -75,6 +75,9 @@ struct store_brick { /* part of its volume: set and position are its place there
 
 enum store_durability { STORE_NONE = 0, STORE_REPLICATE = 1, STORE_DISPERSE = 2 };
 
+/* Whether block volumes may be put on a block hosting volume. */
+enum store_restriction { STORE_UNRESTRICTED = 0, STORE_LOCKED = 1, STORE_LOCKED_BY_UPDATE = 2 };
+
 struct store_volume {
     struct id id, cluster;
     char *name;
@@ -86,7 +89,11 @@ struct store_volume {
     struct store_strs options;          /* effective list, may contain "" */
     bool snapshot_enable;
     float snapshot_factor;
-    bool block;
+    bool block; /* hosts block volumes */
+    enum store_restriction restriction;
+    /* Of a block hosting volume: kept back for its file system. What is free is the size without this and without the
+     * block volumes: store_volume_free_gib. */
+    uint32_t reserved_gib;
     struct id pending;          /* create, delete */
     struct store_brick *bricks; /* ordered by (set, position) */
     size_t n_bricks;
@@ -96,9 +103,30 @@ struct store_volume {
     struct id fingerprint; /* of the request that created it (a repeated one is recognised); ID_NONE: unknown */
 };
 
+struct store_block_volume { /* its cluster is that of its hosting volume */
+    struct id id, hosting;
+    char *name; /* unique on its hosting volume */
+    uint32_t size_gib;
+    uint32_t usable_gib; /* what every exporting host serves: less than the size after a partial expand */
+    uint32_t new_gib;    /* a running expand's total, else 0; the larger one is charged to the hosting volume */
+    uint32_t ha_count;   /* exporting hosts; until it is created: as asked, 0 for all */
+    bool auth;           /* CHAP, as asked */
+    char *iqn, *user;
+    char *password;          /* a secret: not for logs, messages or command lines */
+    struct store_strs hosts; /* storage host names that export it */
+    struct id pending;       /* create, expand, delete */
+    struct id created_by;    /* as of a volume */
+    struct id fingerprint;
+};
+
 enum store_op_type { /* numbers are stored and shown by Heketi's names; never renumber */
                      STORE_OP_CREATE_VOLUME = 1,
                      STORE_OP_DELETE_VOLUME = 2,
+                     /* Its target is the block volume. When no hosting volume has room it makes one as well, which is
+                      * then pending by it: store_operation_volume. */
+                     STORE_OP_CREATE_BLOCK = 4,
+                     STORE_OP_DELETE_BLOCK = 5,
+                     STORE_OP_EXPAND_BLOCK = 9,
                      STORE_OP_NODE_ADD = 101,
                      STORE_OP_NODE_DELETE = 102,
                      STORE_OP_DEVICE_ADD = 103,
@@ -159,7 +187,7 @@ struct store_settings { /* of the whole cluster; there is one such record, or no
 #define STORE_SETTINGS_ID ((struct id){{[15] = 1}})
 #define STORE_LOG_LEVEL_MAX 6
 
-enum store_resource { STORE_RES_NONE = 0, STORE_RES_NODE = 1, STORE_RES_VOLUME = 2 };
+enum store_resource { STORE_RES_NONE = 0, STORE_RES_NODE = 1, STORE_RES_VOLUME = 2, STORE_RES_BLOCK_VOLUME = 3 };
 
 struct store_job { /* a finished operation: what GET /queue/<id> answers, repeatably, for at least an hour */
     struct id id;
@@ -182,6 +210,8 @@ void store_brick_fini(struct store_brick *brick);
 void store_brick_copy(struct store_brick *to, const struct store_brick *from);
 void store_volume_fini(struct store_volume *volume);
 void store_volume_copy(struct store_volume *to, const struct store_volume *from); /* with its bricks */
+void store_block_volume_fini(struct store_block_volume *block);
+void store_block_volume_copy(struct store_block_volume *to, const struct store_block_volume *from);
 void store_device_fini(struct store_device *device);
 void store_device_copy(struct store_device *to, const struct store_device *from);
 
@@ -190,6 +220,11 @@ const char *store_mode_name(enum store_mode mode);    /* "normal", "read-only", 
 bool store_mode_parse(const char *name, enum store_mode *ret_mode);
 const char *store_op_type_name(enum store_op_type type);        /* "create-volume", "add-node", ... */
 const char *store_durability_name(enum store_durability value); /* "none", "replicate", "disperse" */
+const char *store_restriction_name(enum store_restriction value); /* "", "locked", "locked-by-update" */
+
+/* Of so many GiB of a block hosting volume: what its file system keeps (heketi-storage.md 8.2). Added piece by piece as
+ * the volume grows. */
+uint32_t store_block_reserve_gib(uint32_t size_gib);
 
 /* Names on the nodes (heketi-storage.md 1.1): malloc'ed. */
 char *store_brick_lv_name(const struct store_brick *brick); /* brick_<id> unless recorded */

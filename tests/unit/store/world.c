@@ -240,6 +240,77 @@ struct id world_volume(struct world *world, uint32_t size_gib, uint32_t replica,
     return world->result.id;
 }
 
+void world_block_request(struct store_request *request, uint32_t size_gib, const char *name)
+{
+    store_request_init(request, STORE_REQ_BLOCK_CREATE);
+    request->block_volume.size_gib = size_gib;
+    free(request->block_volume.name);
+    request->block_volume.name = mem_strdup(name);
+}
+
+struct id world_hosting(struct world *world, uint32_t size_gib, const char *name)
+{
+    struct store_request request;
+
+    world_volume_request(&request, size_gib, 3, name);
+    request.volume.block = true;
+    assert_int_equal(world_request(world, &request), STORE_OK);
+    assert_int_equal(world_end(world, world->result.op_id, NULL), STORE_OK);
+    return world->result.id;
+}
+
+enum store_code world_create_block(struct world *world, uint32_t size_gib, const char *name)
+{
+    struct store_request request;
+
+    world_block_request(&request, size_gib, name);
+    return world_request(world, &request);
+}
+
+struct id world_block(struct world *world, uint32_t size_gib, const char *name)
+{
+    assert_int_equal(world_create_block(world, size_gib, name), STORE_OK);
+    assert_int_equal(world_end_block(world, world->result.op_id, NULL, 0, 0), STORE_OK);
+    return world->result.id;
+}
+
+enum store_code world_expand_block(struct world *world, struct id block, uint32_t new_gib)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_BLOCK_EXPAND);
+    request.target = block;
+    request.new_gib = new_gib;
+    return world_request(world, &request);
+}
+
+enum store_code world_end_block(struct world *world, struct id op_id, const char *error, uint32_t size_gib,
+                                uint32_t usable_gib)
+{
+    struct store_cmd cmd;
+    enum store_code code;
+
+    store_cmd_init(&cmd, STORE_CMD_OP_END);
+    cmd.op_id = op_id;
+    cmd.time_ms = world->env.now_ms;
+    cmd.failed = error != NULL;
+    free(cmd.text);
+    cmd.text = mem_strdup(error != NULL ? error : "");
+    free(cmd.block.iqn);
+    cmd.block.iqn = mem_strdup("iqn.2016-12.org.gluster-block:5f3a");
+    free(cmd.block.user);
+    cmd.block.user = mem_strdup("5f3a");
+    free(cmd.block.password);
+    cmd.block.password = mem_strdup("p-91d2");
+    store_strs_add(&cmd.block.hosts, "h1");
+    store_strs_add(&cmd.block.hosts, "h2");
+    cmd.block.size_gib = size_gib;
+    cmd.block.usable_gib = usable_gib;
+    code = world_apply(world, &cmd);
+    store_cmd_fini(&cmd);
+    return code;
+}
+
 enum store_code world_target(struct world *world, enum store_request_type type, struct id target)
 {
     struct store_request request;

@@ -47,6 +47,15 @@ struct id world_volume(struct world *world, uint32_t size_gib, uint32_t replica,
 enum store_code world_target(struct world *world, enum store_request_type type, struct id target);
 enum store_code world_state(struct world *world, enum store_request_type type, struct id target,
                             enum store_state state);
+void world_block_request(struct store_request *request, uint32_t size_gib, const char *name);
+/* A block hosting volume of three replicas. */
+struct id world_hosting(struct world *world, uint32_t size_gib, const char *name);
+enum store_code world_create_block(struct world *world, uint32_t size_gib, const char *name);
+struct id world_block(struct world *world, uint32_t size_gib, const char *name); /* exported by h1 and h2 */
+enum store_code world_expand_block(struct world *world, struct id block, uint32_t new_gib);
+/* OP_END of a block volume's operation with what the nodes say; sizes 0: nothing. */
+enum store_code world_end_block(struct world *world, struct id op_id, const char *error, uint32_t size_gib,
+                                uint32_t usable_gib);
 /* OP_END; a device gets total_kib. */
 enum store_code world_end(struct world *world, struct id op_id, const char *error);
 enum store_code world_end_device(struct world *world, struct id op_id, uint64_t total_kib);
