@@ -103,9 +103,13 @@ static void get_object(struct api_request *request)
     const struct store_node *node = NULL;
     const struct store_device *device = NULL;
     const struct store_volume *volume = NULL;
+    const struct store_block_volume *block = NULL;
     struct buf json = BUF_INIT;
 
     switch (request->route) {
+    case API_ROUTE_BLOCK_INFO:
+        block = store_block_volume(store, request->id);
+        break;
     case API_ROUTE_CLUSTER_INFO:
         cluster = store_cluster(store, request->id);
         break;
@@ -127,6 +131,8 @@ static void get_object(struct api_request *request)
         api_out_device(&json, store, device);
     } else if (volume != NULL && api_volume_visible(volume)) {
         api_out_volume(&json, store, volume);
+    } else if (block != NULL && api_block_volume_visible(store, block)) {
+        api_out_block_volume(&json, store, block);
     }
     answer_found(request, &json);
 }
@@ -143,6 +149,9 @@ static void get_list(struct api_request *request)
     case API_ROUTE_VOLUME_LIST:
         api_out_volume_list(&json, store);
         break;
+    case API_ROUTE_BLOCK_LIST:
+        api_out_block_volume_list(&json, store);
+        break;
     case API_ROUTE_OPERATIONS:
         api_out_operations(&json, store);
         break;
@@ -151,6 +160,18 @@ static void get_list(struct api_request *request)
         break;
     }
     answer_found(request, &json);
+}
+
+static const char *collection_of(enum store_resource resource)
+{
+    switch (resource) {
+    case STORE_RES_NODE:
+        return "nodes";
+    case STORE_RES_BLOCK_VOLUME:
+        return "blockvolumes";
+    default:
+        return "volumes";
+    }
 }
 
 /* The answer of a finished job is kept and may be read again, unlike Heketi's, whose clients lose it with the
@@ -171,8 +192,7 @@ static void get_queue(struct api_request *request)
     } else if (job->resource == STORE_RES_NONE) {
         api_answer_empty(request, 204, NULL);
     } else {
-        location =
-            mem_printf("/%s/%s", job->resource == STORE_RES_NODE ? "nodes" : "volumes", id_text(job->resource_id).text);
+        location = mem_printf("/%s/%s", collection_of(job->resource), id_text(job->resource_id).text);
         api_answer_location(request, 303, location, "See Other");
     }
 }
@@ -218,10 +238,12 @@ static void handle_route(struct api_request *request)
     case API_ROUTE_NODE_INFO:
     case API_ROUTE_DEVICE_INFO:
     case API_ROUTE_VOLUME_INFO:
+    case API_ROUTE_BLOCK_INFO:
         get_object(request);
         break;
     case API_ROUTE_CLUSTER_LIST:
     case API_ROUTE_VOLUME_LIST:
+    case API_ROUTE_BLOCK_LIST:
     case API_ROUTE_OPERATIONS:
     case API_ROUTE_PENDING_LIST:
         get_list(request);

@@ -17,19 +17,17 @@ static const struct store *store_of(const struct api_request *request)
 
 /* ---- checks that need the store ---- */
 
-/* Checks 8 to 10 of heketi-rest.md 6.5; turns the texts of the body into ids. */
-static int check_volume_create(struct api_request *request, struct api_body *body, struct buf *text)
+/* Turns the texts of the body into ids. */
+static int find_clusters(struct api_request *request, const struct api_body *body, struct id **ret_ids, size_t *ret_n,
+                         struct buf *text)
 {
     const struct store *store = store_of(request);
-    struct store_volume_request *volume = &body->request.volume;
-    uint64_t data_bricks = volume->durability == STORE_DISPERSE ? volume->disperse_data : 1;
-    uint64_t min_kib = request->server->config.brick_min_kib * data_bricks;
 
     if (store_cluster_next(store, NULL) == NULL) {
         buf_append_str(text, "No clusters configured");
         return 400;
     }
-    volume->clusters = mem_calloc(body->clusters.n + 1, sizeof(*volume->clusters));
+    *ret_ids = mem_calloc(body->clusters.n + 1, sizeof(**ret_ids));
     for (size_t i = 0; i < body->clusters.n; i++) {
         const char *name = body->clusters.items[i];
         struct id id;
@@ -38,7 +36,21 @@ static int check_volume_create(struct api_request *request, struct api_body *bod
             buf_printf(text, "Cluster id %s not found", name);
             return 400;
         }
-        volume->clusters[volume->n_clusters++] = id;
+        (*ret_ids)[(*ret_n)++] = id;
+    }
+    return 0;
+}
+
+/* Checks 8 to 10 of heketi-rest.md 6.5. */
+static int check_volume_create(struct api_request *request, struct api_body *body, struct buf *text)
+{
+    struct store_volume_request *volume = &body->request.volume;
+    uint64_t data_bricks = volume->durability == STORE_DISPERSE ? volume->disperse_data : 1;
+    uint64_t min_kib = request->server->config.brick_min_kib * data_bricks;
+    int status = find_clusters(request, body, &volume->clusters, &volume->n_clusters, text);
+
+    if (status != 0) {
+        return status;
     }
     if ((uint64_t)volume->size_gib * STORE_KIB_PER_GIB < min_kib) {
         buf_printf(text, "Requested volume size (%u GB) is smaller than the minimum supported volume size (%lu)",
@@ -54,6 +66,9 @@ static bool is_counted(const struct store_request *request)
     switch (request->type) {
     case STORE_REQ_VOLUME_CREATE:
     case STORE_REQ_VOLUME_DELETE:
+    case STORE_REQ_BLOCK_CREATE:
+    case STORE_REQ_BLOCK_EXPAND:
+    case STORE_REQ_BLOCK_DELETE:
         return true;
     case STORE_REQ_NODE_STATE:
     case STORE_REQ_DEVICE_STATE:
@@ -72,7 +87,11 @@ static bool refused_anyway(const struct api_request *request, const struct store
     switch (change->type) {
     case STORE_REQ_VOLUME_DELETE:
         volume = store_volume(store, change->target);
-        return volume == NULL || strcmp(volume->name, PROTECTED_NAME) == 0;
+        return volume == NULL || strcmp(volume->name, PROTECTED_NAME) == 0 ||
+               store_volume_block_next(store, volume->id, NULL) != NULL;
+    case STORE_REQ_BLOCK_EXPAND:
+    case STORE_REQ_BLOCK_DELETE:
+        return store_block_volume(store, change->target) == NULL;
     case STORE_REQ_NODE_STATE:
         return store_node(store, change->target) == NULL;
     case STORE_REQ_DEVICE_STATE:
@@ -278,6 +297,11 @@ void api_handle_change(struct api_request *request)
     body.request.target = request->id;
     if (status == 0 && request->route == API_ROUTE_VOLUME_CREATE) {
         status = check_volume_create(request, &body, &text);
+    }
+    if (status == 0 && request->route == API_ROUTE_BLOCK_CREATE) {
+        struct store_block_request *block = &body.request.block_volume;
+
+        status = find_clusters(request, &body, &block->clusters, &block->n_clusters, &text);
     }
     if (status == 0 && !dry_run && is_busy(request, &body.request)) {
         status = 429;

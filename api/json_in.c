@@ -17,8 +17,8 @@
 #define GID_MAX INT64_C(2147483647)
 
 struct record {
-    bool file, block, destroy_data, force_forget, snapshot_enable;
-    int64_t zone, size, gid, replica, data, redundancy;
+    bool file, block, destroy_data, force_forget, snapshot_enable, auth;
+    int64_t zone, size, gid, replica, data, redundancy, ha_count, new_size;
     float factor;
     char *cluster, *node, *name, *state, *health, *change_type, *durability, *oldest_client;
     struct store_strs manage, storage, clusters, options, operations;
@@ -78,6 +78,11 @@ static const struct api_field volume_fields[] = {
 static const struct api_field cleanup_fields[] = {F("operations", STRS, operations), END};
 static const struct api_field mode_fields[] = {F("state", STR, state), END};
 static const struct api_field logging_fields[] = {F("loglevel", TAGS, tags), END};
+static const struct api_field block_fields[] = {
+    F("size", INT, size),        F("name", STR, name),  F("clusters", STRS, clusters),
+    F("hacount", INT, ha_count), F("auth", BOOL, auth), END,
+};
+static const struct api_field block_expand_fields[] = {F("new_size", INT, new_size), END};
 
 static void record_fini(struct record *record)
 {
@@ -356,6 +361,42 @@ static int check_logging(struct record *record, struct store_request *request, s
     return 0;
 }
 
+static int check_block(struct record *record, struct api_body *body, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+    struct store_block_request *block = &body->request.block_volume;
+
+    api_invalid_count(&list, "clusters", record->clusters.n, LIST_MAX);
+    if (record->ha_count != 0) { /* 0 is as good as none */
+        api_invalid_min_1(&list, "hacount", record->ha_count);
+    }
+    if (*or_empty(record->name) != '\0' && !api_volume_name_valid(record->name)) {
+        api_invalid(&list, "name", "must be in a valid format");
+    }
+    api_invalid_min_1(&list, "size", record->size);
+    if (list.len > 0) {
+        return api_invalid_end(&list, text);
+    }
+    block->size_gib = clamp_u32(record->size);
+    set_text(&block->name, take_text(&record->name));
+    block->ha_count = clamp_u32(record->ha_count);
+    block->auth = record->auth;
+    store_strs_copy(&body->clusters, &record->clusters);
+    return 0;
+}
+
+static int check_block_expand(const struct record *record, struct store_request *request, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+
+    api_invalid_min_1(&list, "new_size", record->new_size);
+    if (list.len > 0) {
+        return api_invalid_end(&list, text);
+    }
+    request->new_gib = clamp_u32(record->new_size);
+    return 0;
+}
+
 /* ---- one entry per route ---- */
 
 struct shape {
@@ -382,6 +423,9 @@ static const struct shape shapes[API_ROUTE_COUNT] = {
     [API_ROUTE_PENDING_CLEANUP] = {STORE_REQ_CLEANUP, cleanup_fields, false},
     [API_ROUTE_ADMIN_SET] = {STORE_REQ_MODE, mode_fields, false, true},
     [API_ROUTE_LOGGING_SET] = {STORE_REQ_LOG_LEVEL, logging_fields, false, true},
+    [API_ROUTE_BLOCK_CREATE] = {STORE_REQ_BLOCK_CREATE, block_fields, false},
+    [API_ROUTE_BLOCK_EXPAND] = {STORE_REQ_BLOCK_EXPAND, block_expand_fields, false},
+    [API_ROUTE_BLOCK_DELETE] = {STORE_REQ_BLOCK_DELETE, NULL, true},
 };
 
 static int check(enum api_route route, struct record *record, struct api_body *body, struct buf *text)
@@ -413,6 +457,10 @@ static int check(enum api_route route, struct record *record, struct api_body *b
         return check_mode(record, &body->request, text);
     case API_ROUTE_LOGGING_SET:
         return check_logging(record, &body->request, text);
+    case API_ROUTE_BLOCK_CREATE:
+        return check_block(record, body, text);
+    case API_ROUTE_BLOCK_EXPAND:
+        return check_block_expand(record, &body->request, text);
     default:
         return 0;
     }

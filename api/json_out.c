@@ -1,4 +1,4 @@
-#include "api/json_out.h"
+#include "api/json_out_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,13 +8,6 @@
 #include "store/base/mem.h"
 
 /* ---- visibility ---- */
-
-static bool pending_is(const struct store *store, struct id pending, enum store_op_type type)
-{
-    const struct store_operation *op = id_is_none(pending) ? NULL : store_operation(store, pending);
-
-    return op != NULL && op->type == type;
-}
 
 bool api_node_visible(const struct store *store, const struct store_node *node)
 {
@@ -89,73 +82,6 @@ void api_out_string(struct buf *buf, const char *text)
     buf_append_char(buf, '"');
 }
 
-/* ,"name": or "name": for the first member. */
-static void member(struct buf *buf, const char *name)
-{
-    buf_append_str(buf, buf->data[buf->len - 1] == '{' ? "\"" : ",\"");
-    buf_append_str(buf, name);
-    buf_append_str(buf, "\":");
-}
-
-static void member_string(struct buf *buf, const char *name, const char *text)
-{
-    member(buf, name);
-    api_out_string(buf, text);
-}
-
-static void out_id(struct buf *buf, struct id id)
-{
-    struct id_text text = id_text(id);
-
-    buf_append_char(buf, '"');
-    buf_append(buf, text.text, ID_TEXT_LEN);
-    buf_append_char(buf, '"');
-}
-
-static void member_id(struct buf *buf, const char *name, struct id id)
-{
-    member(buf, name);
-    out_id(buf, id);
-}
-
-static void member_u64(struct buf *buf, const char *name, uint64_t value)
-{
-    member(buf, name);
-    buf_printf(buf, "%lu", (unsigned long)value);
-}
-
-static void member_bool(struct buf *buf, const char *name, bool value)
-{
-    member(buf, name);
-    buf_append_str(buf, value ? "true" : "false");
-}
-
-static void member_strs(struct buf *buf, const char *name, const struct store_strs *strs)
-{
-    member(buf, name);
-    buf_append_char(buf, '[');
-    for (size_t i = 0; i < strs->n; i++) {
-        if (i > 0) {
-            buf_append_char(buf, ',');
-        }
-        api_out_string(buf, strs->items[i]);
-    }
-    buf_append_char(buf, ']');
-}
-
-static void list_comma(struct buf *buf)
-{
-    if (buf->data[buf->len - 1] != '[') {
-        buf_append_char(buf, ',');
-    }
-}
-
-static void list_id(struct buf *buf, struct id id)
-{
-    list_comma(buf);
-    out_id(buf, id);
-}
-
 void api_out_tags(struct buf *buf, const struct store_tags *tags)
 {
     buf_append_char(buf, '{');
@@ -201,6 +127,7 @@ void api_out_cluster(struct buf *buf, const struct store *store, const struct st
 {
     const struct store_node *node = NULL;
     const struct store_volume *volume = NULL;
+    const struct store_block_volume *block = NULL;
 
     buf_append_char(buf, '{');
     member_id(buf, "id", cluster->id);
@@ -223,7 +150,13 @@ void api_out_cluster(struct buf *buf, const struct store *store, const struct st
     member_bool(buf, "block", cluster->block);
     member_bool(buf, "file", cluster->file);
     member(buf, "blockvolumes");
-    buf_append_str(buf, "[]}");
+    buf_append_char(buf, '[');
+    while ((block = store_cluster_block_next(store, cluster->id, block)) != NULL) {
+        if (api_block_volume_visible(store, block)) {
+            list_id(buf, block->id);
+        }
+    }
+    buf_append_str(buf, "]}");
 }
 
 void api_out_cluster_list(struct buf *buf, const struct store *store)
@@ -366,22 +299,6 @@ static void member_mount(struct buf *buf, const struct store *store, const struc
     buf_append_str(buf, "}}}");
 }
 
-/* A block hosting volume keeps 2 % back. */
-static void member_blockinfo(struct buf *buf, const struct store_volume *volume)
-{
-    uint64_t free_gib = (uint64_t)volume->size_gib * 98 / 100;
-
-    member(buf, "blockinfo");
-    buf_append_char(buf, '{');
-    if (volume->block && free_gib > 0) {
-        member_u64(buf, "freesize", free_gib);
-    }
-    if (volume->block && volume->size_gib > free_gib) {
-        member_u64(buf, "reservedsize", volume->size_gib - free_gib);
-    }
-    buf_append_char(buf, '}');
-}
-
 struct brick_ref {
     const struct store_brick *brick;
 };
@@ -439,7 +356,7 @@ static void out_volume_info(struct buf *buf, const struct store *store, const st
     member_id(buf, "id", volume->id);
     member_id(buf, "cluster", volume->cluster);
     member_mount(buf, store, volume);
-    member_blockinfo(buf, volume);
+    api_out_blockinfo(buf, store, volume);
 }
 
 void api_out_volume_info(struct buf *buf, const struct store *store, const struct store_volume *volume)

@@ -11,6 +11,8 @@
 bool api_node_visible(const struct store *store, const struct store_node *node);
 bool api_device_visible(const struct store *store, const struct store_device *device);
 bool api_volume_visible(const struct store_volume *volume);
+/* Not while it is created or deleted; while it grows, with its old size. */
+bool api_block_volume_visible(const struct store *store, const struct store_block_volume *block);
 
 void api_out_string(struct buf *buf, const char *text);
 void api_out_tags(struct buf *buf, const struct store_tags *tags);
@@ -22,5 +24,8 @@ void api_out_volume(struct buf *buf, const struct store *store, const struct sto
 void api_out_volume_list(struct buf *buf, const struct store *store);
 /* As a dump has it: without bricks and options, with the clusters that the request allowed. */
 void api_out_volume_info(struct buf *buf, const struct store *store, const struct store_volume *volume);
+void api_out_blockinfo(struct buf *buf, const struct store *store, const struct store_volume *volume); /* a member */
+void api_out_block_volume(struct buf *buf, const struct store *store, const struct store_block_volume *block);
+void api_out_block_volume_list(struct buf *buf, const struct store *store);
 
 #endif

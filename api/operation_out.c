@@ -5,22 +5,37 @@
 static void volume_changes(const struct store *store, const struct store_operation *op, enum api_change brick,
                            enum api_change whole, api_change_cb cb, void *user)
 {
-    const struct store_volume *volume = store_volume(store, op->target);
+    const struct store_volume *volume = store_operation_volume(store, op);
 
     for (size_t i = 0; volume != NULL && i < volume->n_bricks; i++) {
         cb(user, brick, volume->bricks[i].id, 0);
     }
-    cb(user, whole, op->target, 0);
+    if (volume != NULL) {
+        cb(user, whole, volume->id, 0);
+    }
 }
 
 void api_operation_changes(const struct store *store, const struct store_operation *op, api_change_cb cb, void *user)
 {
+    const struct store_block_volume *block;
+
     switch (op->type) {
     case STORE_OP_CREATE_VOLUME:
         volume_changes(store, op, API_CHANGE_ADD_BRICK, API_CHANGE_ADD_VOLUME, cb, user);
         break;
     case STORE_OP_DELETE_VOLUME:
         volume_changes(store, op, API_CHANGE_DELETE_BRICK, API_CHANGE_DELETE_VOLUME, cb, user);
+        break;
+    case STORE_OP_CREATE_BLOCK: /* perhaps with a hosting volume */
+        volume_changes(store, op, API_CHANGE_ADD_BRICK, API_CHANGE_ADD_VOLUME, cb, user);
+        cb(user, API_CHANGE_ADD_BLOCK_VOLUME, op->target, 0);
+        break;
+    case STORE_OP_DELETE_BLOCK:
+        cb(user, API_CHANGE_DELETE_BLOCK_VOLUME, op->target, 0);
+        break;
+    case STORE_OP_EXPAND_BLOCK:
+        block = store_block_volume(store, op->target);
+        cb(user, API_CHANGE_EXPAND_BLOCK_VOLUME, op->target, block != NULL ? (int64_t)block->new_gib : 0);
         break;
     default:
         cb(user, API_CHANGE_UNKNOWN, op->target, 0);

@@ -77,8 +77,8 @@ static const struct cfg_key keys[] = {
     STR("glusterfs", "post_request_volume_options", post_options, "", "HEKETI_POST_REQUEST_VOLUME_OPTIONS"),
     STR("glusterfs", "zone_checking", zone_checking, "none", "HEKETI_ZONE_CHECKING"),
     STR("glusterfs", "oldest_client", oldest_client, "", NULL),
-    OBSOLETE("glusterfs", "auto_create_block_hosting_volume"),
-    OBSOLETE("glusterfs", "block_hosting_volume_size"),
+    BOOL("glusterfs", "auto_create_block_hosting_volume", block_auto, "HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME"),
+    INT("glusterfs", "block_hosting_volume_size", block_size_gib, 0, 0, 1 << 20, "HEKETI_BLOCK_HOSTING_VOLUME_SIZE"),
     STR("glusterfs", "block_hosting_volume_options", block_options, "group gluster-block",
         "HEKETI_BLOCK_HOSTING_VOLUME_OPTIONS"),
     INT("glusterfs", "max_inflight_operations", max_inflight_operations, 0, 0, INT32_MAX,
@@ -112,7 +112,7 @@ static const struct cfg_key keys[] = {
     INT("glusterfs.sshexec", "xfs_sw", ssh_xfs_sw, 0, 0, 65536, NULL),
     INT("glusterfs.sshexec", "xfs_su", ssh_xfs_su, 0, 0, INT32_MAX, NULL),
     OBSOLETE("glusterfs.sshexec", "debug_umount_failures"),
-    OBSOLETE("glusterfs.sshexec", "block_prealloc"),
+    STR("glusterfs.sshexec", "block_prealloc", ssh_block_prealloc, "full", "HEKETI_BLOCK_VOLUME_DEFAULT_PREALLOC"),
     STR("glusterfs.sshexec", "lvm_wrapper", ssh_lvm_wrapper, "", "HEKETI_LVM_WRAPPER"),
 
     INT("glusterfs.mock", "device_size_gb", mock_device_size_gib, 500, 1, 1 << 20, "HEKETI_MOCK_DEVICE_SIZE_GB"),
@@ -334,6 +334,21 @@ static int parse_object(struct cfg *cfg, const json_t *object, const char *secti
     return 0;
 }
 
+/* As Go reads it. */
+static bool parse_bool(const char *text, bool *ret_value)
+{
+    static const char *const words[] = {"0", "f", "F", "FALSE", "false", "False",
+                                        "1", "t", "T", "TRUE",  "true",  "True"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *ret_value = i >= sizeof(words) / sizeof(words[0]) / 2;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int apply_environment(struct cfg *cfg, struct err *reterr)
 {
     const char *leeway = getenv("HEKETI_JWT_IAT_LEEWAY_SECONDS");
@@ -348,6 +363,12 @@ static int apply_environment(struct cfg *cfg, struct err *reterr)
         }
         if (keys[i].type == CFG_STR) {
             set_str(cfg, &keys[i], text);
+            continue;
+        }
+        if (keys[i].type == CFG_BOOL) {
+            if (!parse_bool(text, (bool *)((char *)cfg + keys[i].offset))) {
+                return err_set(reterr, E_INVALID, "environment: %s must be true or false", keys[i].env);
+            }
             continue;
         }
         if (!parse_number(text, &number)) {

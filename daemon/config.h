@@ -40,6 +40,8 @@ struct cfg {
     int64_t brick_max_gib, brick_min_gib, bricks_per_volume_max, volumes_per_cluster_max, average_file_size_kib;
     char *pre_options, *post_options, *block_options, *zone_checking;
     char *oldest_client;             /* "" or a version of GlusterFS that must be able to mount every volume */
+    bool block_auto;
+    int64_t block_size_gib;          /* 0: not configured */
     int64_t max_inflight_operations; /* 0: not configured */
 
     /* sshexec */
@@ -48,7 +50,7 @@ struct cfg {
     bool ssh_trust_first_use;
     bool ssh_sudo, ssh_backup_lvm_metadata;
     int64_t ssh_snapshot_limit, ssh_gluster_timeout_s, ssh_connect_timeout_ms;
-    char *ssh_pv_data_alignment, *ssh_vg_extent_size, *ssh_lv_chunk_size, *ssh_lvm_wrapper;
+    char *ssh_pv_data_alignment, *ssh_vg_extent_size, *ssh_lv_chunk_size, *ssh_lvm_wrapper, *ssh_block_prealloc;
     int64_t ssh_xfs_sw, ssh_xfs_su;
 
     /* mock */

@@ -160,6 +160,10 @@ void member_plan_env(struct member *member, struct store_plan_env *ret_env)
     ret_env->post_options = cfg->post_options;
     ret_env->block_options = cfg->block_options;
     ret_env->oldest_client = cfg->oldest_client;
+    ret_env->block_auto = cfg->block_auto;
+    if (cfg->block_size_gib != 0) {
+        ret_env->block_size_gib = (uint32_t)cfg->block_size_gib;
+    }
 }
 
 static void env_step_ended(void *user, enum exec_step_kind kind, int code, uint64_t ms)
@@ -293,6 +297,7 @@ static int start_executor(struct member *member, struct err *reterr)
     config.vg_extent_size = cfg->ssh_vg_extent_size;
     config.lv_chunk_size = cfg->ssh_lv_chunk_size;
     config.lvm_wrapper = cfg->ssh_lvm_wrapper;
+    config.block_prealloc = cfg->ssh_block_prealloc;
     config.backup_lvm_metadata = cfg->ssh_backup_lvm_metadata;
     config.xfs_sw = (uint32_t)cfg->ssh_xfs_sw;
     config.xfs_su = (uint32_t)cfg->ssh_xfs_su;

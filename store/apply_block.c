@@ -1,5 +1,5 @@
-/* Block volumes: create (with a hosting volume, when none has room), expand, delete. What one takes of its hosting volume is
- * reserved at the begin: a new one is charged from then on, an expand charges its new total. */
+/* Block volumes: create (with a hosting volume, when none has room), expand, delete. What one takes of its hosting
+ * volume is reserved at the begin: a new one is charged from then on, an expand charges its new total. */
 #include <string.h>
 
 #include "store/base/check.h"
@@ -158,7 +158,8 @@ enum store_code check_block_expand(const struct store *store, const struct store
     }
     if (new_gib == size_gib && block->rec.usable_gib == size_gib) {
         return refuse(result, STORE_NO_ALLOCATION,
-                      EXPAND_PREFIX "Requested new-size %u is same as current block volume size %u, nothing to be done.",
+                      EXPAND_PREFIX
+                      "Requested new-size %u is same as current block volume size %u, nothing to be done.",
                       new_gib, size_gib);
     }
     if (new_gib < size_gib) {
@@ -219,15 +220,16 @@ static void end_create(struct store *store, const struct op_entry *op, struct bl
     }
 }
 
-/* A failed one may have grown on the nodes all the same, and there it cannot shrink again: the size is what they say. */
+/* A failed one may have grown on the nodes all the same, and there it cannot shrink again: the size is what they say.
+ */
 static void end_expand(struct store *store, struct block_entry *block, const struct store_cmd *cmd)
 {
     struct store_block_volume next = block->rec;
 
     if (!cmd->failed || cmd->block.size_gib >= next.new_gib) {
         next.size_gib = next.new_gib;
-        next.usable_gib = cmd->block.usable_gib > 0 && cmd->block.usable_gib < next.size_gib ? cmd->block.usable_gib
-                                                                                             : next.size_gib;
+        next.usable_gib =
+            cmd->block.usable_gib > 0 && cmd->block.usable_gib < next.size_gib ? cmd->block.usable_gib : next.size_gib;
     }
     next.new_gib = 0;
     next.pending = ID_NONE;

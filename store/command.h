@@ -73,8 +73,8 @@ struct store_cmd {
     /* OP_BEGIN of block volume create (with `volume`, when a hosting volume is to be made too), of expand: new_gib;
      * OP_END of create and expand: what the nodes said (iqn, user, password, hosts, sizes; 0: not known) */
     struct store_block_volume block;
-    struct store_tags tags;       /* TAGS */
-    struct store_parked *parked;  /* OP_PARKED */
+    struct store_tags tags;      /* TAGS */
+    struct store_parked *parked; /* OP_PARKED */
     size_t n_parked;
     struct id fingerprint; /* of the client's request (OP_BEGIN, CLUSTER_CREATE, REPEAT): equal parameters */
     struct id base;        /* TAGS: fingerprint of the tags it was computed from; ID_NONE: replaces any */

@@ -83,8 +83,7 @@ static void fill_block(struct store_block_volume *block, const struct store_bloc
 {
     block->id = plan_random_id(env);
     free(block->name);
-    block->name =
-        wish->name[0] != '\0' ? mem_strdup(wish->name) : mem_printf("blockvol_%s", id_text(block->id).text);
+    block->name = wish->name[0] != '\0' ? mem_strdup(wish->name) : mem_printf("blockvol_%s", id_text(block->id).text);
     block->size_gib = wish->size_gib;
     block->ha_count = wish->ha_count;
     block->auth = wish->auth;

@@ -160,8 +160,9 @@ enum store_code plan_list_clusters(const struct store *store, const struct id *i
                                    struct plan_candidates *list, struct store_result *result);
 enum { PLAN_TEST_TYPE = 1, PLAN_TEST_NAME = 2, PLAN_TEST_COUNT = 4 };
 /* Drops the clusters that do not pass the tests; refuses, with the prefix, when none is left. */
-enum store_code plan_keep_eligible(struct plan_candidates *list, const struct store_volume_request *wish, unsigned tests,
-                                   const struct store_plan_env *env, const char *prefix, struct store_result *result);
+enum store_code plan_keep_eligible(struct plan_candidates *list, const struct store_volume_request *wish,
+                                   unsigned tests, const struct store_plan_env *env, const char *prefix,
+                                   struct store_result *result);
 /* Fills the volume with its bricks, in the first cluster that has room. */
 enum store_code plan_new_volume(const struct store *store, const struct plan_candidates *list,
                                 const struct store_volume_request *wish, const struct store_plan_env *env,
@@ -173,8 +174,7 @@ enum store_code plan_repeat(const struct store *store, struct id first, struct i
                             const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result);
 /* The whole of BLOCK_CREATE, as below (plan_block.c). */
 enum store_code plan_block_create(const struct store *store, const struct store_request *request,
-                                  const struct store_plan_env *env, struct store_cmd *cmd,
-                                  struct store_result *result);
+                                  const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result);
 /* The whole of VOLUME_CREATE. cmd is an initialised OP_BEGIN with key and fingerprint. */
 enum store_code plan_volume_create(const struct store *store, const struct store_request *request,
                                    const struct store_plan_env *env, struct store_cmd *cmd,

@@ -138,8 +138,9 @@ static bool eligible(const struct cluster_entry *cluster, const struct store_vol
     return true;
 }
 
-enum store_code plan_keep_eligible(struct plan_candidates *list, const struct store_volume_request *wish, unsigned tests,
-                                   const struct store_plan_env *env, const char *prefix, struct store_result *result)
+enum store_code plan_keep_eligible(struct plan_candidates *list, const struct store_volume_request *wish,
+                                   unsigned tests, const struct store_plan_env *env, const char *prefix,
+                                   struct store_result *result)
 {
     struct reasons reasons = {BUF_INIT, NULL, 0};
     enum store_code code = STORE_OK;
@@ -193,8 +194,8 @@ static enum store_code place_volume(const struct store *store, const struct plan
 
     if (plan_wants_arbiter(volume) && volume->size_gib * STORE_KIB_PER_GIB < average_kib) {
         return refuse(result, STORE_NO_ALLOCATION,
-                      "%sAverage file size (%" PRIu64 ") is greater than Brick size (%" PRIu64 ")", prefix,
-                      average_kib, volume->size_gib * STORE_KIB_PER_GIB);
+                      "%sAverage file size (%" PRIu64 ") is greater than Brick size (%" PRIu64 ")", prefix, average_kib,
+                      volume->size_gib * STORE_KIB_PER_GIB);
     }
     if (!plan_tag_rule_parse(rule_text != NULL ? rule_text : "", &rule)) {
         return refuse(result, STORE_NO_ALLOCATION, "%sInvalid tag matching rule: Invalid tag match rule: %s", prefix,

@@ -12,6 +12,7 @@ void exec_config_init(struct exec_config *config)
         .vg_extent_size = "4M",
         .lv_chunk_size = "256K",
         .lvm_wrapper = "",
+        .block_prealloc = "full",
         .gluster_timeout_s = 600,
         .connect_timeout_ms = 5000,
         .mock_device_kib = 500 * STORE_KIB_PER_GIB,

@@ -26,6 +26,12 @@ enum exec_step_kind {
     EXEC_VOLUME_CREATE,      /* volume create + add-brick + set + start; existing with the same bricks: completed */
     EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present: refused before the stop */
     EXEC_FENCE,              /* raises the fence of `host` to the term; nothing else */
+
+    /* With gluster-block, on any node of the pool; result.block is what it says afterwards. */
+    EXEC_BLOCK_CREATE = 60, /* `block` on `volume`, exported by `hosts`; it is there: left, whoever exports it */
+    EXEC_BLOCK_EXPAND,      /* to block->new_gib; is as large: done */
+    EXEC_BLOCK_LOOK,        /* absent: done, result.block.present is false */
+    EXEC_BLOCK_DELETE,      /* absent, or its hosting volume is: done. Not installed: refused for good */
 };
 
 struct exec_brick {
@@ -45,7 +51,9 @@ struct exec_step {
     const struct store_volume *volume; /* VOLUME_*, BRICK_CREATE (gid) */
     const struct exec_brick *bricks;   /* BRICK_*: exactly one; VOLUME_*: all, in order */
     size_t n_bricks;
-    uint32_t snapshot_limit; /* PEER_PROBE: > 0 sets snap-max-hard-limit */
+    const struct store_block_volume *block; /* BLOCK_*; volume is its hosting volume, without bricks */
+    const struct store_strs *hosts;         /* BLOCK_CREATE: storage names */
+    uint32_t snapshot_limit;                /* PEER_PROBE: > 0 sets snap-max-hard-limit */
 };
 
 struct exec_device_info { /* of DEVICE_SETUP */
@@ -54,12 +62,21 @@ struct exec_device_info { /* of DEVICE_SETUP */
     struct store_strs paths;
 };
 
+struct exec_block_info { /* of BLOCK_CREATE, BLOCK_EXPAND, BLOCK_LOOK */
+    bool present;
+    uint32_t size_gib, usable_gib; /* usable: what every host serves */
+    char iqn[256], user[128];
+    char password[128]; /* a secret */
+    struct store_strs hosts;
+};
+
 struct exec_result {
     int code;           /* E_OK; E_CONNECT, E_AUTH, E_TIMEOUT (outcome unknown: look again), E_FENCED, E_REMOTE, E_BUSY
                            (gluster: another transaction), E_CANCELLED */
     char message[2048]; /* failure: the text of the node, fit for clients and logs */
     bool permanent;     /* E_REMOTE: repeating is pointless (e.g. the device holds other data) */
     struct exec_device_info device; /* freed by the executor after the callback */
+    struct exec_block_info block;   /* so is this */
 };
 
 struct executor;
@@ -108,7 +125,8 @@ struct exec_config {
     bool sudo;
     const char *fstab, *mount_options;
     const char *pv_data_alignment, *vg_extent_size, *lv_chunk_size;
-    const char *lvm_wrapper; /* "" */
+    const char *lvm_wrapper;    /* "" */
+    const char *block_prealloc; /* of gluster-block create: full, or what it knows besides */
     bool backup_lvm_metadata;
     uint32_t xfs_sw, xfs_su;
     uint32_t gluster_timeout_s;   /* 600 */

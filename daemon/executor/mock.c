@@ -68,6 +68,7 @@ static void call_closed(uv_handle_t *handle)
         call->next->previous = call->previous;
     }
     store_strs_fini(&call->result.device.paths);
+    store_strs_fini(&call->result.block.hosts);
     free(call);
     maybe_closed(mock);
 }

@@ -120,6 +120,48 @@ static void device_teardown(struct mock_world *world, const struct exec_step *st
     drop(&world->facts, TAKE_PTR(vg));
 }
 
+/* Names, user and password are those of Heketi's mock. */
+static void block_info(const struct exec_step *step, const struct fact *fact, struct exec_block_info *info)
+{
+    info->present = fact != NULL;
+    if (fact == NULL) {
+        return;
+    }
+    info->size_gib = info->usable_gib = (uint32_t)fact->value;
+    (void)snprintf(info->iqn, sizeof(info->iqn), "fakeIQN");
+    (void)snprintf(info->user, sizeof(info->user), "%s", step->block->auth ? "heketi-user" : "");
+    (void)snprintf(info->password, sizeof(info->password), "%s", step->block->auth ? "secret" : "");
+    store_strs_copy(&info->hosts, step->hosts->n > 0 ? step->hosts : &step->block->hosts);
+}
+
+static void mock_block(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    CLEANUP(free_ptr) char *text = mem_printf("block %s/%s", step->volume->name, step->block->name);
+    struct fact *fact = find(&world->facts, text);
+
+    switch (step->kind) {
+    case EXEC_BLOCK_CREATE:
+        if (fact == NULL) {
+            fact = add(&world->facts, mem_strdup(text));
+            fact->value = step->block->size_gib;
+        }
+        break;
+    case EXEC_BLOCK_EXPAND:
+        if (fact == NULL) {
+            (void)fail(result, E_REMOTE, "block volume doesn't exist");
+            return;
+        }
+        fact->value = step->block->new_gib;
+        break;
+    case EXEC_BLOCK_DELETE:
+        drop(&world->facts, TAKE_PTR(text));
+        return;
+    default:
+        break;
+    }
+    block_info(step, fact, &result->block);
+}
+
 void mock_world_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
     struct fact *fence = add(&world->fences, mem_strdup(step->host));
@@ -158,6 +200,12 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
         break;
     case EXEC_VOLUME_DELETE:
         drop(&world->facts, mem_printf("volume %s", step->volume->name));
+        break;
+    case EXEC_BLOCK_CREATE:
+    case EXEC_BLOCK_EXPAND:
+    case EXEC_BLOCK_LOOK:
+    case EXEC_BLOCK_DELETE:
+        mock_block(world, step, result);
         break;
     }
 }

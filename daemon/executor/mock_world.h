@@ -10,10 +10,12 @@ struct mock_world *mock_world_new(uint64_t device_kib);
 void mock_world_free(struct mock_world *world);
 /* Does one step at once: idempotent, fenced by term, as on a real node. */
 void mock_world_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *ret_result);
-/* How many things whose description begins with prefix exist: "vg ", "brick ", "volume ", "peer "; "" counts all. */
+/* How many things whose description begins with prefix exist: "vg ", "brick ", "volume ", "block ", "peer "; "" counts
+ * all. */
 size_t mock_world_count(const struct mock_world *world, const char *prefix);
 bool mock_world_has(const struct mock_world *world, const char *description);
-/* Calls visit for each description ("brick HOST ID", "vg HOST ID", "volume NAME", "peer NAME"), in order. */
+/* Calls visit for each description ("block HOSTING/NAME", "brick HOST ID", "vg HOST ID", "volume NAME", "peer NAME"),
+ * in order. */
 void mock_world_visit(const struct mock_world *world, void (*visit)(void *user, const char *description), void *user);
 
 #endif

@@ -12,12 +12,33 @@ static void set_text(struct store_cmd *cmd, const char *text)
     cmd->text = mem_strdup(text);
 }
 
+static void replace(char **text, const char *with)
+{
+    free(*text);
+    *text = mem_strdup(with);
+}
+
+/* What gluster-block says, also of an expand that failed: it may have grown all the same. */
+static void fill_block(const struct exec_block_info *info, struct store_block_volume *block)
+{
+    replace(&block->iqn, info->iqn);
+    replace(&block->user, info->user);
+    replace(&block->password, info->password);
+    block->size_gib = info->size_gib;
+    block->usable_gib = info->usable_gib;
+    store_strs_fini(&block->hosts);
+    store_strs_copy(&block->hosts, &info->hosts);
+}
+
 static void fill_end(const struct engine *engine, const struct engine_action *action, struct id follow_id,
                      struct store_cmd *cmd)
 {
     cmd->failed = action->failed;
     cmd->follow_id = action->leave ? follow_id : ID_NONE;
     set_text(cmd, action->text);
+    if (engine->block.present) {
+        fill_block(&engine->block, &cmd->block);
+    }
     if (!action->failed && engine->type == STORE_OP_DEVICE_ADD) {
         free(cmd->device.pv_uuid);
         cmd->device.pv_uuid = mem_strdup(engine->device.pv_uuid);

@@ -16,10 +16,17 @@ static void drop_steps(struct engine *engine)
 {
     for (size_t i = 0; i < engine->n_steps; i++) {
         free(engine->steps[i].error);
+        free(engine->steps[i].hosts);
     }
     free(engine->steps);
     engine->steps = NULL;
     engine->n_steps = 0;
+}
+
+static void forget_block(struct engine *engine)
+{
+    store_strs_fini(&engine->block.hosts);
+    explicit_bzero(&engine->block, sizeof(engine->block));
 }
 
 /* Takes over the record as it is now: begin, after a replan, after the turn to undo. */
@@ -37,6 +44,7 @@ static bool load(struct engine *engine, const struct store *store, uint64_t now_
     engine->begin_index = op->begin_index;
     engine->force = op->force;
     engine->no_other_place = false;
+    forget_block(engine);
     engine_build(engine, store, op, now_ms);
     return true;
 }
@@ -56,6 +64,7 @@ void engine_fini(struct engine *engine)
     free(engine->failed_nodes);
     free(engine->refusal);
     store_strs_fini(&engine->device.paths);
+    forget_block(engine);
     memset(engine, 0, sizeof(*engine));
 }
 
@@ -96,6 +105,12 @@ static bool only_unreachable_bricks(const struct engine *engine)
     return true;
 }
 
+/* Or at least may do so. */
+static bool makes_volume(const struct engine *engine)
+{
+    return engine->type == STORE_OP_CREATE_VOLUME || engine->type == STORE_OP_CREATE_BLOCK;
+}
+
 static void act_end(struct engine *engine, const struct store *store, struct engine_action *action)
 {
     const struct store_operation *op = store_operation(store, engine->op_id);
@@ -109,14 +124,14 @@ static void act_end(struct engine *engine, const struct store *store, struct eng
             (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
         }
         /* A volume created at the second attempt is ready; what the first one left is cleaned up afterwards. */
-        action->leave = action->leave || (engine->type == STORE_OP_CREATE_VOLUME && engine->phase == STORE_OP_FORWARD &&
-                                          op->n_abandoned > 0);
+        action->leave =
+            action->leave || (makes_volume(engine) && engine->phase == STORE_OP_FORWARD && op->n_abandoned > 0);
     }
 }
 
 static bool may_replan(const struct engine *engine, const struct engine_step *step)
 {
-    return engine->type == STORE_OP_CREATE_VOLUME && engine->phase == STORE_OP_FORWARD && !engine->no_other_place &&
+    return makes_volume(engine) && engine->phase == STORE_OP_FORWARD && !engine->no_other_place &&
            engine->attempt < ENGINE_REPLANS_MAX &&
            (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_VOLUME_CREATE);
 }
@@ -150,8 +165,8 @@ static void act_give_up(struct engine *engine, const struct store *store, const 
 /* The store does not take the good end (a device of impossible size): a create or add is undone, a delete failed. */
 static void act_refused(struct engine *engine, struct engine_action *action)
 {
-    bool undo = engine->type == STORE_OP_CREATE_VOLUME || engine->type == STORE_OP_NODE_ADD ||
-                engine->type == STORE_OP_DEVICE_ADD;
+    bool undo = makes_volume(engine) || engine->type == STORE_OP_NODE_ADD || engine->type == STORE_OP_DEVICE_ADD ||
+                engine->type == STORE_OP_EXPAND_BLOCK;
 
     engine->proposing = true;
     action->kind = undo ? ENGINE_UNDO : ENGINE_END;
@@ -209,6 +224,11 @@ static bool act_run(struct engine *engine, const struct store *store, unsigned s
             case ENGINE_NOTHING:
                 step->state = ENGINE_DONE;
                 action->wait_ms = now_ms; /* perhaps the last one: look again at once */
+                continue;
+            case ENGINE_CANNOT:
+                step->failed = step->permanent = step->hopeless = true;
+                step->code = E_REMOTE;
+                action->wait_ms = now_ms;
                 continue;
             case ENGINE_HELD:
                 step->retry_ms = now_ms + ENGINE_HOLD_MS;
@@ -336,6 +356,11 @@ static void step_done(struct engine *engine, struct engine_step *step, const str
         engine->device = result->device;
         store_strs_copy(&engine->device.paths, &result->device.paths);
     }
+    if (step->kind == EXEC_BLOCK_CREATE || step->kind == EXEC_BLOCK_EXPAND || step->kind == EXEC_BLOCK_LOOK) {
+        forget_block(engine);
+        engine->block = result->block;
+        store_strs_copy(&engine->block.hosts, &result->block.hosts);
+    }
 }
 
 void engine_result(struct engine *engine, size_t at, const struct exec_result *result, uint64_t now_ms)
@@ -349,8 +374,9 @@ void engine_result(struct engine *engine, size_t at, const struct exec_result *r
         engine->fenced = true;
         return;
     }
+    step->refusals += result->code == E_REMOTE && result->permanent;
     if (result->code == 0 || step->policy == ENGINE_IGNORES ||
-        (step->policy == ENGINE_SKIPS && result->code == E_REMOTE && result->permanent)) {
+        (step->policy == ENGINE_SKIPS && step->refusals >= step->needed)) {
         step_done(engine, step, result);
         return;
     }
@@ -407,7 +433,8 @@ bool engine_node_up(struct engine *engine, struct id node, uint64_t now_ms)
     for (size_t i = 0; i < engine->n_steps; i++) {
         struct engine_step *step = &engine->steps[i];
         bool pool = step->kind == EXEC_VOLUME_CREATE || step->kind == EXEC_VOLUME_DELETE ||
-                    step->kind == EXEC_PEER_PROBE || step->kind == EXEC_PEER_DETACH;
+                    step->kind == EXEC_PEER_PROBE || step->kind == EXEC_PEER_DETACH ||
+                    (step->kind >= EXEC_BLOCK_CREATE && step->kind <= EXEC_BLOCK_DELETE);
 
         if (step->state == ENGINE_WAITING && step->failed && !step->hopeless && step->retry_ms > now_ms &&
             (pool || id_equal(step->node, node))) {

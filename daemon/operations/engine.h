@@ -44,8 +44,9 @@ enum engine_policy {                /* what a failure means */
                      ENGINE_REFUSES, /* a refusal, also when repeated, ends the operation as failed; otherwise waits */
                      ENGINE_REFUSES_AT_ONCE, /* only a permanent refusal ends it; otherwise waits */
                      ENGINE_WAITS,           /* repeated until done */
-                     ENGINE_SKIPS,           /* a permanent refusal: there is nothing of ours; otherwise waits */
-                     ENGINE_IGNORES,         /* done, whatever the result */
+                     ENGINE_SKIPS,   /* permanent refusals, as many as needed: there is nothing of ours; otherwise
+                                        waits */
+                     ENGINE_IGNORES, /* done, whatever the result */
 };
 
 struct engine_step {
@@ -57,6 +58,10 @@ struct engine_step {
     enum engine_step_state state;
     uint32_t tries;    /* failed ones, without the busy ones */
     uint32_t busy;     /* "another transaction is in progress" */
+    uint32_t refusals; /* permanent ones, of ENGINE_SKIPS; `needed` of them end it */
+    uint32_t needed;
+    struct id *hosts; /* BLOCK_CREATE: nodes that are to export, chosen anew at each try */
+    size_t n_hosts;
     uint64_t retry_ms; /* not before */
     uint64_t since_ms; /* in this state */
     bool failed;       /* the last try failed */
@@ -93,6 +98,7 @@ struct engine {
     struct id *failed_nodes; /* to plan without; kept over replans */
     size_t n_failed_nodes;
     struct exec_device_info device; /* what DEVICE_SETUP said */
+    struct exec_block_info block;   /* what the last BLOCK_ step said */
 };
 
 enum engine_action_kind {

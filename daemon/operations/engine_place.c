@@ -5,7 +5,7 @@
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
-static bool is_down(const struct engine *engine, struct id node)
+bool engine_is_down(const struct engine *engine, struct id node)
 {
     return engine->env.node_down != NULL && engine->env.node_down(engine->env.user, node);
 }
@@ -13,7 +13,7 @@ static bool is_down(const struct engine *engine, struct id node)
 /* How well a node of the pool is fit to run a gluster command: 0 not at all. */
 static unsigned fitness(const struct engine *engine, const struct store_node *node)
 {
-    if (is_down(engine, node->id)) {
+    if (engine_is_down(engine, node->id)) {
         return 1;
     }
     return node->state == STORE_STATE_ONLINE && id_is_none(node->pending) ? 3 : 2;
@@ -45,8 +45,7 @@ static size_t turn(const struct engine *engine, const struct engine_step *step, 
     return (size_t)(engine->op_id.bytes[0] + step->tries + step->busy) % n;
 }
 
-/* One of the fittest nodes of the pool other than `except`. ID_NONE: there is none. */
-static struct id pool_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
+struct id engine_pool_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
                            struct id cluster, struct id except, bool *ret_wait)
 {
     uint64_t begin_index = id_is_none(except) ? 0 : engine->begin_index;
@@ -94,7 +93,7 @@ static struct id volume_node(const struct engine *engine, const struct store *st
     for (size_t i = 0; i < volume->n_bricks; i++) {
         struct id node = brick_node(store, &volume->bricks[(first + i) % volume->n_bricks]);
 
-        if (!is_down(engine, node)) {
+        if (!engine_is_down(engine, node)) {
             return node;
         }
     }
@@ -107,7 +106,7 @@ static enum engine_place place_peer(const struct engine *engine, const struct st
     bool wait = false;
 
     CHECK(node != NULL);
-    step->node = pool_node(engine, store, step, node->cluster, node->id, &wait);
+    step->node = engine_pool_node(engine, store, step, node->cluster, node->id, &wait);
     if (!id_is_none(step->node)) {
         step->kind = step->kind == EXEC_GLUSTERD_CHECK ? EXEC_PEER_PROBE : step->kind;
         return ENGINE_PLACED;
@@ -133,9 +132,15 @@ enum engine_place engine_place(const struct engine *engine, const struct store *
     case EXEC_VOLUME_DELETE:
         volume = store_volume(store, step->object);
         CHECK(volume != NULL && volume->n_bricks > 0);
-        step->node = step->kind == EXEC_VOLUME_CREATE ? volume_node(engine, store, step, volume)
-                                                      : pool_node(engine, store, step, volume->cluster, ID_NONE, &wait);
+        step->node = step->kind == EXEC_VOLUME_CREATE
+                         ? volume_node(engine, store, step, volume)
+                         : engine_pool_node(engine, store, step, volume->cluster, ID_NONE, &wait);
         return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
+    case EXEC_BLOCK_CREATE:
+    case EXEC_BLOCK_EXPAND:
+    case EXEC_BLOCK_LOOK:
+    case EXEC_BLOCK_DELETE:
+        return engine_place_block(engine, store, step);
     case EXEC_GLUSTERD_CHECK:
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
@@ -165,7 +170,7 @@ bool engine_blame_down_nodes(struct engine *engine, const struct store *store, s
     for (size_t i = 0; volume != NULL && i < volume->n_bricks; i++) {
         struct id node = brick_node(store, &volume->bricks[i]);
 
-        if (is_down(engine, node)) {
+        if (engine_is_down(engine, node)) {
             engine_blame(engine, node);
             found = true;
         }

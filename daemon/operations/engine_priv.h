@@ -12,12 +12,19 @@ enum engine_place {
     ENGINE_PLACED,
     ENGINE_HELD,    /* an older operation decides first, or nobody can be asked: look again later */
     ENGINE_NOTHING, /* there is nobody to do it with and so nothing to do */
+    ENGINE_CANNOT,  /* it cannot be done: as if a node had refused it for good; the step's error says why */
 };
 
 /* Chooses where the step's next try runs and sets its node (and for the first node of a cluster its kind). */
 enum engine_place engine_place(const struct engine *engine, const struct store *store, struct engine_step *step);
 /* Of a volume: does the failure detector know one of its brick's nodes as down? Adds them to the failed nodes. */
 bool engine_blame_down_nodes(struct engine *engine, const struct store *store, struct id volume);
+/* A block volume's steps: the node, and for a create the hosts (engine_block.c). */
+enum engine_place engine_place_block(const struct engine *engine, const struct store *store, struct engine_step *step);
+bool engine_is_down(const struct engine *engine, struct id node);
+/* One of the fittest nodes of the pool other than `except`, another one at each try. ID_NONE: there is none. */
+struct id engine_pool_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
+                           struct id cluster, struct id except, bool *ret_wait);
 void engine_blame(struct engine *engine, struct id node);
 
 #endif

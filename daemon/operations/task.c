@@ -117,6 +117,12 @@ static void claim(struct op_driver *driver, struct task *task, const struct engi
         schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, step->object);
         schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
         break;
+    case EXEC_BLOCK_CREATE:
+    case EXEC_BLOCK_EXPAND:
+    case EXEC_BLOCK_LOOK:
+    case EXEC_BLOCK_DELETE: /* gluster-block locks within the hosting volume, not the pool */
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, task->work.volume.id);
+        break;
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
         schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);

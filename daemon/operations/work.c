@@ -38,9 +38,20 @@ static const struct store_brick *find_brick(const struct store *store, const str
     return store_brick(store, id);
 }
 
+/* For what concerns the volume as a whole: without the list of its bricks. */
+static void set_bare_volume(struct op_work *work, const struct store_volume *volume)
+{
+    struct store_volume bare = *volume;
+
+    bare.bricks = NULL;
+    bare.n_bricks = 0;
+    store_volume_copy(&work->volume, &bare);
+    work->exec.volume = &work->volume;
+}
+
 static bool set_brick(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
 {
-    const struct store_volume *volume = store_volume(store, op->target);
+    const struct store_volume *volume = store_operation_volume(store, op);
     const struct store_brick *brick = find_brick(store, op, id);
 
     if (brick == NULL) {
@@ -48,14 +59,30 @@ static bool set_brick(struct op_work *work, const struct store *store, const str
     }
     store_brick_copy(&work->brick, brick);
     set_bricks(work, store, &work->brick, 1);
-    if (volume != NULL) { /* for what concerns all bricks (gid): without the list of them */
-        struct store_volume bare = *volume;
-
-        bare.bricks = NULL;
-        bare.n_bricks = 0;
-        store_volume_copy(&work->volume, &bare);
-        work->exec.volume = &work->volume;
+    if (volume != NULL) {
+        set_bare_volume(work, volume);
     }
+    return true;
+}
+
+static bool set_block(struct op_work *work, const struct store *store, const struct engine_step *step)
+{
+    const struct store_block_volume *block = store_block_volume(store, step->object);
+    const struct store_volume *hosting = block != NULL ? store_volume(store, block->hosting) : NULL;
+
+    if (hosting == NULL) {
+        return false;
+    }
+    store_block_volume_copy(&work->block, block);
+    work->exec.block = &work->block;
+    set_bare_volume(work, hosting);
+    for (size_t i = 0; i < step->n_hosts; i++) {
+        const struct store_node *node = store_node(store, step->hosts[i]);
+
+        CHECK(node != NULL); /* chosen a moment ago */
+        store_strs_add(&work->hosts, node->storage.items[0]);
+    }
+    work->exec.hosts = &work->hosts;
     return true;
 }
 
@@ -118,6 +145,11 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
     case EXEC_VOLUME_CREATE:
     case EXEC_VOLUME_DELETE:
         return set_volume(work, store, step->object);
+    case EXEC_BLOCK_CREATE:
+    case EXEC_BLOCK_EXPAND:
+    case EXEC_BLOCK_LOOK:
+    case EXEC_BLOCK_DELETE:
+        return set_block(work, store, step);
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:
         return set_device(work, store, step->object);
@@ -145,6 +177,10 @@ void op_work_fini(struct op_work *work)
     if (work->exec.device != NULL) {
         store_device_fini(&work->device);
     }
+    if (work->exec.block != NULL) {
+        store_block_volume_fini(&work->block);
+    }
+    store_strs_fini(&work->hosts);
     free(work->host);
     free(work->peer);
     memset(work, 0, sizeof(*work));

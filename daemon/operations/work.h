@@ -12,6 +12,8 @@ struct op_work {
     struct exec_brick *bricks;
     char **storage_hosts;
     struct store_brick brick;
+    struct store_block_volume block;
+    struct store_strs hosts; /* that are to export it */
 };
 
 /* False: what the step is about, or the node it runs on, is not in the store. Either way op_work_fini frees it. The

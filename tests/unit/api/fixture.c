@@ -47,6 +47,16 @@ static void end_operation(struct fixture_member *member, struct id op_id)
         cmd.device.total_kib = 524288000;
         cmd.device.extent_kib = 4096;
     }
+    if (op->type == STORE_OP_CREATE_BLOCK) {
+        free(cmd.block.iqn);
+        cmd.block.iqn = mem_strdup("iqn.x");
+        free(cmd.block.user);
+        cmd.block.user = mem_strdup("u-5f3a");
+        free(cmd.block.password);
+        cmd.block.password = mem_strdup("p-91d2");
+        store_strs_add(&cmd.block.hosts, "h2");
+        store_strs_add(&cmd.block.hosts, "h1");
+    }
     apply(member, &cmd, &result);
     assert_int_equal(result.code, STORE_OK);
     store_cmd_fini(&cmd);

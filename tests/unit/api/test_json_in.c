@@ -363,6 +363,56 @@ static void device_delete(void **state)
     expect(API_ROUTE_NODE_DELETE, "", 0, 0, "");
 }
 
+static void block_volumes(void **state)
+{
+    static const struct refusal refusals[] = {
+        {"{}", 400, "validation failed: size: cannot be blank."},
+        {"{\"size\":0}", 400, "validation failed: size: cannot be blank."},
+        {"{\"size\":-1}", 400, "validation failed: size: must be no less than 1."},
+        {"{\"size\":\"1\"}", 422, UNPARSED},
+        {"{\"size\":1.5}", 422, UNPARSED},
+        {"{\"size\":1,\"name\":\"a.b\"}", 400, "validation failed: name: must be in a valid format."},
+        {"{\"size\":1,\"hacount\":-1}", 400, "validation failed: hacount: must be no less than 1."},
+        {"{\"size\":1,\"hacount\":\"1\"}", 422, UNPARSED},
+        {"{\"size\":1,\"auth\":\"yes\"}", 422, UNPARSED},
+        {"{\"size\":0,\"name\":\"a b\",\"hacount\":-3}", 400,
+         "validation failed: hacount: must be no less than 1; name: must be in a valid format; size: cannot be blank."},
+        {"null", 400, "validation failed: size: cannot be blank."},
+        {"", 422, UNPARSED},
+    };
+    static const struct refusal expands[] = {
+        {"{}", 400, "validation failed: new_size: cannot be blank."},
+        {"{\"new_size\":0}", 400, "validation failed: new_size: cannot be blank."},
+        {"{\"new_size\":-1}", 400, "validation failed: new_size: must be no less than 1."},
+        {"{\"size\":5}", 400, "validation failed: new_size: cannot be blank."},
+        {"{\"new_size\":\"1\"}", 422, UNPARSED},
+        {"{\"new_size\":1.5}", 422, UNPARSED},
+    };
+    struct api_body body;
+
+    (void)state;
+    EXPECT_ALL(API_ROUTE_BLOCK_CREATE, refusals);
+    EXPECT_ALL(API_ROUTE_BLOCK_EXPAND, expands);
+    reads(API_ROUTE_BLOCK_CREATE, "{\"size\":7,\"Name\":\"l-1\",\"hacount\":2,\"auth\":true,\"clusters\":[\"x\"]}",
+          &body);
+    assert_int_equal(body.request.type, STORE_REQ_BLOCK_CREATE);
+    assert_int_equal(body.request.block_volume.size_gib, 7);
+    assert_string_equal(body.request.block_volume.name, "l-1");
+    assert_int_equal(body.request.block_volume.ha_count, 2);
+    assert_true(body.request.block_volume.auth);
+    assert_int_equal(body.clusters.n, 1);
+    api_body_fini(&body);
+    reads(API_ROUTE_BLOCK_CREATE, "{\"size\":9223372036854775807,\"hacount\":0}", &body);
+    assert_int_equal(body.request.block_volume.size_gib, UINT32_MAX); /* fits nowhere, as it should */
+    assert_int_equal(body.request.block_volume.ha_count, 0);
+    api_body_fini(&body);
+    reads(API_ROUTE_BLOCK_EXPAND, "{\"new_size\":12}", &body);
+    assert_int_equal(body.request.type, STORE_REQ_BLOCK_EXPAND);
+    assert_int_equal(body.request.new_gib, 12);
+    api_body_fini(&body);
+    expect(API_ROUTE_BLOCK_DELETE, "x", 1, 0, "");
+}
+
 static void states(void **state)
 {
     static const struct refusal refusals[] = {
@@ -575,7 +625,7 @@ int main(void)
         cmocka_unit_test(syntax),        cmocka_unit_test(nesting),    cmocka_unit_test(names_and_duplicates),
         cmocka_unit_test(node_add),      cmocka_unit_test(hosts),      cmocka_unit_test(device_add),
         cmocka_unit_test(device_delete), cmocka_unit_test(states),     cmocka_unit_test(tags),
-        cmocka_unit_test(volume_create), cmocka_unit_test(long_lists),
+        cmocka_unit_test(volume_create), cmocka_unit_test(long_lists), cmocka_unit_test(block_volumes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

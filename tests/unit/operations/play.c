@@ -119,9 +119,29 @@ bool play_next(struct play *play, struct engine_action *action)
     return true;
 }
 
+/* hosts: the caller's. */
+static void block_answer(const struct play *play, const struct engine_step *step, struct store_strs *hosts,
+                         struct exec_block_info *info)
+{
+    const struct store *store = play->world.store;
+    const struct store_block_volume *block = store_block_volume(store, step->object);
+
+    for (size_t i = 0; i < step->n_hosts; i++) {
+        store_strs_add(hosts, store_node(store, step->hosts[i])->storage.items[0]);
+    }
+    *info = play->block;
+    if (!info->present) {
+        info->present = step->kind != EXEC_BLOCK_LOOK;
+        info->size_gib = info->usable_gib = step->kind == EXEC_BLOCK_EXPAND ? block->new_gib : block->size_gib;
+        (void)snprintf(info->iqn, sizeof(info->iqn), "iqn.x");
+    }
+    info->hosts = *hosts;
+}
+
 void play_answer(struct play *play, size_t at, int code, bool permanent)
 {
     struct exec_result result = {.code = code, .permanent = permanent};
+    struct store_strs hosts = {NULL, 0};
     int node = play_index(play, play->engine.steps[at].node);
 
     if (code != 0) {
@@ -129,11 +149,14 @@ void play_answer(struct play *play, size_t at, int code, bool permanent)
     } else if (play->engine.steps[at].kind == EXEC_DEVICE_SETUP) {
         result.device.total_kib = 500 * GIB;
         result.device.extent_kib = 4096;
+    } else if (play->engine.steps[at].kind >= EXEC_BLOCK_CREATE && play->engine.steps[at].kind <= EXEC_BLOCK_LOOK) {
+        block_answer(play, &play->engine.steps[at], &hosts, &result.block);
     }
     if (play->detects && node >= 0) {
         play->down[node] = code == E_CONNECT;
     }
     engine_result(&play->engine, at, &result, play->now_ms);
+    store_strs_fini(&hosts);
 }
 
 static void answer_ordered(struct play *play, size_t at)

@@ -28,6 +28,7 @@ struct play {
     bool detects;          /* unreachable nodes become known as down */
     struct play_order orders[PLAY_ORDERS];
     size_t n_orders;
+    struct exec_block_info block; /* what block steps say, if it is `present`; otherwise that all is as wished */
     struct engine engine;
     uint64_t now_ms;
     struct buf trace;

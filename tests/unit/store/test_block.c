@@ -1,4 +1,5 @@
-/* Block volumes: which hosting volume, what is free, names, every refusal with its text, hosting volumes made on the way. */
+/* Block volumes: which hosting volume, what is free, names, every refusal with its text, hosting volumes made on the
+ * way. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,10 +18,10 @@
 #define DISABLED CREATE "Block Hosting Volume Creation is disabled. Create a Block hosting volume and try again."
 #define BUSY "Server busy. Retry operation later."
 
-#define assert_refused(call, expected_code, expected_text)           \
-    do {                                                             \
-        assert_int_equal((call), (expected_code));                   \
-        assert_string_equal(world.result.text, (expected_text));     \
+#define assert_refused(call, expected_code, expected_text)       \
+    do {                                                         \
+        assert_int_equal((call), (expected_code));               \
+        assert_string_equal(world.result.text, (expected_text)); \
     } while (0)
 
 /* Three nodes with one device of 500 GiB each, and a hosting volume "hv" of 100 GiB. */
@@ -137,9 +138,10 @@ static void test_create_refused(void **state)
     assert_int_equal(world_create_block(&world, 98, ""), STORE_OK);
     assert_int_equal(world_end_block(&world, world.result.op_id, "x", 0, 0), STORE_OK);
     assert_refused(world_create_block(&world, 2000, ""), STORE_NO_ALLOCATION,
-                   CREATE "The size configured for automatic creation of block hosting volumes (1024) is too small to host "
-                          "the requested block volume of size 2000. The available size on this block hosting volume, minus "
-                          "overhead, is 1003. Please create a sufficiently large block hosting volume manually.");
+                   CREATE
+                   "The size configured for automatic creation of block hosting volumes (1024) is too small to host "
+                   "the requested block volume of size 2000. The available size on this block hosting volume, minus "
+                   "overhead, is 1003. Please create a sufficiently large block hosting volume manually.");
     (void)world_block(&world, 2, "lun");
     assert_refused(world_create_block(&world, 1, "lun"), STORE_NO_ALLOCATION, DISABLED); /* no other hosting volume */
     restrict_volume(&world, hosting, STORE_LOCKED);
@@ -365,9 +367,10 @@ static void test_automatic_refused(void **state)
     set_up_auto(&world, 2); /* three replicas do not fit on two nodes */
     assert_refused(world_create_block(&world, 1, ""), STORE_NO_ALLOCATION, CREATE "No space");
     assert_refused(world_create_block(&world, 99, ""), STORE_NO_ALLOCATION,
-                   CREATE "The size configured for automatic creation of block hosting volumes (100) is too small to host "
-                          "the requested block volume of size 99. The available size on this block hosting volume, minus "
-                          "overhead, is 98. Please create a sufficiently large block hosting volume manually.");
+                   CREATE
+                   "The size configured for automatic creation of block hosting volumes (100) is too small to host "
+                   "the requested block volume of size 99. The available size on this block hosting volume, minus "
+                   "overhead, is 98. Please create a sufficiently large block hosting volume manually.");
     world.env.volumes_per_cluster_max = 0;
     assert_refused(world_create_block(&world, 1, ""), STORE_NO_ALLOCATION,
                    CREATE "Cluster has 0 volumes and limit is 0");
@@ -548,7 +551,8 @@ static void test_expand_fails(void **state)
     assert_int_equal(block_of(&world, block)->size_gib, 25);
     assert_int_equal(block_of(&world, block)->usable_gib, 10);
     assert_int_equal(store_volume_free_gib(world.store, hosting), 73);
-    assert_int_equal(world_expand_block(&world, block, 25), STORE_OK); /* the same size again, for the rest of the hosts */
+    assert_int_equal(world_expand_block(&world, block, 25),
+                     STORE_OK); /* the same size again, for the rest of the hosts */
     assert_int_equal(store_volume_free_gib(world.store, hosting), 73);
     assert_int_equal(world_end_block(&world, world.result.op_id, NULL, 25, 25), STORE_OK);
     assert_int_equal(block_of(&world, block)->usable_gib, 25);
