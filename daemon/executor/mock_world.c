@@ -226,6 +226,13 @@ bool mock_world_has(const struct mock_world *world, const char *description)
     return find(&world->facts, description) != NULL;
 }
 
+uint64_t mock_world_value(const struct mock_world *world, const char *description)
+{
+    const struct fact *fact = find(&world->facts, description);
+
+    return fact != NULL ? fact->value : 0;
+}
+
 void mock_world_visit(const struct mock_world *world, void (*visit)(void *user, const char *description), void *user)
 {
     struct fact *fact;

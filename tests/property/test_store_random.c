@@ -71,6 +71,7 @@ PICK(cluster)
 PICK(node)
 PICK(device)
 PICK(volume)
+PICK(block_volume)
 PICK(operation)
 
 static const char *small_name(struct run *run, char *text, size_t size, const char *prefix)
@@ -106,6 +107,7 @@ static void random_volume(struct run *run, struct store_volume_request *wish)
     if (world_below(w, 3) == 0) {
         set_text(&wish->name, small_name(run, name, sizeof(name), "v"));
     }
+    wish->block = world_below(w, 4) == 0;
     wish->snapshot_enable = world_below(w, 4) == 0;
     wish->snapshot_factor = wish->snapshot_enable ? 1.5F : 0;
     if (world_below(w, 5) == 0) {
@@ -125,6 +127,8 @@ static void random_request(struct run *run, struct store_request *request)
         STORE_REQ_DEVICE_STATE,   STORE_REQ_DEVICE_TAGS,   STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_CREATE,
         STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_CREATE, STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_DELETE,
         STORE_REQ_VOLUME_DELETE,  STORE_REQ_MODE,          STORE_REQ_LOG_LEVEL,      STORE_REQ_CLEANUP,
+        STORE_REQ_BLOCK_CREATE,  STORE_REQ_BLOCK_CREATE,   STORE_REQ_BLOCK_EXPAND,
+        STORE_REQ_BLOCK_DELETE,
     };
     struct world *w = &run->world;
     struct store_counts counts = store_counts(w->store);
@@ -176,6 +180,20 @@ static void random_request(struct run *run, struct store_request *request)
     case STORE_REQ_LOG_LEVEL:
         request->log_level = (uint32_t)world_below(w, 8);
         break;
+    case STORE_REQ_BLOCK_CREATE:
+        request->block_volume.size_gib = (uint32_t)(1 + world_below(w, 12));
+        request->block_volume.ha_count = (uint32_t)world_below(w, 4);
+        if (world_below(w, 3) == 0) {
+            set_text(&request->block_volume.name, small_name(run, name, sizeof(name), "b"));
+        }
+        break;
+    case STORE_REQ_BLOCK_EXPAND:
+        request->target = pick_block_volume(run, counts.block_volumes);
+        request->new_gib = (uint32_t)(1 + world_below(w, 20));
+        break;
+    case STORE_REQ_BLOCK_DELETE:
+        request->target = pick_block_volume(run, counts.block_volumes);
+        break;
     case STORE_REQ_CLUSTER_CREATE:
     case STORE_REQ_CLEANUP:
         break;
@@ -203,6 +221,10 @@ static void random_op_command(struct run *run, struct store_cmd *cmd)
     set_text(&cmd->text, cmd->failed ? "it failed" : "");
     cmd->device.total_kib = (1 + world_below(w, 400)) * GIB;
     cmd->device.extent_kib = world_below(w, 5) == 0 ? 65536 : 4096;
+    cmd->block.size_gib = (uint32_t)world_below(w, 25);
+    cmd->block.usable_gib = (uint32_t)world_below(w, 25);
+    set_text(&cmd->block.iqn, "iqn.x");
+    store_strs_add(&cmd->block.hosts, "h1");
     if (type == STORE_CMD_OP_PARKED) {
         cmd->n_parked = world_below(w, 3);
         cmd->parked = mem_calloc(cmd->n_parked, sizeof(*cmd->parked));
@@ -222,7 +244,19 @@ static void mangle(struct run *run, struct store_cmd *cmd)
     if (cmd->volume.n_bricks > 0) {
         brick = &cmd->volume.bricks[world_below(w, cmd->volume.n_bricks)];
     }
-    switch (world_below(w, 10)) {
+    switch (world_below(w, 14)) {
+    case 6:
+        cmd->block.id = pick_block_volume(run, counts.block_volumes);
+        break;
+    case 7:
+        cmd->block.hosting = pick_volume(run, counts.volumes);
+        break;
+    case 8:
+        cmd->block.size_gib = cmd->block.new_gib = (uint32_t)(world_draw(w) >> world_below(w, 64));
+        break;
+    case 9:
+        cmd->target = pick_block_volume(run, counts.block_volumes);
+        break;
     case 0:
         cmd->op_id = pick_operation(run, counts.operations);
         break;
@@ -312,6 +346,22 @@ static void check_space(const struct store *store)
     }
 }
 
+/* Nobody gets more of a hosting volume than it has. */
+static void check_hosting(const struct store *store)
+{
+    for (const struct store_volume *volume = store_volume_next(store, NULL); volume != NULL;
+         volume = store_volume_next(store, volume)) {
+        uint64_t sum = volume->reserved_gib;
+
+        for (const struct store_block_volume *block = store_volume_block_next(store, volume->id, NULL); block != NULL;
+             block = store_volume_block_next(store, volume->id, block)) {
+            sum += block->new_gib > block->size_gib ? block->new_gib : block->size_gib;
+        }
+        assert_int_equal(store_volume_free_gib(store, volume->id), volume->block ? volume->size_gib - sum : 0);
+        assert_true(sum <= volume->size_gib);
+    }
+}
+
 /* The second store is replaced by what its snapshot gives; the bytes are those of the first one's. */
 static void through_snapshot(struct run *run)
 {
@@ -396,6 +446,8 @@ static void test_random(void **state)
 
     (void)state;
     world_init(&run->world, world_seed("store_random", 20240607));
+    run->world.env.block_auto = true;
+    run->world.env.block_size_gib = 20;
     run->others[0] = store_new();
     run->others[1] = store_new();
     for (size_t i = 0; i < STEPS; i++) {
@@ -403,17 +455,19 @@ static void test_random(void **state)
         if (i % 100 == 99) {
             through_snapshot(run);
             check_space(run->world.store);
+            check_hosting(run->world.store);
         }
     }
     replay(run);
     counts = store_counts(run->world.store);
     printf(
         "%zu commands: ok %zu, repeated %zu, not found %zu, conflict %zu, bad request %zu, no allocation %zu, in use "
-        "%zu, stale %zu; %zu nodes, %zu devices, %zu volumes, %zu bricks, %zu operations, %zu jobs\n",
+        "%zu, stale %zu; %zu nodes, %zu devices, %zu volumes, %zu block volumes, %zu bricks, %zu operations, %zu "
+        "jobs\n",
         run->n_log, run->codes[STORE_OK], run->codes[STORE_REPEATED], run->codes[STORE_NOT_FOUND],
         run->codes[STORE_CONFLICT], run->codes[STORE_BAD_REQUEST], run->codes[STORE_NO_ALLOCATION],
         run->codes[STORE_IN_USE], run->codes[STORE_STALE_PLAN], counts.nodes, counts.devices, counts.volumes,
-        counts.bricks, counts.operations, counts.jobs);
+        counts.block_volumes, counts.bricks, counts.operations, counts.jobs);
     for (size_t code = STORE_OK; code <= STORE_STALE_PLAN; code++) {
         assert_true(run->codes[code] > 0); /* the sequence reaches every kind of answer */
     }

@@ -29,6 +29,8 @@ static void plan_env(struct sim_ops *ops, struct store_plan_env *ret_env)
     ret_env->user = ops;
     ret_env->random = random_bytes;
     ret_env->now_ms = 1000000 + (int64_t)now_ms(ops);
+    ret_env->block_auto = true;
+    ret_env->block_size_gib = 50;
 }
 
 /* ---- where the leader may die ---- */
@@ -149,6 +151,7 @@ static void running_free(struct ops_running *running)
         running->next->place = running->place;
     }
     store_strs_fini(&running->result.device.paths);
+    store_strs_fini(&running->result.block.hosts);
     op_work_fini(&running->work);
     free(running);
 }
@@ -553,6 +556,23 @@ static void compare_nodes(struct sim_ops *ops)
     }
 }
 
+static void compare_blocks(struct sim_ops *ops)
+{
+    const struct store *store = ops->members[0].store;
+    const struct store_block_volume *block = NULL;
+
+    expect(ops, "block volumes", mock_world_count(ops->world, "block "), store_counts(store).block_volumes);
+    while ((block = store_block_volume_next(store, block)) != NULL) {
+        CLEANUP(free_ptr)
+        char *text = mem_printf("block %s/%s", store_volume(store, block->hosting)->name, block->name);
+
+        expect(ops, "GiB in a block volume", (size_t)mock_world_value(ops->world, text), block->size_gib);
+        if (block->hosts.n == 0 || block->hosts.n != block->ha_count || block->iqn[0] == '\0') {
+            sim_fail(ops->sim, "%s is exported by nobody", text);
+        }
+    }
+}
+
 bool sim_ops_settle(struct sim_ops *ops, uint64_t at_most_us)
 {
     struct sim *sim = ops->sim;
@@ -570,6 +590,7 @@ bool sim_ops_settle(struct sim_ops *ops, uint64_t at_most_us)
     }
     if (sim->failure[0] == '\0') {
         compare_nodes(ops);
+        compare_blocks(ops);
     }
     return sim->failure[0] == '\0';
 }

@@ -65,6 +65,40 @@ static void ask_volume(struct scene *scene, uint32_t replica)
     (void)sim_ops_request(&scene->ops, &request);
 }
 
+static void ask_hosting(struct scene *scene)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_VOLUME_CREATE);
+    request.volume.size_gib = 50;
+    request.volume.durability = STORE_REPLICATE;
+    request.volume.replica = 3;
+    request.volume.block = true;
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
+/* On a hosting volume that has room, or with one of its own. */
+static void ask_block(struct scene *scene, uint32_t size_gib)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_BLOCK_CREATE);
+    request.block_volume.size_gib = size_gib;
+    request.block_volume.ha_count = (uint32_t)sim_random(scene->sim, 4);
+    request.block_volume.auth = sim_random(scene->sim, 2) == 0;
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
+static void ask_block_expand(struct scene *scene, struct id block, uint32_t new_gib)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_BLOCK_EXPAND);
+    request.target = block;
+    request.new_gib = new_gib;
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
 static void ask_target(struct scene *scene, enum store_request_type type, struct id target)
 {
     struct store_request request;
@@ -84,6 +118,18 @@ static struct id some_volume(struct scene *scene)
         volume = store_volume_next(store, volume);
     }
     return volume != NULL ? volume->id : ID_NONE;
+}
+
+static const struct store_block_volume *some_block(struct scene *scene)
+{
+    const struct store *store = sim_ops_leader_store(&scene->ops);
+    const struct store_block_volume *block = NULL;
+    size_t n = store != NULL ? store_counts(store).block_volumes : 0;
+
+    for (size_t i = n > 0 ? sim_random(scene->sim, n) + 1 : 0; i > 0; i--) {
+        block = store_block_volume_next(store, block);
+    }
+    return block;
 }
 
 /* ---- a cluster of three nodes with a device each ---- */
@@ -123,8 +169,24 @@ static bool scene_end(struct scene *scene)
 
 /* ---- the leader dies before or after every step, effect and command ---- */
 
-enum what { CREATE, DELETE, NODE_ADD, NODE_DELETE, DEVICE_ADD, DEVICE_DELETE, N_WHAT };
-static const char *const what_names[] = {"create", "delete", "node add", "node delete", "device add", "device delete"};
+enum what {
+    CREATE,
+    DELETE,
+    NODE_ADD,
+    NODE_DELETE,
+    DEVICE_ADD,
+    DEVICE_DELETE,
+    BLOCK_CREATE,
+    BLOCK_CREATE_HOSTING,
+    BLOCK_EXPAND,
+    BLOCK_DELETE,
+    N_WHAT
+};
+static const char *const what_names[] = {
+    "create",       "delete",        "node add",     "node delete",
+    "device add",   "device delete", "block create", "block create with its hosting volume",
+    "block expand", "block delete",
+};
 
 static void offline_and_failed(struct scene *scene, struct id device)
 {
@@ -191,6 +253,16 @@ static void ask_what(struct scene *scene, enum what what)
     case DEVICE_ADD:
         ask_device(scene, store_node_next(sim_ops_leader_store(&scene->ops), NULL)->id, "/dev/sdc");
         break;
+    case BLOCK_CREATE:
+    case BLOCK_CREATE_HOSTING:
+        ask_block(scene, 10);
+        break;
+    case BLOCK_EXPAND:
+        ask_block_expand(scene, some_block(scene)->id, 15);
+        break;
+    case BLOCK_DELETE:
+        ask_target(scene, STORE_REQ_BLOCK_DELETE, some_block(scene)->id);
+        break;
     case DEVICE_DELETE:
     case N_WHAT:
         break;
@@ -210,6 +282,13 @@ static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, b
     if (what == DELETE) {
         ask_volume(&scene, 3);
         settle(&scene);
+    } else if (what == BLOCK_CREATE || what == BLOCK_EXPAND || what == BLOCK_DELETE) {
+        ask_hosting(&scene);
+        settle(&scene);
+        if (what != BLOCK_CREATE) {
+            ask_block(&scene, 10);
+            settle(&scene);
+        }
     } else if (what == NODE_DELETE) {
         target = extra_node(&scene);
     } else if (what == DEVICE_DELETE) {
@@ -263,6 +342,7 @@ static void sweep_all(unsigned crashes)
             print_message("seed %lu, %s: %lu points\n", (unsigned long)seed, what_names[what], (unsigned long)points);
         }
         all += sweep(seed, CREATE, crashes, true);
+        all += sweep(seed, BLOCK_CREATE_HOSTING, crashes, true);
     }
     print_message("the leader died at each of %lu points\n", (unsigned long)all);
 }
@@ -281,9 +361,24 @@ static void test_three_leaders_die(void **state)
 
 /* ---- random faults of members and nodes under load ---- */
 
+static void random_block_request(struct scene *scene)
+{
+    const struct store_block_volume *block = some_block(scene);
+
+    if (block == NULL || sim_random(scene->sim, 2) == 0) {
+        ask_block(scene, 1 + (uint32_t)sim_random(scene->sim, 30));
+    } else if (sim_random(scene->sim, 2) == 0) {
+        ask_block_expand(scene, block->id, block->size_gib + 1 + (uint32_t)sim_random(scene->sim, 5));
+    } else {
+        ask_target(scene, STORE_REQ_BLOCK_DELETE, block->id);
+    }
+}
+
 static void random_request(struct scene *scene)
 {
     if (sim_random(scene->sim, 3) == 0) {
+        random_block_request(scene);
+    } else if (sim_random(scene->sim, 3) == 0) {
         ask_target(scene, STORE_REQ_VOLUME_DELETE, some_volume(scene));
     } else {
         ask_volume(scene, sim_random(scene->sim, 2) == 0 ? 3 : 2);
