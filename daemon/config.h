@@ -39,7 +39,7 @@ struct cfg {
     char *log_format; /* "text" or "json" */
     int64_t brick_max_gib, brick_min_gib, bricks_per_volume_max, volumes_per_cluster_max, average_file_size_kib;
     char *pre_options, *post_options, *block_options, *zone_checking;
-    char *oldest_client;             /* "" or a version of GlusterFS that must be able to mount every volume */
+    char *oldest_client; /* "" or a version of GlusterFS that must be able to mount every volume */
     bool block_auto;
     int64_t block_size_gib;          /* 0: not configured */
     int64_t max_inflight_operations; /* 0: not configured */

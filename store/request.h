@@ -65,14 +65,14 @@ struct store_request {
     struct store_strs manage, storage; /* NODE_ADD */
     struct store_tags tags;            /* NODE_ADD, DEVICE_ADD, *_TAGS */
     enum store_tag_change tag_change;
-    enum store_state state;             /* *_STATE */
-    struct id node;                     /* DEVICE_ADD */
-    char *device_name;                  /* DEVICE_ADD; "" otherwise */
-    bool destroy_data;                  /* DEVICE_ADD */
-    bool force_forget;                  /* DEVICE_DELETE */
-    struct store_volume_request volume; /* VOLUME_CREATE */
-    enum store_mode mode;               /* MODE */
-    uint32_t log_level;                 /* LOG_LEVEL: as in store_settings; 0 changes nothing */
+    enum store_state state;                  /* *_STATE */
+    struct id node;                          /* DEVICE_ADD */
+    char *device_name;                       /* DEVICE_ADD; "" otherwise */
+    bool destroy_data;                       /* DEVICE_ADD */
+    bool force_forget;                       /* DEVICE_DELETE */
+    struct store_volume_request volume;      /* VOLUME_CREATE */
+    enum store_mode mode;                    /* MODE */
+    uint32_t log_level;                      /* LOG_LEVEL: as in store_settings; 0 changes nothing */
     struct store_block_request block_volume; /* BLOCK_CREATE */
     uint32_t new_gib;                        /* BLOCK_EXPAND: the new total */
 };

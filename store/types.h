@@ -218,8 +218,8 @@ void store_device_copy(struct store_device *to, const struct store_device *from)
 const char *store_state_name(enum store_state state); /* "online" ... */
 const char *store_mode_name(enum store_mode mode);    /* "normal", "read-only", "local-client" */
 bool store_mode_parse(const char *name, enum store_mode *ret_mode);
-const char *store_op_type_name(enum store_op_type type);        /* "create-volume", "add-node", ... */
-const char *store_durability_name(enum store_durability value); /* "none", "replicate", "disperse" */
+const char *store_op_type_name(enum store_op_type type);          /* "create-volume", "add-node", ... */
+const char *store_durability_name(enum store_durability value);   /* "none", "replicate", "disperse" */
 const char *store_restriction_name(enum store_restriction value); /* "", "locked", "locked-by-update" */
 
 /* Of so many GiB of a block hosting volume: what its file system keeps (heketi-storage.md 8.2). Added piece by piece as

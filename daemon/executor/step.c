@@ -39,6 +39,7 @@ enum needs { /* what of the step must be there, and is checked */
              BRICK = 4, /* one */
              VOLUME = 8,
              BRICKS = 16, /* any number */
+             BLOCK = 32,  /* a block volume, with its hosting volume */
 };
 
 struct kind {
@@ -60,6 +61,10 @@ static const struct kind kinds[] = {
     [EXEC_BRICK_DESTROY] = {"brick-destroy", step_brick_destroy, BRICK, BRICK_TIMEOUT_MS},
     [EXEC_VOLUME_CREATE] = {"volume-create", step_volume_create, VOLUME | BRICKS, 0},
     [EXEC_VOLUME_DELETE] = {"volume-delete", step_volume_delete, VOLUME, 0},
+    [EXEC_BLOCK_CREATE] = {"block-create", step_block_create, BLOCK, 0},
+    [EXEC_BLOCK_EXPAND] = {"block-expand", step_block_expand, BLOCK, 0},
+    [EXEC_BLOCK_LOOK] = {"block-look", step_block_look, BLOCK, 0},
+    [EXEC_BLOCK_DELETE] = {"block-delete", step_block_delete, BLOCK, 0},
 };
 
 static const struct kind *kind_of(enum exec_step_kind kind)
@@ -95,7 +100,13 @@ int step_check(const struct exec_config *config, const struct exec_step *step, s
     if (rc == 0 && (needs & DEVICE) != 0) {
         rc = script_check_device(step->device, reterr);
     }
-    if (rc == 0 && (needs & VOLUME) != 0) {
+    if (rc == 0 && (needs & BLOCK) != 0) {
+        rc = script_check_name("block volume", step->block->name, reterr);
+    }
+    for (size_t i = 0; rc == 0 && (needs & BLOCK) != 0 && i < step->hosts->n; i++) {
+        rc = script_check_host(step->hosts->items[i], reterr);
+    }
+    if (rc == 0 && (needs & (VOLUME | BLOCK)) != 0) {
         rc = script_check_volume(step->volume, reterr);
     }
     for (size_t i = 0; rc == 0 && (needs & (BRICK | BRICKS)) != 0 && i < step->n_bricks; i++) {
@@ -128,6 +139,7 @@ void step_fini(struct step_talk *talk)
 {
     buf_fini(&talk->script);
     store_strs_fini(&talk->result.device.paths);
+    store_strs_fini(&talk->result.block.hosts);
 }
 
 struct buf *step_call(struct step_talk *talk, step_heard_fn heard)

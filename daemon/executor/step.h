@@ -6,7 +6,7 @@
  * the step begins by looking.
  *
  * A kind of step is a row in the table in step.c and a function that begins it, in the file of its topic
- * (step_brick.c, step_device.c, step_peer.c, step_volume.c). README.md shows how one is written.
+ * (step_brick.c, step_device.c, step_peer.c, step_volume.c, step_block.c). README.md shows how one is written.
  */
 #ifndef HECATE_DAEMON_EXECUTOR_STEP_H
 #define HECATE_DAEMON_EXECUTOR_STEP_H
@@ -74,5 +74,9 @@ void step_peer_probe(struct step_talk *talk);
 void step_peer_detach(struct step_talk *talk);
 void step_volume_create(struct step_talk *talk);
 void step_volume_delete(struct step_talk *talk);
+void step_block_create(struct step_talk *talk);
+void step_block_expand(struct step_talk *talk);
+void step_block_look(struct step_talk *talk);
+void step_block_delete(struct step_talk *talk);
 
 #endif

@@ -19,11 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct store_snapshot *snapshot;
     int rc;
 
-    if (size >= 84) {
+    if (size >= 88) {
         uint32_t crc;
 
         for (size_t i = 0; i < 8; i++) { /* and the length */
-            copy[72 + i] = (uint8_t)((size - 84) >> (8 * i));
+            copy[76 + i] = (uint8_t)((size - 88) >> (8 * i));
         }
         crc = crc32c(0, copy, size - 4);
         for (size_t i = 0; i < 4; i++) {

@@ -1,0 +1,398 @@
+/* Block volumes: gluster-block makes an image on the hosting volume and exports it over iSCSI from some of the nodes.
+ *
+ * It has no marks of ours on what it makes. An undo therefore takes away only what can be ours: what is half made, or
+ * is as was asked for; a create takes over what is as was asked for. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/executor/block_json.h"
+#include "daemon/executor/gluster.h"
+#include "store/base/mem.h"
+
+#define IQN_PREFIX "iqn.2016-12.org.gluster-block:"
+
+/* ---- asking and hearing ---- */
+
+static void block_ask(struct step_talk *talk, step_heard_fn heard, const char *const *words)
+{
+    struct buf *script = step_call(talk, heard);
+
+    buf_append_str(
+        script,
+        "command -v gluster-block >/dev/null || { say 'gluster-block is not installed on this node'; exit 70; }\n"
+        "timeout -k 5 \"$((LIMIT + 30))\" gluster-block");
+    for (; *words != NULL; words++) {
+        buf_append_char(script, ' ');
+        script_quote(script, *words);
+    }
+    /* Its exit status may be any errno: it must not be taken for one of ours. */
+    buf_append_str(script, " --json\ncase $? in 0) exit 0 ;; 124|137) exit 124 ;; *) exit 1 ;; esac\n");
+}
+
+static char *path_of(const struct step_talk *talk)
+{
+    return mem_printf("%s/%s", talk->step->volume->name, talk->step->block->name);
+}
+
+static void ask_path(struct step_talk *talk, step_heard_fn heard, const char *verb)
+{
+    CLEANUP(free_ptr) char *path = path_of(talk);
+
+    block_ask(talk, heard, GLUSTER_WORDS(verb, path));
+}
+
+typedef int (*reader_fn)(const char *text, size_t len, struct block_answer *ret_answer, struct err *reterr);
+
+/* False: there was no answer, and the step has ended. */
+static bool heard_answer(struct step_talk *talk, const struct step_reply *reply, reader_fn read,
+                         struct block_answer *ret_answer)
+{
+    const char *text = reply->out;
+    size_t len = reply->out_len;
+    struct err err = ERR_INIT;
+
+    if (reply->status != SCRIPT_OK && reply->status != 1) {
+        return !step_failed(talk, reply);
+    }
+    if (text[strspn(text, " \n")] == '\0') { /* some refusals come on the other stream */
+        text = reply->error;
+        len = strlen(text);
+    }
+    if (reply->cut || text[strspn(text, " \n")] != '{') {
+        step_fail(talk, E_REMOTE, false, "%s",
+                  reply->cut      ? "the answer of gluster-block is too large"
+                  : *text != '\0' ? text
+                                  : "gluster-block did not say anything");
+        return false;
+    }
+    if (read(text, len, ret_answer, &err) != 0) {
+        step_fail(talk, E_REMOTE, false, "%s", err.message);
+        return false;
+    }
+    return true;
+}
+
+/* The block volume, or its whole hosting volume. */
+static bool is_absent(const struct step_talk *talk, const struct block_answer *answer)
+{
+    return answer->failed &&
+           ((strstr(answer->text, "doesn't exist") != NULL && strstr(answer->text, talk->step->block->name) != NULL) ||
+            (strstr(answer->text, "does not exist") != NULL && strstr(answer->text, talk->step->volume->name) != NULL));
+}
+
+static void refused(struct step_talk *talk, const struct block_answer *answer)
+{
+    if (*answer->text != '\0') {
+        step_fail(talk, E_REMOTE, false, "%s", answer->text);
+    } else {
+        step_fail(talk, E_REMOTE, false, "gluster-block refused (%ld) without saying why", (long)answer->number);
+    }
+}
+
+/* The outcome of a change: true if it was done. An absent one is passed on if that is accepted. */
+static bool heard_done(struct step_talk *talk, const struct step_reply *reply, bool absent_is_done)
+{
+    struct block_answer answer;
+
+    if (!heard_answer(talk, reply, block_json_result, &answer)) {
+        return false;
+    }
+    if (answer.failed && !(absent_is_done && is_absent(talk, &answer))) {
+        refused(talk, &answer);
+    }
+    block_answer_fini(&answer);
+    return !talk->ended;
+}
+
+/* `info`. True: *ret_answer is filled (the caller frees it), and is_absent may hold. */
+static bool heard_info(struct step_talk *talk, const struct step_reply *reply, struct block_answer *ret_answer)
+{
+    if (!heard_answer(talk, reply, block_json_info, ret_answer)) {
+        return false;
+    }
+    if (ret_answer->failed && !is_absent(talk, ret_answer)) {
+        refused(talk, ret_answer);
+        block_answer_fini(ret_answer);
+        return false;
+    }
+    return true;
+}
+
+/* ---- what it says of a block volume, as the step's result ---- */
+
+/* A text of three digits can stand for old and new size alike; then it counts as grown: what is charged is rather too
+ * much than too little, and what is usable rather too little. */
+static uint32_t size_of(const struct step_talk *talk, const struct block_size *size)
+{
+    const struct store_block_volume *block = talk->step->block;
+
+    if (block->new_gib > 0 && block_size_is(size, block->new_gib)) {
+        return block->new_gib;
+    }
+    return block_size_is(size, block->size_gib) ? block->size_gib : block_size_gib(size);
+}
+
+static bool set_text(char *to, size_t size, const char *text)
+{
+    return (size_t)snprintf(to, size, "%s", text) < size;
+}
+
+static void done_with(struct step_talk *talk, const struct block_answer *answer)
+{
+    struct exec_block_info *info = &talk->result.block;
+    CLEANUP(free_ptr) char *iqn = mem_printf(IQN_PREFIX "%s", answer->gbid);
+    const char *user = *answer->password != '\0' ? answer->gbid : "";
+
+    if (*answer->gbid == '\0' || !set_text(info->iqn, sizeof(info->iqn), iqn) ||
+        !set_text(info->user, sizeof(info->user), user) ||
+        !set_text(info->password, sizeof(info->password), answer->password)) {
+        step_fail(talk, E_REMOTE, false, "gluster-block's answer has no GBID, or an overlong one");
+        return;
+    }
+    info->present = true;
+    info->size_gib = info->usable_gib = size_of(talk, &answer->size);
+    if (answer->resize_failed) {
+        info->usable_gib = answer->smallest.high > 0 && block_size_gib(&answer->smallest) < info->size_gib
+                               ? block_size_gib(&answer->smallest)
+                               : talk->step->block->usable_gib;
+    }
+    store_strs_copy(&info->hosts, &answer->hosts);
+    step_done(talk);
+}
+
+/* ---- look ---- */
+
+static void look_heard(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct block_answer answer;
+
+    if (!heard_info(talk, reply, &answer)) {
+        return;
+    }
+    if (answer.failed) {
+        step_done(talk);
+    } else {
+        done_with(talk, &answer);
+    }
+    block_answer_fini(&answer);
+}
+
+void step_block_look(struct step_talk *talk)
+{
+    ask_path(talk, look_heard, "info");
+}
+
+/* ---- create: look -> (half made: delete ->) create -> look ---- */
+
+static bool is_as_asked(const struct step_talk *talk, const struct block_answer *answer)
+{
+    const struct store_block_volume *block = talk->step->block;
+
+    return block_size_is(&answer->size, block->size_gib) && block->auth == (*answer->password != '\0');
+}
+
+static void create_looked_again(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct block_answer answer;
+
+    if (!heard_info(talk, reply, &answer)) {
+        return;
+    }
+    if (answer.failed || answer.half_made || !is_as_asked(talk, &answer)) {
+        step_fail(talk, E_REMOTE, false, "gluster-block has made %s otherwise than it was asked to",
+                  talk->step->block->name);
+    } else {
+        done_with(talk, &answer);
+    }
+    block_answer_fini(&answer);
+}
+
+static void create_created(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (heard_done(talk, reply, false)) {
+        ask_path(talk, create_looked_again, "info");
+    }
+}
+
+static bool is_word(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_') {
+            return false;
+        }
+    }
+    return *text != '\0' && *text != '-';
+}
+
+static void create_absent(struct step_talk *talk)
+{
+    const struct store_block_volume *block = talk->step->block;
+    const struct store_strs *hosts = talk->step->hosts;
+    const char *prealloc = talk->config->block_prealloc;
+    CLEANUP(free_ptr) char *path = path_of(talk);
+    CLEANUP(free_ptr) char *count = mem_printf("%zu", hosts->n);
+    CLEANUP(free_ptr) char *size = mem_printf("%uGiB", block->size_gib);
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+
+    for (size_t i = 0; i < hosts->n; i++) {
+        buf_printf(&list, "%s%s", i > 0 ? "," : "", hosts->items[i]);
+    }
+    block_ask(talk, create_created,
+              GLUSTER_WORDS("create", path, "ha", count, "auth", block->auth ? "enable" : "disable", "prealloc",
+                            is_word(prealloc) ? prealloc : "full", buf_str(&list), size));
+}
+
+static void create_deleted(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (heard_done(talk, reply, true)) {
+        create_absent(talk);
+    }
+}
+
+static void create_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct block_answer answer;
+
+    if (!heard_info(talk, reply, &answer)) {
+        return;
+    }
+    if (answer.failed) {
+        create_absent(talk);
+    } else if (answer.half_made) { /* by an earlier try that was cut short */
+        ask_path(talk, create_deleted, "delete");
+    } else if (!is_as_asked(talk, &answer)) {
+        step_fail(talk, E_REMOTE, true, "block volume %s exists on %s already, and is another one",
+                  talk->step->block->name, talk->step->volume->name);
+    } else {
+        done_with(talk, &answer);
+    }
+    block_answer_fini(&answer);
+}
+
+void step_block_create(struct step_talk *talk)
+{
+    ask_path(talk, create_looked, "info");
+}
+
+/* ---- expand: look -> modify -> look ---- */
+
+static void expand_looked_again(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct block_answer answer;
+
+    if (!heard_info(talk, reply, &answer)) {
+        return;
+    }
+    if (answer.failed) {
+        refused(talk, &answer);
+    } else if (answer.resize_failed || !block_size_is(&answer.size, talk->step->block->new_gib)) {
+        step_fail(talk, E_REMOTE, false, "block volume %s has not grown on all of its hosts", talk->step->block->name);
+    } else {
+        done_with(talk, &answer);
+    }
+    block_answer_fini(&answer);
+}
+
+static void expand_modified(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct block_answer answer;
+
+    if (!heard_answer(talk, reply, block_json_result, &answer)) {
+        return;
+    }
+    if (answer.failed && strstr(answer.text, "is same as current size") == NULL) {
+        refused(talk, &answer);
+    } else {
+        ask_path(talk, expand_looked_again, "info");
+    }
+    block_answer_fini(&answer);
+}
+
+static void expand_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    const struct store_block_volume *block = talk->step->block;
+    CLEANUP(free_ptr) char *path = path_of(talk);
+    CLEANUP(free_ptr) char *size = mem_printf("%uGiB", block->new_gib);
+    struct block_answer answer;
+
+    if (!heard_info(talk, reply, &answer)) {
+        return;
+    }
+    if (answer.failed) {
+        step_fail(talk, E_REMOTE, true, "%s", answer.text);
+    } else if (!answer.resize_failed && block_size_is(&answer.size, block->new_gib) &&
+               !block_size_is(&answer.size, block->size_gib)) {
+        done_with(talk, &answer);
+    } else {
+        block_ask(talk, expand_modified, GLUSTER_WORDS("modify", path, "size", size));
+    }
+    block_answer_fini(&answer);
+}
+
+void step_block_expand(struct step_talk *talk)
+{
+    ask_path(talk, expand_looked, "info");
+}
+
+/* ---- delete: is there a hosting volume? -> look -> delete -> look ---- */
+
+static void delete_looked_again(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct block_answer answer;
+
+    if (!heard_info(talk, reply, &answer)) {
+        return;
+    }
+    if (answer.failed) {
+        step_done(talk);
+    } else {
+        step_fail(talk, E_REMOTE, false, "block volume %s is still there", talk->step->block->name);
+    }
+    block_answer_fini(&answer);
+}
+
+static void delete_deleted(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (heard_done(talk, reply, true)) {
+        ask_path(talk, delete_looked_again, "info");
+    }
+}
+
+static void delete_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    bool undo = *talk->step->block->iqn == '\0'; /* its create has not ended */
+    struct block_answer answer;
+
+    if (!heard_info(talk, reply, &answer)) {
+        return;
+    }
+    if (answer.failed || (undo && !answer.half_made && !is_as_asked(talk, &answer))) {
+        step_done(talk);
+    } else {
+        ask_path(talk, delete_deleted, "delete");
+    }
+    block_answer_fini(&answer);
+}
+
+static void delete_hosting_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+
+    switch (gluster_heard_volume(talk, reply, &volumes)) {
+    case GLUSTER_DONE:
+        gluster_volumes_fini(&volumes);
+        ask_path(talk, delete_looked, "info");
+        break;
+    case GLUSTER_ABSENT:
+        step_done(talk);
+        break;
+    default:
+        break;
+    }
+}
+
+void step_block_delete(struct step_talk *talk)
+{
+    gluster_ask(talk, delete_hosting_looked, 0, GLUSTER_WORDS("volume", "info", talk->step->volume->name));
+}
