@@ -18,7 +18,7 @@ VERSION := 0.1.0
 variant := $(if $(SAN),$(SAN),release)$(if $(COV),-cov)$(if $(filter clang%,$(CC)),-clang)
 B ?= build/$(variant)
 
-packages := libuv libh2o msgpack libssh2 openssl jansson raft expat libcurl zlib
+packages := libuv libh2o msgpack libssh2 openssl jansson raft expat libcurl zlib libmnl libcap
 # Library headers come in as system headers: our warnings are for our code.
 pkg_cflags := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(packages) 2>/dev/null))
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef \
@@ -43,13 +43,14 @@ coverage := $(if $(COV),--coverage -fprofile-update=atomic)
 CFLAGS_ALL = -std=gnu11 -I. -D_GNU_SOURCE -DH2O_USE_LIBUV=1 -DHECATE_VERSION='"$(VERSION)"' $(pkg_cflags) $(optimise) \
 	$(warnings) $(if $(WERROR),-Werror) $(hardening) $(coverage) -include store/base/banned.h -MMD -MP $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -rdynamic $(optimise) $(coverage) $(LDFLAGS)
-LIBS_SYSTEM := -lh2o -lssh2 $(LIBRAFT) -lmsgpackc -ljansson -lexpat -lcurl -lssl -lcrypto -lz -luv -lpthread -lm
+LIBS_SYSTEM := -lh2o -lssh2 $(LIBRAFT) -lmsgpackc -ljansson -lexpat -lcurl -lssl -lcrypto -lz -lmnl -lcap -luv -lpthread -lm
 
-folders := store consensus executor operations api daemon cli
+folders := store consensus executor operations keeper api daemon cli
 src_store := $(wildcard store/*.c store/base/*.c)
 src_consensus := $(wildcard consensus/*.c)
 src_executor := $(wildcard daemon/executor/*.c)
 src_operations := $(wildcard daemon/operations/*.c)
+src_keeper := $(wildcard daemon/keeper/*.c)
 src_api := $(wildcard api/*.c)
 src_daemon := $(filter-out daemon/main.c,$(wildcard daemon/*.c))
 src_cli := $(filter-out cli/main.c,$(wildcard cli/*.c))
@@ -59,8 +60,9 @@ libs_store := store
 libs_consensus := consensus store
 libs_executor := executor store
 libs_operations := operations executor store
+libs_keeper := keeper store
 libs_api := api store
-libs_daemon := daemon api operations executor consensus store
+libs_daemon := daemon api operations executor keeper consensus store
 libs_cli := cli store
 libs_property := operations executor store
 libs_simulation := coretest operations executor store

@@ -1,0 +1,57 @@
+#include "daemon/keeper/hold.h"
+
+void hold_lease(struct hold *hold, uint64_t deadline_us, uint64_t now_us)
+{
+    if (deadline_us > now_us && deadline_us > hold->deadline_us) {
+        hold->deadline_us = deadline_us;
+        hold->let_go = false;
+    }
+}
+
+void hold_release(struct hold *hold)
+{
+    hold->let_go = true;
+}
+
+static uint64_t announce_after(const struct hold *hold, uint64_t now_us)
+{
+    uint64_t age_us = now_us - hold->taken_us;
+
+    if (age_us < HOLD_TAKEOVER_US) {
+        return now_us + HOLD_TAKEOVER_EVERY_US;
+    }
+    return age_us < HOLD_SETTLE_US ? hold->taken_us + HOLD_SETTLE_US : now_us + HOLD_REMIND_US;
+}
+
+enum hold_action hold_next(struct hold *hold, uint64_t now_us, uint64_t *ret_wake_us)
+{
+    bool lease = !hold->let_go && hold->deadline_us > now_us;
+
+    *ret_wake_us = UINT64_MAX;
+    if (!lease) {
+        if (!hold->held) {
+            return HOLD_WAIT;
+        }
+        hold->held = false;
+        return HOLD_REMOVE;
+    }
+    if (!hold->held) {
+        hold->held = true;
+        hold->taken_us = now_us;
+        hold->refresh_us = now_us + HOLD_REFRESH_US;
+        hold->announce_us = now_us;
+        return HOLD_ADD;
+    }
+    if (hold->refresh_us <= now_us) {
+        hold->refresh_us = now_us + HOLD_REFRESH_US;
+        return HOLD_REFRESH;
+    }
+    if (hold->announce_us <= now_us) {
+        hold->announce_us = announce_after(hold, now_us);
+        return HOLD_ANNOUNCE;
+    }
+    *ret_wake_us = hold->deadline_us;
+    *ret_wake_us = hold->refresh_us < *ret_wake_us ? hold->refresh_us : *ret_wake_us;
+    *ret_wake_us = hold->announce_us < *ret_wake_us ? hold->announce_us : *ret_wake_us;
+    return HOLD_WAIT;
+}

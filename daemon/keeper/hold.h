@@ -1,0 +1,49 @@
+/* When an address is added, refreshed, announced and removed. Pure: messages and the time come in, actions go out.
+ *
+ *              hold(deadline)                 hold(later): the deadline moves
+ *   AWAY ----------------------> HELD ------------------------------------------+
+ *     ^   ADD, ANNOUNCE            |  REFRESH every 250 ms, ANNOUNCE             |
+ *     |                            |                                             |
+ *     +---- release, or the deadline has passed, or the pipe has closed: REMOVE -+
+ *
+ * Times: microseconds of CLOCK_BOOTTIME. The address lives in the kernel for HOLD_LIFETIME_S after its last refresh,
+ * whatever becomes of this process: that is the last line of defence when process and host freeze together.
+ */
+#ifndef HECATE_DAEMON_KEEPER_HOLD_H
+#define HECATE_DAEMON_KEEPER_HOLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HOLD_LIFETIME_S 1
+#define HOLD_REFRESH_US 250000
+/* The holder before us may have frozen: its kernel keeps the address for so long, and answers for it. */
+#define HOLD_TAKEOVER_US 1100000
+#define HOLD_TAKEOVER_EVERY_US 100000
+/* Afterwards: once more for switches that were slow, then now and then for caches that forgot. */
+#define HOLD_SETTLE_US 5000000
+#define HOLD_REMIND_US 60000000
+
+enum hold_action {
+    HOLD_WAIT, /* nothing before *ret_wake_us (UINT64_MAX: until a message comes) */
+    HOLD_ADD,  /* add the address (it may be there already) with the full lifetime */
+    HOLD_REFRESH,
+    HOLD_ANNOUNCE,
+    HOLD_REMOVE, /* remove it (it may be gone already) and say so */
+};
+
+struct hold {
+    bool held;
+    bool let_go; /* by release */
+    uint64_t deadline_us, taken_us;
+    uint64_t refresh_us, announce_us; /* due */
+};
+
+/* The lease is in force until the deadline. Deadlines only grow; one that has passed takes nothing. */
+void hold_lease(struct hold *hold, uint64_t deadline_us, uint64_t now_us);
+/* Gives the address up now, whatever the deadline. */
+void hold_release(struct hold *hold);
+/* The next thing to do; repeat until HOLD_WAIT. Afterwards counted as done. */
+enum hold_action hold_next(struct hold *hold, uint64_t now_us, uint64_t *ret_wake_us);
+
+#endif

@@ -1,0 +1,44 @@
+/* The keeper of the virtual addresses: a small process of its own, so that they go when this daemon hangs, stops or
+ * dies.
+ *
+ * It is forked before the daemon drops its capabilities and keeps CAP_NET_ADMIN and CAP_NET_RAW alone. It is told
+ * lease deadlines and removes the addresses at release, when a deadline passes without a newer one, and when the pipe
+ * closes; should the whole host freeze, the kernel's lifetime of an address ends it (hold.h). What a former process
+ * left is removed at its start.
+ */
+#ifndef HECATE_DAEMON_KEEPER_KEEPER_H
+#define HECATE_DAEMON_KEEPER_KEEPER_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "store/base/err.h"
+
+struct keeper;
+
+#define KEEPER_ADDRESSES_MAX 8
+
+struct keeper_events {
+    void *user;
+    /* The addresses are held, or no longer: what the kernel has done, not what was asked for. */
+    void (*held)(void *user, bool held);
+    /* Another host speaks for an address (text names both), or an address cannot be added. Repeated while it goes on,
+     * at most once a second. */
+    void (*trouble)(void *user, const char *text);
+    /* The keeper has died: the addresses are going by their lifetime, and the daemon must not serve on. */
+    void (*died)(void *user);
+};
+
+/* Forks the keeper. To be called before there are threads and before capabilities are dropped. Texts as in
+ * address_parse. E_INVALID; E_IO, also when a capability is missing. */
+int keeper_start(const char *const *addresses, size_t n, struct keeper **ret_keeper, struct err *reterr);
+/* Joins the loop; events are borrowed until the keeper is closed. */
+void keeper_attach(struct keeper *keeper, uv_loop_t *loop, const struct keeper_events *events);
+/* The lease is in force until then (microseconds of CLOCK_BOOTTIME): takes the addresses, or keeps them. */
+void keeper_hold(struct keeper *keeper, uint64_t deadline_us);
+/* Gives them up at once; held(false) follows. */
+void keeper_release(struct keeper *keeper);
+/* Ends the process, which removes the addresses first. closed_cb from the loop. */
+void keeper_close(struct keeper *keeper, void (*closed_cb)(void *user), void *user);
+
+#endif

@@ -1,0 +1,374 @@
+/* The keeper on a real kernel: two network namespaces of this process' own, joined by a veth pair. Needs root. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/keeper/address.h"
+#include "daemon/keeper/keeper.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define DEADLINE_MS 20000
+#define FAR_US UINT64_C(3600000000)
+
+static const char *const texts[] = {"198.18.5.10%kt0", "2001:db8:5::10%kt0"};
+static const char *const patterns[] = {"198.18.5.10/32", "2001:db8:5::10/128"};
+
+static uv_loop_t loop;
+static struct keeper *keeper;
+static int held, helds, troubles, deaths;
+static char trouble_text[300];
+static bool closed;
+
+/* ---- the kernel, by ip(8) ---- */
+
+static int run(const char *const *words, char *ret_out, size_t size)
+{
+    posix_spawn_file_actions_t actions;
+    int pipes[2], status;
+    size_t len = 0;
+    ssize_t n;
+    pid_t pid;
+
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipes[1], 1);
+    posix_spawn_file_actions_adddup2(&actions, pipes[1], 2);
+    assert_int_equal(posix_spawnp(&pid, words[0], &actions, NULL, (char *const *)(uintptr_t)words, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    (void)close(pipes[1]);
+    while ((n = read(pipes[0], ret_out + len, size - 1 - len)) > 0) {
+        len += (size_t)n;
+    }
+    ret_out[len] = '\0';
+    (void)close(pipes[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WEXITSTATUS(status);
+}
+
+#define IP(...)                                           \
+    do {                                                  \
+        const char *words_[] = {"ip", __VA_ARGS__, NULL}; \
+        char out_[4096];                                  \
+        if (run(words_, out_, sizeof(out_)) != 0) {       \
+            fail_msg("ip failed: %s", out_);              \
+        }                                                 \
+    } while (0)
+
+/* How many of the two addresses the interface has. */
+static int present(void)
+{
+    const char *words[] = {"ip", "-o", "addr", "show", "dev", "kt0", NULL};
+    char out[8192];
+    int n = 0;
+
+    assert_int_equal(run(words, out, sizeof(out)), 0);
+    for (size_t i = 0; i < 2; i++) {
+        n += strstr(out, patterns[i]) != NULL;
+    }
+    return n;
+}
+
+/* ---- waiting ---- */
+
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static bool is_held(void)
+{
+    return held == 1 && present() == 2;
+}
+
+static bool is_away(void)
+{
+    return held == 0 && present() == 0;
+}
+
+static bool is_gone(void)
+{
+    return present() == 0;
+}
+
+static bool is_closed(void)
+{
+    return closed;
+}
+
+static bool has_died(void)
+{
+    return deaths == 1;
+}
+
+static bool is_troubled(void)
+{
+    return troubles > 0;
+}
+
+static void tick(uv_timer_t *timer)
+{
+    (void)timer; /* the loop turns */
+}
+
+static void wait_for(const char *what, bool (*probe)(void))
+{
+    uint64_t until = clock_us() + DEADLINE_MS * UINT64_C(1000);
+    uv_timer_t timer;
+
+    assert_int_equal(uv_timer_init(&loop, &timer), 0);
+    assert_int_equal(uv_timer_start(&timer, tick, 5, 5), 0);
+    while (!probe()) {
+        if (clock_us() > until) {
+            fail_msg("not within %d ms: %s", DEADLINE_MS, what);
+        }
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+/* ---- the keeper ---- */
+
+static void on_held(void *user, bool now_held)
+{
+    (void)user;
+    held = now_held;
+    helds++;
+}
+
+static void on_trouble(void *user, const char *text)
+{
+    (void)user;
+    troubles++;
+    (void)snprintf(trouble_text, sizeof(trouble_text), "%s", text);
+}
+
+static void on_died(void *user)
+{
+    (void)user;
+    deaths++;
+}
+
+static void on_closed(void *user)
+{
+    (void)user;
+    closed = true;
+}
+
+static const struct keeper_events events = {.held = on_held, .trouble = on_trouble, .died = on_died};
+
+/* The keeper's process: the only child. */
+static pid_t keeper_pid(void)
+{
+    char path[64], text[64];
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", getpid(), getpid());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    n = read(fd, text, sizeof(text) - 1);
+    (void)close(fd);
+    assert_true(n > 0);
+    text[n] = '\0';
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+static void start(void)
+{
+    struct err err = ERR_INIT;
+
+    held = -1;
+    helds = troubles = deaths = 0;
+    closed = false;
+    if (keeper_start(texts, 2, &keeper, &err) != 0) {
+        fail_msg("%s", err.message);
+    }
+    keeper_attach(keeper, &loop, &events);
+}
+
+static void stop(void)
+{
+    keeper_close(keeper, on_closed, NULL);
+    wait_for("the keeper has ended", is_closed);
+}
+
+static void test_takes_and_gives_back(void **state)
+{
+    (void)state;
+    start();
+    assert_int_equal(present(), 0);
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("the addresses are there", is_held);
+    keeper_release(keeper);
+    wait_for("the addresses are away", is_away);
+    helds = 0;
+    keeper_release(keeper); /* always answered */
+    wait_for("an answer", is_away);
+    while (helds == 0) {
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    keeper_hold(keeper, clock_us() + 2 * FAR_US);
+    wait_for("the addresses are there again", is_held);
+    stop();
+    assert_int_equal(present(), 0); /* the pipe closed */
+    assert_int_equal(troubles, 0);
+}
+
+static void test_deadline_passes_without_the_daemon(void **state)
+{
+    (void)state;
+    start();
+    keeper_hold(keeper, clock_us() + 300000);
+    wait_for("the addresses are away", is_away); /* perhaps before we saw them held: this loop may be slow */
+    assert_true(helds >= 1);
+    stop();
+}
+
+static void test_keeper_frozen(void **state)
+{
+    pid_t pid;
+
+    (void)state;
+    start();
+    pid = keeper_pid();
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("the addresses are there", is_held);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    wait_for("the kernel removes the addresses", is_gone);
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    wait_for("they are taken again while the lease lasts", is_held);
+    stop();
+}
+
+static void test_keeper_killed(void **state)
+{
+    (void)state;
+    start();
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("the addresses are there", is_held);
+    assert_int_equal(kill(keeper_pid(), SIGKILL), 0);
+    wait_for("the daemon hears of it", has_died);
+    wait_for("the kernel removes the addresses", is_gone);
+    stop();
+}
+
+static void test_leftovers_are_removed(void **state)
+{
+    (void)state;
+    IP("addr", "add", patterns[0], "dev", "kt0");
+    IP("-6", "addr", "add", patterns[1], "dev", "kt0", "nodad");
+    assert_int_equal(present(), 2);
+    start();
+    assert_int_equal(present(), 0);
+    stop();
+}
+
+static void test_another_host_claims_the_address(void **state)
+{
+    struct address other, other6;
+    struct address_door door;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    start();
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("the addresses are there", is_held);
+    assert_int_equal(address_parse("198.18.5.10%kt1", &other, &err), 0);
+    assert_int_equal(address_parse("2001:db8:5::10%kt1", &other6, &err), 0);
+    assert_int_equal(address_open(&other, 1, &door, &err), 0);
+    assert_int_equal(troubles, 0);
+    assert_int_equal(address_announce(&door, &other, &err), 0);
+    wait_for("the conflict is reported", is_troubled);
+    assert_non_null(strstr(trouble_text, texts[0]));
+    assert_non_null(strstr(trouble_text, "02:00:00:00:05:01"));
+    address_close(&door);
+    stop();
+}
+
+static void test_bad_start(void **state)
+{
+    static const char *const nowhere[] = {"198.18.5.10%kt0", "nonsense"};
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(keeper_start(nowhere, 2, &keeper, &err), E_INVALID);
+    assert_non_null(strstr(err.message, "nonsense"));
+    assert_int_equal(keeper_start(nowhere, 0, &keeper, &err), E_INVALID);
+}
+
+static void test_interface_is_missing(void **state)
+{
+    static const char *const missing[] = {"198.18.5.10%kt7"};
+    struct err err = ERR_INIT;
+
+    (void)state;
+    held = -1;
+    troubles = 0;
+    closed = false;
+    assert_int_equal(keeper_start(missing, 1, &keeper, &err), 0); /* it may come later */
+    keeper_attach(keeper, &loop, &events);
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("it is reported", is_troubled);
+    assert_non_null(strstr(trouble_text, "there is no interface kt7"));
+    assert_int_not_equal(held, 1);
+    stop();
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) {
+        return 0;
+    }
+    IP("link", "add", "kt0", "address", "02:00:00:00:05:00", "type", "veth", "peer", "name", "kt1", "address",
+       "02:00:00:00:05:01");
+    IP("link", "set", "lo", "up");
+    IP("link", "set", "kt0", "up");
+    IP("link", "set", "kt1", "up");
+    return uv_loop_init(&loop);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return uv_loop_close(&loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_takes_and_gives_back),
+        cmocka_unit_test(test_deadline_passes_without_the_daemon),
+        cmocka_unit_test(test_keeper_frozen),
+        cmocka_unit_test(test_keeper_killed),
+        cmocka_unit_test(test_leftovers_are_removed),
+        cmocka_unit_test(test_another_host_claims_the_address),
+        cmocka_unit_test(test_bad_start),
+        cmocka_unit_test(test_interface_is_missing),
+    };
+
+    if (geteuid() != 0) {
+        puts("[  SKIPPED ] 8 test(s), needs root for network namespaces");
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
