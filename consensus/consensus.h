@@ -32,6 +32,7 @@ struct cons_config {
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* all NULL: plain, allowed by tls_off only */
     bool tls_off;                                         /* explicit; refused unless every peer address is loopback */
     uint32_t election_timeout_ms, lease_ms, heartbeat_ms; /* 300, 150, 50 */
+    bool lease_kept;             /* the owner holds something (an address) by the lease: see events.lease */
     uint32_t snapshot_threshold; /* entries between snapshots, e.g. 4096 (staggered by member) */
 };
 
@@ -56,6 +57,9 @@ struct cons_events {
     void *user;
     /* Role, term or leader changed, or serving (lease held and barrier applied) began or ended. Read cons_status. */
     void (*changed)(void *user);
+    /* With config.lease_kept: until when (microseconds of CLOCK_BOOTTIME) this member serves for certain; 0: no longer.
+     * What lives by it must have gone by then, or when cons_lease_released is called. */
+    void (*lease)(void *user, uint64_t until_us);
     /* Another member of this cluster told something (cons_tell); valid during the call. */
     void (*told)(void *user, uint64_t member_id, const void *data, size_t len);
     /* The member cannot go on (storage error, damaged data, broken rule). message names file and remedy. The owner
@@ -107,6 +111,8 @@ void cons_tell(struct cons *c, const void *data, size_t len);
 /* Leader of a term whose barrier is applied, holding a lease right now (reads the clock). To be asked before each
  * answer and before each step. */
 bool cons_serving(struct cons *c);
+/* What lived by the lease has let go, after events.lease with 0: a successor need not wait for its end. */
+void cons_lease_released(struct cons *c);
 void cons_get_status(struct cons *c, struct cons_status *ret_status);
 /* Planned hand-over to the most advanced follower (target 0) or a given one; result comes as changed events. */
 int cons_transfer(struct cons *c, uint64_t target, struct err *reterr);

@@ -9,95 +9,31 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "consensus/consensus.h"
-#include "consensus/core.h"
-#include "consensus/disk.h"
-#include "consensus/net.h"
+#include "consensus/node_priv.h"
 #include "consensus/tell.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
 
-#define WAITING_MAX 8192
-#define COMMAND_MAX ((size_t)1 << 20)
 #define SLOT_MS 25
 #define INFLIGHT 1024 /* entries on their way to one follower */
 #define TRAILING 2048 /* entries kept after a snapshot, for members that were away for a moment */
 #define SUBMIT_MAX 256
 
-struct proposal {
-    char *data; /* until it is submitted */
-    uint32_t len;
-    uint64_t index, term;
-    cons_propose_cb cb;
-    void *user;
-    struct proposal *next;
-};
-
-struct proposals {
-    struct proposal *head, *tail;
-    size_t n;
-};
-
-struct cons {
-    uv_loop_t *loop;
-    struct core *core;
-    struct core_config core_config;
-    struct disk *disk;
-    struct net *net;
-    struct cons_fsm fsm;
-    struct cons_events events;
-    uv_timer_t timer;
-    uv_async_t async;  /* the disk has answers */
-    uv_prepare_t turn; /* once per turn of the loop, when something was put in */
-    struct proposals waiting, submitted;
-    char *failed_text;
-    bool changed, failed, closing, starting;
-    size_t open_handles;
-    void (*closed_cb)(void *user);
-    void *closed_user;
-};
-
-static void push(struct proposals *queue, struct proposal *proposal)
-{
-    proposal->next = NULL;
-    if (queue->tail != NULL) {
-        queue->tail->next = proposal;
-    } else {
-        queue->head = proposal;
-    }
-    queue->tail = proposal;
-    queue->n++;
-}
-
-static struct proposal *pop(struct proposals *queue)
-{
-    struct proposal *proposal = queue->head;
-
-    if (proposal != NULL) {
-        queue->head = proposal->next;
-        queue->tail = queue->head != NULL ? queue->tail : NULL;
-        queue->n--;
-    }
-    return proposal;
-}
-
-static void finish(struct proposal *proposal, int status, const void *result)
-{
-    proposal->cb(proposal->user, status, proposal->index, result);
-    free(proposal->data);
-    free(proposal);
-}
-
 /* ---- the core's environment ---- */
 
-static uint64_t env_now(void *user)
+uint64_t node_now_us(void)
 {
     struct timespec now;
 
-    (void)user;
     (void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail for this clock */
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static uint64_t env_now(void *user)
+{
+    (void)user;
+    return node_now_us();
 }
 
 static void env_send(void *user, uint64_t peer, uint8_t *frame, size_t len)
@@ -117,10 +53,10 @@ static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *
 
     /* Proposals are submitted in order, so the first one is meant, or one whose place another leader's entry took. */
     while (c->submitted.head != NULL && c->submitted.head->index <= index) {
-        struct proposal *proposal = pop(&c->submitted);
+        struct proposal *proposal = proposals_pop(&c->submitted);
         bool ours = proposal->index == index && proposal->term == term;
 
-        finish(proposal, ours ? 0 : E_UNKNOWN_OUTCOME, ours ? result : NULL);
+        proposal_finish(proposal, ours ? 0 : E_UNKNOWN_OUTCOME, ours ? result : NULL);
     }
 }
 
@@ -195,11 +131,11 @@ static void submit_waiting(struct cons *c)
         first = status.last_index + 1;
         /* They are in `submitted` before the core may apply them. */
         for (size_t i = 0; i < n; i++) {
-            struct proposal *proposal = pop(&c->waiting);
+            struct proposal *proposal = proposals_pop(&c->waiting);
 
             proposal->index = first + i;
             proposal->term = status.term;
-            push(&c->submitted, proposal);
+            proposals_push(&c->submitted, proposal);
         }
         if (core_submit(c->core, data, lens, n) != first) {
             return; /* no longer the leader: drop_proposals answers */
@@ -222,12 +158,12 @@ static void drop_proposals(struct cons *c)
             return;
         }
     }
-    while ((proposal = pop(&c->submitted)) != NULL) {
-        finish(proposal, E_UNKNOWN_OUTCOME, NULL);
+    while ((proposal = proposals_pop(&c->submitted)) != NULL) {
+        proposal_finish(proposal, E_UNKNOWN_OUTCOME, NULL);
     }
     if (c->failed || status.role != CORE_LEADER) {
-        while ((proposal = pop(&c->waiting)) != NULL) {
-            finish(proposal, E_NOT_LEADER, NULL);
+        while ((proposal = proposals_pop(&c->waiting)) != NULL) {
+            proposal_finish(proposal, E_NOT_LEADER, NULL);
         }
     }
 }
@@ -241,7 +177,7 @@ static void timer_cb(uv_timer_t *timer)
 
 static void arm(struct cons *c, uint64_t next_us)
 {
-    uint64_t now_us = env_now(c);
+    uint64_t now_us = node_now_us();
     uint64_t delay_ms;
 
     if (next_us == UINT64_MAX) {
@@ -260,10 +196,28 @@ static void prepare_cb(uv_prepare_t *prepare)
 }
 
 /* Something was put in: the turn follows before the loop waits again, once for all inputs. */
-static void want_turn(struct cons *c)
+void node_want_turn(struct cons *c)
 {
     if (!c->closing && !c->starting) {
         CHECK(uv_prepare_start(&c->turn, prepare_cb) == 0);
+    }
+}
+
+static void tell_lease(struct cons *c)
+{
+    struct core_status status;
+    uint64_t until_us = 0;
+
+    if (!c->core_config.lease_kept) {
+        return;
+    }
+    if (!c->failed && core_serving(c->core)) {
+        core_get_status(c->core, &status);
+        until_us = status.lease_until_us;
+    }
+    if (until_us != c->lease_told_us) {
+        c->lease_told_us = until_us;
+        c->events.lease(c->events.user, until_us);
     }
 }
 
@@ -278,6 +232,7 @@ static void turn(struct cons *c)
     next = core_poll(c->core);
     drop_proposals(c);
     net_flush(c->net);
+    tell_lease(c);
     if (c->changed) {
         c->changed = false;
         c->events.changed(c->events.user);
@@ -314,7 +269,7 @@ static void net_connected(void *user, uint64_t peer)
 
     LOG(LOG_INFO, "peer", "connected", LF_U64("member", peer));
     core_connected(c->core, peer);
-    want_turn(c);
+    node_want_turn(c);
 }
 
 static void net_disconnected(void *user, uint64_t peer)
@@ -323,7 +278,7 @@ static void net_disconnected(void *user, uint64_t peer)
 
     LOG(LOG_INFO, "peer", "disconnected", LF_U64("member", peer));
     core_disconnected(c->core, peer);
-    want_turn(c);
+    node_want_turn(c);
 }
 
 static void net_closed(void *user, uint64_t peer)
@@ -331,7 +286,7 @@ static void net_closed(void *user, uint64_t peer)
     struct cons *c = user;
 
     core_closed(c->core, peer);
-    want_turn(c);
+    node_want_turn(c);
 }
 
 static bool told(struct cons *c, uint64_t peer, const uint8_t *frame, size_t len)
@@ -355,7 +310,7 @@ static bool net_frame(void *user, uint64_t peer, const uint8_t *frame, size_t le
     struct cons *c = user;
     bool ok = tell_is(frame, len) ? told(c, peer, frame, len) : core_recv(c->core, peer, frame, len);
 
-    want_turn(c);
+    node_want_turn(c);
     return ok;
 }
 
@@ -373,6 +328,7 @@ static int fill_core_config(struct core_config *core, const struct cons_config *
     core->inflight = INFLIGHT;
     core->trailing = TRAILING;
     core->window = CORE_WINDOW_MAX;
+    core->lease_kept = config->lease_kept;
     if (config->n_peers < 2 || config->n_peers > CONS_MEMBERS_MAX) {
         return err_set(reterr, E_INVALID, "a cluster has 2 to %d members", CONS_MEMBERS_MAX);
     }
@@ -445,7 +401,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
     }
     c->starting = false;
     *ret_cons = c;
-    want_turn(c);
+    node_want_turn(c);
     return 0;
 }
 
@@ -491,109 +447,11 @@ void cons_close(struct cons *c, void (*closed_cb)(void *user), void *user)
     c->closed_user = user;
     uv_timer_stop(&c->timer);
     uv_prepare_stop(&c->turn);
-    while ((proposal = pop(&c->submitted)) != NULL) {
-        finish(proposal, E_UNKNOWN_OUTCOME, NULL);
+    while ((proposal = proposals_pop(&c->submitted)) != NULL) {
+        proposal_finish(proposal, E_UNKNOWN_OUTCOME, NULL);
     }
-    while ((proposal = pop(&c->waiting)) != NULL) {
-        finish(proposal, E_NOT_LEADER, NULL);
+    while ((proposal = proposals_pop(&c->waiting)) != NULL) {
+        proposal_finish(proposal, E_NOT_LEADER, NULL);
     }
     net_close(c->net, net_gone, c);
-}
-
-/* ---- proposals and status ---- */
-
-int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user)
-{
-    struct proposal *proposal;
-    struct core_status status;
-
-    CHECK(len > 0 && len <= COMMAND_MAX);
-    if (c->closing || c->failed) {
-        return E_NOT_LEADER;
-    }
-    core_get_status(c->core, &status);
-    if (status.role != CORE_LEADER) {
-        return E_NOT_LEADER;
-    }
-    if (c->waiting.n >= WAITING_MAX) {
-        return E_BUSY;
-    }
-    proposal = mem_calloc(1, sizeof(*proposal));
-    proposal->data = mem_dup(data, len);
-    proposal->len = (uint32_t)len;
-    proposal->cb = cb;
-    proposal->user = user;
-    push(&c->waiting, proposal);
-    want_turn(c);
-    return 0;
-}
-
-void cons_tell(struct cons *c, const void *data, size_t len)
-{
-    struct core_status status;
-
-    CHECK(len <= CONS_TELL_MAX);
-    core_get_status(c->core, &status);
-    if (c->closing || c->failed || status.disk_state != CORE_FORMED) {
-        return;
-    }
-    for (size_t i = 0; i < c->core_config.n_peers; i++) {
-        struct buf frame = BUF_INIT;
-        size_t frame_len;
-
-        if (c->core_config.peers[i].id != c->core_config.id) {
-            tell_encode(c->core_config.id, status.cluster_id, data, len, &frame);
-            frame_len = frame.len;
-            net_send(c->net, c->core_config.peers[i].id, (uint8_t *)buf_take(&frame), frame_len);
-        }
-    }
-    want_turn(c);
-}
-
-bool cons_serving(struct cons *c)
-{
-    return !c->closing && core_serving(c->core);
-}
-
-void cons_get_status(struct cons *c, struct cons_status *ret_status)
-{
-    struct core_status status;
-    uint64_t now = env_now(c);
-
-    core_get_status(c->core, &status);
-    memset(ret_status, 0, sizeof(*ret_status));
-    ret_status->role = (enum cons_role)status.role;
-    ret_status->term = status.term;
-    ret_status->leader_id = status.leader_id;
-    ret_status->commit_index = status.commit_index;
-    ret_status->applied_index = status.applied_index;
-    ret_status->last_index = status.last_index;
-    ret_status->snapshot_index = status.snapshot_index;
-    ret_status->lease_left_us =
-        status.lease_until_us > 0 ? (int64_t)(status.lease_until_us - now) : 0; /* negative when it is over */
-    ret_status->serving = status.serving;
-    ret_status->formed = status.disk_state == CORE_FORMED;
-    ret_status->cluster_id = status.cluster_id;
-    ret_status->n_members = c->core_config.n_peers;
-    for (size_t i = 0; i < c->core_config.n_peers; i++) {
-        struct cons_member_status *member = &ret_status->members[i];
-
-        member->id = c->core_config.peers[i].id;
-        member->address = c->core_config.peers[i].address;
-        member->connected = net_is_connected(c->net, member->id);
-        member->voter = true;
-        member->match_index = status.peers[i].match_index;
-        member->last_contact_ms = status.peers[i].heard ? (now - status.peers[i].last_heard_us) / 1000 : UINT64_MAX;
-    }
-}
-
-int cons_transfer(struct cons *c, uint64_t target, struct err *reterr)
-{
-    if (core_transfer(c->core, target) != 0) {
-        return err_set(reterr, E_BUSY,
-                       "leadership cannot be handed over now: this member does not lead, the other one "
-                       "is not connected, or a hand-over is pending");
-    }
-    want_turn(c);
-    return 0;
 }

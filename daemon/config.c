@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/keeper/keeper.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -296,6 +297,28 @@ static int parse_peers(struct cfg *cfg, const json_t *list, const char *source, 
     return 0;
 }
 
+static int parse_virtual_ips(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr)
+{
+    const json_t *item;
+    size_t at;
+
+    if (!json_is_array(list) || json_array_size(list) > KEEPER_ADDRESSES_MAX) {
+        return err_set(reterr, E_INVALID, "%s: cluster.virtual_ips must be a list of at most %d addresses", source,
+                       KEEPER_ADDRESSES_MAX);
+    }
+    json_array_foreach((json_t *)(uintptr_t)list, at, item)
+    {
+        if (!json_is_string(item)) {
+            return err_set(reterr, E_INVALID, "%s: cluster.virtual_ips[%zu] must be a string", source, at);
+        }
+        if (keeper_check(json_string_value(item), reterr) != 0) {
+            return err_wrap(reterr, "%s: cluster.virtual_ips[%zu]", source, at);
+        }
+        store_strs_add(&cfg->virtual_ips, json_string_value(item));
+    }
+    return 0;
+}
+
 static int parse_object(struct cfg *cfg, const json_t *object, const char *section, const char *source,
                         struct cfg_warnings *warnings, struct err *reterr)
 {
@@ -320,6 +343,8 @@ static int parse_object(struct cfg *cfg, const json_t *object, const char *secti
             rc = set_value(cfg, key, value, source, warnings, reterr);
         } else if (strcasecmp(path, "cluster.initial_peers") == 0) {
             rc = parse_peers(cfg, value, source, reterr);
+        } else if (strcasecmp(path, "cluster.virtual_ips") == 0) {
+            rc = parse_virtual_ips(cfg, value, source, reterr);
         } else if (is_section(path)) {
             rc = json_is_object(value) ? parse_object(cfg, value, path, source, warnings, reterr)
                                        : err_set(reterr, E_INVALID, "%s: %s must be an object", source, path);
@@ -457,6 +482,7 @@ void cfg_fini(struct cfg *cfg)
         free(cfg->peers[i].peer);
         free(cfg->peers[i].api);
     }
+    store_strs_fini(&cfg->virtual_ips);
     memset(cfg, 0, sizeof(*cfg));
 }
 

@@ -65,8 +65,9 @@ struct cfg {
     struct cfg_peer peers[CFG_PEERS_MAX];
     size_t n_peers;
     char *tls_ca, *tls_cert, *tls_key;
-    bool plain;   /* no TLS between members; loopback addresses only */
-    char *api_ca; /* certificate authority of the members' REST certificates, with enable_tls */
+    bool plain;                    /* no TLS between members; loopback addresses only */
+    char *api_ca;                  /* certificate authority of the members' REST certificates, with enable_tls */
+    struct store_strs virtual_ips; /* "ADDRESS[/PREFIX]%INTERFACE"; held by the serving leader */
     int64_t election_timeout_ms, lease_ms, heartbeat_ms;
     int64_t snapshot_entries;
 };

@@ -1,12 +1,16 @@
 /* hecated: one member of a Hecate cluster. Arguments, configuration, signals; the rest is in member.c. */
 #include <argp.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/keeper/keeper.h"
 #include "daemon/member.h"
 #include "daemon/notify.h"
 #include "daemon/stage.h"
@@ -129,13 +133,37 @@ static void start_signal(struct daemon_state *daemon, uv_signal_t *handle, int n
     CHECK(uv_signal_start(handle, cb, number) == 0);
 }
 
+/* The keeper is forked while there is one thread and before the capabilities go: the daemon itself needs none. */
+static int start_keeper(const struct cfg *cfg, struct keeper **ret_keeper, struct err *reterr)
+{
+    cap_t none = cap_init();
+    int rc = 0;
+
+    *ret_keeper = NULL;
+    if (cfg->virtual_ips.n > 0) {
+        rc = keeper_start((const char *const *)cfg->virtual_ips.items, cfg->virtual_ips.n, ret_keeper, reterr);
+    }
+    if (none == NULL || cap_set_proc(none) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        rc = rc != 0 ? rc : err_set(reterr, E_IO, "cannot drop the capabilities: %s", strerror(errno));
+    }
+    if (none != NULL) {
+        (void)cap_free(none); /* memory */
+    }
+    return rc;
+}
+
 static int run(const struct cfg *cfg)
 {
     static struct daemon_state daemon;
     struct err err = ERR_INIT;
+    struct keeper *keeper;
 
+    if (start_keeper(cfg, &keeper, &err) != 0) {
+        fprintf(stderr, "ERROR: %s\n", err.message);
+        return 1;
+    }
     CHECK(uv_loop_init(&daemon.loop) == 0);
-    if (member_start(&daemon.loop, cfg, failed, NULL, &daemon.member, &err) != 0) {
+    if (member_start(&daemon.loop, cfg, keeper, failed, NULL, &daemon.member, &err) != 0) {
         fprintf(stderr, "ERROR: %s\n", err.message);
         return 1;
     }

@@ -258,11 +258,12 @@ static int start_consensus(struct member *member, struct err *reterr)
         .election_timeout_ms = (uint32_t)cfg->election_timeout_ms,
         .lease_ms = (uint32_t)cfg->lease_ms,
         .heartbeat_ms = (uint32_t)cfg->heartbeat_ms,
+        .lease_kept = member->keeper != NULL,
         .snapshot_threshold = (uint32_t)cfg->snapshot_entries,
     };
     const struct cons_fsm fsm = member_machine(member);
     const struct cons_events events = {
-        .user = member, .changed = cons_changed, .told = member_told, .failed = cons_failed};
+        .user = member, .changed = cons_changed, .lease = member_lease, .told = member_told, .failed = cons_failed};
 
     for (size_t i = 0; i < cfg->n_peers; i++) {
         peers[i] = (struct cons_peer){.id = (uint64_t)cfg->peers[i].id, .address = cfg->peers[i].peer};
@@ -364,8 +365,9 @@ static void start_timers(struct member *member)
     CHECK(uv_timer_start(&member->expire_timer, expire_jobs, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS) == 0);
 }
 
-int member_start(uv_loop_t *loop, const struct cfg *cfg, void (*failed_cb)(void *user, const char *message), void *user,
-                 struct member **ret_member, struct err *reterr)
+int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
+                 void (*failed_cb)(void *user, const char *message), void *user, struct member **ret_member,
+                 struct err *reterr)
 {
     const struct op_driver_env env = {
         .store = env_store,
@@ -390,6 +392,9 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, void (*failed_cb)(void 
     member->store = store_new();
     member->replicas = replicas_new();
     driver_env.user = member;
+    if (keeper != NULL) {
+        member_address_start(member, keeper);
+    }
     rc = start_executor(member, reterr);
     if (rc == 0) {
         member->driver = op_driver_new(loop, member->executor, &driver_env);
@@ -449,11 +454,22 @@ static void stop_timers(void *user)
     uv_close((uv_handle_t *)&member->expire_timer, stop_tell_timer);
 }
 
+static void stop_keeper(void *user)
+{
+    struct member *member = user;
+
+    if (member->keeper != NULL) {
+        keeper_close(member->keeper, stop_timers, member);
+    } else {
+        stop_timers(member);
+    }
+}
+
 static void stop_executor(void *user)
 {
     struct member *member = user;
 
-    exec_close(member->executor, stop_timers, member);
+    exec_close(member->executor, stop_keeper, member);
 }
 
 static void stop_driver(void *user)
@@ -473,6 +489,7 @@ static void stop_consensus(void *user)
     }
     uv_timer_stop(&member->expire_timer); /* they ask consensus */
     uv_timer_stop(&member->tell_timer);
+    member->cons_closing = true;
     cons_close(member->cons, stop_driver, member);
 }
 

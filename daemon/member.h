@@ -6,12 +6,15 @@
 
 #include "daemon/config.h"
 
+struct keeper;
 struct member;
 
-/* Starts everything; the configuration is borrowed until the member is closed. failed_cb (from the loop) tells that the
+/* Starts everything; the configuration is borrowed until the member is closed. keeper (NULL: no virtual addresses) is
+ * taken over, also on failure, where the process ends. failed_cb (from the loop) tells that the
  * member must end at once: the message names the cause and the remedy, and has not been logged. */
-int member_start(uv_loop_t *loop, const struct cfg *cfg, void (*failed_cb)(void *user, const char *message), void *user,
-                 struct member **ret_member, struct err *reterr);
+int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
+                 void (*failed_cb)(void *user, const char *message), void *user, struct member **ret_member,
+                 struct err *reterr);
 /* Hands leadership over if this member leads, answers what runs, closes; closed_cb from the loop. */
 void member_stop(struct member *member, void (*closed_cb)(void *user), void *user);
 /* Maintenance mode back to normal, whichever member leads; goes on trying until it is. */

@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "consensus/consensus.h"
 #include "daemon/executor/executor.h"
+#include "daemon/keeper/keeper.h"
 #include "daemon/load.h"
 #include "daemon/member.h"
 #include "daemon/metrics.h"
@@ -27,6 +28,11 @@ struct member {
     struct store_result result; /* of the command applied last: the slot that apply returns */
     struct cons *cons;
     struct executor *executor;
+    struct keeper *keeper; /* of the virtual addresses; NULL: there are none */
+    struct keeper_events keeper_events;
+    bool address_held;
+    char address_trouble[256]; /* the last one; "" none */
+    uint64_t address_trouble_ms;
     struct op_driver *driver;
     uint64_t driver_term; /* the term the driver was started for, 0: not running */
     struct api_server *api;
@@ -41,6 +47,7 @@ struct member {
     uv_timer_t drain_timer; /* stop: waits for the successor */
     uint64_t drain_deadline_ms;
     bool stopping, failed;
+    bool cons_closing;
 
     void (*closed_cb)(void *user);
     void *closed_user;
@@ -60,6 +67,9 @@ void member_plan_env(struct member *member, struct store_plan_env *ret_env);
 /* The member must end: told once, with the cause and the remedy. */
 void member_failed(struct member *member, const char *message);
 
+/* address.c */
+void member_lease(void *user, uint64_t until_us);
+void member_address_start(struct member *member, struct keeper *keeper);
 /* machine.c */
 struct cons_fsm member_machine(struct member *member);
 /* tell.c */

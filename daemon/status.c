@@ -232,11 +232,28 @@ static bool warn_replicas(const struct member *member, const struct cons_status 
     return differs;
 }
 
+#define TROUBLE_SHOWN_MS 10000 /* the keeper repeats it every second while it lasts */
+
+static json_t *virtual_ips_document(const struct member *member, json_t *warnings)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < member->cfg->virtual_ips.n; i++) {
+        json_array_append_new(list, json_string(member->cfg->virtual_ips.items[i]));
+    }
+    if (member->address_trouble[0] != '\0' && uv_now(member->loop) - member->address_trouble_ms < TROUBLE_SHOWN_MS) {
+        add_warning(warnings, "virtual-ip", member->address_trouble,
+                    "take the address off the other host, or mend the interface of this one");
+    }
+    return json_pack("{s:o, s:b}", "addresses", list, "held", member->address_held);
+}
+
 json_t *status_document(void *user)
 {
     struct member *member = user;
     struct cons_status status;
     json_t *warnings = json_array();
+    json_t *virtual_ips = virtual_ips_document(member, warnings);
     struct nodes_visit nodes = {.member = member, .list = json_array(), .warnings = warnings};
     const struct cfg_peer *leader;
     const char *health;
@@ -257,16 +274,16 @@ json_t *status_document(void *user)
     health = critical ? "critical" : json_array_size(warnings) > 0 ? "warning" : "ok";
     leader = find_peer(member->cfg, status.leader_id);
     document = json_pack(
-        "{s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "cluster_id",
+        "{s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "cluster_id",
         status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings", warnings, "member_id",
         (json_int_t)member->cfg->member_id, "name", member->cfg->cluster_name, "version", HECATE_VERSION, "leader",
         leader != NULL ? json_pack("{s:I, s:s}", "id", (json_int_t)leader->id, "api", leader->api) : json_null(),
         "term", (json_int_t)status.term, "commit_index", (json_int_t)status.commit_index, "applied_index",
         (json_int_t)status.applied_index, "last_index", (json_int_t)status.last_index, "snapshot_index",
         (json_int_t)status.snapshot_index, "serving", status.serving, "lease_left_ms",
-        status.role == CONS_LEADER ? json_integer((json_int_t)(status.lease_left_us / 1000)) : json_null(), "members",
-        members_document(member, &status), "nodes", nodes.list, "operations", operations_document(member), "counts",
-        counts_document(member->store));
+        status.role == CONS_LEADER ? json_integer((json_int_t)(status.lease_left_us / 1000)) : json_null(),
+        "virtual_ips", virtual_ips, "members", members_document(member, &status), "nodes", nodes.list, "operations",
+        operations_document(member), "counts", counts_document(member->store));
     CHECK(document != NULL);
     return document;
 }

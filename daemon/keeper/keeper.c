@@ -47,6 +47,13 @@ static void reap(struct keeper *keeper)
     }
 }
 
+int keeper_check(const char *text, struct err *reterr)
+{
+    struct address address;
+
+    return address_parse(text, &address, reterr);
+}
+
 int keeper_start(const char *const *texts, size_t n, struct keeper **ret_keeper, struct err *reterr)
 {
     struct address addresses[KEEPER_ADDRESSES_MAX];

@@ -29,6 +29,8 @@ struct keeper_events {
     void (*died)(void *user);
 };
 
+/* Is this the text of a virtual address? E_INVALID says what was expected. */
+int keeper_check(const char *address, struct err *reterr);
 /* Forks the keeper. To be called before there are threads and before capabilities are dropped. Texts as in
  * address_parse. E_INVALID; E_IO, also when a capability is missing. */
 int keeper_start(const char *const *addresses, size_t n, struct keeper **ret_keeper, struct err *reterr);

@@ -23,17 +23,18 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 NODES = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
 
 
-def config(faults=()):
+def config(faults, cluster_section):
     return {
         "port": "8080",
         "jwt": {"admin": {"key": "admin-secret"}, "user": {"key": "user-secret"}},
         "glusterfs": {"executor": "mock", "mock": {"faults": json.dumps(list(faults))}},
-        "cluster": {"snapshot_entries": 64},
+        "cluster": cluster_section,
     }
 
 
 class ClusterTest(unittest.TestCase):
     faults = ()
+    cluster_section = {"snapshot_entries": 64}
 
     @classmethod
     def setUpClass(cls):
@@ -50,7 +51,7 @@ class ClusterTest(unittest.TestCase):
         self.directory = os.path.join(self.folder, "cluster")
         config_file = os.path.join(self.folder, "heketi.json")
         with open(config_file, "w", encoding="utf-8") as file:
-            json.dump(config(self.faults), file)
+            json.dump(config(self.faults, self.cluster_section), file)
         self.addCleanup(self.stop)
         output = self.cluster("up", "--config", config_file, "--hosts", self.hosts.members())
         urls = {}

@@ -133,7 +133,8 @@ static void failed(void *user, const char *message)
 int fixture_try_start(struct fixture *fixture, size_t at, struct err *reterr)
 {
     assert_null(fixture->members[at]);
-    return member_start(&fixture->loop, &fixture->cfgs[at], failed, fixture->failed[at], &fixture->members[at], reterr);
+    return member_start(&fixture->loop, &fixture->cfgs[at], NULL, failed, fixture->failed[at], &fixture->members[at],
+                        reterr);
 }
 
 void fixture_start(struct fixture *fixture, size_t at)

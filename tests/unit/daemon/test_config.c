@@ -102,6 +102,28 @@ static void test_errors_name_the_key(void **state)
                  "same id or address");
 }
 
+static void test_virtual_ips(void **state)
+{
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    expect_error("{" MOCK ",\"cluster\":{\"virtual_ips\":\"192.0.2.10%eth0\"}}", "virtual_ips must be a list");
+    expect_error("{" MOCK ",\"cluster\":{\"virtual_ips\":[7]}}", "virtual_ips[0] must be a string");
+    expect_error("{" MOCK ",\"cluster\":{\"virtual_ips\":[\"192.0.2.10%eth0\",\"192.0.2.11\"]}}",
+                 "virtual_ips[1]: '192.0.2.11' is no virtual address");
+    expect_error("{" MOCK ",\"cluster\":{\"virtual_ips\":[1,2,3,4,5,6,7,8,9]}}", "at most 8");
+    assert_int_equal(parse("{" MOCK ",\"cluster\":{\"member_id\":1,\"plain\":true," PEERS
+                           ",\"virtual_ips\":[\"192.0.2.10/24%eth0\",\"2001:db8::1%eth1\"]}}",
+                           &cfg, &warnings, &err),
+                     0);
+    assert_int_equal(cfg.virtual_ips.n, 2);
+    assert_string_equal(cfg.virtual_ips.items[1], "2001:db8::1%eth1");
+    cfg_warnings_fini(&warnings);
+    cfg_fini(&cfg);
+}
+
 static void test_plain_only_on_loopback(void **state)
 {
     (void)state;
@@ -174,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heketi_file),
         cmocka_unit_test(test_errors_name_the_key),
+        cmocka_unit_test(test_virtual_ips),
         cmocka_unit_test(test_plain_only_on_loopback),
         cmocka_unit_test(test_environment_overrides),
         cmocka_unit_test(test_addresses),

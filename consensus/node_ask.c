@@ -1,0 +1,145 @@
+/* What the owner of a member asks for: proposals, status, telling the others, handing leadership over. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/node_priv.h"
+#include "consensus/tell.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+
+#define WAITING_MAX 8192
+
+void proposals_push(struct proposals *queue, struct proposal *proposal)
+{
+    proposal->next = NULL;
+    if (queue->tail != NULL) {
+        queue->tail->next = proposal;
+    } else {
+        queue->head = proposal;
+    }
+    queue->tail = proposal;
+    queue->n++;
+}
+
+struct proposal *proposals_pop(struct proposals *queue)
+{
+    struct proposal *proposal = queue->head;
+
+    if (proposal != NULL) {
+        queue->head = proposal->next;
+        queue->tail = queue->head != NULL ? queue->tail : NULL;
+        queue->n--;
+    }
+    return proposal;
+}
+
+void proposal_finish(struct proposal *proposal, int status, const void *result)
+{
+    proposal->cb(proposal->user, status, proposal->index, result);
+    free(proposal->data);
+    free(proposal);
+}
+
+int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user)
+{
+    struct proposal *proposal;
+    struct core_status status;
+
+    CHECK(len > 0 && len <= COMMAND_MAX);
+    if (c->closing || c->failed) {
+        return E_NOT_LEADER;
+    }
+    core_get_status(c->core, &status);
+    if (status.role != CORE_LEADER) {
+        return E_NOT_LEADER;
+    }
+    if (c->waiting.n >= WAITING_MAX) {
+        return E_BUSY;
+    }
+    proposal = mem_calloc(1, sizeof(*proposal));
+    proposal->data = mem_dup(data, len);
+    proposal->len = (uint32_t)len;
+    proposal->cb = cb;
+    proposal->user = user;
+    proposals_push(&c->waiting, proposal);
+    node_want_turn(c);
+    return 0;
+}
+
+void cons_tell(struct cons *c, const void *data, size_t len)
+{
+    struct core_status status;
+
+    CHECK(len <= CONS_TELL_MAX);
+    core_get_status(c->core, &status);
+    if (c->closing || c->failed || status.disk_state != CORE_FORMED) {
+        return;
+    }
+    for (size_t i = 0; i < c->core_config.n_peers; i++) {
+        struct buf frame = BUF_INIT;
+        size_t frame_len;
+
+        if (c->core_config.peers[i].id != c->core_config.id) {
+            tell_encode(c->core_config.id, status.cluster_id, data, len, &frame);
+            frame_len = frame.len;
+            net_send(c->net, c->core_config.peers[i].id, (uint8_t *)buf_take(&frame), frame_len);
+        }
+    }
+    node_want_turn(c);
+}
+
+bool cons_serving(struct cons *c)
+{
+    return !c->closing && core_serving(c->core);
+}
+
+void cons_lease_released(struct cons *c)
+{
+    if (!c->closing && !c->failed) {
+        core_lease_released(c->core);
+        node_want_turn(c);
+    }
+}
+
+void cons_get_status(struct cons *c, struct cons_status *ret_status)
+{
+    struct core_status status;
+    uint64_t now = node_now_us();
+
+    core_get_status(c->core, &status);
+    memset(ret_status, 0, sizeof(*ret_status));
+    ret_status->role = (enum cons_role)status.role;
+    ret_status->term = status.term;
+    ret_status->leader_id = status.leader_id;
+    ret_status->commit_index = status.commit_index;
+    ret_status->applied_index = status.applied_index;
+    ret_status->last_index = status.last_index;
+    ret_status->snapshot_index = status.snapshot_index;
+    ret_status->lease_left_us =
+        status.lease_until_us > 0 ? (int64_t)(status.lease_until_us - now) : 0; /* negative when it is over */
+    ret_status->serving = status.serving;
+    ret_status->formed = status.disk_state == CORE_FORMED;
+    ret_status->cluster_id = status.cluster_id;
+    ret_status->n_members = c->core_config.n_peers;
+    for (size_t i = 0; i < c->core_config.n_peers; i++) {
+        struct cons_member_status *member = &ret_status->members[i];
+
+        member->id = c->core_config.peers[i].id;
+        member->address = c->core_config.peers[i].address;
+        member->connected = net_is_connected(c->net, member->id);
+        member->voter = true;
+        member->match_index = status.peers[i].match_index;
+        member->last_contact_ms = status.peers[i].heard ? (now - status.peers[i].last_heard_us) / 1000 : UINT64_MAX;
+    }
+}
+
+int cons_transfer(struct cons *c, uint64_t target, struct err *reterr)
+{
+    if (core_transfer(c->core, target) != 0) {
+        return err_set(reterr, E_BUSY,
+                       "leadership cannot be handed over now: this member does not lead, the other one "
+                       "is not connected, or a hand-over is pending");
+    }
+    node_want_turn(c);
+    return 0;
+}

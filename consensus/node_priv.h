@@ -1,0 +1,55 @@
+/* Inside the node: node.c (the loop, turns), node_ask.c (what the owner asks for and proposes). */
+#ifndef HECATE_CONSENSUS_NODE_PRIV_H
+#define HECATE_CONSENSUS_NODE_PRIV_H
+
+#include "consensus/consensus.h"
+#include "consensus/core.h"
+#include "consensus/disk.h"
+#include "consensus/net.h"
+
+#define COMMAND_MAX ((size_t)1 << 20)
+
+struct proposal {
+    char *data; /* until it is submitted */
+    uint32_t len;
+    uint64_t index, term;
+    cons_propose_cb cb;
+    void *user;
+    struct proposal *next;
+};
+
+struct proposals {
+    struct proposal *head, *tail;
+    size_t n;
+};
+
+struct cons {
+    uv_loop_t *loop;
+    struct core *core;
+    struct core_config core_config;
+    struct disk *disk;
+    struct net *net;
+    struct cons_fsm fsm;
+    struct cons_events events;
+    uv_timer_t timer;
+    uv_async_t async;  /* the disk has answers */
+    uv_prepare_t turn; /* once per turn of the loop, when something was put in */
+    struct proposals waiting, submitted;
+    char *failed_text;
+    bool changed, failed, closing, starting;
+    uint64_t lease_told_us; /* with lease_kept: the deadline that the owner knows; 0 none */
+    size_t open_handles;
+    void (*closed_cb)(void *user);
+    void *closed_user;
+};
+
+/* node.c */
+uint64_t node_now_us(void);
+/* Something was put in: a turn follows before the loop waits again. */
+void node_want_turn(struct cons *c);
+/* node_ask.c */
+void proposals_push(struct proposals *queue, struct proposal *proposal);
+struct proposal *proposals_pop(struct proposals *queue);                         /* NULL: none */
+void proposal_finish(struct proposal *proposal, int status, const void *result); /* calls back and frees it */
+
+#endif
