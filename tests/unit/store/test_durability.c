@@ -256,6 +256,36 @@ static void test_arbiter_filters(void **state)
     }
 }
 
+/* A create whose bricks could not be made is planned again in the same shape. */
+static void test_arbiter_again(void **state)
+{
+    struct id nodes[4], excluded, op;
+    const struct store_volume *volume;
+    struct store_cmd cmd;
+
+    (void)state;
+    (void)world_topology(&world, 4, 100 * GIB, nodes, NULL);
+    world.env.bricks_per_volume_max = 3;
+    volume = arbiter(60);
+    op = volume->pending;
+    excluded = store_device(world.store, volume->bricks[2].device)->node;
+    world.env.exclude_nodes = &excluded;
+    world.env.n_exclude_nodes = 1;
+    assert_int_equal(store_plan_again(world.store, op, &world.env, &cmd, &world.result), STORE_NO_ALLOCATION);
+    EXPECT(STORE_NO_ALLOCATION, NO_SPACE); /* its own bricks are still charged */
+    for (int i = 0; i < 4; i++) {
+        (void)world_device(&world, nodes[i], "/dev/sdc", 100 * GIB);
+    }
+    assert_int_equal(store_plan_again(world.store, op, &world.env, &cmd, &world.result), STORE_OK);
+    assert_int_equal(cmd.volume.n_bricks, 3);
+    assert_int_equal(cmd.volume.bricks[2].type, STORE_BRICK_ARBITER);
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(id_equal(store_device(world.store, cmd.volume.bricks[i].device)->node, excluded));
+    }
+    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
+    store_cmd_fini(&cmd);
+}
+
 /* ---- what apply refuses ---- */
 
 static void test_misplaced_arbiter(void **state)
@@ -424,9 +454,11 @@ static void test_reasons_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_disperse),     T(test_disperse_needs_nodes),  T(test_arbiter_size),       T(test_arbiter_elsewhere),
-        T(test_arbiter_tags), T(test_arbiter_on_small_node), T(test_arbiter_filters),    T(test_misplaced_arbiter),
-        T(test_reasons),      T(test_reasons_of_size),       T(test_reasons_of_arbiter), T(test_reasons_are_cut),
+        T(test_disperse),          T(test_disperse_needs_nodes), T(test_arbiter_size),
+        T(test_arbiter_elsewhere), T(test_arbiter_tags),         T(test_arbiter_on_small_node),
+        T(test_arbiter_filters),   T(test_arbiter_again),        T(test_misplaced_arbiter),
+        T(test_reasons),           T(test_reasons_of_size),      T(test_reasons_of_arbiter),
+        T(test_reasons_are_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
