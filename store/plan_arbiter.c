@@ -190,17 +190,16 @@ static uint32_t bricks_of(const struct group *group)
     return group->data + group->arbiters;
 }
 
-/* The groups of the data bricks when group `arbiter` serves the arbiter: those with most bricks. False: a group that
- * must be served is not. */
-static bool choose_data(const struct solution *solution, size_t arbiter, uint32_t sets_left, uint32_t n, size_t *ret)
+/* The groups of the data bricks when group `arbiter` serves the arbiter: those with most bricks. A group that must be
+ * served is among them: there are at most three of those, and one without data bricks has all the arbiters. */
+static bool choose_data(const struct solution *solution, size_t arbiter, uint32_t n, size_t *ret)
 {
-    uint32_t found = 0, must = 0;
+    uint32_t found = 0;
 
     for (size_t g = 0; g < solution->n_groups; g++) {
         const struct group *group = &solution->groups[g];
         uint32_t at;
 
-        must += g != arbiter && bricks_of(group) == sets_left ? 1 : 0;
         if (g == arbiter || group->data == 0) {
             continue;
         }
@@ -214,10 +213,7 @@ static bool choose_data(const struct solution *solution, size_t arbiter, uint32_
             found = found < n ? found + 1 : n;
         }
     }
-    for (uint32_t i = 0; i < found; i++) {
-        must -= bricks_of(&solution->groups[ret[i]]) == sets_left ? 1 : 0;
-    }
-    return found == n && must == 0;
+    return found == n;
 }
 
 static struct plan_pick take_from(struct plan_space *space, const struct group *group, uint32_t *counts,
@@ -236,13 +232,13 @@ static struct plan_pick take_from(struct plan_space *space, const struct group *
 }
 
 static void deal_set(struct plan_space *space, const struct plan_set *set, struct solution *solution,
-                     uint32_t sets_left, struct plan_pick *picks)
+                     struct plan_pick *picks)
 {
     CLEANUP(free_ptr) size_t *chosen = mem_calloc(set->width, sizeof(*chosen));
     uint32_t n = set->width - 1;
     size_t arbiter = 0;
 
-    while (solution->groups[arbiter].arbiters == 0 || !choose_data(solution, arbiter, sets_left, n, chosen)) {
+    while (solution->groups[arbiter].arbiters == 0 || !choose_data(solution, arbiter, n, chosen)) {
         arbiter++;
         CHECK(arbiter < solution->n_groups);
     }
@@ -265,7 +261,7 @@ bool plan_arbiter_place(struct plan_space *space, const struct plan_set *set, ui
     if (feasible) {
         reconstruct(space, set, &solution);
         for (uint32_t s = 0; s < sets; s++) {
-            deal_set(space, set, &solution, sets - s, ret_picks + (size_t)s * set->width);
+            deal_set(space, set, &solution, ret_picks + (size_t)s * set->width);
         }
     }
     solution_fini(&solution);

@@ -96,6 +96,7 @@ static void test_accepted(void **state)
                                           "cluster.granular-entry-heal on",
                                           "user.heketi.arbiter true",
                                           "nl-cache-unlike on",
+                                          "nfs.write-behind-trickling-writes on",
                                           "cache on",
                                           "group"};
 

@@ -256,6 +256,31 @@ static void test_arbiter_filters(void **state)
     }
 }
 
+/* To the last extent: something must be left for LVM's spare metadata, as large as the largest of the bricks'. */
+static void test_arbiter_exact(void **state)
+{
+    const uint64_t data = 10 * GIB + 53248, arbiter_size = 589824 + 4096, spare = 53248;
+    struct id cluster = world_cluster(&world), nodes[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        nodes[i] = world_node(&world, cluster, 1, i == 0 ? "a" : i == 1 ? "b" : "c");
+    }
+    world.env.bricks_per_volume_max = 3;
+    (void)world_device(&world, nodes[0], "/dev/sdb", data + spare);
+    (void)world_device(&world, nodes[1], "/dev/sdb", data + spare - 4096);
+    (void)world_device(&world, nodes[2], "/dev/sdb", arbiter_size + 4096);
+    assert_null(arbiter(10));
+    (void)world_device(&world, nodes[1], "/dev/sdc", data + spare);
+    assert_non_null(arbiter(10));
+    (void)world_device(&world, nodes[0], "/dev/sdd", data + spare);
+    (void)world_device(&world, nodes[1], "/dev/sdd", data + spare);
+    (void)world_device(&world, nodes[2], "/dev/sdd", arbiter_size);
+    assert_null(arbiter(10));
+    (void)world_device(&world, nodes[2], "/dev/sde", arbiter_size + 4096);
+    assert_non_null(arbiter(10));
+}
+
 /* A create whose bricks could not be made is planned again in the same shape. */
 static void test_arbiter_again(void **state)
 {
@@ -454,11 +479,10 @@ static void test_reasons_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_disperse),          T(test_disperse_needs_nodes), T(test_arbiter_size),
-        T(test_arbiter_elsewhere), T(test_arbiter_tags),         T(test_arbiter_on_small_node),
-        T(test_arbiter_filters),   T(test_arbiter_again),        T(test_misplaced_arbiter),
-        T(test_reasons),           T(test_reasons_of_size),      T(test_reasons_of_arbiter),
-        T(test_reasons_are_cut),
+        T(test_disperse),           T(test_disperse_needs_nodes),  T(test_arbiter_size),    T(test_arbiter_elsewhere),
+        T(test_arbiter_tags),       T(test_arbiter_on_small_node), T(test_arbiter_filters), T(test_arbiter_exact),
+        T(test_arbiter_again),      T(test_misplaced_arbiter),     T(test_reasons),         T(test_reasons_of_size),
+        T(test_reasons_of_arbiter), T(test_reasons_are_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
