@@ -1,7 +1,7 @@
 # Storage nodes: boot, power, ssh.
 # shellcheck shell=bash disable=SC2154
 
-boot_limit_s=180
+boot_limit_s=600
 
 make_known_hosts() {
     local number type
