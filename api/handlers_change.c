@@ -69,6 +69,9 @@ static bool is_counted(const struct store_request *request)
     case STORE_REQ_BLOCK_CREATE:
     case STORE_REQ_BLOCK_EXPAND:
     case STORE_REQ_BLOCK_DELETE:
+    case STORE_REQ_VOLUME_EXPAND:
+    case STORE_REQ_VOLUME_CLONE:
+    case STORE_REQ_VOLUME_RESTRICT:
         return true;
     case STORE_REQ_NODE_STATE:
     case STORE_REQ_DEVICE_STATE:
@@ -92,6 +95,11 @@ static bool refused_anyway(const struct api_request *request, const struct store
     case STORE_REQ_BLOCK_EXPAND:
     case STORE_REQ_BLOCK_DELETE:
         return store_block_volume(store, change->target) == NULL;
+    case STORE_REQ_VOLUME_EXPAND:
+    case STORE_REQ_VOLUME_CLONE:
+    case STORE_REQ_VOLUME_RESTRICT:
+        volume = store_volume(store, change->target);
+        return volume == NULL || !id_is_none(volume->pending);
     case STORE_REQ_NODE_STATE:
         return store_node(store, change->target) == NULL;
     case STORE_REQ_DEVICE_STATE:

@@ -18,9 +18,9 @@
 
 struct record {
     bool file, block, destroy_data, force_forget, snapshot_enable, auth;
-    int64_t zone, size, gid, replica, data, redundancy, ha_count, new_size;
+    int64_t zone, size, expand_size, gid, replica, data, redundancy, ha_count, new_size;
     float factor;
-    char *cluster, *node, *name, *state, *health, *change_type, *durability, *oldest_client;
+    char *cluster, *node, *name, *state, *health, *change_type, *durability, *oldest_client, *restriction;
     struct store_strs manage, storage, clusters, options, operations;
     struct store_tags tags;
 };
@@ -83,6 +83,9 @@ static const struct api_field block_fields[] = {
     F("hacount", INT, ha_count), F("auth", BOOL, auth), END,
 };
 static const struct api_field block_expand_fields[] = {F("new_size", INT, new_size), END};
+static const struct api_field expand_fields[] = {F("expand_size", INT, expand_size), END};
+static const struct api_field clone_fields[] = {F("name", STR, name), END};
+static const struct api_field restrict_fields[] = {F("restriction", STR, restriction), END};
 
 static void record_fini(struct record *record)
 {
@@ -94,6 +97,7 @@ static void record_fini(struct record *record)
     free(record->change_type);
     free(record->durability);
     free(record->oldest_client);
+    free(record->restriction);
     store_strs_fini(&record->manage);
     store_strs_fini(&record->storage);
     store_strs_fini(&record->clusters);
@@ -397,6 +401,44 @@ static int check_block_expand(const struct record *record, struct store_request 
     return 0;
 }
 
+static int check_expand(const struct record *record, struct store_request *request, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+
+    api_invalid_min_1(&list, "expand_size", record->expand_size);
+    if (list.len > 0) {
+        return api_invalid_end(&list, text);
+    }
+    request->volume.size_gib = clamp_u32(record->expand_size);
+    return 0;
+}
+
+static int check_clone(struct record *record, struct store_request *request, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+
+    if (*or_empty(record->name) != '\0' && !api_volume_name_valid(record->name)) {
+        api_invalid(&list, "name", "must be in a valid format");
+        return api_invalid_end(&list, text);
+    }
+    set_text(&request->volume.name, take_text(&record->name));
+    return 0;
+}
+
+/* The third value, locked-by-update, is not for clients to set. */
+static int check_restriction(const struct record *record, struct store_request *request, struct buf *text)
+{
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+    const char *restriction = or_empty(record->restriction);
+
+    if (*restriction != '\0' && strcmp(restriction, store_restriction_name(STORE_LOCKED)) != 0) {
+        api_invalid(&list, "restriction", "must be a valid value");
+        return api_invalid_end(&list, text);
+    }
+    request->restriction = *restriction != '\0' ? STORE_LOCKED : STORE_UNRESTRICTED;
+    return 0;
+}
+
 /* ---- one entry per route ---- */
 
 struct shape {
@@ -426,6 +468,9 @@ static const struct shape shapes[API_ROUTE_COUNT] = {
     [API_ROUTE_BLOCK_CREATE] = {STORE_REQ_BLOCK_CREATE, block_fields, false},
     [API_ROUTE_BLOCK_EXPAND] = {STORE_REQ_BLOCK_EXPAND, block_expand_fields, false},
     [API_ROUTE_BLOCK_DELETE] = {STORE_REQ_BLOCK_DELETE, NULL, true},
+    [API_ROUTE_VOLUME_EXPAND] = {STORE_REQ_VOLUME_EXPAND, expand_fields, false},
+    [API_ROUTE_VOLUME_CLONE] = {STORE_REQ_VOLUME_CLONE, clone_fields, false},
+    [API_ROUTE_VOLUME_RESTRICT] = {STORE_REQ_VOLUME_RESTRICT, restrict_fields, false},
 };
 
 static int check(enum api_route route, struct record *record, struct api_body *body, struct buf *text)
@@ -461,6 +506,12 @@ static int check(enum api_route route, struct record *record, struct api_body *b
         return check_block(record, body, text);
     case API_ROUTE_BLOCK_EXPAND:
         return check_block_expand(record, &body->request, text);
+    case API_ROUTE_VOLUME_EXPAND:
+        return check_expand(record, &body->request, text);
+    case API_ROUTE_VOLUME_CLONE:
+        return check_clone(record, &body->request, text);
+    case API_ROUTE_VOLUME_RESTRICT:
+        return check_restriction(record, &body->request, text);
     default:
         return 0;
     }

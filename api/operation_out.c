@@ -2,32 +2,47 @@
 
 #include "api/json_out.h"
 
-static void volume_changes(const struct store *store, const struct store_operation *op, enum api_change brick,
-                           enum api_change whole, api_change_cb cb, void *user)
+static void brick_changes(const struct store *store, const struct store_operation *op, enum api_change change,
+                          api_change_cb cb, void *user)
 {
     const struct store_volume *volume = store_operation_volume(store, op);
 
     for (size_t i = 0; volume != NULL && i < volume->n_bricks; i++) {
-        cb(user, brick, volume->bricks[i].id, 0);
-    }
-    if (volume != NULL) {
-        cb(user, whole, volume->id, 0);
+        if (id_equal(volume->bricks[i].pending, op->id)) {
+            cb(user, change, volume->bricks[i].id, 0);
+        }
     }
 }
 
 void api_operation_changes(const struct store *store, const struct store_operation *op, api_change_cb cb, void *user)
 {
     const struct store_block_volume *block;
+    const struct store_volume *hosting;
 
     switch (op->type) {
     case STORE_OP_CREATE_VOLUME:
-        volume_changes(store, op, API_CHANGE_ADD_BRICK, API_CHANGE_ADD_VOLUME, cb, user);
+        brick_changes(store, op, API_CHANGE_ADD_BRICK, cb, user);
+        cb(user, API_CHANGE_ADD_VOLUME, op->target, 0);
         break;
     case STORE_OP_DELETE_VOLUME:
-        volume_changes(store, op, API_CHANGE_DELETE_BRICK, API_CHANGE_DELETE_VOLUME, cb, user);
+        brick_changes(store, op, API_CHANGE_DELETE_BRICK, cb, user);
+        cb(user, API_CHANGE_DELETE_VOLUME, op->target, 0);
+        break;
+    case STORE_OP_EXPAND_VOLUME:
+        brick_changes(store, op, API_CHANGE_ADD_BRICK, cb, user);
+        cb(user, API_CHANGE_EXPAND_VOLUME, op->target, op->size_gib);
+        break;
+    case STORE_OP_CLONE_VOLUME:
+        cb(user, API_CHANGE_CLONE_VOLUME, op->source, 0);
+        cb(user, API_CHANGE_CLONED_VOLUME, op->target, 0);
+        brick_changes(store, op, API_CHANGE_ADD_BRICK, cb, user);
         break;
     case STORE_OP_CREATE_BLOCK: /* perhaps with a hosting volume */
-        volume_changes(store, op, API_CHANGE_ADD_BRICK, API_CHANGE_ADD_VOLUME, cb, user);
+        brick_changes(store, op, API_CHANGE_ADD_BRICK, cb, user);
+        hosting = store_operation_volume(store, op);
+        if (hosting != NULL) {
+            cb(user, API_CHANGE_ADD_VOLUME, hosting->id, 0);
+        }
         cb(user, API_CHANGE_ADD_BLOCK_VOLUME, op->target, 0);
         break;
     case STORE_OP_DELETE_BLOCK:

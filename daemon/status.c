@@ -132,9 +132,10 @@ static void visit_step(void *user, const struct op_step_view *view)
     struct steps_visit *visit = user;
 
     if (id_equal(view->op_id, visit->op_id)) {
-        json_t *entry = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "step", view->step, "host", view->host, "state",
-                                  view->state, "attempts", (json_int_t)view->attempts, "since_ms",
-                                  (json_int_t)view->since_ms, "last_error", view->last_error);
+        json_t *entry =
+            json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s}", "step", view->step, "host", view->host, "state",
+                      view->state, "attempts", (json_int_t)view->attempts, "since_ms", (json_int_t)view->since_ms,
+                      "last_error", view->last_error, "progress", view->progress);
 
         CHECK(entry != NULL && json_array_append_new(visit->list, entry) == 0);
     }

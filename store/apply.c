@@ -50,6 +50,9 @@ static const struct rule rules[] = {
     [STORE_CMD_LOAD] = {check_load, NULL},
     [STORE_CMD_LOAD_ABORT] = {check_load_abort, commit_load_abort},
     [STORE_CMD_JOB] = {check_empty_job, commit_empty_job},
+    [STORE_CMD_OP_LEARN] = {check_op_learn, commit_op_learn},
+    [STORE_CMD_OP_REDO] = {check_op_redo, commit_op_redo},
+    [STORE_CMD_RESTRICT] = {check_restrict, commit_restrict},
 };
 
 static const struct rule *rule_of(const struct store_cmd *cmd)

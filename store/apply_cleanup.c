@@ -15,6 +15,7 @@ enum store_code check_cleanup(const struct store *store, const struct store_cmd 
         return STORE_OK;
     }
     if (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_DELETE_VOLUME &&
+        op->rec.type != STORE_OP_EXPAND_VOLUME && op->rec.type != STORE_OP_CLONE_VOLUME &&
         (op->rec.type != STORE_OP_CREATE_BLOCK || volume == NULL)) {
         return refuse(result, STORE_BAD_REQUEST, "Only a volume leaves bricks to clean up");
     }
@@ -33,17 +34,20 @@ struct cleanup cleanup_prepare(const struct store *store, const struct store_cmd
 {
     struct cleanup cleanup = {.target = bricks_owner(store, &op->rec)};
     size_t n_abandoned = op->rec.n_abandoned;
-    size_t n = n_abandoned + (volume != NULL ? volume->rec.n_bricks : 0);
+    size_t n_volume = volume != NULL ? volume->rec.n_bricks : 0;
 
-    if (id_is_none(cmd->follow_id) || n == 0) {
+    if (id_is_none(cmd->follow_id) || n_abandoned + n_volume == 0) {
         return cleanup;
     }
-    cleanup.n = n;
-    cleanup.bricks = mem_calloc(n, sizeof(*cleanup.bricks));
-    for (size_t i = 0; i < n; i++) {
-        store_brick_copy(&cleanup.bricks[i],
-                         i < n_abandoned ? &op->rec.abandoned[i] : &volume->rec.bricks[i - n_abandoned]);
-        cleanup.bricks[i].pending = cmd->follow_id;
+    cleanup.bricks = mem_calloc(n_abandoned + n_volume, sizeof(*cleanup.bricks));
+    for (size_t i = 0; i < n_abandoned + n_volume; i++) {
+        const struct store_brick *brick =
+            i < n_abandoned ? &op->rec.abandoned[i] : &volume->rec.bricks[i - n_abandoned];
+
+        if (i < n_abandoned || id_equal(brick->pending, op->rec.id)) {
+            store_brick_copy(&cleanup.bricks[cleanup.n], brick);
+            cleanup.bricks[cleanup.n++].pending = cmd->follow_id;
+        }
     }
     return cleanup;
 }

@@ -25,6 +25,10 @@ static struct op_rule op_rule(enum store_op_type type)
         return (struct op_rule){check_block_delete, commit_block_delete};
     case STORE_OP_EXPAND_BLOCK:
         return (struct op_rule){check_block_expand, commit_block_expand};
+    case STORE_OP_EXPAND_VOLUME:
+        return (struct op_rule){check_volume_expand, commit_volume_expand};
+    case STORE_OP_CLONE_VOLUME:
+        return (struct op_rule){check_volume_clone, commit_volume_clone};
     case STORE_OP_NODE_ADD:
         return (struct op_rule){check_node_add, commit_node_add};
     case STORE_OP_NODE_DELETE:
@@ -34,6 +38,7 @@ static struct op_rule op_rule(enum store_op_type type)
     case STORE_OP_DEVICE_DELETE:
         return (struct op_rule){check_device_delete, commit_device_delete};
     case STORE_OP_CLEAN_BRICKS:
+    case STORE_OP_REBALANCE:
         break;
     }
     check_failed(__FILE__, __LINE__, "unknown operation type %d", (int)type); /* decoding refuses it */
@@ -44,6 +49,7 @@ static struct id target_of(const struct store_cmd *cmd)
 {
     switch (cmd->op_type) {
     case STORE_OP_CREATE_VOLUME:
+    case STORE_OP_CLONE_VOLUME:
         return cmd->volume.id;
     case STORE_OP_CREATE_BLOCK:
         return cmd->block.id;
@@ -54,6 +60,8 @@ static struct id target_of(const struct store_cmd *cmd)
     case STORE_OP_DELETE_VOLUME:
     case STORE_OP_DELETE_BLOCK:
     case STORE_OP_EXPAND_BLOCK:
+    case STORE_OP_EXPAND_VOLUME:
+    case STORE_OP_REBALANCE:
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_DELETE:
     case STORE_OP_CLEAN_BRICKS:
@@ -108,6 +116,8 @@ void commit_op_begin(struct store *store, uint64_t index, const struct store_cmd
                                  .created_ms = cmd->time_ms,
                                  .reason = none,
                                  .force = cmd->op_type == STORE_OP_DEVICE_DELETE && cmd->force,
+                                 .source = cmd->op_type == STORE_OP_CLONE_VOLUME ? cmd->target : ID_NONE,
+                                 .size_gib = cmd->op_type == STORE_OP_EXPAND_VOLUME ? cmd->volume.size_gib : 0,
                                  .begin_index = index};
 
     CHECK(insert_op(store, &op, NULL) == 0);
@@ -138,7 +148,7 @@ static struct op_entry *need_op(const struct store *store, const struct store_cm
 static bool is_delete(enum store_op_type type)
 {
     return type == STORE_OP_DELETE_VOLUME || type == STORE_OP_DELETE_BLOCK || type == STORE_OP_NODE_DELETE ||
-           type == STORE_OP_DEVICE_DELETE || type == STORE_OP_CLEAN_BRICKS;
+           type == STORE_OP_DEVICE_DELETE || type == STORE_OP_CLEAN_BRICKS || type == STORE_OP_REBALANCE;
 }
 
 enum store_code check_op_undo(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
@@ -208,7 +218,7 @@ enum store_code check_op_end(const struct store *store, const struct store_cmd *
         (cmd->device.total_kib > DEVICE_KIB_MAX || cmd->device.extent_kib > DEVICE_KIB_MAX)) {
         return refuse(result, STORE_BAD_REQUEST, "A device of %llu KiB", (unsigned long long)cmd->device.total_kib);
     }
-    if (check_block_end(store, op, cmd, result) != STORE_OK) {
+    if (check_block_end(store, op, cmd, result) != STORE_OK || check_rebalance(store, cmd, op, result) != STORE_OK) {
         return result->code;
     }
     return check_cleanup(store, cmd, op, result);
@@ -270,6 +280,7 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     bool gone = is_delete(op->rec.type) != cmd->failed;
     struct cleanup cleanup = cleanup_prepare(store, cmd, op, gone ? op_volume(store, &op->rec) : NULL);
     CLEANUP(free_ptr) char *error = NULL;
+    struct id target;
 
     if (cmd->failed) {
         error = mem_strdup(cmd->text[0] != '\0'        ? cmd->text
@@ -279,6 +290,7 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     job.error = error;
     switch (op->rec.type) {
     case STORE_OP_CREATE_VOLUME:
+    case STORE_OP_CLONE_VOLUME:
     case STORE_OP_DELETE_VOLUME:
         job.resource = gone || is_delete(op->rec.type) ? STORE_RES_NONE : STORE_RES_VOLUME;
         end_volume(store, find_volume(store, op->rec.target), gone);
@@ -298,11 +310,18 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     case STORE_OP_DEVICE_DELETE: /* no resource: a device add answers 204 */
         end_device(store, find_device(store, op->rec.target), cmd, gone, op->rec.type == STORE_OP_DEVICE_ADD);
         break;
+    case STORE_OP_EXPAND_VOLUME:
+        job.resource = gone ? STORE_RES_NONE : STORE_RES_VOLUME;
+        end_volume_expand(store, op, gone);
+        break;
     case STORE_OP_CLEAN_BRICKS:
+    case STORE_OP_REBALANCE:
         break;
     }
     job.resource_id = job.resource != STORE_RES_NONE ? op->rec.target : ID_NONE;
+    target = op->rec.target;
     remove_op(store, op); /* with it the space of abandoned bricks */
     commit_job(store, &job);
+    rebalance_begin(store, index, cmd, target);
     cleanup_begin(store, index, cmd, &cleanup);
 }

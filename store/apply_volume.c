@@ -1,5 +1,6 @@
 /* Volumes: create with its bricks, replan, delete. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/base/check.h"
@@ -146,6 +147,10 @@ enum store_code check_bricks(const struct store *store, const struct store_volum
             return refuse(result, STORE_STALE_PLAN, "Device %s is not available any more", id_text(brick->device).text);
         }
         load = load_of(loads, &n_loads, device);
+        if (find_pool(device, brick->pool) != NULL) {
+            return refuse(result, STORE_STALE_PLAN, "Pool %s of device %s is in use", brick->pool,
+                          id_text(brick->device).text);
+        }
         load->need_kib += brick->pool_kib + brick->meta_kib;
         load->meta_kib = brick->meta_kib > load->meta_kib ? brick->meta_kib : load->meta_kib;
     }
@@ -167,6 +172,17 @@ static bool volume_sane(const struct store_volume *volume)
 {
     return volume->size_gib > 0 && volume->name[0] != '\0' && volume->options.n <= OPTIONS_MAX &&
            isfinite(volume->snapshot_factor) && volume->snapshot_factor >= 1;
+}
+
+enum store_code check_same_volume(const struct store *store, const struct volume_entry *volume,
+                                  struct store_result *result)
+{
+    if (find_op(store, volume->rec.created_by) == NULL && find_job(store, volume->rec.created_by) == NULL) {
+        return refuse(result, STORE_STALE_PLAN, "The volume exists"); /* a new plan makes a job for it */
+    }
+    result->id = volume->rec.id;
+    result->op_id = volume->rec.created_by;
+    return STORE_REPEATED;
 }
 
 enum store_code check_new_volume(const struct store *store, const struct store_volume *volume,
@@ -241,36 +257,29 @@ void commit_volume_create(struct store *store, uint64_t index, const struct stor
 
 /* ---- replan ---- */
 
-/* The volume as it would be with the command's bricks: a flat copy. */
-static struct store_volume with_bricks(const struct volume_entry *volume, const struct store_cmd *cmd)
-{
-    struct store_volume next = volume->rec;
-
-    next.bricks = cmd->volume.bricks;
-    next.n_bricks = cmd->volume.n_bricks;
-    return next;
-}
-
 enum store_code check_op_replan(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct op_entry *op = find_op(store, cmd->op_id);
     const struct volume_entry *volume = op != NULL ? op_volume(store, &op->rec) : NULL;
-    struct store_volume next;
+    struct store_volume made; /* the volume as if it consisted of the new bricks alone */
     enum store_code code;
 
     result->op_id = cmd->op_id;
     if (op == NULL) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
-    if ((op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK) || volume == NULL ||
-        op->rec.phase != STORE_OP_FORWARD) {
-        return refuse(result, STORE_CONFLICT, "Only a volume create that goes forward can be planned again");
+    if ((op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK &&
+         op->rec.type != STORE_OP_EXPAND_VOLUME) ||
+        volume == NULL || op->rec.phase != STORE_OP_FORWARD) {
+        return refuse(result, STORE_CONFLICT, "Only a volume create or expand that goes forward can be planned again");
     }
     if (op->rec.n_abandoned + volume->rec.n_bricks > STORE_ABANDONED_MAX) {
         return refuse(result, STORE_CONFLICT, "The volume was planned again too often");
     }
-    next = with_bricks(volume, cmd);
-    code = check_bricks(store, &next, volume->rec.cluster, result);
+    made = volume->rec;
+    made.bricks = cmd->volume.bricks;
+    made.n_bricks = cmd->volume.n_bricks;
+    code = check_bricks(store, &made, volume->rec.cluster, result);
     if (code == STORE_OK) {
         result->id = volume->rec.id;
     }
@@ -281,14 +290,13 @@ void commit_op_replan(struct store *store, uint64_t index, const struct store_cm
 {
     struct op_entry *op = find_op(store, cmd->op_id);
     struct volume_entry *volume = op_volume(store, &op->rec);
-    struct store_volume next = with_bricks(volume, cmd);
+    struct store_volume next = volume_with_bricks(volume, cmd->op_id, cmd->volume.bricks, cmd->volume.n_bricks);
     struct store_operation next_op = op->rec;
-    CLEANUP(free_ptr) struct store_brick *bricks = own_bricks(&next, volume->rec.id, cmd->op_id);
 
     (void)index;
-    next.bricks = bricks;
     next_op.attempt++;
     replace_bricks(store, volume, &next, op, &next_op);
+    free(next.bricks);
 }
 
 /* ---- delete ---- */
@@ -298,7 +306,9 @@ enum store_code check_volume_delete(const struct store *store, const struct stor
     const struct volume_entry *volume = find_volume(store, cmd->target);
 
     if (volume == NULL || pending_by(store, volume->rec.pending, STORE_OP_CREATE_VOLUME) ||
-        pending_by(store, volume->rec.pending, STORE_OP_CREATE_BLOCK)) {
+        pending_by(store, volume->rec.pending, STORE_OP_CREATE_BLOCK) ||
+
+        pending_by(store, volume->rec.pending, STORE_OP_CLONE_VOLUME)) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
     if (strcmp(volume->rec.name, PROTECTED_NAME) == 0) {
@@ -307,7 +317,7 @@ enum store_code check_volume_delete(const struct store *store, const struct stor
     if (!RB_EMPTY(&volume->blocks)) {
         return refuse(result, STORE_CONFLICT, "Cannot delete a block hosting volume containing block volumes");
     }
-    if (!id_is_none(volume->rec.pending)) {
+    if (!id_is_none(volume->rec.pending) || volume->n_expands > 0 || volume->n_clones > 0) {
         return refuse(result, STORE_IN_USE, "Failed to set up volume delete: " TEXT_IN_USE);
     }
     return STORE_OK;

@@ -146,16 +146,18 @@ static int check_nodes(const struct store *store, const struct record_set *set, 
 
 struct space { /* recomputed from all bricks */
     const struct device_entry *device;
-    uint64_t used_kib, meta_max_kib;
-    size_t n;
+    const struct store_brick *brick;
 };
 
 static int space_order(const void *a, const void *b)
 {
-    return id_cmp(&((const struct space *)a)->device->rec.id, &((const struct space *)b)->device->rec.id);
+    const struct space *left = a, *right = b;
+    int c = id_cmp(&left->device->rec.id, &right->device->rec.id);
+
+    return c != 0 ? c : strcmp(left->brick->pool, right->brick->pool);
 }
 
-/* One entry per brick, sorted by device. */
+/* One entry per brick, sorted by device and pool. */
 static struct space *list_space(const struct store *store, size_t *ret_n)
 {
     struct brick_entry *brick;
@@ -168,9 +170,7 @@ static struct space *list_space(const struct store *store, size_t *ret_n)
     list = mem_calloc(n, sizeof(*list));
     n = 0;
     TREE_EACH (brick, brick_tree, &store->bricks, by_id) {
-        const struct store_brick *rec = brick_of(brick);
-
-        list[n++] = (struct space){brick->device, rec->pool_kib + rec->meta_kib, rec->meta_kib, 1};
+        list[n++] = (struct space){brick->device, brick_of(brick)};
     }
     qsort(list, n, sizeof(*list), space_order);
     *ret_n = n;
@@ -181,13 +181,24 @@ static int check_space(const struct store *store, const struct device_entry *dev
                        size_t *at, struct err *reterr)
 {
     struct brick_entry *brick;
-    struct space sum = {.device = device};
-    size_t n_live = 0, n_listed = 0, n_metas = 0;
+    const struct store_brick *last = NULL;
+    uint64_t used_kib = 0, meta_max_kib = 0;
+    size_t n_live = 0, n_listed = 0, n_metas = 0, n_bricks = 0, n_pools = 0;
 
     for (; *at < n && list[*at].device == device; (*at)++) {
-        sum.used_kib += list[*at].used_kib;
-        sum.meta_max_kib = list[*at].meta_max_kib > sum.meta_max_kib ? list[*at].meta_max_kib : sum.meta_max_kib;
-        sum.n++;
+        const struct store_brick *rec = list[*at].brick;
+
+        n_bricks++;
+        if (last != NULL && strcmp(last->pool, rec->pool) == 0) {
+            if (last->pool_kib != rec->pool_kib || last->meta_kib != rec->meta_kib) {
+                return BROKEN("brick", rec->id, "another one in its pool has another size of it");
+            }
+            continue;
+        }
+        last = rec;
+        n_pools++;
+        used_kib += rec->pool_kib + rec->meta_kib;
+        meta_max_kib = rec->meta_kib > meta_max_kib ? rec->meta_kib : meta_max_kib;
     }
     TREE_EACH (brick, device_brick_tree, &device->bricks, in_device) {
         n_listed++;
@@ -196,11 +207,11 @@ static int check_space(const struct store *store, const struct device_entry *dev
     for (size_t i = 0; i < device->n_metas; i++) {
         n_metas += device->metas[i].n;
     }
-    if (device->used_kib != sum.used_kib || device->n_charged != sum.n || n_metas != sum.n || n_live != n_listed ||
-        device_spare_kib(device) != sum.meta_max_kib) {
-        return BROKEN("device", device->rec.id, "its space is not the sum of its bricks");
+    if (device->used_kib != used_kib || device->n_charged != n_bricks || n_metas != n_pools || n_live != n_listed ||
+        device_spare_kib(device) != meta_max_kib) {
+        return BROKEN("device", device->rec.id, "its space is not the sum of its pools");
     }
-    if (sum.used_kib > device->rec.total_kib) {
+    if (used_kib > device->rec.total_kib) {
         return BROKEN("device", device->rec.id, "more is used than there is");
     }
     return 0;
@@ -247,6 +258,15 @@ static bool made_for_block(const struct store *store, const struct volume_entry 
     return op != NULL && op->rec.type == STORE_OP_CREATE_BLOCK && op_volume(store, &op->rec) == volume;
 }
 
+/* Pending like its volume, or being added to it. */
+static bool brick_pending_ok(const struct store *store, const struct volume_entry *volume,
+                             const struct store_brick *brick)
+{
+    return id_equal(brick->pending, volume->rec.pending) ||
+           (id_is_none(volume->rec.pending) &&
+            pending_ok(store, brick->pending, volume->rec.id, STORE_OP_EXPAND_VOLUME, STORE_OP_EXPAND_VOLUME));
+}
+
 static int check_volume(const struct store *store, const struct volume_entry *volume, struct err *reterr)
 {
     uint32_t width = volume_set_width(&volume->rec);
@@ -256,6 +276,8 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
         return BROKEN("volume", volume->rec.id, "its cluster or its name is not its own");
     }
     if (!pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CREATE_VOLUME, STORE_OP_DELETE_VOLUME) &&
+        !pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CLONE_VOLUME, STORE_OP_CLONE_VOLUME) &&
+
         !made_for_block(store, volume)) {
         return BROKEN("volume", volume->rec.id, "pending without an operation");
     }
@@ -273,7 +295,7 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
             !id_equal(entry->device->rec.id, brick->device)) {
             return BROKEN("brick", brick->id, "its index entry is wrong");
         }
-        if (!id_equal(brick->volume, volume->rec.id) || !id_equal(brick->pending, volume->rec.pending) ||
+        if (!id_equal(brick->volume, volume->rec.id) || !brick_pending_ok(store, volume, brick) ||
             brick->set != i / width || brick->position != i % width || brick->size_kib == 0 || brick->pool_kib == 0) {
             return BROKEN("brick", brick->id, "its volume, place, size or pending mark is wrong");
         }
@@ -313,6 +335,17 @@ static int check_volumes(const struct store *store, const struct record_set *set
 
 /* ---- operations, jobs, keys ---- */
 
+/* The operation, if it is adding bricks to the volume. */
+static struct id added_by(const struct volume_entry *volume, struct id op_id)
+{
+    for (size_t i = 0; i < volume->rec.n_bricks; i++) {
+        if (id_equal(volume->rec.bricks[i].pending, op_id)) {
+            return op_id;
+        }
+    }
+    return ID_NONE;
+}
+
 static struct id pending_of(const struct store *store, const struct store_operation *op)
 {
     const struct volume_entry *volume = find_volume(store, op->target);
@@ -322,6 +355,7 @@ static struct id pending_of(const struct store *store, const struct store_operat
 
     switch (op->type) {
     case STORE_OP_CREATE_VOLUME:
+    case STORE_OP_CLONE_VOLUME:
     case STORE_OP_DELETE_VOLUME:
         return volume != NULL ? volume->rec.pending : ID_NONE;
     case STORE_OP_CREATE_BLOCK:
@@ -334,6 +368,10 @@ static struct id pending_of(const struct store *store, const struct store_operat
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
         return device != NULL ? device->rec.pending : ID_NONE;
+    case STORE_OP_EXPAND_VOLUME:
+        return volume != NULL ? added_by(volume, op->id) : ID_NONE;
+    case STORE_OP_REBALANCE: /* holds nothing */
+        return op->id;
     case STORE_OP_CLEAN_BRICKS: /* holds nothing but its bricks */
         return op->n_abandoned > 0 ? op->id : ID_NONE;
     }
@@ -349,8 +387,8 @@ static int check_operation(const struct store *store, const struct op_entry *op,
         return BROKEN("operation", op->rec.id, "ended already, or of no known index");
     }
     if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK &&
-        op->rec.type != STORE_OP_CLEAN_BRICKS) {
-        return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create");
+        op->rec.type != STORE_OP_EXPAND_VOLUME && op->rec.type != STORE_OP_CLEAN_BRICKS) {
+        return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create or expand");
     }
     return 0;
 }
@@ -358,8 +396,12 @@ static int check_operation(const struct store *store, const struct op_entry *op,
 static int check_operations(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     struct op_entry *op;
-    size_t n = 0;
+    struct volume_entry *volume;
+    size_t n = 0, n_users = 0;
 
+    TREE_EACH (volume, volume_tree, &store->volumes, by_id) {
+        n_users -= volume->n_expands + volume->n_clones;
+    }
     TREE_EACH (op, op_tree, &store->ops, by_id) {
         int rc = check_record(set, &op->record, KIND_OPERATION, &op->rec, reterr);
 
@@ -370,9 +412,12 @@ static int check_operations(const struct store *store, const struct record_set *
         if (rc != 0) {
             return rc;
         }
+        n_users += op->rec.type == STORE_OP_EXPAND_VOLUME || op->rec.type == STORE_OP_CLONE_VOLUME;
         n++;
     }
-    return n == store->counts.operations ? 0 : err_set(reterr, E_DAMAGED, "operations are not counted right");
+    return n == store->counts.operations && n_users == 0
+               ? 0
+               : err_set(reterr, E_DAMAGED, "operations are not counted right");
 }
 
 static int check_jobs(const struct store *store, const struct record_set *set, struct err *reterr)

@@ -64,12 +64,15 @@ static bool known_op_type(enum store_op_type type)
     case STORE_OP_CREATE_BLOCK:
     case STORE_OP_DELETE_BLOCK:
     case STORE_OP_EXPAND_BLOCK:
+    case STORE_OP_EXPAND_VOLUME:
+    case STORE_OP_CLONE_VOLUME:
     case STORE_OP_NODE_ADD:
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
         return true;
     case STORE_OP_CLEAN_BRICKS: /* begun by an OP_END */
+    case STORE_OP_REBALANCE:
         break;
     }
     return false;
@@ -95,6 +98,9 @@ static bool known(const struct store_cmd *cmd)
     case STORE_CMD_REPEAT:
     case STORE_CMD_SETTINGS:
     case STORE_CMD_JOB:
+    case STORE_CMD_OP_LEARN:
+    case STORE_CMD_OP_REDO:
+    case STORE_CMD_RESTRICT:
     case STORE_CMD_LOAD:
     case STORE_CMD_LOAD_ABORT:
         return true;

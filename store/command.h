@@ -36,6 +36,12 @@ enum store_cmd_type { /* stored: never renumber */
                        * volume's created_by; if that job has expired, op_id is new and becomes a finished job that
                        * points to the volume. */
                       STORE_CMD_REPEAT = 16,
+                      /* volume clone: op_id, volume.bricks in the order of the volume's, each with its id, the path and
+                       * the LV that Gluster gave it: known before anything of them may be taken away again */
+                      STORE_CMD_OP_LEARN = 25,
+                      /* volume expand: op_id. It is being undone, but Gluster has the bricks: forward again. */
+                      STORE_CMD_OP_REDO = 26,
+                      STORE_CMD_RESTRICT = 27,   /* target (volume), restriction; a finished job under op_id */
                       STORE_CMD_SETTINGS = 40,   /* settings: what is not zero is set */
                       STORE_CMD_LOAD = 42,       /* op_id = the load, load: a part (store/load.h) */
                       STORE_CMD_LOAD_ABORT = 43, /* op_id: takes back what was loaded */
@@ -69,7 +75,9 @@ struct store_cmd {
     struct store_cluster cluster; /* CLUSTER_CREATE, CLUSTER_FLAGS */
     struct store_node node;       /* OP_BEGIN of node add: the whole record; tags and so on */
     struct store_device device;   /* OP_BEGIN of device add; OP_END of device add: sizes, pv_uuid, paths */
-    struct store_volume volume;   /* OP_BEGIN of volume create, with bricks; OP_REPLAN */
+    /* OP_BEGIN of volume create, with bricks, and of clone (the new volume); OP_BEGIN of expand: size_gib to add and
+     * the new bricks, their sets counted from 0; OP_REPLAN; OP_LEARN */
+    struct store_volume volume;
     /* OP_BEGIN of block volume create (with `volume`, when a hosting volume is to be made too), of expand: new_gib;
      * OP_END of create and expand: what the nodes said (iqn, user, password, hosts, sizes; 0: not known) */
     struct store_block_volume block;
@@ -81,8 +89,10 @@ struct store_cmd {
     /* OP_END of a volume's create or delete: bricks that the end does not keep may still be on nodes that do not
      * answer; an operation of this id (STORE_OP_CLEAN_BRICKS) takes them over. ID_NONE: none is left. */
     struct id follow_id;
-    struct store_settings settings; /* SETTINGS */
-    struct store_load load;         /* LOAD */
+    struct id rebalance_id; /* good OP_END of an expand: begins a STORE_OP_REBALANCE of this id; ID_NONE: none */
+    enum store_restriction restriction; /* RESTRICT */
+    struct store_settings settings;     /* SETTINGS */
+    struct store_load load;             /* LOAD */
 };
 
 enum store_code { /* the result of a command or plan: 0 is success, everything else a refusal by the rules */

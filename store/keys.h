@@ -115,6 +115,8 @@ enum key_operation {
     KEY_OP_PARKED = 9,
     KEY_OP_ABANDONED = 10,
     KEY_OP_BEGIN_INDEX = 11,
+    KEY_OP_SOURCE = 45,
+    KEY_OP_SIZE = 46,
 };
 
 enum key_job {
@@ -178,6 +180,8 @@ enum key_cmd {
     KEY_CMD_FOLLOW = 19,
     KEY_CMD_BLOCK = 55,
     KEY_CMD_SETTINGS = 60,
+    KEY_CMD_RESTRICTION = 45,
+    KEY_CMD_REBALANCE = 46,
     KEY_CMD_LOAD = 61,
 };
 
@@ -202,6 +206,7 @@ enum key_request { /* only hashed (fingerprints), yet just as unchangeable */
                    KEY_REQ_NEW_SIZE = 56,
                    KEY_REQ_MODE = 60,
                    KEY_REQ_LOG_LEVEL = 61,
+                   KEY_REQ_RESTRICTION = 45,
 };
 
 enum key_block_request {

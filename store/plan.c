@@ -106,6 +106,32 @@ static enum store_code plan_state(const struct store_request *request, const str
     return STORE_OK;
 }
 
+static enum store_code plan_volume_request(const struct store *store, const struct store_request *request,
+                                           const struct store_plan_env *env, struct store_cmd *cmd,
+                                           struct store_result *result)
+{
+    switch (request->type) {
+    case STORE_REQ_VOLUME_CREATE:
+        begin(cmd, env, STORE_OP_CREATE_VOLUME);
+        cmd->target = ID_NONE;
+        return plan_volume_create(store, request, env, cmd, result);
+    case STORE_REQ_VOLUME_DELETE:
+        begin(cmd, env, STORE_OP_DELETE_VOLUME);
+        return STORE_OK;
+    case STORE_REQ_VOLUME_EXPAND:
+        begin(cmd, env, STORE_OP_EXPAND_VOLUME);
+        return plan_volume_expand(store, request, env, cmd, result);
+    case STORE_REQ_VOLUME_CLONE:
+        begin(cmd, env, STORE_OP_CLONE_VOLUME);
+        return plan_volume_clone(store, request, env, cmd, result);
+    default:
+        cmd->type = STORE_CMD_RESTRICT;
+        cmd->op_id = plan_random_id(env);
+        cmd->restriction = request->restriction;
+        return STORE_OK;
+    }
+}
+
 static enum store_code plan_request(const struct store *store, const struct store_request *request,
                                     const struct store_plan_env *env, struct store_cmd *cmd,
                                     struct store_result *result)
@@ -148,13 +174,6 @@ static enum store_code plan_request(const struct store *store, const struct stor
         begin(cmd, env, STORE_OP_DEVICE_DELETE);
         cmd->force = request->force_forget;
         return STORE_OK;
-    case STORE_REQ_VOLUME_CREATE:
-        begin(cmd, env, STORE_OP_CREATE_VOLUME);
-        cmd->target = ID_NONE;
-        return plan_volume_create(store, request, env, cmd, result);
-    case STORE_REQ_VOLUME_DELETE:
-        begin(cmd, env, STORE_OP_DELETE_VOLUME);
-        return STORE_OK;
     case STORE_REQ_MODE:
     case STORE_REQ_LOG_LEVEL:
         cmd->type = STORE_CMD_SETTINGS;
@@ -178,6 +197,12 @@ static enum store_code plan_request(const struct store *store, const struct stor
     case STORE_REQ_BLOCK_DELETE:
         begin(cmd, env, STORE_OP_DELETE_BLOCK);
         return STORE_OK;
+    case STORE_REQ_VOLUME_CREATE:
+    case STORE_REQ_VOLUME_DELETE:
+    case STORE_REQ_VOLUME_EXPAND:
+    case STORE_REQ_VOLUME_CLONE:
+    case STORE_REQ_VOLUME_RESTRICT:
+        return plan_volume_request(store, request, env, cmd, result);
     }
     return refuse(result, STORE_BAD_REQUEST, "Unknown request");
 }
@@ -196,6 +221,8 @@ static bool takes_key(enum store_request_type type)
     case STORE_REQ_BLOCK_CREATE:
     case STORE_REQ_BLOCK_EXPAND:
     case STORE_REQ_BLOCK_DELETE:
+    case STORE_REQ_VOLUME_EXPAND:
+    case STORE_REQ_VOLUME_CLONE:
         return true;
     default:
         return false;
@@ -214,7 +241,7 @@ enum store_code store_plan(const struct store *store, const struct store_request
         free(ret_cmd->key);
         ret_cmd->key = mem_strdup(request->key);
         if (request->key[0] != '\0' || request->type == STORE_REQ_VOLUME_CREATE ||
-            request->type == STORE_REQ_BLOCK_CREATE) {
+            request->type == STORE_REQ_VOLUME_CLONE || request->type == STORE_REQ_BLOCK_CREATE) {
             ret_cmd->fingerprint = fingerprint_request(request);
         }
     }
@@ -233,33 +260,29 @@ enum store_code store_plan_again(const struct store *store, struct id op_id, con
 {
     const struct op_entry *op = find_op(store, op_id);
     const struct volume_entry *entry = op != NULL ? op_volume(store, &op->rec) : NULL;
-    struct store_volume volume; /* flat copy, without bricks */
-    struct plan_result placed;
+    struct store_volume volume; /* flat copy; its bricks are new ones */
     enum plan_outcome outcome;
     enum store_code code;
-    struct plan_tag_rule rule;
-    const char *rule_text;
+    bool expand;
 
     memset(ret_result, 0, sizeof(*ret_result));
-    if (entry == NULL || (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK)) {
+    if (entry == NULL || (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK &&
+                          op->rec.type != STORE_OP_EXPAND_VOLUME)) {
         return refuse(ret_result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
-    volume = entry->rec;
-    volume.bricks = NULL;
-    volume.n_bricks = 0;
-    rule_text = plan_option(&volume.options, "user.heketi.device-tag-match");
-    (void)plan_tag_rule_parse(rule_text != NULL ? rule_text : "", &rule); /* was valid when the volume was planned */
-    outcome = plan_bricks(store, env, entry->cluster, &rule, &volume, volume.size_gib, &placed);
-    plan_tag_rule_fini(&rule);
+    expand = op->rec.type == STORE_OP_EXPAND_VOLUME;
+    outcome = plan_more_bricks(store, env, entry, op_id, expand ? op->rec.size_gib : entry->rec.size_gib, &volume);
     if (outcome != PLAN_PLACED) {
-        return refuse(ret_result, STORE_NO_ALLOCATION, "Failed to allocate new volume: %s", plan_create_text(outcome));
+        return refuse(ret_result, STORE_NO_ALLOCATION, "Failed to allocate %s: %s",
+                      expand ? "volume expansion" : "new volume",
+                      expand ? plan_outcome_text(outcome) : plan_create_text(outcome));
     }
     store_cmd_init(ret_cmd, STORE_CMD_OP_REPLAN);
     ret_cmd->op_id = op_id;
     ret_cmd->time_ms = env->now_ms;
     ret_cmd->volume.id = volume.id;
-    ret_cmd->volume.bricks = placed.bricks;
-    ret_cmd->volume.n_bricks = placed.n;
+    ret_cmd->volume.bricks = volume.bricks;
+    ret_cmd->volume.n_bricks = volume.n_bricks;
     code = apply_check(store, ret_cmd, ret_result);
     if (code != STORE_OK) {
         store_cmd_fini(ret_cmd);

@@ -1,6 +1,6 @@
 /* The planner's inside: sizes (plan_size.c), options (plan_options.c), devices (plan_devices.c), Heketi's ring
  * (plan_ring.c), the better fit (plan_fit.c, plan_arbiter.c), the allocation of a volume's bricks in one cluster
- * (plan_bricks.c), cluster choice (plan_volume.c), all other requests (plan.c).
+ * (plan_bricks.c), cluster choice (plan_volume.c), more bricks and clones (plan_grow.c), all other requests (plan.c).
  *
  * Everything here is pure: what is random comes from the environment, what it decides travels in the command. */
 #ifndef HECATE_STORE_PLAN_PRIV_H
@@ -179,5 +179,16 @@ enum store_code plan_block_create(const struct store *store, const struct store_
 enum store_code plan_volume_create(const struct store *store, const struct store_request *request,
                                    const struct store_plan_env *env, struct store_cmd *cmd,
                                    struct store_result *result);
+
+/* Fills ret_added's bricks: room for size_gib besides the bricks that op_id is not making. The rest of it is a flat
+ * copy of the volume. */
+enum plan_outcome plan_more_bricks(const struct store *store, const struct store_plan_env *env,
+                                   const struct volume_entry *volume, struct id op_id, uint32_t size_gib,
+                                   struct store_volume *ret_added);
+enum store_code plan_volume_expand(const struct store *store, const struct store_request *request,
+                                   const struct store_plan_env *env, struct store_cmd *cmd,
+                                   struct store_result *result);
+enum store_code plan_volume_clone(const struct store *store, const struct store_request *request,
+                                  const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result);
 
 #endif

@@ -19,6 +19,9 @@ enum store_request_type {
     STORE_REQ_DEVICE_TAGS,
     STORE_REQ_VOLUME_CREATE,
     STORE_REQ_VOLUME_DELETE,
+    STORE_REQ_VOLUME_EXPAND,
+    STORE_REQ_VOLUME_CLONE,
+    STORE_REQ_VOLUME_RESTRICT,
     STORE_REQ_BLOCK_CREATE = 35,
     STORE_REQ_BLOCK_EXPAND = 36,
     STORE_REQ_BLOCK_DELETE = 37,
@@ -70,11 +73,12 @@ struct store_request {
     char *device_name;                       /* DEVICE_ADD; "" otherwise */
     bool destroy_data;                       /* DEVICE_ADD */
     bool force_forget;                       /* DEVICE_DELETE */
-    struct store_volume_request volume;      /* VOLUME_CREATE */
+    struct store_volume_request volume;      /* VOLUME_CREATE; VOLUME_EXPAND: size_gib to add; VOLUME_CLONE: name */
     enum store_mode mode;                    /* MODE */
     uint32_t log_level;                      /* LOG_LEVEL: as in store_settings; 0 changes nothing */
     struct store_block_request block_volume; /* BLOCK_CREATE */
     uint32_t new_gib;                        /* BLOCK_EXPAND: the new total */
+    enum store_restriction restriction;      /* VOLUME_RESTRICT */
 };
 
 /* A zeroed request with empty strings instead of NULL; fini frees everything inside. */

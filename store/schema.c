@@ -157,7 +157,7 @@ static const struct schema schema_parked = SCHEMA(struct store_parked, "parked",
 
 static const struct field operation_fields[] = {
     SCALAR(struct store_operation, id, KEY_OP_ID, F_ID),
-    ENUM(struct store_operation, type, KEY_OP_TYPE, STORE_OP_CLEAN_BRICKS),
+    ENUM(struct store_operation, type, KEY_OP_TYPE, STORE_OP_REBALANCE),
     ENUM(struct store_operation, phase, KEY_OP_PHASE, STORE_OP_UNDO),
     SCALAR(struct store_operation, target, KEY_OP_TARGET, F_ID),
     SCALAR(struct store_operation, created_ms, KEY_OP_CREATED, F_I64),
@@ -167,6 +167,8 @@ static const struct field operation_fields[] = {
     LIST(struct store_operation, parked, n_parked, KEY_OP_PARKED, ITEMS_MAX, &schema_parked),
     LIST(struct store_operation, abandoned, n_abandoned, KEY_OP_ABANDONED, STORE_ABANDONED_MAX, &schema_brick),
     SCALAR(struct store_operation, begin_index, KEY_OP_BEGIN_INDEX, F_U64),
+    SCALAR(struct store_operation, source, KEY_OP_SOURCE, F_ID),
+    SCALAR(struct store_operation, size_gib, KEY_OP_SIZE, F_U32),
 };
 const struct schema schema_operation = SCHEMA(struct store_operation, "operation", operation_fields);
 
@@ -176,7 +178,7 @@ static const struct field job_fields[] = {
     STR(struct store_job, error, KEY_JOB_ERROR),
     ENUM(struct store_job, resource, KEY_JOB_RESOURCE, STORE_RES_BLOCK_VOLUME),
     SCALAR(struct store_job, resource_id, KEY_JOB_RESOURCE_ID, F_ID),
-    ENUM(struct store_job, type, KEY_JOB_TYPE, STORE_OP_CLEAN_BRICKS),
+    ENUM(struct store_job, type, KEY_JOB_TYPE, STORE_OP_REBALANCE),
     SCALAR(struct store_job, ended_ms, KEY_JOB_ENDED, F_I64),
 };
 const struct schema schema_job = SCHEMA(struct store_job, "job", job_fields);
@@ -234,6 +236,8 @@ static const struct field cmd_fields[] = {
     SCALAR(struct store_cmd, fingerprint, KEY_CMD_FINGERPRINT, F_ID),
     SCALAR(struct store_cmd, base, KEY_CMD_BASE, F_ID),
     SCALAR(struct store_cmd, follow_id, KEY_CMD_FOLLOW, F_ID),
+    ENUM(struct store_cmd, restriction, KEY_CMD_RESTRICTION, STORE_LOCKED_BY_UPDATE),
+    SCALAR(struct store_cmd, rebalance_id, KEY_CMD_REBALANCE, F_ID),
     STRUCT(struct store_cmd, block, KEY_CMD_BLOCK, &schema_block_volume),
     STRUCT(struct store_cmd, settings, KEY_CMD_SETTINGS, &schema_settings),
     STRUCT(struct store_cmd, load, KEY_CMD_LOAD, &schema_load),
@@ -288,6 +292,7 @@ static const struct field request_fields[] = {
     SCALAR(struct store_request, destroy_data, KEY_REQ_DESTROY, F_BOOL),
     SCALAR(struct store_request, force_forget, KEY_REQ_FORCE, F_BOOL),
     STRUCT(struct store_request, volume, KEY_REQ_VOLUME, &schema_volume_request),
+    ENUM(struct store_request, restriction, KEY_REQ_RESTRICTION, STORE_LOCKED_BY_UPDATE),
     STRUCT(struct store_request, block_volume, KEY_REQ_BLOCK_VOLUME, &schema_block_request),
     SCALAR(struct store_request, new_gib, KEY_REQ_NEW_SIZE, F_U32),
     ENUM(struct store_request, mode, KEY_REQ_MODE, STORE_MODE_LOCAL_CLIENT),

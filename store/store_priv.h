@@ -30,6 +30,7 @@ RB_HEAD(hosted_tree, block_entry);
 RB_HEAD(hosted_name_tree, block_entry);
 RB_HEAD(brick_tree, brick_entry);
 RB_HEAD(device_brick_tree, brick_entry);
+RB_HEAD(device_pool_tree, brick_entry);
 RB_HEAD(op_tree, op_entry);
 RB_HEAD(job_tree, job_entry);
 RB_HEAD(job_end_tree, job_entry);
@@ -64,7 +65,7 @@ struct node_entry {
     struct host_entry *hosts; /* manage names, then storage names */
 };
 
-struct meta_count { /* how many bricks of a device have this pool metadata size */
+struct meta_count { /* how many pools of a device have this metadata size */
     uint64_t meta_kib;
     size_t n;
 };
@@ -76,8 +77,9 @@ struct device_entry {
     RB_ENTRY(device_entry) in_node;
     struct node_entry *node;
     struct device_brick_tree bricks; /* of volumes */
+    struct device_pool_tree pools;   /* all bricks, by pool: what is in one pool is charged once */
     size_t n_charged;                /* bricks of volumes and abandoned ones */
-    uint64_t used_kib;               /* their sum; checked by store_check */
+    uint64_t used_kib;               /* the sum of their pools; checked by store_check */
     struct meta_count *metas;        /* ascending; the last one sizes LVM's spare metadata LV */
     size_t n_metas;
 };
@@ -89,6 +91,7 @@ struct brick_entry {
     struct device_entry *device;
     RB_ENTRY(brick_entry) by_id;
     RB_ENTRY(brick_entry) in_device; /* of volumes only */
+    RB_ENTRY(brick_entry) in_pools;
 };
 
 struct volume_entry {
@@ -101,7 +104,8 @@ struct volume_entry {
     struct brick_entry *bricks; /* as rec.bricks */
     struct hosted_tree blocks;  /* block volumes on it */
     struct hosted_name_tree block_names;
-    uint64_t blocks_gib; /* their sum; checked by store_check */
+    uint64_t blocks_gib;        /* their sum; checked by store_check */
+    size_t n_expands, n_clones; /* operations that expand it, that clone from it */
 };
 
 struct block_entry {
@@ -175,6 +179,7 @@ RB_PROTOTYPE(hosted_tree, block_entry, hosted, block_cmp);
 RB_PROTOTYPE(hosted_name_tree, block_entry, by_name, block_name_cmp);
 RB_PROTOTYPE(brick_tree, brick_entry, by_id, brick_cmp);
 RB_PROTOTYPE(device_brick_tree, brick_entry, in_device, brick_cmp);
+RB_PROTOTYPE(device_pool_tree, brick_entry, in_pools, pool_cmp);
 RB_PROTOTYPE(op_tree, op_entry, by_id, op_cmp);
 RB_PROTOTYPE(job_tree, job_entry, by_id, job_cmp);
 RB_PROTOTYPE(job_end_tree, job_entry, by_end, job_end_cmp);
@@ -222,12 +227,17 @@ uint32_t hosting_free_gib(const struct volume_entry *volume);
 /* Of an operation: store_operation_volume; the volume that its abandoned bricks were made for (which may be gone). */
 struct volume_entry *op_volume(const struct store *store, const struct store_operation *op);
 struct id bricks_owner(const struct store *store, const struct store_operation *op);
+/* Some brick in the pool of this name on the device, or NULL. */
+const struct store_brick *find_pool(const struct device_entry *device, const char *pool);
+/* A volume that clients may see and name: not just being made or deleted. */
+bool volume_visible(const struct volume_entry *volume);
 
 /* Space for placement: free_kib is what is shown, spare_kib what LVM keeps for its spare metadata LV. */
 uint64_t device_free_kib(const struct device_entry *device);
 uint64_t device_spare_kib(const struct device_entry *device);
 
-/* Are these bricks fit to be linked: ids new and distinct, devices known, none larger than its device? */
+/* Are these bricks fit to be linked: ids new and distinct, devices known, none larger than its device, those in one
+ * pool of one opinion about its size? */
 bool bricks_linkable(const struct store *store, const struct store_brick *bricks, size_t n);
 
 /* ---- changing (tables.c). Insert copies the record and needs valid links: 0 or E_DAMAGED with what is wrong. ---- */
@@ -250,9 +260,15 @@ void update_volume(struct store *store, struct volume_entry *entry, const struct
 void update_block(struct store *store, struct block_entry *entry, const struct store_block_volume *next);
 void update_op(struct store *store, struct op_entry *entry, const struct store_operation *next);
 void update_settings(struct store *store, const struct store_settings *next); /* the first one makes the record */
-/* ... except here: the volume's bricks are replaced by those of *next, and the old ones become the operation's. */
+/* ... except here: the volume's bricks are replaced by those of *next... */
+void change_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next);
+/* ... and those of the old ones that the operation was making become abandoned ones of it. */
 void replace_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
                     struct op_entry *op, const struct store_operation *next_op);
+
+/* A brick joins or leaves its device's space (space.c). */
+void space_charge(struct brick_entry *entry);
+void space_discharge(struct brick_entry *entry);
 
 void remove_cluster(struct store *store, struct cluster_entry *entry);
 void remove_node(struct store *store, struct node_entry *entry);
@@ -335,6 +351,11 @@ struct block_entry *find_repeated_block(const struct store *store, const char *n
 int check_blocks(const struct store *store, struct err *reterr);
 int check_record(const struct record_set *set, const struct record *record, enum record_kind kind, const void *rec,
                  struct err *reterr);
+RULE(volume_expand);
+RULE(volume_clone);
+RULE(op_learn);
+RULE(op_redo);
+RULE(restrict);
 
 /* Bricks of a create or replan: shape, devices, nodes, space. STORE_OK, STORE_BAD_REQUEST or STORE_STALE_PLAN. */
 enum store_code check_bricks(const struct store *store, const struct store_volume *volume, struct id cluster,
@@ -348,10 +369,23 @@ struct cleanup {
 };
 enum store_code check_cleanup(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
                               struct store_result *result);
-/* volume: goes with this end; NULL: stays. */
+/* volume: goes with this end, or those of its bricks do that the operation was making; NULL: all stay. */
 struct cleanup cleanup_prepare(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
                                const struct volume_entry *volume);
 void cleanup_begin(struct store *store, uint64_t index, const struct store_cmd *cmd, struct cleanup *cleanup);
+
+/* The volume as it would be if the bricks that the operation is making were these (sets counted from 0): in the place
+ * of those it has, or else at the end. A flat copy whose list of bricks is the caller's to free. */
+struct store_volume volume_with_bricks(const struct volume_entry *volume, struct id op_id,
+                                       const struct store_brick *bricks, size_t n);
+/* The volume of an equal request: REPEATED with its answer, or STALE_PLAN when that has expired. */
+enum store_code check_same_volume(const struct store *store, const struct volume_entry *volume,
+                                  struct store_result *result);
+void end_volume_expand(struct store *store, const struct op_entry *op, bool failed);
+/* The rebalance that a good end of an expand begins. */
+enum store_code check_rebalance(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
+                                struct store_result *result);
+void rebalance_begin(struct store *store, uint64_t index, const struct store_cmd *cmd, struct id volume);
 
 /* Bricks in one set of a volume of this durability. */
 uint32_t volume_set_width(const struct store_volume *volume);

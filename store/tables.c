@@ -42,6 +42,13 @@ static int brick_cmp(const struct brick_entry *a, const struct brick_entry *b)
     return id_cmp(&brick_of(a)->id, &brick_of(b)->id);
 }
 
+static int pool_cmp(const struct brick_entry *a, const struct brick_entry *b)
+{
+    int c = strcmp(brick_of(a)->pool, brick_of(b)->pool);
+
+    return c != 0 ? c : brick_cmp(a, b);
+}
+
 static int op_cmp(const struct op_entry *a, const struct op_entry *b)
 {
     return id_cmp(&a->rec.id, &b->rec.id);
@@ -88,6 +95,7 @@ RB_GENERATE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp);
 RB_GENERATE(name_tree, volume_entry, by_name, name_cmp);
 RB_GENERATE(brick_tree, brick_entry, by_id, brick_cmp);
 RB_GENERATE(device_brick_tree, brick_entry, in_device, brick_cmp);
+RB_GENERATE(device_pool_tree, brick_entry, in_pools, pool_cmp);
 RB_GENERATE(op_tree, op_entry, by_id, op_cmp);
 RB_GENERATE(job_tree, job_entry, by_id, job_cmp);
 RB_GENERATE(job_end_tree, job_entry, by_end, job_end_cmp);
@@ -299,87 +307,7 @@ void remove_device(struct store *store, struct device_entry *entry)
     free(entry);
 }
 
-static size_t meta_place(const struct device_entry *device, uint64_t meta_kib)
-{
-    size_t low = 0, high = device->n_metas;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (device->metas[middle].meta_kib < meta_kib) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static void charge(struct device_entry *device, const struct store_brick *brick)
-{
-    size_t i = meta_place(device, brick->meta_kib);
-
-    device->used_kib += brick->pool_kib + brick->meta_kib;
-    device->n_charged++;
-    if (i < device->n_metas && device->metas[i].meta_kib == brick->meta_kib) {
-        device->metas[i].n++;
-        return;
-    }
-    device->metas = mem_realloc_array(device->metas, device->n_metas + 1, sizeof(*device->metas));
-    memmove(&device->metas[i + 1], &device->metas[i], (device->n_metas - i) * sizeof(*device->metas));
-    device->metas[i] = (struct meta_count){brick->meta_kib, 1};
-    device->n_metas++;
-}
-
-static void discharge(struct device_entry *device, const struct store_brick *brick)
-{
-    size_t i = meta_place(device, brick->meta_kib);
-
-    CHECK(i < device->n_metas && device->metas[i].meta_kib == brick->meta_kib);
-    device->used_kib -= brick->pool_kib + brick->meta_kib;
-    device->n_charged--;
-    device->metas[i].n--;
-    if (device->metas[i].n == 0) {
-        device->n_metas--;
-        memmove(&device->metas[i], &device->metas[i + 1], (device->n_metas - i) * sizeof(*device->metas));
-    }
-}
-
 /* ---- bricks: entries beside the array in their owner's record ---- */
-
-static int id_order(const void *a, const void *b)
-{
-    return id_cmp(a, b);
-}
-
-static bool ids_distinct(const struct store_brick *bricks, size_t n)
-{
-    CLEANUP(free_ptr) struct id *ids = mem_calloc(n, sizeof(*ids));
-
-    for (size_t i = 0; i < n; i++) {
-        ids[i] = bricks[i].id;
-    }
-    qsort(ids, n, sizeof(*ids), id_order);
-    for (size_t i = 1; i < n; i++) {
-        if (id_equal(ids[i - 1], ids[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool bricks_linkable(const struct store *store, const struct store_brick *bricks, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct device_entry *device = find_device(store, bricks[i].device);
-
-        if (id_is_none(bricks[i].id) || find_brick(store, bricks[i].id) != NULL || device == NULL ||
-            bricks[i].pool_kib > device->rec.total_kib || bricks[i].meta_kib > device->rec.total_kib) {
-            return false;
-        }
-    }
-    return ids_distinct(bricks, n);
-}
 
 /* Entries for the n bricks of a volume, or for the n abandoned ones of an operation. */
 static struct brick_entry *link_bricks(struct store *store, struct volume_entry *volume, struct op_entry *op, size_t n)
@@ -397,7 +325,7 @@ static struct brick_entry *link_bricks(struct store *store, struct volume_entry 
             RB_INSERT(device_brick_tree, &entry->device->bricks, entry);
             store->counts.bricks++;
         }
-        charge(entry->device, brick_of(entry));
+        space_charge(entry);
     }
     return entries;
 }
@@ -407,12 +335,12 @@ static void unlink_bricks(struct store *store, struct brick_entry *entries, size
     for (size_t i = 0; i < n; i++) {
         struct brick_entry *entry = &entries[i];
 
+        space_discharge(entry);
         RB_REMOVE(brick_tree, &store->bricks, entry);
         if (entry->volume != NULL) {
             RB_REMOVE(device_brick_tree, &entry->device->bricks, entry);
             store->counts.bricks--;
         }
-        discharge(entry->device, brick_of(entry));
     }
     free(entries);
 }
@@ -463,20 +391,34 @@ void remove_volume(struct store *store, struct volume_entry *entry)
     free(entry);
 }
 
+void change_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next)
+{
+    unlink_bricks(store, volume->bricks, volume->rec.n_bricks);
+    update_volume(store, volume, next);
+    volume->bricks = link_bricks(store, volume, NULL, volume->rec.n_bricks);
+}
+
 void replace_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
                     struct op_entry *op, const struct store_operation *next_op)
 {
     struct store_operation with_old = *next_op;
-    size_t n_old = op->rec.n_abandoned, n_new = volume->rec.n_bricks;
-    CLEANUP(free_ptr) struct store_brick *abandoned = mem_calloc(n_old + n_new, sizeof(*abandoned));
+    size_t n = 0;
+    CLEANUP(free_ptr)
+    struct store_brick *abandoned = mem_calloc(op->rec.n_abandoned + volume->rec.n_bricks, sizeof(*abandoned));
 
-    for (size_t i = 0; i < n_old + n_new; i++) {
-        abandoned[i] = i < n_old ? op->rec.abandoned[i] : volume->rec.bricks[i - n_old];
+    while (n < op->rec.n_abandoned) {
+        abandoned[n] = op->rec.abandoned[n];
+        n++;
+    }
+    for (size_t i = 0; i < volume->rec.n_bricks; i++) {
+        if (id_equal(volume->rec.bricks[i].pending, op->rec.id)) {
+            abandoned[n++] = volume->rec.bricks[i];
+        }
     }
     with_old.abandoned = abandoned;
-    with_old.n_abandoned = n_old + n_new;
-    unlink_bricks(store, op->abandoned, n_old);
-    unlink_bricks(store, volume->bricks, n_new);
+    with_old.n_abandoned = n;
+    unlink_bricks(store, op->abandoned, op->rec.n_abandoned);
+    unlink_bricks(store, volume->bricks, volume->rec.n_bricks);
     update_op(store, op, &with_old); /* copies the old bricks before the volume drops them */
     update_volume(store, volume, next);
     op->abandoned = link_bricks(store, NULL, op, op->rec.n_abandoned);
@@ -484,6 +426,21 @@ void replace_bricks(struct store *store, struct volume_entry *volume, const stru
 }
 
 /* ---- operations, jobs, request keys ---- */
+
+/* An operation that needs the volume to stay as it is, without hiding it. */
+static void count_user(struct store *store, const struct store_operation *op, bool begins)
+{
+    bool clones = op->type == STORE_OP_CLONE_VOLUME;
+    struct volume_entry *volume = find_volume(store, clones ? op->source : op->target);
+    size_t *users;
+
+    if (!clones && op->type != STORE_OP_EXPAND_VOLUME) {
+        return;
+    }
+    CHECK(volume != NULL);
+    users = clones ? &volume->n_clones : &volume->n_expands;
+    *users += begins ? 1 : (size_t)-1;
+}
 
 int insert_op(struct store *store, const struct store_operation *rec, struct err *reterr)
 {
@@ -495,11 +452,16 @@ int insert_op(struct store *store, const struct store_operation *rec, struct err
     if (!bricks_linkable(store, rec->abandoned, rec->n_abandoned)) {
         return damaged(reterr, "operation", rec->id, "an abandoned brick is on an unknown device, or listed twice");
     }
+    if ((rec->type == STORE_OP_EXPAND_VOLUME && find_volume(store, rec->target) == NULL) ||
+        (rec->type == STORE_OP_CLONE_VOLUME && find_volume(store, rec->source) == NULL)) {
+        return damaged(reterr, "operation", rec->id, "its volume does not exist");
+    }
     entry = mem_calloc(1, sizeof(*entry));
     update_op(store, entry, rec);
     RB_INSERT(op_tree, &store->ops, entry);
     store->counts.operations++;
     entry->abandoned = link_bricks(store, NULL, entry, entry->rec.n_abandoned);
+    count_user(store, &entry->rec, true);
     return 0;
 }
 
@@ -510,6 +472,7 @@ void update_op(struct store *store, struct op_entry *entry, const struct store_o
 
 void remove_op(struct store *store, struct op_entry *entry)
 {
+    count_user(store, &entry->rec, false);
     unlink_bricks(store, entry->abandoned, entry->rec.n_abandoned);
     RB_REMOVE(op_tree, &store->ops, entry);
     store->counts.operations--;

@@ -147,6 +147,12 @@ const char *store_op_type_name(enum store_op_type type)
         return "delete-block-volume";
     case STORE_OP_EXPAND_BLOCK:
         return "expand-block-volume";
+    case STORE_OP_EXPAND_VOLUME:
+        return "expand-volume";
+    case STORE_OP_CLONE_VOLUME:
+        return "clone-volume";
+    case STORE_OP_REBALANCE:
+        return "rebalance-volume";
     case STORE_OP_NODE_ADD:
         return "add-node";
     case STORE_OP_NODE_DELETE:
@@ -206,6 +212,11 @@ char *store_brick_lv_name(const struct store_brick *brick)
 
 char *store_brick_mount(const struct store_brick *brick)
 {
+    const char *end = recorded(brick->path) ? strrchr(brick->path, '/') : NULL;
+
+    if (end != NULL && end > brick->path) {
+        return mem_strndup(brick->path, (size_t)(end - brick->path));
+    }
     return mem_printf(BRICK_MOUNT, id_text(brick->device).text, id_text(brick->id).text);
 }
 
@@ -218,5 +229,7 @@ char *store_brick_path(const struct store_brick *brick)
 
 char *store_brick_devnode(const struct store_brick *brick)
 {
-    return mem_printf("/dev/mapper/vg_%s-brick_%s", id_text(brick->device).text, id_text(brick->id).text);
+    CLEANUP(free_ptr) char *lv = store_brick_lv_name(brick);
+
+    return mem_printf("/dev/mapper/vg_%s-%s", id_text(brick->device).text, lv);
 }

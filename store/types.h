@@ -94,7 +94,7 @@ struct store_volume {
     /* Of a block hosting volume: kept back for its file system. What is free is the size without this and without the
      * block volumes: store_volume_free_gib. */
     uint32_t reserved_gib;
-    struct id pending;          /* create, delete */
+    struct id pending;          /* create, clone (of the new one), delete */
     struct store_brick *bricks; /* ordered by (set, position) */
     size_t n_bricks;
     struct id created_by; /* the operation or job that answers for its creation */
@@ -122,6 +122,8 @@ struct store_block_volume { /* its cluster is that of its hosting volume */
 enum store_op_type { /* numbers are stored and shown by Heketi's names; never renumber */
                      STORE_OP_CREATE_VOLUME = 1,
                      STORE_OP_DELETE_VOLUME = 2,
+                     STORE_OP_EXPAND_VOLUME = 3, /* its new bricks are pending by it, the volume is not */
+                     STORE_OP_CLONE_VOLUME = 7,  /* its target is the new volume; the source stays as it is */
                      /* Its target is the block volume. When no hosting volume has room it makes one as well, which is
                       * then pending by it: store_operation_volume. */
                      STORE_OP_CREATE_BLOCK = 4,
@@ -136,6 +138,9 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
                       * (`abandoned`; they keep their space charged). Its target is that volume's id; the volume may be
                       * gone. */
                      STORE_OP_CLEAN_BRICKS = 105,
+                     /* Begun by the good OP_END of an expand: spreads the files over the new bricks too. Holds nothing;
+                      * its volume may be gone. */
+                     STORE_OP_REBALANCE = 113,
 };
 
 #define STORE_OP_OWN_FIRST 100 /* from here on those that Heketi does not record */
@@ -156,9 +161,11 @@ struct store_operation { /* its id is the queue id */
     enum store_op_phase phase;
     struct id target; /* volume, node or device */
     int64_t created_ms;
-    uint32_t attempt; /* replans so far */
-    char *reason;     /* why it is being undone; "" in FORWARD */
-    bool force;       /* device delete: forget */
+    uint32_t attempt;  /* replans so far */
+    char *reason;      /* why it is being undone; "" in FORWARD */
+    bool force;        /* device delete: forget */
+    struct id source;  /* clone: the volume it is made from */
+    uint32_t size_gib; /* expand: added at the end */
     struct store_parked *parked;
     size_t n_parked;
     /* Bricks of abandoned attempts that still have to be destroyed on their nodes; they keep their space charged. */
@@ -228,8 +235,9 @@ uint32_t store_block_reserve_gib(uint32_t size_gib);
 
 /* Names on the nodes (heketi-storage.md 1.1): malloc'ed. */
 char *store_brick_lv_name(const struct store_brick *brick); /* brick_<id> unless recorded */
-char *store_brick_mount(const struct store_brick *brick);   /* /var/lib/heketi/mounts/vg_<device>/brick_<id> */
 char *store_brick_path(const struct store_brick *brick);    /* mount point + "/brick" unless recorded */
-char *store_brick_devnode(const struct store_brick *brick); /* /dev/mapper/vg_<device>-brick_<id> */
+/* /var/lib/heketi/mounts/vg_<device>/brick_<id>, or the parent of the recorded path (clones: Gluster mounts them) */
+char *store_brick_mount(const struct store_brick *brick);
+char *store_brick_devnode(const struct store_brick *brick); /* /dev/mapper/vg_<device>-<LV> */
 
 #endif

@@ -1,5 +1,19 @@
 #include "daemon/executor/executor.h"
 
+#include "store/base/mem.h"
+
+void exec_result_fini(struct exec_result *result)
+{
+    store_strs_fini(&result->device.paths);
+    store_strs_fini(&result->volume.bricks);
+    store_strs_fini(&result->block.hosts);
+}
+
+char *exec_snapshot_name(struct id op_id)
+{
+    return mem_printf("tmpsnap_%s", id_text(op_id).text);
+}
+
 void exec_config_init(struct exec_config *config)
 {
     *config = (struct exec_config){

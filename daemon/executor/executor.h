@@ -27,6 +27,13 @@ enum exec_step_kind {
     EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present: refused before the stop */
     EXEC_FENCE,              /* raises the fence of `host` to the term; nothing else */
 
+    EXEC_VOLUME_EXPAND = 40, /* add-brick of `bricks`; they are in the volume already: done */
+    EXEC_VOLUME_LOOK,        /* result.volume: does the volume exist with all of `bricks` (none given: at all)? */
+    EXEC_REBALANCE_START,    /* running already: done */
+    EXEC_REBALANCE_STATUS,   /* result.unfinished while it runs */
+    EXEC_VOLUME_CLONE,       /* snapshot of `source`, clone of it as `volume`; exists: done. result.volume */
+    EXEC_CLONE_START,        /* options of its own, start; the snapshot goes */
+    EXEC_SNAPSHOT_DELETE,    /* the snapshot that VOLUME_CLONE may have left; absent: done */
     /* With gluster-block, on any node of the pool; result.block is what it says afterwards. */
     EXEC_BLOCK_CREATE = 60, /* `block` on `volume`, exported by `hosts`; it is there: left, whoever exports it */
     EXEC_BLOCK_EXPAND,      /* to block->new_gib; is as large: done */
@@ -48,8 +55,10 @@ struct exec_step {
     uint32_t timeout_ms;               /* whole step; 0: the executor's default for this kind */
     const char *peer;                  /* PEER_*: storage name */
     const struct store_device *device; /* DEVICE_* */
-    const struct store_volume *volume; /* VOLUME_*, BRICK_CREATE (gid) */
-    const struct exec_brick *bricks;   /* BRICK_*: exactly one; VOLUME_*: all, in order */
+    const struct store_volume *volume; /* VOLUME_*, REBALANCE_*, CLONE_START, BRICK_CREATE (gid) */
+    const char *source;                /* VOLUME_CLONE: name of the volume to be cloned */
+    /* BRICK_*: exactly one; VOLUME_*: all, in order; VOLUME_EXPAND: the new ones; VOLUME_LOOK: those looked for */
+    const struct exec_brick *bricks;
     size_t n_bricks;
     const struct store_block_volume *block; /* BLOCK_*; volume is its hosting volume, without bricks */
     const struct store_strs *hosts;         /* BLOCK_CREATE: storage names */
@@ -60,6 +69,12 @@ struct exec_device_info { /* of DEVICE_SETUP */
     uint64_t total_kib, extent_kib;
     char pv_uuid[64];
     struct store_strs paths;
+};
+
+struct exec_volume_info { /* of VOLUME_LOOK and VOLUME_CLONE */
+    bool present;
+    char uuid[64];            /* Gluster's, with dashes */
+    struct store_strs bricks; /* "host:/path" in Gluster's order */
 };
 
 struct exec_block_info { /* of BLOCK_CREATE, BLOCK_EXPAND, BLOCK_LOOK */
@@ -75,8 +90,11 @@ struct exec_result {
                            (gluster: another transaction), E_CANCELLED */
     char message[2048]; /* failure: the text of the node, fit for clients and logs */
     bool permanent;     /* E_REMOTE: repeating is pointless (e.g. the device holds other data) */
-    struct exec_device_info device; /* freed by the executor after the callback */
-    struct exec_block_info block;   /* so is this */
+    bool unfinished;    /* E_OK, but what the step asks about goes on: ask again later. message says how far it is */
+    /* The rest is freed by the executor after the callback. */
+    struct exec_device_info device;
+    struct exec_volume_info volume;
+    struct exec_block_info block;
 };
 
 struct executor;
@@ -113,6 +131,9 @@ static inline void exec_close(struct executor *executor, void (*closed_cb)(void 
     executor->ops->close(executor, closed_cb, user);
 }
 
+void exec_result_fini(struct exec_result *result);
+/* The name of the snapshot that an operation clones from: the same one at each try. malloc'ed. */
+char *exec_snapshot_name(struct id op_id);
 const char *exec_step_name(enum exec_step_kind kind); /* "brick-create", ... */
 
 /* ---- settings: sections sshexec and mock of the configuration; strings are borrowed for the executor's life ---- */

@@ -43,11 +43,13 @@ static const struct {
     {0, "Volume ", "does not exist", GLUSTER_ABSENT},
     {0, "Snapshot ", "does not exist", GLUSTER_ABSENT},
     {0, "", "is not part of cluster", GLUSTER_ABSENT},
+    {0, "Rebalance not started", "", GLUSTER_ABSENT},
     {30811, "", "", GLUSTER_THERE},
     {30812, "", "", GLUSTER_THERE},
     {0, "Volume ", "already exists", GLUSTER_THERE},
     {0, "Volume ", "already started", GLUSTER_THERE},
     {0, "Volume ", "is not in the started state", GLUSTER_THERE},
+    {0, "Rebalance on ", "already started", GLUSTER_THERE},
     {0, "Snapshot ", "is already activated", GLUSTER_THERE},
     {0, "Snapshot ", "is already deactivated", GLUSTER_THERE},
 };

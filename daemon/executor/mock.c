@@ -67,8 +67,7 @@ static void call_closed(uv_handle_t *handle)
     if (call->next != NULL) {
         call->next->previous = call->previous;
     }
-    store_strs_fini(&call->result.device.paths);
-    store_strs_fini(&call->result.block.hosts);
+    exec_result_fini(&call->result);
     free(call);
     maybe_closed(mock);
 }

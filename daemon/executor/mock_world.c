@@ -1,32 +1,18 @@
-#include "daemon/executor/mock_world.h"
-
-#include <bsd/sys/tree.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/executor/mock_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
-
-struct fact {
-    RB_ENTRY(fact) link;
-    char *text;
-    uint64_t value; /* fences: the term */
-};
 
 static int fact_cmp(struct fact *a, struct fact *b)
 {
     return strcmp(a->text, b->text);
 }
 
-RB_HEAD(mock_fact_tree, fact);
 RB_PROTOTYPE(mock_fact_tree, fact, link, fact_cmp)
 RB_GENERATE(mock_fact_tree, fact, link, fact_cmp)
-
-struct mock_world {
-    struct mock_fact_tree facts, fences;
-    uint64_t device_kib;
-};
 
 struct mock_world *mock_world_new(uint64_t device_kib)
 {
@@ -34,8 +20,18 @@ struct mock_world *mock_world_new(uint64_t device_kib)
 
     RB_INIT(&world->facts);
     RB_INIT(&world->fences);
+    RB_INIT(&world->hosts);
     world->device_kib = device_kib;
     return world;
+}
+
+static void fact_free(struct mock_fact_tree *tree, struct fact *fact)
+{
+    RB_REMOVE(mock_fact_tree, tree, fact);
+    free(fact->text);
+    free(fact->other);
+    free(fact->parts);
+    free(fact);
 }
 
 static void clear(struct mock_fact_tree *tree)
@@ -43,9 +39,7 @@ static void clear(struct mock_fact_tree *tree)
     struct fact *fact;
 
     while ((fact = RB_MIN(mock_fact_tree, tree)) != NULL) {
-        RB_REMOVE(mock_fact_tree, tree, fact);
-        free(fact->text);
-        free(fact);
+        fact_free(tree, fact);
     }
 }
 
@@ -54,21 +48,38 @@ void mock_world_free(struct mock_world *world)
     if (world != NULL) {
         clear(&world->facts);
         clear(&world->fences);
+        clear(&world->hosts);
         free(world);
     }
 }
 
-static struct fact *find(const struct mock_fact_tree *tree, const char *text)
+void mock_world_be_strict(struct mock_world *world)
+{
+    world->strict = true;
+}
+
+struct fact *mock_find(const struct mock_fact_tree *tree, const char *text)
 {
     struct fact key = {.text = (char *)(uintptr_t)text};
 
     return RB_FIND(mock_fact_tree, (struct mock_fact_tree *)(uintptr_t)tree, &key);
 }
 
-/* Takes text. */
-static struct fact *add(struct mock_fact_tree *tree, char *text)
+struct fact *mock_next(struct mock_fact_tree *tree, const char *text)
 {
-    struct fact *fact = find(tree, text);
+    struct fact key = {.text = (char *)(uintptr_t)text};
+
+    return RB_NFIND(mock_fact_tree, tree, &key);
+}
+
+struct fact *mock_after(const struct fact *fact)
+{
+    return RB_NEXT(mock_fact_tree, NULL, (struct fact *)(uintptr_t)fact);
+}
+
+struct fact *mock_add(struct mock_fact_tree *tree, char *text)
+{
+    struct fact *fact = mock_find(tree, text);
 
     if (fact != NULL) {
         free(text);
@@ -80,34 +91,53 @@ static struct fact *add(struct mock_fact_tree *tree, char *text)
     return fact;
 }
 
-/* Takes text. */
-static void drop(struct mock_fact_tree *tree, char *text)
+bool mock_drop(struct mock_fact_tree *tree, char *text)
 {
-    struct fact *fact = find(tree, text);
+    struct fact *fact = mock_find(tree, text);
 
     if (fact != NULL) {
-        RB_REMOVE(mock_fact_tree, tree, fact);
-        free(fact->text);
-        free(fact);
+        fact_free(tree, fact);
     }
     free(text);
+    return fact != NULL;
 }
 
-static int fail(struct exec_result *result, int code, const char *text)
+void mock_fail(struct exec_result *result, const char *text, bool permanent)
 {
-    result->code = code;
+    result->code = E_REMOTE;
+    result->permanent = permanent;
     (void)snprintf(result->message, sizeof(result->message), "%s", text);
-    return code;
 }
 
-static char *brick_text(const char *host, const struct store_brick *brick)
+char *mock_brick_text(const char *host, const struct store_brick *brick)
 {
     return mem_printf("brick %s %s", host, id_text(brick->id).text);
 }
 
+static void brick_create(struct mock_world *world, const struct exec_step *step)
+{
+    struct fact *host = mock_add(&world->hosts, mem_strdup(step->bricks[0].storage_host));
+
+    free(host->other);
+    host->other = mem_strdup(step->host);
+    (void)mock_add(&world->facts, mock_brick_text(step->host, step->bricks[0].brick));
+}
+
+static void brick_destroy(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    CLEANUP(free_ptr) char *text = mock_brick_text(step->host, step->bricks[0].brick);
+    const struct fact *brick = mock_find(&world->facts, text);
+
+    if (brick != NULL && brick->value != 0) {
+        mock_fail(result, "target is busy", false); /* its process holds the mount */
+        return;
+    }
+    (void)mock_drop(&world->facts, TAKE_PTR(text));
+}
+
 static void device_setup(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
-    (void)add(&world->facts, mem_printf("vg %s %s", step->host, id_text(step->device->id).text));
+    (void)mock_add(&world->facts, mem_printf("vg %s %s", step->host, id_text(step->device->id).text));
     result->device.total_kib = world->device_kib;
     result->device.extent_kib = 4096;
 }
@@ -117,7 +147,7 @@ static void device_teardown(struct mock_world *world, const struct exec_step *st
     CLEANUP(free_ptr) char *vg = mem_printf("vg %s %s", step->host, id_text(step->device->id).text);
 
     (void)result;
-    drop(&world->facts, TAKE_PTR(vg));
+    (void)mock_drop(&world->facts, TAKE_PTR(vg));
 }
 
 /* Names, user and password are those of Heketi's mock. */
@@ -137,24 +167,24 @@ static void block_info(const struct exec_step *step, const struct fact *fact, st
 static void mock_block(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
     CLEANUP(free_ptr) char *text = mem_printf("block %s/%s", step->volume->name, step->block->name);
-    struct fact *fact = find(&world->facts, text);
+    struct fact *fact = mock_find(&world->facts, text);
 
     switch (step->kind) {
     case EXEC_BLOCK_CREATE:
         if (fact == NULL) {
-            fact = add(&world->facts, mem_strdup(text));
+            fact = mock_add(&world->facts, mem_strdup(text));
             fact->value = step->block->size_gib;
         }
         break;
     case EXEC_BLOCK_EXPAND:
         if (fact == NULL) {
-            (void)fail(result, E_REMOTE, "block volume doesn't exist");
+            mock_fail(result, "block volume doesn't exist", false);
             return;
         }
         fact->value = step->block->new_gib;
         break;
     case EXEC_BLOCK_DELETE:
-        drop(&world->facts, TAKE_PTR(text));
+        (void)mock_drop(&world->facts, TAKE_PTR(text));
         return;
     default:
         break;
@@ -164,11 +194,12 @@ static void mock_block(struct mock_world *world, const struct exec_step *step, s
 
 void mock_world_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
-    struct fact *fence = add(&world->fences, mem_strdup(step->host));
+    struct fact *fence = mock_add(&world->fences, mem_strdup(step->host));
 
     memset(result, 0, sizeof(*result));
     if (fence->value > step->term) {
-        (void)fail(result, E_FENCED, "a newer term has taken over");
+        mock_fail(result, "a newer term has taken over", false);
+        result->code = E_FENCED;
         return;
     }
     fence->value = step->term;
@@ -178,10 +209,10 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
     case EXEC_FENCE:
         break;
     case EXEC_PEER_PROBE:
-        (void)add(&world->facts, mem_printf("peer %s", step->peer));
+        (void)mock_add(&world->facts, mem_printf("peer %s", step->peer));
         break;
     case EXEC_PEER_DETACH:
-        drop(&world->facts, mem_printf("peer %s", step->peer));
+        (void)mock_drop(&world->facts, mem_printf("peer %s", step->peer));
         break;
     case EXEC_DEVICE_SETUP:
         device_setup(world, step, result);
@@ -190,16 +221,21 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
         device_teardown(world, step, result);
         break;
     case EXEC_BRICK_CREATE:
-        (void)add(&world->facts, brick_text(step->host, step->bricks[0].brick));
+        brick_create(world, step);
         break;
     case EXEC_BRICK_DESTROY:
-        drop(&world->facts, brick_text(step->host, step->bricks[0].brick));
+        brick_destroy(world, step, result);
         break;
     case EXEC_VOLUME_CREATE:
-        (void)add(&world->facts, mem_printf("volume %s", step->volume->name));
-        break;
     case EXEC_VOLUME_DELETE:
-        drop(&world->facts, mem_printf("volume %s", step->volume->name));
+    case EXEC_VOLUME_EXPAND:
+    case EXEC_VOLUME_LOOK:
+    case EXEC_VOLUME_CLONE:
+    case EXEC_CLONE_START:
+    case EXEC_SNAPSHOT_DELETE:
+    case EXEC_REBALANCE_START:
+    case EXEC_REBALANCE_STATUS:
+        mock_gluster_apply(world, step, result);
         break;
     case EXEC_BLOCK_CREATE:
     case EXEC_BLOCK_EXPAND:
@@ -223,12 +259,12 @@ size_t mock_world_count(const struct mock_world *world, const char *prefix)
 
 bool mock_world_has(const struct mock_world *world, const char *description)
 {
-    return find(&world->facts, description) != NULL;
+    return mock_find(&world->facts, description) != NULL;
 }
 
 uint64_t mock_world_value(const struct mock_world *world, const char *description)
 {
-    const struct fact *fact = find(&world->facts, description);
+    const struct fact *fact = mock_find(&world->facts, description);
 
     return fact != NULL ? fact->value : 0;
 }

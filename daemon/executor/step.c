@@ -40,6 +40,7 @@ enum needs { /* what of the step must be there, and is checked */
              VOLUME = 8,
              BRICKS = 16, /* any number */
              BLOCK = 32,  /* a block volume, with its hosting volume */
+             SOURCE = 64, /* name of another volume */
 };
 
 struct kind {
@@ -65,6 +66,13 @@ static const struct kind kinds[] = {
     [EXEC_BLOCK_EXPAND] = {"block-expand", step_block_expand, BLOCK, 0},
     [EXEC_BLOCK_LOOK] = {"block-look", step_block_look, BLOCK, 0},
     [EXEC_BLOCK_DELETE] = {"block-delete", step_block_delete, BLOCK, 0},
+    [EXEC_VOLUME_EXPAND] = {"volume-expand", step_volume_expand, VOLUME | BRICKS, 0},
+    [EXEC_VOLUME_LOOK] = {"volume-look", step_volume_look, VOLUME | BRICKS, 0},
+    [EXEC_REBALANCE_START] = {"rebalance-start", step_rebalance_start, VOLUME, 0},
+    [EXEC_REBALANCE_STATUS] = {"rebalance-status", step_rebalance_status, VOLUME, 0},
+    [EXEC_VOLUME_CLONE] = {"volume-clone", step_volume_clone, VOLUME | BRICKS | SOURCE, 0},
+    [EXEC_CLONE_START] = {"clone-start", step_clone_start, VOLUME, 0},
+    [EXEC_SNAPSHOT_DELETE] = {"snapshot-delete", step_snapshot_delete, VOLUME, 0},
 };
 
 static const struct kind *kind_of(enum exec_step_kind kind)
@@ -109,6 +117,9 @@ int step_check(const struct exec_config *config, const struct exec_step *step, s
     if (rc == 0 && (needs & (VOLUME | BLOCK)) != 0) {
         rc = script_check_volume(step->volume, reterr);
     }
+    if (rc == 0 && (needs & SOURCE) != 0) {
+        rc = script_check_name("volume name", step->source, reterr);
+    }
     for (size_t i = 0; rc == 0 && (needs & (BRICK | BRICKS)) != 0 && i < step->n_bricks; i++) {
         rc = script_check_brick(&step->bricks[i], reterr);
     }
@@ -116,6 +127,13 @@ int step_check(const struct exec_config *config, const struct exec_step *step, s
 }
 
 /* ---- the conversation ---- */
+
+char *step_brick_name(const struct exec_brick *item)
+{
+    CLEANUP(free_ptr) char *path = store_brick_path(item->brick);
+
+    return mem_printf("%s:%s", item->storage_host, path);
+}
 
 void step_begin(struct step_talk *talk, const struct exec_config *config, const struct exec_step *step)
 {
@@ -138,8 +156,7 @@ void step_hear(struct step_talk *talk, const struct step_reply *reply)
 void step_fini(struct step_talk *talk)
 {
     buf_fini(&talk->script);
-    store_strs_fini(&talk->result.device.paths);
-    store_strs_fini(&talk->result.block.hosts);
+    exec_result_fini(&talk->result);
 }
 
 struct buf *step_call(struct step_talk *talk, step_heard_fn heard)

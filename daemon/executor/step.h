@@ -63,6 +63,9 @@ bool step_failed(struct step_talk *talk, const struct step_reply *reply);
 /* For steps of one call: done if the script says so. */
 void step_heard_all(struct step_talk *talk, const struct step_reply *reply);
 
+/* As Gluster calls it, "host:/path": malloc'ed. */
+char *step_brick_name(const struct exec_brick *item);
+
 /* ---- the kinds ---- */
 
 void step_brick_create(struct step_talk *talk);
@@ -78,5 +81,13 @@ void step_block_create(struct step_talk *talk);
 void step_block_expand(struct step_talk *talk);
 void step_block_look(struct step_talk *talk);
 void step_block_delete(struct step_talk *talk);
+void step_volume_expand(struct step_talk *talk);
+void step_volume_look(struct step_talk *talk);
+void step_rebalance_start(struct step_talk *talk);
+void step_rebalance_status(struct step_talk *talk);
+void step_volume_clone(struct step_talk *talk);
+void step_clone_look(struct step_talk *talk); /* VOLUME_LOOK of a volume that is a clone */
+void step_clone_start(struct step_talk *talk);
+void step_snapshot_delete(struct step_talk *talk);
 
 #endif

@@ -38,13 +38,6 @@ static void ask_info(struct step_talk *talk, step_heard_fn heard, unsigned flags
     gluster_ask(talk, heard, flags, GLUSTER_WORDS("volume", "info", talk->step->volume->name));
 }
 
-static char *brick_name(const struct exec_brick *item)
-{
-    CLEANUP(free_ptr) char *path = store_brick_path(item->brick);
-
-    return mem_printf("%s:%s", item->storage_host, path);
-}
-
 /* ---- create: look -> create -> options -> start -> look ---- */
 
 static void create_started(struct step_talk *talk, const struct step_reply *reply);
@@ -55,7 +48,7 @@ static bool same_bricks(const struct exec_step *step, const struct gluster_volum
     bool same = volume->n_bricks == step->n_bricks;
 
     for (size_t i = 0; same && i < step->n_bricks; i++) {
-        CLEANUP(free_ptr) char *name = brick_name(&step->bricks[i]);
+        CLEANUP(free_ptr) char *name = step_brick_name(&step->bricks[i]);
 
         same = strcmp(name, volume->bricks[i].name) == 0;
     }
@@ -105,7 +98,7 @@ static void ask_create(struct step_talk *talk, step_heard_fn heard)
         add(&words, mem_printf("%u", volume->redundancy));
     }
     for (size_t i = 0; i < step->n_bricks; i++) {
-        add(&words, brick_name(&step->bricks[i]));
+        add(&words, step_brick_name(&step->bricks[i]));
     }
     ask(talk, heard, &words);
 }

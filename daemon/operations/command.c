@@ -30,14 +30,17 @@ static void fill_block(const struct exec_block_info *info, struct store_block_vo
     store_strs_copy(&block->hosts, &info->hosts);
 }
 
-static void fill_end(const struct engine *engine, const struct engine_action *action, struct id follow_id,
-                     struct store_cmd *cmd)
+static void fill_end(const struct engine *engine, const struct engine_action *action, const struct store_plan_env *env,
+                     struct id follow_id, struct store_cmd *cmd)
 {
     cmd->failed = action->failed;
     cmd->follow_id = action->leave ? follow_id : ID_NONE;
     set_text(cmd, action->text);
     if (engine->block.present) {
         fill_block(&engine->block, &cmd->block);
+    }
+    if (!action->failed && engine->type == STORE_OP_EXPAND_VOLUME && !engine->env.no_rebalance) {
+        env->random(env->user, cmd->rebalance_id.bytes, sizeof(cmd->rebalance_id.bytes));
     }
     if (!action->failed && engine->type == STORE_OP_DEVICE_ADD) {
         free(cmd->device.pv_uuid);
@@ -74,7 +77,19 @@ bool op_command(struct engine *engine, const struct store *store, const struct e
         break;
     case ENGINE_END:
         store_cmd_init(cmd, STORE_CMD_OP_END);
-        fill_end(engine, action, follow_id, cmd);
+        fill_end(engine, action, env, follow_id, cmd);
+        break;
+    case ENGINE_LEARN: {
+        struct store_volume learnt;
+
+        CHECK(engine_learnt(engine, store, &learnt, NULL) == 0); /* the engine has tried */
+        store_cmd_init(cmd, STORE_CMD_OP_LEARN);
+        store_volume_fini(&cmd->volume);
+        cmd->volume = learnt;
+        break;
+    }
+    case ENGINE_REDO:
+        store_cmd_init(cmd, STORE_CMD_OP_REDO);
         break;
     case ENGINE_PARK:
         store_cmd_init(cmd, STORE_CMD_OP_PARKED);

@@ -123,7 +123,7 @@ static void remove_op(struct op_driver *driver, struct op *op)
 
 static void begin(struct op_driver *driver, struct id op_id)
 {
-    const struct engine_env env = {.user = driver, .node_down = node_down};
+    const struct engine_env env = {.user = driver, .node_down = node_down, .no_rebalance = driver->env.no_rebalance};
     struct op *op;
 
     if (find_op(driver, op_id) != NULL) {
@@ -148,7 +148,7 @@ static void begin(struct op_driver *driver, struct id op_id)
 struct proposal {
     struct op_driver *driver;
     uint64_t generation;
-    struct id op_id, follow_id;
+    struct id op_id, follow_id, rebalance_id;
     enum engine_action_kind kind;
 };
 
@@ -179,6 +179,9 @@ static void proposed(void *user, int status, const struct store_result *result)
         if (status == 0 && !id_is_none(proposal->follow_id)) {
             op_driver_begun(driver, proposal->follow_id);
         }
+        if (status == 0 && !id_is_none(proposal->rebalance_id)) {
+            op_driver_begun(driver, proposal->rebalance_id);
+        }
         tasks_run(driver);
     } /* otherwise leadership was lost: the next leader, perhaps this member, reads the store */
     free(proposal);
@@ -187,11 +190,14 @@ static void proposed(void *user, int status, const struct store_result *result)
 
 static void log_action(const struct op_driver *driver, const struct op *op, const struct engine_action *action)
 {
-    static const char *const texts[] = {
-        [ENGINE_REPLAN] = "is planned again", [ENGINE_UNDO] = "is undone", [ENGINE_PARK] = "waits for a node"};
+    static const char *const texts[] = {[ENGINE_REPLAN] = "is planned again",
+                                        [ENGINE_UNDO] = "is undone",
+                                        [ENGINE_PARK] = "waits for a node",
+                                        [ENGINE_LEARN] = "learns where its bricks are",
+                                        [ENGINE_REDO] = "cannot be undone any more"};
     bool ended = action->kind == ENGINE_END && !action->failed;
 
-    LOG(ended ? LOG_INFO : LOG_WARNING, "operation",
+    LOG(ended || action->kind == ENGINE_LEARN ? LOG_INFO : LOG_WARNING, "operation",
         action->kind != ENGINE_END ? texts[action->kind]
         : ended                    ? "done"
                                    : "failed",
@@ -220,7 +226,8 @@ static void propose(struct op_driver *driver, struct op *op, const struct engine
     }
     log_action(driver, op, action);
     proposal = mem_calloc(1, sizeof(*proposal));
-    *proposal = (struct proposal){driver, driver->generation, op->engine.op_id, follow_id, action->kind};
+    *proposal =
+        (struct proposal){driver, driver->generation, op->engine.op_id, follow_id, cmd.rebalance_id, action->kind};
     driver->proposals++;
     driver->env.propose(driver->env.user, &cmd, proposed, proposal);
     store_cmd_fini(&cmd);
@@ -247,6 +254,8 @@ void driver_advance(struct op_driver *driver, struct op *op)
         case ENGINE_UNDO:
         case ENGINE_END:
         case ENGINE_PARK:
+        case ENGINE_LEARN:
+        case ENGINE_REDO:
             propose(driver, op, &action);
             break;
         case ENGINE_WAIT:

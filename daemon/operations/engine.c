@@ -17,6 +17,7 @@ static void drop_steps(struct engine *engine)
     for (size_t i = 0; i < engine->n_steps; i++) {
         free(engine->steps[i].error);
         free(engine->steps[i].hosts);
+        free(engine->steps[i].progress);
     }
     free(engine->steps);
     engine->steps = NULL;
@@ -27,6 +28,12 @@ static void forget_block(struct engine *engine)
 {
     store_strs_fini(&engine->block.hosts);
     explicit_bzero(&engine->block, sizeof(engine->block));
+}
+
+static void forget_info(struct engine *engine)
+{
+    store_strs_fini(&engine->info.bricks);
+    engine->info = (struct exec_volume_info){.present = false};
 }
 
 /* Takes over the record as it is now: begin, after a replan, after the turn to undo. */
@@ -45,6 +52,8 @@ static bool load(struct engine *engine, const struct store *store, uint64_t now_
     engine->force = op->force;
     engine->no_other_place = false;
     forget_block(engine);
+    engine->redo = false;
+    forget_info(engine);
     engine_build(engine, store, op, now_ms);
     return true;
 }
@@ -65,7 +74,97 @@ void engine_fini(struct engine *engine)
     free(engine->refusal);
     store_strs_fini(&engine->device.paths);
     forget_block(engine);
+    forget_info(engine);
     memset(engine, 0, sizeof(*engine));
+}
+
+/* ---- failures ---- */
+
+static bool makes_bricks(const struct engine *engine)
+{
+    return (engine->type == STORE_OP_CREATE_VOLUME || engine->type == STORE_OP_CREATE_BLOCK ||
+            engine->type == STORE_OP_EXPAND_VOLUME) &&
+           engine->phase == STORE_OP_FORWARD;
+}
+
+static bool may_replan(const struct engine *engine, const struct engine_step *step)
+{
+    return makes_bricks(engine) && !engine->no_other_place && engine->attempt < ENGINE_REPLANS_MAX &&
+           (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_VOLUME_CREATE || step->kind == EXEC_VOLUME_EXPAND);
+}
+
+static bool exhausted(const struct engine *engine, const struct engine_step *step)
+{
+    if (step->permanent) {
+        return true;
+    }
+    switch (step->code) {
+    case E_BUSY:
+        return step->busy >= ENGINE_TRIES_BUSY;
+    case E_CONNECT:
+    case E_AUTH:
+        /* There is another place, and the node is known to be down: no need to wait for it. */
+        if (may_replan(engine, step) && step->kind == EXEC_BRICK_CREATE && engine->env.node_down != NULL &&
+            engine->env.node_down(engine->env.user, step->node)) {
+            return true;
+        }
+        return step->tries >= ENGINE_TRIES_CONNECT;
+    case E_TIMEOUT:
+        return step->tries >= ENGINE_TRIES_TIMEOUT;
+    case E_REMOTE:
+        return step->tries >= ENGINE_TRIES_REMOTE;
+    default:
+        return step->tries >= ENGINE_TRIES_CONNECT;
+    }
+}
+
+static bool is_hopeless(const struct engine *engine, const struct engine_step *step)
+{
+    switch (step->policy) {
+    case ENGINE_UNDOES:
+        return exhausted(engine, step);
+    case ENGINE_UNDOES_REFUSED:
+        return (step->code == E_REMOTE || step->code == E_BUSY) && exhausted(engine, step);
+    case ENGINE_REFUSES:
+        return step->code == E_REMOTE && exhausted(engine, step);
+    case ENGINE_REFUSES_AT_ONCE:
+        return step->code == E_REMOTE && step->permanent;
+    case ENGINE_WAITS:
+    case ENGINE_SKIPS:
+    case ENGINE_IGNORES:
+        break;
+    }
+    return false;
+}
+
+/* Doubles with each try up to a limit; up to a quarter less, so that operations do not come all at once. */
+static uint64_t backoff_ms(const struct engine *engine, const struct engine_step *step)
+{
+    bool busy = step->code == E_BUSY;
+    uint64_t limit_ms = busy ? ENGINE_BUSY_BACKOFF_MAX_MS : ENGINE_BACKOFF_MAX_MS;
+    uint64_t wait_ms = ENGINE_BACKOFF_MIN_MS;
+    uint32_t n = busy ? step->busy : step->tries;
+
+    for (uint32_t i = 1; i < n && wait_ms < limit_ms; i++) {
+        wait_ms *= 2;
+    }
+    wait_ms = wait_ms < limit_ms ? wait_ms : limit_ms;
+    return wait_ms - wait_ms * engine->op_id.bytes[(step->tries + step->busy) % ID_BYTES] / 1024;
+}
+
+static void step_failed(struct engine *engine, struct engine_step *step, const struct exec_result *result,
+                        uint64_t now_ms)
+{
+    step->state = ENGINE_WAITING;
+    step->failed = true;
+    step->code = result->code;
+    step->permanent = result->code == E_REMOTE && result->permanent;
+    step->tries += result->code != E_BUSY;
+    step->busy += result->code == E_BUSY;
+    free(step->error);
+    step->error = mem_strdup(result->message[0] != '\0' ? result->message : err_text(result->code));
+    step->retry_ms = now_ms + backoff_ms(engine, step);
+    step->hopeless = is_hopeless(engine, step);
 }
 
 /* ---- what comes next ---- */
@@ -123,17 +222,9 @@ static void act_end(struct engine *engine, const struct store *store, struct eng
         if (action->failed) {
             (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
         }
-        /* A volume created at the second attempt is ready; what the first one left is cleaned up afterwards. */
-        action->leave =
-            action->leave || (makes_volume(engine) && engine->phase == STORE_OP_FORWARD && op->n_abandoned > 0);
+        /* What succeeded at the second attempt is ready; what the first one left is cleaned up afterwards. */
+        action->leave = action->leave || (makes_bricks(engine) && op->n_abandoned > 0);
     }
-}
-
-static bool may_replan(const struct engine *engine, const struct engine_step *step)
-{
-    return makes_volume(engine) && engine->phase == STORE_OP_FORWARD && !engine->no_other_place &&
-           engine->attempt < ENGINE_REPLANS_MAX &&
-           (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_VOLUME_CREATE);
 }
 
 /* Hopeless steps, and nothing of this operation runs any more: `first` is the reason. */
@@ -165,8 +256,8 @@ static void act_give_up(struct engine *engine, const struct store *store, const 
 /* The store does not take the good end (a device of impossible size): a create or add is undone, a delete failed. */
 static void act_refused(struct engine *engine, struct engine_action *action)
 {
-    bool undo = makes_volume(engine) || engine->type == STORE_OP_NODE_ADD || engine->type == STORE_OP_DEVICE_ADD ||
-                engine->type == STORE_OP_EXPAND_BLOCK;
+    bool undo = makes_volume(engine) || engine->type == STORE_OP_CLONE_VOLUME || engine->type == STORE_OP_NODE_ADD ||
+                engine->type == STORE_OP_DEVICE_ADD || engine->type == STORE_OP_EXPAND_BLOCK;
 
     engine->proposing = true;
     action->kind = undo ? ENGINE_UNDO : ENGINE_END;
@@ -240,6 +331,32 @@ static bool act_run(struct engine *engine, const struct store *store, unsigned s
     return false;
 }
 
+/* What was looked at decides. */
+static void act_on_look(struct engine *engine, const struct store *store, uint64_t now_ms, struct engine_action *action)
+{
+    struct store_volume learnt = {.bricks = NULL};
+    struct exec_result unfit = {.code = E_REMOTE, .permanent = true};
+    struct err err = ERR_INIT;
+
+    if (engine->redo) {
+        engine->proposing = true;
+        action->kind = ENGINE_REDO;
+        return;
+    }
+    if (engine_learnt(engine, store, &learnt, &err) == 0) {
+        store_volume_fini(&learnt);
+        engine->proposing = true;
+        action->kind = ENGINE_LEARN;
+        return;
+    }
+    if (engine->phase == STORE_OP_FORWARD) { /* otherwise it is somebody else's, and none of ours to take away */
+        (void)snprintf(unfit.message, sizeof(unfit.message), "%s", err.message);
+        step_failed(engine, &engine->steps[engine->info_step], &unfit, now_ms);
+    }
+    forget_info(engine);
+    action->wait_ms = now_ms; /* look again at once */
+}
+
 void engine_next(struct engine *engine, const struct store *store, uint64_t now_ms, struct engine_action *action)
 {
     unsigned stage = current_stage(engine);
@@ -273,6 +390,10 @@ void engine_next(struct engine *engine, const struct store *store, uint64_t now_
         }
         return;
     }
+    if (!running && (engine->redo || engine->info.present)) {
+        act_on_look(engine, store, now_ms, action);
+        return;
+    }
     if (stage == UINT32_MAX || only_unreachable_bricks(engine)) {
         act_end(engine, store, action);
         return;
@@ -288,69 +409,41 @@ void engine_next(struct engine *engine, const struct store *store, uint64_t now_
 
 /* ---- what happened ---- */
 
-static bool exhausted(const struct engine *engine, const struct engine_step *step)
+/* The volume is there. An expand has its bricks in it; a clone's are to be learnt. */
+static void step_found(struct engine *engine, struct engine_step *step, const struct exec_volume_info *info)
 {
-    if (step->permanent) {
-        return true;
-    }
-    switch (step->code) {
-    case E_BUSY:
-        return step->busy >= ENGINE_TRIES_BUSY;
-    case E_CONNECT:
-    case E_AUTH:
-        /* There is another place, and the node is known to be down: no need to wait for it. */
-        if (may_replan(engine, step) && step->kind == EXEC_BRICK_CREATE && engine->env.node_down != NULL &&
-            engine->env.node_down(engine->env.user, step->node)) {
-            return true;
+    if (engine->type == STORE_OP_CLONE_VOLUME) {
+        forget_info(engine);
+        engine->info = *info;
+        store_strs_copy(&engine->info.bricks, &info->bricks);
+        engine->info_step = (size_t)(step - engine->steps);
+    } else if (engine->phase == STORE_OP_UNDO) {
+        engine->redo = true;
+    } else {
+        for (size_t i = 0; i < engine->n_steps; i++) {
+            if (engine->steps[i].kind == EXEC_BRICK_CREATE || engine->steps[i].kind == EXEC_VOLUME_EXPAND) {
+                engine->steps[i].state = ENGINE_DONE;
+            }
         }
-        return step->tries >= ENGINE_TRIES_CONNECT;
-    case E_TIMEOUT:
-        return step->tries >= ENGINE_TRIES_TIMEOUT;
-    case E_REMOTE:
-        return step->tries >= ENGINE_TRIES_REMOTE;
-    default:
-        return step->tries >= ENGINE_TRIES_CONNECT;
     }
 }
 
-static bool is_hopeless(const struct engine *engine, const struct engine_step *step)
+static void step_done(struct engine *engine, struct engine_step *step, const struct exec_result *result,
+                      uint64_t now_ms)
 {
-    switch (step->policy) {
-    case ENGINE_UNDOES:
-        return exhausted(engine, step);
-    case ENGINE_UNDOES_REFUSED:
-        return (step->code == E_REMOTE || step->code == E_BUSY) && exhausted(engine, step);
-    case ENGINE_REFUSES:
-        return step->code == E_REMOTE && exhausted(engine, step);
-    case ENGINE_REFUSES_AT_ONCE:
-        return step->code == E_REMOTE && step->permanent;
-    case ENGINE_WAITS:
-    case ENGINE_SKIPS:
-    case ENGINE_IGNORES:
-        break;
-    }
-    return false;
-}
-
-/* Doubles with each try up to a limit; up to a quarter less, so that operations do not come all at once. */
-static uint64_t backoff_ms(const struct engine *engine, const struct engine_step *step)
-{
-    bool busy = step->code == E_BUSY;
-    uint64_t limit_ms = busy ? ENGINE_BUSY_BACKOFF_MAX_MS : ENGINE_BACKOFF_MAX_MS;
-    uint64_t wait_ms = ENGINE_BACKOFF_MIN_MS;
-    uint32_t n = busy ? step->busy : step->tries;
-
-    for (uint32_t i = 1; i < n && wait_ms < limit_ms; i++) {
-        wait_ms *= 2;
-    }
-    wait_ms = wait_ms < limit_ms ? wait_ms : limit_ms;
-    return wait_ms - wait_ms * engine->op_id.bytes[(step->tries + step->busy) % ID_BYTES] / 1024;
-}
-
-static void step_done(struct engine *engine, struct engine_step *step, const struct exec_result *result)
-{
-    step->state = ENGINE_DONE;
     step->failed = false;
+    free(step->progress);
+    step->progress = NULL;
+    if (result->unfinished) {
+        step->state = ENGINE_WAITING;
+        step->retry_ms = now_ms + ENGINE_POLL_MS;
+        step->progress = mem_strdup(result->message);
+        return;
+    }
+    step->state = ENGINE_DONE;
+    if (result->volume.present) {
+        step_found(engine, step, &result->volume);
+    }
     if (step->kind == EXEC_DEVICE_SETUP) {
         store_strs_fini(&engine->device.paths);
         engine->device = result->device;
@@ -377,19 +470,10 @@ void engine_result(struct engine *engine, size_t at, const struct exec_result *r
     step->refusals += result->code == E_REMOTE && result->permanent;
     if (result->code == 0 || step->policy == ENGINE_IGNORES ||
         (step->policy == ENGINE_SKIPS && step->refusals >= step->needed)) {
-        step_done(engine, step, result);
+        step_done(engine, step, result, now_ms);
         return;
     }
-    step->state = ENGINE_WAITING;
-    step->failed = true;
-    step->code = result->code;
-    step->permanent = result->code == E_REMOTE && result->permanent;
-    step->tries += result->code != E_BUSY;
-    step->busy += result->code == E_BUSY;
-    free(step->error);
-    step->error = mem_strdup(result->message[0] != '\0' ? result->message : err_text(result->code));
-    step->retry_ms = now_ms + backoff_ms(engine, step);
-    step->hopeless = is_hopeless(engine, step);
+    step_failed(engine, step, result, now_ms);
 }
 
 void engine_replan_refused(struct engine *engine)
@@ -418,7 +502,9 @@ void engine_proposed(struct engine *engine, const struct store *store, enum engi
     } else if (kind == ENGINE_REPLAN && code != STORE_OK) {
         engine_replan_refused(engine);
     } else if (kind != ENGINE_PARK) {
-        if (kind == ENGINE_END && code != STORE_OK && engine->phase == STORE_OP_FORWARD) {
+        /* An expand cannot be undone any more: its end is tried again, under other ids. */
+        if (((kind == ENGINE_END && engine->type != STORE_OP_EXPAND_VOLUME) || kind == ENGINE_LEARN) &&
+            code != STORE_OK && engine->phase == STORE_OP_FORWARD) {
             free(engine->refusal);
             engine->refusal = mem_strdup(result->text);
         }
@@ -432,12 +518,8 @@ bool engine_node_up(struct engine *engine, struct id node, uint64_t now_ms)
 
     for (size_t i = 0; i < engine->n_steps; i++) {
         struct engine_step *step = &engine->steps[i];
-        bool pool = step->kind == EXEC_VOLUME_CREATE || step->kind == EXEC_VOLUME_DELETE ||
-                    step->kind == EXEC_PEER_PROBE || step->kind == EXEC_PEER_DETACH ||
-                    (step->kind >= EXEC_BLOCK_CREATE && step->kind <= EXEC_BLOCK_DELETE);
-
         if (step->state == ENGINE_WAITING && step->failed && !step->hopeless && step->retry_ms > now_ms &&
-            (pool || id_equal(step->node, node))) {
+            (engine_is_pool_step(step->kind) || id_equal(step->node, node))) {
             step->retry_ms = now_ms;
             due = true;
         }

@@ -7,9 +7,13 @@
  *
  *   FORWARD  --all steps done--> OP_END done
  *      |  a step failed for good, or too often
- *      +-- bricks of a volume create, another place exists --> OP_REPLAN (the steps begin anew)
- *      +-- create, add --> OP_UNDO --> UNDO --all steps done--> OP_END failed with the first failure's text
+ *      +-- bricks of a volume create or expand, another place exists --> OP_REPLAN (the steps begin anew)
+ *      +-- create, expand, clone, add --> OP_UNDO --> UNDO --all steps done--> OP_END failed with the first failure's
+ * text
  *      +-- delete refused before anything was done --> OP_END failed; otherwise deletes only move forward
+ *
+ * An expand looks first, and before it is undone, whether Gluster has the bricks: then it only moves forward (OP_REDO).
+ * A clone commits where Gluster has put its bricks (OP_LEARN) before anything of them may be taken away again.
  *
  * In UNDO and in deletes a step that cannot be done now is tried again with back-off, for ever, and shown as parked. A
  * volume that is gone but for bricks on nodes that do not answer ends; the bricks go to a clean-up operation.
@@ -31,6 +35,7 @@
 #define ENGINE_BACKOFF_MIN_MS 500
 #define ENGINE_BACKOFF_MAX_MS 30000
 #define ENGINE_BUSY_BACKOFF_MAX_MS 4000
+#define ENGINE_POLL_MS 5000  /* until a step that is unfinished asks again */
 #define ENGINE_HOLD_MS 100   /* until another look at an older operation, or another proposal */
 #define ENGINE_PARK_TRIES 2  /* after so many tries a waiting part is shown */
 #define ENGINE_LEAVE_TRIES 2 /* after so many tries bricks that cannot be reached are left to a clean-up */
@@ -69,12 +74,14 @@ struct engine_step {
     bool hopeless;     /* repeating is pointless, or was tried often enough */
     int code;          /* of the last failure */
     char *error;       /* NULL when none */
+    char *progress;    /* of a step that is unfinished; NULL when it is not */
     struct id shown;   /* the node it is shown as parked for */
 };
 
 struct engine_env {
     void *user;
     bool (*node_down)(void *user, struct id node); /* does the failure detector think so? NULL: nobody is */
+    bool no_rebalance;                             /* after an expand */
 };
 
 struct engine {
@@ -99,6 +106,9 @@ struct engine {
     size_t n_failed_nodes;
     struct exec_device_info device; /* what DEVICE_SETUP said */
     struct exec_block_info block;   /* what the last BLOCK_ step said */
+    struct exec_volume_info info;   /* what VOLUME_CLONE or VOLUME_LOOK said, while it is to be learnt */
+    size_t info_step;
+    bool redo; /* undoing what cannot be undone */
 };
 
 enum engine_action_kind {
@@ -107,6 +117,8 @@ enum engine_action_kind {
     ENGINE_UNDO,   /* propose OP_UNDO with text */
     ENGINE_END,    /* propose OP_END; failed with text */
     ENGINE_PARK,   /* propose OP_PARKED with engine_parked */
+    ENGINE_LEARN,  /* propose OP_LEARN with engine_learnt */
+    ENGINE_REDO,   /* propose OP_REDO */
     ENGINE_WAIT,   /* nothing before wait_ms (UINT64_MAX: until something happens) */
 };
 
@@ -136,6 +148,10 @@ void engine_proposed(struct engine *engine, const struct store *store, enum engi
 void engine_replan_refused(struct engine *engine);
 /* A node answers again: what waits for it is due now. True if something is. */
 bool engine_node_up(struct engine *engine, struct id node, uint64_t now_ms);
+/* Where Gluster has put the bricks of a clone, for OP_LEARN: their ids, LVs and paths. 0, or E_INVALID with what does
+ * not fit. */
+int engine_learnt(const struct engine *engine, const struct store *store, struct store_volume *ret_volume,
+                  struct err *reterr);
 /* What waits, for OP_PARKED: the caller frees the texts and the list. */
 size_t engine_parked(struct engine *engine, struct store_parked **ret_parked);
 

@@ -9,8 +9,15 @@ enum subject {
     TARGET,    /* the operation's volume, block volume or node; where it runs is decided at each try */
     HOSTING,   /* the hosting volume that a block volume's create makes too; without one no step */
     DEVICE,    /* the operation's device, on its node */
-    BRICKS,    /* each brick of the volume, or of that hosting volume */
+    BRICKS,    /* each brick of the volume, or of that hosting volume, that the operation makes or takes away */
     ABANDONED, /* each brick of abandoned attempts */
+};
+
+enum condition {
+    ALWAYS,
+    REPLANNED, /* only after a replan */
+    UNLEARNT,  /* clone: before its bricks' places are known */
+    LEARNT,
 };
 
 struct row {
@@ -20,48 +27,69 @@ struct row {
     enum exec_step_kind kind;
     enum subject subject;
     enum engine_policy policy;
-    bool replanned; /* only after a replan */
+    enum condition condition;
 };
 
 static const struct row rows[] = {
     /* An abandoned attempt may have got as far as a volume with the old bricks. */
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_UNDOES, true},
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, false},
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, TARGET, ENGINE_UNDOES, false},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_UNDOES, REPLANNED},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
     /* The volume is there: a node that is silent now is no reason to give it up. */
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, false},
-    {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, false},
-    {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, false},
-    {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, false},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
 
-    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_REFUSES_AT_ONCE, false},
-    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, false},
+    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_REFUSES_AT_ONCE, ALWAYS},
+    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
 
     /* With a hosting volume, when none had room: first all that a volume create does. */
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, HOSTING, ENGINE_UNDOES, true},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, false},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, HOSTING, ENGINE_UNDOES, false},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, false},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 4, EXEC_BLOCK_CREATE, TARGET, ENGINE_UNDOES, false},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_SKIPS, false},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 1, EXEC_VOLUME_DELETE, HOSTING, ENGINE_WAITS, false},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, false},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, false},
-    {STORE_OP_DELETE_BLOCK, STORE_OP_FORWARD, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_REFUSES, false},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, HOSTING, ENGINE_UNDOES, REPLANNED},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, HOSTING, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 4, EXEC_BLOCK_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_SKIPS, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 1, EXEC_VOLUME_DELETE, HOSTING, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DELETE_BLOCK, STORE_OP_FORWARD, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_REFUSES, ALWAYS},
     /* What has grown cannot shrink: undoing is finding out how large it is. */
-    {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 0, EXEC_BLOCK_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, false},
-    {STORE_OP_EXPAND_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_LOOK, TARGET, ENGINE_WAITS, false},
+    {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 0, EXEC_BLOCK_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_EXPAND_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
 
-    {STORE_OP_CLEAN_BRICKS, STORE_OP_FORWARD, 0, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, false},
+    /* Gluster may have the bricks already: then what is before stage 3 is done. */
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 2, EXEC_VOLUME_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
+
+    {STORE_OP_REBALANCE, STORE_OP_FORWARD, 0, EXEC_REBALANCE_START, TARGET, ENGINE_REFUSES, ALWAYS},
+    {STORE_OP_REBALANCE, STORE_OP_FORWARD, 1, EXEC_REBALANCE_STATUS, TARGET, ENGINE_REFUSES, ALWAYS},
+
+    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_CLONE, TARGET, ENGINE_UNDOES, UNLEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 1, EXEC_CLONE_START, TARGET, ENGINE_UNDOES_REFUSED, LEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 2, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, LEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, UNLEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 1, EXEC_SNAPSHOT_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
+    /* Not by its name alone: it may be that of somebody else's volume. */
+    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 2, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, LEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 3, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, LEARNT},
+
+    {STORE_OP_CLEAN_BRICKS, STORE_OP_FORWARD, 0, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
 
     /* The first node of a cluster is only asked whether its glusterd runs (engine_place.c). */
-    {STORE_OP_NODE_ADD, STORE_OP_FORWARD, 0, EXEC_PEER_PROBE, TARGET, ENGINE_UNDOES, false},
-    {STORE_OP_NODE_ADD, STORE_OP_UNDO, 0, EXEC_PEER_DETACH, TARGET, ENGINE_WAITS, false},
-    {STORE_OP_NODE_DELETE, STORE_OP_FORWARD, 0, EXEC_PEER_DETACH, TARGET, ENGINE_REFUSES, false},
+    {STORE_OP_NODE_ADD, STORE_OP_FORWARD, 0, EXEC_PEER_PROBE, TARGET, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_NODE_ADD, STORE_OP_UNDO, 0, EXEC_PEER_DETACH, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_NODE_DELETE, STORE_OP_FORWARD, 0, EXEC_PEER_DETACH, TARGET, ENGINE_REFUSES, ALWAYS},
 
-    {STORE_OP_DEVICE_ADD, STORE_OP_FORWARD, 0, EXEC_DEVICE_SETUP, DEVICE, ENGINE_UNDOES, false},
-    {STORE_OP_DEVICE_ADD, STORE_OP_UNDO, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_SKIPS, false},
-    {STORE_OP_DEVICE_DELETE, STORE_OP_FORWARD, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_REFUSES, false},
+    {STORE_OP_DEVICE_ADD, STORE_OP_FORWARD, 0, EXEC_DEVICE_SETUP, DEVICE, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_DEVICE_ADD, STORE_OP_UNDO, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_SKIPS, ALWAYS},
+    {STORE_OP_DEVICE_DELETE, STORE_OP_FORWARD, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_REFUSES, ALWAYS},
 };
 
 static struct id device_node(const struct store *store, struct id id)
@@ -91,7 +119,9 @@ static void add_bricks(struct engine *engine, const struct row *row, const struc
                        const struct store_brick *bricks, size_t n, uint64_t now_ms)
 {
     for (size_t i = 0; i < n; i++) {
-        add_step(engine, row, device_node(store, bricks[i].device), bricks[i].id, now_ms);
+        if (row->subject == ABANDONED || id_equal(bricks[i].pending, engine->op_id)) {
+            add_step(engine, row, device_node(store, bricks[i].device), bricks[i].id, now_ms);
+        }
     }
 }
 
@@ -109,16 +139,34 @@ static uint32_t nodes_asked(const struct store *store, struct id block_id)
     return n;
 }
 
+static bool applies(const struct row *row, const struct store_operation *op, const struct store_volume *volume)
+{
+    if (row->type != op->type || row->phase != op->phase) {
+        return false;
+    }
+    switch (row->condition) {
+    case REPLANNED:
+        return op->attempt > 0;
+    case UNLEARNT:
+        return volume == NULL || !engine_is_learnt(volume);
+    case LEARNT:
+        return volume != NULL && engine_is_learnt(volume);
+    case ALWAYS:
+        break;
+    }
+    return true;
+}
+
 void engine_build(struct engine *engine, const struct store *store, const struct store_operation *op, uint64_t now_ms)
 {
     const struct store_volume *volume = store_operation_volume(store, op);
     size_t n_bricks = volume != NULL ? volume->n_bricks : 0;
 
-    engine->steps = mem_calloc(3 + 2 * n_bricks + op->n_abandoned, sizeof(*engine->steps));
+    engine->steps = mem_calloc(5 + 2 * n_bricks + op->n_abandoned, sizeof(*engine->steps));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
 
-        if (row->type != op->type || row->phase != op->phase || (row->replanned && op->attempt == 0)) {
+        if (!applies(row, op, volume)) {
             continue;
         }
         switch (row->subject) {

@@ -122,20 +122,50 @@ static enum engine_place place_peer(const struct engine *engine, const struct st
     return ENGINE_PLACED;
 }
 
-enum engine_place engine_place(const struct engine *engine, const struct store *store, struct engine_step *step)
+/* Gluster gets the bricks of several expands in the order of their begins, which is that of the volume's record. */
+static bool older_expand(const struct engine *engine, const struct store *store, const struct store_volume *volume)
 {
-    const struct store_volume *volume;
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        const struct store_operation *other = store_operation(store, volume->bricks[i].pending);
+
+        if (other != NULL && other->type == STORE_OP_EXPAND_VOLUME && other->begin_index < engine->begin_index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum engine_place place_volume(const struct engine *engine, const struct store *store, struct engine_step *step)
+{
+    const struct store_volume *volume = store_volume(store, step->object);
     bool wait = false;
 
+    if (engine->type == STORE_OP_REBALANCE && (volume == NULL || !id_is_none(volume->pending))) {
+        return ENGINE_NOTHING; /* deleted meanwhile */
+    }
+    CHECK(volume != NULL && volume->n_bricks > 0);
+    if (step->kind == EXEC_VOLUME_EXPAND && older_expand(engine, store, volume)) {
+        return ENGINE_HELD;
+    }
+    step->node = step->kind == EXEC_VOLUME_CREATE
+                     ? volume_node(engine, store, step, volume)
+                     : engine_pool_node(engine, store, step, volume->cluster, ID_NONE, &wait);
+    return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
+}
+
+enum engine_place engine_place(const struct engine *engine, const struct store *store, struct engine_step *step)
+{
     switch (step->kind) {
     case EXEC_VOLUME_CREATE:
     case EXEC_VOLUME_DELETE:
-        volume = store_volume(store, step->object);
-        CHECK(volume != NULL && volume->n_bricks > 0);
-        step->node = step->kind == EXEC_VOLUME_CREATE
-                         ? volume_node(engine, store, step, volume)
-                         : engine_pool_node(engine, store, step, volume->cluster, ID_NONE, &wait);
-        return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
+    case EXEC_VOLUME_EXPAND:
+    case EXEC_VOLUME_LOOK:
+    case EXEC_REBALANCE_START:
+    case EXEC_REBALANCE_STATUS:
+    case EXEC_VOLUME_CLONE:
+    case EXEC_CLONE_START:
+    case EXEC_SNAPSHOT_DELETE:
+        return place_volume(engine, store, step);
     case EXEC_BLOCK_CREATE:
     case EXEC_BLOCK_EXPAND:
     case EXEC_BLOCK_LOOK:
@@ -162,6 +192,30 @@ void engine_blame(struct engine *engine, struct id node)
     engine->failed_nodes[engine->n_failed_nodes++] = node;
 }
 
+bool engine_is_pool_step(enum exec_step_kind kind)
+{
+    switch (kind) {
+    case EXEC_VOLUME_CREATE:
+    case EXEC_VOLUME_DELETE:
+    case EXEC_VOLUME_EXPAND:
+    case EXEC_VOLUME_LOOK:
+    case EXEC_REBALANCE_START:
+    case EXEC_REBALANCE_STATUS:
+    case EXEC_VOLUME_CLONE:
+    case EXEC_CLONE_START:
+    case EXEC_SNAPSHOT_DELETE:
+    case EXEC_BLOCK_CREATE:
+    case EXEC_BLOCK_EXPAND:
+    case EXEC_BLOCK_LOOK:
+    case EXEC_BLOCK_DELETE:
+    case EXEC_PEER_PROBE:
+    case EXEC_PEER_DETACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool engine_blame_down_nodes(struct engine *engine, const struct store *store, struct id id)
 {
     const struct store_volume *volume = store_volume(store, id);
@@ -170,7 +224,7 @@ bool engine_blame_down_nodes(struct engine *engine, const struct store *store, s
     for (size_t i = 0; volume != NULL && i < volume->n_bricks; i++) {
         struct id node = brick_node(store, &volume->bricks[i]);
 
-        if (engine_is_down(engine, node)) {
+        if (id_equal(volume->bricks[i].pending, engine->op_id) && engine_is_down(engine, node)) {
             engine_blame(engine, node);
             found = true;
         }

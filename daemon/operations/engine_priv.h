@@ -1,5 +1,5 @@
 /* Inside the engine: engine.c (what comes next, what happened), engine_build.c (the table of steps), engine_place.c
- * (where a step runs). */
+ * (where a step runs), engine_learn.c (where Gluster has put a clone's bricks). */
 #ifndef HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
 #define HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
 
@@ -26,5 +26,9 @@ bool engine_is_down(const struct engine *engine, struct id node);
 struct id engine_pool_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
                            struct id cluster, struct id except, bool *ret_wait);
 void engine_blame(struct engine *engine, struct id node);
+/* Does the step run on any node of the pool? */
+bool engine_is_pool_step(enum exec_step_kind kind);
+/* Has a clone's record its bricks' places? */
+bool engine_is_learnt(const struct store_volume *volume);
 
 #endif

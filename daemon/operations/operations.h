@@ -29,6 +29,7 @@ struct op_driver_env {
     void (*plan_env)(void *user, struct store_plan_env *ret_env);
     /* A step has ended after so long; for figures. NULL: nobody counts. */
     void (*step_ended)(void *user, enum exec_step_kind kind, int code, uint64_t ms);
+    bool no_rebalance;       /* of volumes that have grown */
     uint32_t snapshot_limit; /* of heketi.json: > 0 is set on the pool when a node is added */
 };
 
@@ -58,6 +59,7 @@ struct op_step_view {
     uint32_t attempts;
     uint64_t since_ms;      /* in this state */
     const char *last_error; /* "" when none */
+    const char *progress;   /* of what goes on on the node for long, "" when unknown */
 };
 void op_driver_visit(const struct op_driver *driver, void (*visit)(void *user, const struct op_step_view *view),
                      void *user);

@@ -123,6 +123,19 @@ static void claim(struct op_driver *driver, struct task *task, const struct engi
     case EXEC_BLOCK_DELETE: /* gluster-block locks within the hosting volume, not the pool */
         schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, task->work.volume.id);
         break;
+    case EXEC_VOLUME_EXPAND:
+    case EXEC_VOLUME_LOOK:
+    case EXEC_REBALANCE_START:
+    case EXEC_REBALANCE_STATUS:
+    case EXEC_CLONE_START:
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, step->object);
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+        break;
+    case EXEC_VOLUME_CLONE:
+    case EXEC_SNAPSHOT_DELETE: /* the new volume is nobody else's */
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, store_operation(store, task->op_id)->source);
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+        break;
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
         schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);

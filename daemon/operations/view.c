@@ -6,7 +6,10 @@ static const char *state_name(const struct op *op, size_t step)
     if (op->tasks[step] != NULL && op->tasks[step]->state == TASK_RUNNING) {
         return "running";
     }
-    return op->engine.steps[step].failed ? "retrying" : "waiting";
+    if (op->engine.steps[step].failed) {
+        return "retrying";
+    }
+    return op->engine.steps[step].progress != NULL ? "running" : "waiting"; /* it is asked for now and then */
 }
 
 void op_driver_visit(const struct op_driver *driver, void (*visit)(void *user, const struct op_step_view *view),
@@ -27,6 +30,7 @@ void op_driver_visit(const struct op_driver *driver, void (*visit)(void *user, c
                 .attempts = step->tries + step->busy + (step->state == ENGINE_RUNNING),
                 .since_ms = now_ms - step->since_ms,
                 .last_error = step->error != NULL ? step->error : "",
+                .progress = step->progress != NULL ? step->progress : "",
             };
 
             if (step->state != ENGINE_DONE) {

@@ -99,6 +99,32 @@ static bool set_volume(struct op_work *work, const struct store *store, struct i
     return true;
 }
 
+/* The volume, and those of its bricks that the operation makes. */
+static bool set_made(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
+{
+    const struct store_volume *source = store_volume(store, op->source);
+    const struct store_volume *volume = store_volume(store, id);
+    size_t first = 0, n = 0; /* they stand together */
+
+    if (volume == NULL) {
+        return false;
+    }
+    store_volume_copy(&work->volume, volume);
+    work->exec.volume = &work->volume;
+    if (source != NULL) {
+        work->source = mem_strdup(source->name);
+        work->exec.source = work->source;
+    }
+    while (first < volume->n_bricks && !id_equal(volume->bricks[first].pending, op->id)) {
+        first++;
+    }
+    while (first + n < volume->n_bricks && id_equal(volume->bricks[first + n].pending, op->id)) {
+        n++;
+    }
+    set_bricks(work, store, work->volume.bricks + first, n);
+    return true;
+}
+
 static bool set_device(struct op_work *work, const struct store *store, struct id id)
 {
     const struct store_device *device = store_device(store, id);
@@ -150,6 +176,15 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
     case EXEC_BLOCK_LOOK:
     case EXEC_BLOCK_DELETE:
         return set_block(work, store, step);
+    case EXEC_VOLUME_EXPAND:
+    case EXEC_VOLUME_LOOK:
+    case EXEC_VOLUME_CLONE:
+    case EXEC_CLONE_START:
+    case EXEC_SNAPSHOT_DELETE:
+        return set_made(work, store, op, step->object);
+    case EXEC_REBALANCE_START:
+    case EXEC_REBALANCE_STATUS:
+        return set_volume(work, store, step->object);
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:
         return set_device(work, store, step->object);
@@ -183,5 +218,6 @@ void op_work_fini(struct op_work *work)
     store_strs_fini(&work->hosts);
     free(work->host);
     free(work->peer);
+    free(work->source);
     memset(work, 0, sizeof(*work));
 }

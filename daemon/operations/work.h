@@ -6,7 +6,7 @@
 
 struct op_work {
     struct exec_step exec; /* points into the rest; term is the caller's to set */
-    char *host, *peer;
+    char *host, *peer, *source;
     struct store_volume volume;
     struct store_device device;
     struct exec_brick *bricks;

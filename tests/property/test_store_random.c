@@ -121,13 +121,15 @@ static void random_volume(struct run *run, struct store_volume_request *wish)
 static void random_request(struct run *run, struct store_request *request)
 {
     static const enum store_request_type types[] = {
-        STORE_REQ_CLUSTER_CREATE, STORE_REQ_CLUSTER_FLAGS, STORE_REQ_CLUSTER_DELETE, STORE_REQ_NODE_ADD,
-        STORE_REQ_NODE_ADD,       STORE_REQ_NODE_DELETE,   STORE_REQ_NODE_STATE,     STORE_REQ_NODE_TAGS,
-        STORE_REQ_DEVICE_ADD,     STORE_REQ_DEVICE_ADD,    STORE_REQ_DEVICE_ADD,     STORE_REQ_DEVICE_DELETE,
-        STORE_REQ_DEVICE_STATE,   STORE_REQ_DEVICE_TAGS,   STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_CREATE,
-        STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_CREATE, STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_DELETE,
-        STORE_REQ_VOLUME_DELETE,  STORE_REQ_MODE,          STORE_REQ_LOG_LEVEL,      STORE_REQ_CLEANUP,
-        STORE_REQ_BLOCK_CREATE,   STORE_REQ_BLOCK_CREATE,  STORE_REQ_BLOCK_EXPAND,   STORE_REQ_BLOCK_DELETE,
+        STORE_REQ_CLUSTER_CREATE, STORE_REQ_CLUSTER_FLAGS,   STORE_REQ_CLUSTER_DELETE, STORE_REQ_NODE_ADD,
+        STORE_REQ_NODE_ADD,       STORE_REQ_NODE_DELETE,     STORE_REQ_NODE_STATE,     STORE_REQ_NODE_TAGS,
+        STORE_REQ_DEVICE_ADD,     STORE_REQ_DEVICE_ADD,      STORE_REQ_DEVICE_ADD,     STORE_REQ_DEVICE_DELETE,
+        STORE_REQ_DEVICE_STATE,   STORE_REQ_DEVICE_TAGS,     STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_CREATE,
+        STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_CREATE,   STORE_REQ_VOLUME_CREATE,  STORE_REQ_VOLUME_DELETE,
+        STORE_REQ_VOLUME_DELETE,  STORE_REQ_VOLUME_EXPAND,   STORE_REQ_VOLUME_EXPAND,  STORE_REQ_VOLUME_CLONE,
+        STORE_REQ_VOLUME_CLONE,   STORE_REQ_VOLUME_RESTRICT, STORE_REQ_MODE,           STORE_REQ_LOG_LEVEL,
+        STORE_REQ_CLEANUP,        STORE_REQ_BLOCK_CREATE,    STORE_REQ_BLOCK_CREATE,   STORE_REQ_BLOCK_EXPAND,
+        STORE_REQ_BLOCK_DELETE,
     };
     struct world *w = &run->world;
     struct store_counts counts = store_counts(w->store);
@@ -170,6 +172,20 @@ static void random_request(struct run *run, struct store_request *request)
     case STORE_REQ_VOLUME_CREATE:
         random_volume(run, &request->volume);
         break;
+    case STORE_REQ_VOLUME_EXPAND:
+        request->target = pick_volume(run, counts.volumes);
+        request->volume.size_gib = (uint32_t)(1 + world_below(w, 10));
+        break;
+    case STORE_REQ_VOLUME_CLONE:
+        request->target = pick_volume(run, counts.volumes);
+        if (world_below(w, 3) == 0) {
+            set_text(&request->volume.name, small_name(run, name, sizeof(name), "v"));
+        }
+        break;
+    case STORE_REQ_VOLUME_RESTRICT:
+        request->restriction = (enum store_restriction)world_below(w, 3);
+        request->target = pick_volume(run, counts.volumes);
+        break;
     case STORE_REQ_VOLUME_DELETE:
         request->target = pick_volume(run, counts.volumes);
         break;
@@ -201,11 +217,31 @@ static void random_request(struct run *run, struct store_request *request)
 
 /* ---- what a leader, or nobody, would propose ---- */
 
+/* Places for the bricks of the operation's volume. */
+static void learn(struct run *run, struct store_cmd *cmd)
+{
+    const struct store_operation *op = store_operation(run->world.store, cmd->op_id);
+    const struct store_volume *volume = op != NULL ? store_volume(run->world.store, op->target) : NULL;
+
+    if (volume == NULL) {
+        return;
+    }
+    cmd->volume.bricks = mem_calloc(volume->n_bricks, sizeof(*cmd->volume.bricks));
+    cmd->volume.n_bricks = volume->n_bricks;
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        cmd->volume.bricks[i] = (struct store_brick){.id = volume->bricks[i].id,
+                                                     .pool = mem_strdup(""),
+                                                     .lv = mem_printf("lv_%zu", i),
+                                                     .path = mem_printf("/run/gluster/snaps/%zu/brick", i)};
+    }
+}
+
 static void random_op_command(struct run *run, struct store_cmd *cmd)
 {
     static const enum store_cmd_type types[] = {STORE_CMD_OP_END,    STORE_CMD_OP_END,      STORE_CMD_OP_END,
                                                 STORE_CMD_OP_END,    STORE_CMD_OP_UNDO,     STORE_CMD_OP_PARKED,
-                                                STORE_CMD_OP_REPLAN, STORE_CMD_EXPIRE_JOBS, STORE_CMD_NOOP};
+                                                STORE_CMD_OP_REPLAN, STORE_CMD_EXPIRE_JOBS, STORE_CMD_NOOP,
+                                                STORE_CMD_OP_LEARN,  STORE_CMD_OP_LEARN,    STORE_CMD_OP_REDO};
     struct world *w = &run->world;
     enum store_cmd_type type = types[world_below(w, sizeof(types) / sizeof(types[0]))];
     struct id op_id = pick_operation(run, store_counts(w->store).operations);
@@ -224,6 +260,15 @@ static void random_op_command(struct run *run, struct store_cmd *cmd)
     cmd->block.usable_gib = (uint32_t)world_below(w, 25);
     set_text(&cmd->block.iqn, "iqn.x");
     store_strs_add(&cmd->block.hosts, "h1");
+    if (type == STORE_CMD_OP_LEARN) {
+        learn(run, cmd);
+    }
+    if (type == STORE_CMD_OP_END && world_below(w, 2) > 0) {
+        const struct store_operation *op = store_operation(w->store, op_id);
+
+        cmd->follow_id = world_below(w, 2) > 0 ? world_id(w) : ID_NONE;
+        cmd->rebalance_id = op != NULL && op->type == STORE_OP_EXPAND_VOLUME && !cmd->failed ? world_id(w) : ID_NONE;
+    }
     if (type == STORE_CMD_OP_PARKED) {
         cmd->n_parked = world_below(w, 3);
         cmd->parked = mem_calloc(cmd->n_parked, sizeof(*cmd->parked));
@@ -322,27 +367,52 @@ static void mangled_bytes(struct run *run, const struct store_cmd *cmd)
 
 /* ---- whole-state comparisons ---- */
 
-static void check_space(const struct store *store)
+/* Naively: each pool of the device once, whoever has bricks in it. */
+struct pools {
+    const char *seen[4096];
+    size_t n;
+    uint64_t sum_kib;
+};
+
+static void add_pool(struct pools *pools, const struct store_brick *brick)
 {
+    for (size_t i = 0; i < pools->n; i++) {
+        if (strcmp(pools->seen[i], brick->pool) == 0) {
+            return;
+        }
+    }
+    assert_true(pools->n < 4096);
+    pools->seen[pools->n++] = brick->pool;
+    pools->sum_kib += brick->pool_kib + brick->meta_kib;
+}
+
+static size_t check_space(const struct store *store)
+{
+    size_t n_bricks = 0, n_pools = 0;
+
     for (const struct store_device *device = store_device_next(store, NULL); device != NULL;
          device = store_device_next(store, device)) {
-        uint64_t sum = 0;
+        struct pools pools = {.n = 0};
 
         for (const struct store_brick *brick = store_device_brick_next(store, device->id, NULL); brick != NULL;
              brick = store_device_brick_next(store, device->id, brick)) {
-            sum += brick->pool_kib + brick->meta_kib;
+            add_pool(&pools, brick);
+            n_bricks++;
         }
         for (const struct store_operation *op = store_operation_next(store, NULL); op != NULL;
              op = store_operation_next(store, op)) {
             for (size_t i = 0; i < op->n_abandoned; i++) {
-                sum += id_equal(op->abandoned[i].device, device->id)
-                           ? op->abandoned[i].pool_kib + op->abandoned[i].meta_kib
-                           : 0;
+                if (id_equal(op->abandoned[i].device, device->id)) {
+                    add_pool(&pools, &op->abandoned[i]);
+                    n_bricks++;
+                }
             }
         }
-        assert_int_equal(sum, store_device_used_kib(store, device->id));
-        assert_true(sum <= device->total_kib);
+        n_pools += pools.n;
+        assert_int_equal(pools.sum_kib, store_device_used_kib(store, device->id));
+        assert_true(pools.sum_kib <= device->total_kib);
     }
+    return n_bricks - n_pools;
 }
 
 /* Nobody gets more of a hosting volume than it has. */
@@ -432,7 +502,7 @@ static void step(struct run *run)
         assert_false(planned); /* a fresh plan is always accepted */
     } else if (world_below(w, 6) == 0 && cmd.type != STORE_CMD_NOOP && cmd.type != STORE_CMD_EXPIRE_JOBS &&
                cmd.type != STORE_CMD_CLUSTER_FLAGS && cmd.type != STORE_CMD_TAGS && cmd.type != STORE_CMD_OP_PARKED &&
-               cmd.type != STORE_CMD_SETTINGS) {
+               cmd.type != STORE_CMD_SETTINGS && cmd.type != STORE_CMD_OP_LEARN) {
         assert_int_not_equal(apply_all(run, &cmd), STORE_OK); /* the same one again: never twice */
     }
     store_cmd_fini(&cmd);
@@ -442,6 +512,7 @@ static void test_random(void **state)
 {
     struct run *run = mem_calloc(1, sizeof(*run));
     struct store_counts counts;
+    size_t shared = 0;
 
     (void)state;
     world_init(&run->world, world_seed("store_random", 20240607));
@@ -453,7 +524,7 @@ static void test_random(void **state)
         step(run);
         if (i % 100 == 99) {
             through_snapshot(run);
-            check_space(run->world.store);
+            shared += check_space(run->world.store);
             check_hosting(run->world.store);
         }
     }
@@ -470,6 +541,7 @@ static void test_random(void **state)
     for (size_t code = STORE_OK; code <= STORE_STALE_PLAN; code++) {
         assert_true(run->codes[code] > 0); /* the sequence reaches every kind of answer */
     }
+    assert_true(shared > 0); /* some pools have had more than one brick */
     store_free(run->others[0]);
     store_free(run->others[1]);
     for (size_t i = 0; i < run->n_log; i++) {

@@ -150,8 +150,7 @@ static void running_free(struct ops_running *running)
     if (running->next != NULL) {
         running->next->place = running->place;
     }
-    store_strs_fini(&running->result.device.paths);
-    store_strs_fini(&running->result.block.hosts);
+    exec_result_fini(&running->result);
     op_work_fini(&running->work);
     free(running);
 }
@@ -184,9 +183,14 @@ static void effect(struct sim *sim, void *user)
     bool alive = sim->members[running->member].life == running->life;
     unsigned dice = (unsigned)sim_random(sim, 100);
 
-    if (dice < ops->fail_percent || (ops->sick_node && running->work.exec.kind == EXEC_BRICK_CREATE)) {
+    if (running->work.exec.kind == ops->sick) {
+        if (ops->sick_after) {
+            mock_world_apply(ops->world, &running->work.exec, &running->result);
+            exec_result_fini(&running->result);
+        }
+        running->result = (struct exec_result){.code = E_REMOTE, .permanent = true};
+    } else if (dice < ops->fail_percent) {
         running->result.code = E_REMOTE;
-        running->result.permanent = ops->sick_node;
     } else {
         mock_world_apply(ops->world, &running->work.exec, &running->result);
         if (dice >= 100 - ops->late_percent) {
@@ -270,8 +274,10 @@ static void command(struct sim_ops *ops, size_t at, struct ops_op *op, const str
         store_cmd_fini(&cmd);
         return;
     }
-    if (!propose(ops, at, &cmd,
-                 (struct ops_proposal){.op_id = op->id, .kind = action->kind, .follow_id = cmd.follow_id})) {
+    if (!propose(
+            ops, at, &cmd,
+            (struct ops_proposal){
+                .op_id = op->id, .kind = action->kind, .follow_id = cmd.follow_id, .rebalance_id = cmd.rebalance_id})) {
         engine_proposed(&op->engine, ops->members[at].store, action->kind, E_BUSY, NULL, now_ms(ops));
     }
     store_cmd_fini(&cmd);
@@ -354,6 +360,9 @@ static void applied(struct sim_ops *ops, size_t at, const struct ops_proposal *p
     }
     if (ours && !id_is_none(proposal->follow_id)) {
         take_up(ops, at, proposal->follow_id);
+    }
+    if (ours && !id_is_none(proposal->rebalance_id)) {
+        take_up(ops, at, proposal->rebalance_id);
     }
 }
 
@@ -456,6 +465,7 @@ void sim_ops_init(struct sim_ops *ops, struct sim_config *config)
 {
     memset(ops, 0, sizeof(*ops));
     ops->world = mock_world_new(500 * STORE_KIB_PER_GIB);
+    mock_world_be_strict(ops->world);
     config->hooks = (struct sim_hooks){.user = ops,
                                        .sim = &ops->sim,
                                        .started = hook_started,
@@ -541,6 +551,7 @@ static void compare_nodes(struct sim_ops *ops)
 
     expect(ops, "bricks", mock_world_count(ops->world, "brick "), counts.bricks);
     expect(ops, "volumes", mock_world_count(ops->world, "volume "), counts.volumes);
+    expect(ops, "snapshots", mock_world_count(ops->world, "snapshot "), 0);
     expect(ops, "volume groups", mock_world_count(ops->world, "vg "), counts.devices);
     while ((volume = store_volume_next(store, volume)) != NULL) {
         for (size_t i = 0; i < volume->n_bricks; i++) {

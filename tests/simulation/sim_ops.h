@@ -22,6 +22,7 @@ struct ops_proposal {
     struct id op_id; /* none: a client's */
     enum engine_action_kind kind;
     struct id follow_id; /* an END that leaves something: the operation that takes it over */
+    struct id rebalance_id;
     bool client;
 };
 
@@ -39,12 +40,13 @@ struct sim_ops {
     struct ops_member members[SIM_MEMBERS_MAX];
     struct id accepted[SIM_OPS_ACCEPTED]; /* operations that a client was told of */
     size_t n_accepted;
-    unsigned fail_percent; /* steps that fail on the node */
-    unsigned late_percent; /* steps whose answer is a time-out, although the effect comes */
-    bool sick_node;        /* steps on the first node of a brick list fail for good */
-    uint64_t points;       /* passed: before and after each step, effect and command */
-    uint64_t crash_point;  /* the leader dies there; 0: never */
-    unsigned crashes_left; /* leaders after the first that die, too */
+    unsigned fail_percent;    /* steps that fail on the node */
+    unsigned late_percent;    /* steps whose answer is a time-out, although the effect comes */
+    enum exec_step_kind sick; /* steps of this kind fail for good; 0: none */
+    bool sick_after;          /* ... although their effect comes */
+    uint64_t points;          /* passed: before and after each step, effect and command */
+    uint64_t crash_point;     /* the leader dies there; 0: never */
+    unsigned crashes_left;    /* leaders after the first that die, too */
     bool crashed;
     size_t dying; /* who that is, until the event comes */
     unsigned dying_life;

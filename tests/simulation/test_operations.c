@@ -108,6 +108,16 @@ static void ask_target(struct scene *scene, enum store_request_type type, struct
     (void)sim_ops_request(&scene->ops, &request);
 }
 
+static void ask_expand(struct scene *scene, struct id volume)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
+    request.target = volume;
+    request.volume.size_gib = 1 + (uint32_t)sim_random(scene->sim, 5);
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
 static struct id some_volume(struct scene *scene)
 {
     const struct store *store = sim_ops_leader_store(&scene->ops);
@@ -172,6 +182,8 @@ static bool scene_end(struct scene *scene)
 enum what {
     CREATE,
     DELETE,
+    EXPAND,
+    CLONE,
     NODE_ADD,
     NODE_DELETE,
     DEVICE_ADD,
@@ -183,8 +195,8 @@ enum what {
     N_WHAT
 };
 static const char *const what_names[] = {
-    "create",       "delete",        "node add",     "node delete",
-    "device add",   "device delete", "block create", "block create with its hosting volume",
+    "create",       "delete",       "expand",        "clone",        "node add",
+    "node delete",  "device add",   "device delete", "block create", "block create with its hosting volume",
     "block expand", "block delete",
 };
 
@@ -243,6 +255,12 @@ static void ask_what(struct scene *scene, enum what what)
     case DELETE:
         ask_target(scene, STORE_REQ_VOLUME_DELETE, some_volume(scene));
         break;
+    case EXPAND:
+        ask_expand(scene, some_volume(scene));
+        break;
+    case CLONE:
+        ask_target(scene, STORE_REQ_VOLUME_CLONE, some_volume(scene));
+        break;
     case NODE_ADD:
         ask_node(scene, 9);
         break;
@@ -269,8 +287,13 @@ static void ask_what(struct scene *scene, enum what what)
     }
 }
 
+struct sick { /* a step that fails for good, perhaps with its effect */
+    enum exec_step_kind kind;
+    bool after;
+};
+
 /* Returns how many points the operation has when nobody dies (crash_point 0), or whether all went well otherwise. */
-static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, bool sick, uint64_t crash_point)
+static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, struct sick sick, uint64_t crash_point)
 {
     struct sim_config config = {.seed = seed};
     struct scene scene;
@@ -279,7 +302,7 @@ static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, b
     bool ok;
 
     scene_new(&scene, &config, 3);
-    if (what == DELETE) {
+    if (what == DELETE || what == EXPAND || what == CLONE) {
         ask_volume(&scene, 3);
         settle(&scene);
     } else if (what == BLOCK_CREATE || what == BLOCK_EXPAND || what == BLOCK_DELETE) {
@@ -295,7 +318,8 @@ static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, b
         target = extra_device(&scene);
         offline_and_failed(&scene, target);
     }
-    scene.ops.sick_node = sick;
+    scene.ops.sick = sick.kind;
+    scene.ops.sick_after = sick.after;
     scene.ops.points = 0;
     scene.ops.crash_point = crash_point;
     scene.ops.crashes_left = crashes > 1 ? crashes - 1 : 0;
@@ -309,14 +333,14 @@ static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, b
     points = scene.ops.points;
     ok = scene.sim->failure[0] == '\0' && (crash_point == 0 || scene.ops.crashed);
     if (!scene_end(&scene) || !ok) {
-        print_error("%s%s, crash at point %lu: seed %lu\n", what_names[what], sick ? " with sick nodes" : "",
-                    (unsigned long)crash_point, (unsigned long)seed);
+        print_error("%s%s%s, crash at point %lu: seed %lu\n", what_names[what], sick.kind != 0 ? " without " : "",
+                    sick.kind != 0 ? exec_step_name(sick.kind) : "", (unsigned long)crash_point, (unsigned long)seed);
         return 0;
     }
     return crash_point == 0 ? points : 1;
 }
 
-static uint64_t sweep(uint64_t seed, enum what what, unsigned crashes, bool sick)
+static uint64_t sweep(uint64_t seed, enum what what, unsigned crashes, struct sick sick)
 {
     uint64_t points = one_operation(seed, what, 0, sick, 0);
     uint64_t well = 0;
@@ -329,6 +353,16 @@ static uint64_t sweep(uint64_t seed, enum what what, unsigned crashes, bool sick
     return points;
 }
 
+/* What is undone, and what only seems to have failed. */
+static const struct {
+    enum what what;
+    struct sick sick;
+} undone[] = {
+    {CREATE, {EXEC_BRICK_CREATE, false}}, {EXPAND, {EXEC_BRICK_CREATE, false}}, {EXPAND, {EXEC_VOLUME_EXPAND, false}},
+    {EXPAND, {EXEC_VOLUME_EXPAND, true}}, {CLONE, {EXEC_VOLUME_CLONE, false}},  {CLONE, {EXEC_VOLUME_CLONE, true}},
+    {CLONE, {EXEC_CLONE_START, false}},
+};
+
 static void sweep_all(unsigned crashes)
 {
     uint64_t first = sim_seed(1);
@@ -336,13 +370,14 @@ static void sweep_all(unsigned crashes)
 
     for (uint64_t seed = first; seed < first + 3; seed++) {
         for (int what = 0; what < N_WHAT; what++) {
-            uint64_t points = sweep(seed, (enum what)what, crashes, false);
+            uint64_t points = sweep(seed, (enum what)what, crashes, (struct sick){.after = false});
 
             all += points;
             print_message("seed %lu, %s: %lu points\n", (unsigned long)seed, what_names[what], (unsigned long)points);
         }
-        all += sweep(seed, CREATE, crashes, true);
-        all += sweep(seed, BLOCK_CREATE_HOSTING, crashes, true);
+        for (size_t i = 0; i < sizeof(undone) / sizeof(undone[0]); i++) {
+            all += sweep(seed, undone[i].what, crashes, undone[i].sick);
+        }
     }
     print_message("the leader died at each of %lu points\n", (unsigned long)all);
 }
@@ -378,10 +413,22 @@ static void random_request(struct scene *scene)
 {
     if (sim_random(scene->sim, 3) == 0) {
         random_block_request(scene);
-    } else if (sim_random(scene->sim, 3) == 0) {
+        return;
+    }
+    switch (sim_random(scene->sim, 6)) {
+    case 0:
+    case 1:
         ask_target(scene, STORE_REQ_VOLUME_DELETE, some_volume(scene));
-    } else {
+        break;
+    case 2:
+        ask_target(scene, STORE_REQ_VOLUME_CLONE, some_volume(scene));
+        break;
+    case 3:
+        ask_expand(scene, some_volume(scene));
+        break;
+    default:
         ask_volume(scene, sim_random(scene->sim, 2) == 0 ? 3 : 2);
+        break;
     }
 }
 

@@ -80,7 +80,7 @@ static void test_meanings(void **state)
         {"detach-bricks.xml", GLUSTER_REFUSED}, /* its opRet is 1 */
         {"heal-dist.xml", GLUSTER_REFUSED},
         {"probe-unreachable.xml", GLUSTER_REFUSED},
-        {"rebalance-status-none.xml", GLUSTER_REFUSED},
+        {"rebalance-status-none.xml", GLUSTER_ABSENT},
         {"rebalance-dist-one.xml", GLUSTER_REFUSED},
         {"remove-brick-status-none.xml", GLUSTER_REFUSED},
         {"replace-brick.xml", GLUSTER_REFUSED},

@@ -124,6 +124,7 @@ void fixture_init(struct fixture *fixture, size_t n_nodes)
     exec_config_init(&config);
     fixture->executor = exec_mock_new(&fixture->loop, &config, &err);
     assert_non_null(fixture->executor);
+    mock_world_be_strict(exec_mock_world(fixture->executor));
     fixture->driver = op_driver_new(&fixture->loop, fixture->executor, &env);
     fixture->serving = true;
 }
@@ -257,6 +258,7 @@ void fixture_expect_clean(struct fixture *fixture)
 
     assert_int_equal(mock_world_count(world, "brick "), counts.bricks);
     assert_int_equal(mock_world_count(world, "volume "), counts.volumes);
+    assert_int_equal(mock_world_count(world, "snapshot "), 0);
     while ((volume = store_volume_next(fixture->world.store, volume)) != NULL) {
         CLEANUP(free_ptr) char *text = mem_printf("volume %s", volume->name);
 

@@ -72,8 +72,8 @@ static void note(struct play *play, const char *text)
 
 static void propose(struct play *play, const struct engine_action *action)
 {
-    static const char *const names[] = {
-        [ENGINE_REPLAN] = "replan", [ENGINE_UNDO] = "undo", [ENGINE_END] = "done", [ENGINE_PARK] = "park"};
+    static const char *const names[] = {[ENGINE_REPLAN] = "replan", [ENGINE_UNDO] = "undo",   [ENGINE_END] = "done",
+                                        [ENGINE_PARK] = "park",     [ENGINE_LEARN] = "learn", [ENGINE_REDO] = "redo"};
     const char *name = action->kind == ENGINE_END && action->failed ? "failed" : names[action->kind];
     CLEANUP(free_ptr) char *text = mem_printf("%s%s", name, action->leave ? "+leave" : "");
     struct id follow_id = world_id(&play->world);
@@ -93,6 +93,7 @@ static void propose(struct play *play, const struct engine_action *action)
         note(play, text);
         (void)world_apply(&play->world, &cmd);
         play->follow_id = action->leave ? follow_id : ID_NONE;
+        play->rebalance_id = cmd.rebalance_id;
         engine_proposed(&play->engine, play->world.store, action->kind, 0, &play->world.result, play->now_ms);
     }
     store_cmd_fini(&cmd);
@@ -138,10 +139,30 @@ static void block_answer(const struct play *play, const struct engine_step *step
     info->hosts = *hosts;
 }
 
+/* What Gluster says of the bricks that the operation makes. */
+static void tell_volume(const struct play *play, struct exec_volume_info *info)
+{
+    const struct store *store = play->world.store;
+    const struct store_operation *op = store_operation(store, play->engine.op_id);
+    const struct store_volume *volume = store_volume(store, op->target);
+
+    info->present = true;
+    (void)snprintf(info->uuid, sizeof(info->uuid), "01234567-89ab-cdef-0123-456789abcdef");
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        const struct store_node *node = store_node(store, store_device(store, volume->bricks[i].device)->node);
+        CLEANUP(free_ptr)
+        char *text = mem_printf("%s:/run/gluster/snaps/x/brick%zu/brick",
+                                play->foreign ? "elsewhere" : node->storage.items[0], i + 1);
+
+        store_strs_add(&info->bricks, text);
+    }
+}
+
 void play_answer(struct play *play, size_t at, int code, bool permanent)
 {
     struct exec_result result = {.code = code, .permanent = permanent};
     struct store_strs hosts = {NULL, 0};
+    enum exec_step_kind kind = play->engine.steps[at].kind;
     int node = play_index(play, play->engine.steps[at].node);
 
     if (code != 0) {
@@ -152,10 +173,21 @@ void play_answer(struct play *play, size_t at, int code, bool permanent)
     } else if (play->engine.steps[at].kind >= EXEC_BLOCK_CREATE && play->engine.steps[at].kind <= EXEC_BLOCK_LOOK) {
         block_answer(play, &play->engine.steps[at], &hosts, &result.block);
     }
+    play->found =
+        play->found || ((code == 0 || play->sneaks) && (kind == EXEC_VOLUME_EXPAND || kind == EXEC_VOLUME_CLONE));
+    if (code == 0 && ((kind == EXEC_VOLUME_LOOK && play->found) || kind == EXEC_VOLUME_CLONE)) {
+        tell_volume(play, &result.volume);
+    }
+    if (code == 0 && kind == EXEC_REBALANCE_STATUS && play->rebalancing > 0) {
+        play->rebalancing--;
+        result.unfinished = true;
+        (void)snprintf(result.message, sizeof(result.message), "%d to go", play->rebalancing);
+    }
     if (play->detects && node >= 0) {
         play->down[node] = code == E_CONNECT;
     }
     engine_result(&play->engine, at, &result, play->now_ms);
+    store_strs_fini(&result.volume.bricks);
     store_strs_fini(&hosts);
 }
 
@@ -203,5 +235,35 @@ const char *play_trace(struct play *play)
 
     (void)snprintf(text, sizeof(text), "%s", buf_str(&play->trace));
     buf_clear(&play->trace);
+    return text;
+}
+
+const char *play_canonical(const char *trace)
+{
+    static char text[8192];
+    char names[16] = {0};
+    char *out = text;
+
+    for (; *trace != '\0'; trace++) {
+        *out++ = *trace;
+        if (*trace == '@' && trace[1] != '-') {
+            int node = trace[1] - '0';
+
+            if (names[node] == 0) {
+                char next = 'A';
+
+                for (int i = 0; i < 16; i++) {
+                    next = names[i] >= next ? (char)(names[i] + 1) : next;
+                }
+                names[node] = next;
+            }
+            *out++ = names[node];
+            trace++;
+        } else if (*trace == '@') {
+            *out++ = 'X'; /* the node that is not one of the cluster's first ones */
+            trace += 2;
+        }
+    }
+    *out = '\0';
     return text;
 }

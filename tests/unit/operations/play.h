@@ -32,8 +32,13 @@ struct play {
     struct engine engine;
     uint64_t now_ms;
     struct buf trace;
-    struct id follow_id; /* of the last END that left something */
-    int propose_busy;    /* so many proposals find the window full */
+    struct id follow_id;    /* of the last END that left something */
+    struct id rebalance_id; /* of the last END */
+    bool found;             /* VOLUME_LOOK finds what it looks for; set by what makes it */
+    bool sneaks;            /* VOLUME_EXPAND and VOLUME_CLONE have their effect, whatever they answer */
+    bool foreign;           /* Gluster names bricks on other nodes than expected */
+    int rebalancing;        /* so many times the rebalance is not over */
+    int propose_busy;       /* so many proposals find the window full */
 };
 
 /* A cluster of n nodes with a device each. */
@@ -49,5 +54,7 @@ bool play_next(struct play *play, struct engine_action *ret_action);
 void play_answer(struct play *play, size_t step, int code, bool permanent);
 int play_index(const struct play *play, struct id node);
 const char *play_trace(struct play *play); /* and forgets it */
+/* Nodes in the trace renamed to the order in which they first appear: A, B, C. Valid until the next call. */
+const char *play_canonical(const char *trace);
 
 #endif

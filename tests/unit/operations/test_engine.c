@@ -15,37 +15,6 @@
 
 enum what { CREATE, DELETE, NODE_ADD, NODE_FIRST, NODE_DELETE, NODE_LAST, DEVICE_ADD, DEVICE_DELETE, DEVICE_FORGET };
 
-/* Nodes in the traces are renamed to the order in which they first appear: A, B, C. */
-static const char *canonical(const char *trace)
-{
-    static char text[8192];
-    char names[16] = {0};
-    char *out = text;
-
-    for (; *trace != '\0'; trace++) {
-        *out++ = *trace;
-        if (*trace == '@' && trace[1] != '-') {
-            int node = trace[1] - '0';
-
-            if (names[node] == 0) {
-                char next = 'A';
-
-                for (int i = 0; i < 16; i++) {
-                    next = names[i] >= next ? (char)(names[i] + 1) : next;
-                }
-                names[node] = next;
-            }
-            *out++ = names[node];
-            trace++;
-        } else if (*trace == '@') {
-            *out++ = 'X'; /* the node that is not one of the cluster's first ones */
-            trace += 2;
-        }
-    }
-    *out = '\0';
-    return text;
-}
-
 static struct id begin(struct play *play, enum what what)
 {
     struct world *world = &play->world;
@@ -399,7 +368,7 @@ static void run_scenario(const struct scenario *scenario)
     if (!play_run(&play, FOREVER)) {
         fail_msg("%s: does not end: %s", scenario->name, play_trace(&play));
     }
-    assert_string_equal(canonical(play_trace(&play)), scenario->trace);
+    assert_string_equal(play_canonical(play_trace(&play)), scenario->trace);
     assert_null(store_operation(play.world.store, op_id));
     job = store_job(play.world.store, op_id);
     assert_non_null(job);
@@ -523,7 +492,7 @@ static void test_proposal_busy(void **state)
     begin_create(&play, 2);
     play.propose_busy = 3;
     assert_true(play_run(&play, FOREVER));
-    assert_string_equal(canonical(play_trace(&play)),
+    assert_string_equal(play_canonical(play_trace(&play)),
                         "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B done");
     assert_true(play.now_ms >= 1000 + UINT64_C(3) * ENGINE_HOLD_MS);
     play_fini(&play);
@@ -727,7 +696,7 @@ static void test_refused_end(void **state)
     result.device.total_kib = UINT64_MAX;
     engine_result(&play.engine, action.step, &result, play.now_ms);
     assert_true(play_run(&play, FOREVER));
-    assert_string_equal(canonical(play_trace(&play)), "device-setup@A done undo device-teardown@A failed");
+    assert_string_equal(play_canonical(play_trace(&play)), "device-setup@A done undo device-teardown@A failed");
     play_fini(&play);
 }
 

@@ -134,10 +134,11 @@ static void test_round_trip(void **state)
 static void test_all_types(void **state)
 {
     (void)state;
-    for (uint32_t type = 0; type < 40; type++) {
+    for (uint32_t type = 0; type < 50; type++) {
         struct store_cmd cmd;
         struct buf buf = BUF_INIT;
-        bool known = (type >= 1 && type <= 6) || (type >= 11 && type <= 16);
+        bool known = (type >= 1 && type <= 6) || (type >= 11 && type <= 16) || (type >= 25 && type <= 27) ||
+                     (type >= 40 && type <= 43);
 
         store_cmd_init(&cmd, (enum store_cmd_type)type);
         store_cmd_encode(&cmd, &buf);
@@ -148,7 +149,7 @@ static void test_all_types(void **state)
     for (uint32_t type = 0; type < 120; type++) { /* begin: the operation's type has to be known, too */
         struct store_cmd cmd;
         struct buf buf = BUF_INIT;
-        bool known = type == 1 || type == 2 || type == 4 || type == 5 || type == 9 || (type >= 101 && type <= 104);
+        bool known = (type >= 1 && type <= 5) || type == 7 || type == 9 || (type >= 101 && type <= 104);
 
         store_cmd_init(&cmd, STORE_CMD_OP_BEGIN);
         cmd.op_type = (enum store_op_type)type;

@@ -78,6 +78,8 @@ static void test_brick_names(void **state)
     store_brick_copy(&copy, &brick);
     expect(store_brick_lv_name(&copy), "snap_0");
     expect(store_brick_path(&copy), "/run/x/brick");
+    expect(store_brick_mount(&copy), "/run/x");
+    expect(store_brick_devnode(&copy), "/dev/mapper/vg_cd000000000000000000000000000000-snap_0");
     store_brick_fini(&copy);
     assert_null(copy.lv);
 }

@@ -1,0 +1,167 @@
+/* The space of devices: a thin pool is charged once, with its metadata, while any brick is in it (a clone's bricks are
+ * in the pools of its source's). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/check.h"
+#include "store/base/mem.h"
+#include "store/store_priv.h"
+
+static size_t meta_place(const struct device_entry *device, uint64_t meta_kib)
+{
+    size_t low = 0, high = device->n_metas;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (device->metas[middle].meta_kib < meta_kib) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool in_pool(struct brick_entry *entry, const char *pool)
+{
+    return entry != NULL && strcmp(brick_of(entry)->pool, pool) == 0;
+}
+
+static bool is_only_one(struct brick_entry *entry)
+{
+    const char *pool = brick_of(entry)->pool;
+
+    return !in_pool(RB_PREV(device_pool_tree, NULL, entry), pool) &&
+           !in_pool(RB_NEXT(device_pool_tree, NULL, entry), pool);
+}
+
+const struct store_brick *find_pool(const struct device_entry *device, const char *pool)
+{
+    struct brick_entry *entry = RB_ROOT(&device->pools);
+
+    while (entry != NULL) {
+        int c = strcmp(pool, brick_of(entry)->pool);
+
+        if (c == 0) {
+            return brick_of(entry);
+        }
+        entry = c < 0 ? RB_LEFT(entry, in_pools) : RB_RIGHT(entry, in_pools);
+    }
+    return NULL;
+}
+
+void space_charge(struct brick_entry *entry)
+{
+    struct device_entry *device = entry->device;
+    const struct store_brick *brick = brick_of(entry);
+    size_t i = meta_place(device, brick->meta_kib);
+
+    device->n_charged++;
+    CHECK(RB_INSERT(device_pool_tree, &device->pools, entry) == NULL);
+    if (!is_only_one(entry)) {
+        return;
+    }
+    device->used_kib += brick->pool_kib + brick->meta_kib;
+    if (i < device->n_metas && device->metas[i].meta_kib == brick->meta_kib) {
+        device->metas[i].n++;
+        return;
+    }
+    device->metas = mem_realloc_array(device->metas, device->n_metas + 1, sizeof(*device->metas));
+    memmove(&device->metas[i + 1], &device->metas[i], (device->n_metas - i) * sizeof(*device->metas));
+    device->metas[i] = (struct meta_count){brick->meta_kib, 1};
+    device->n_metas++;
+}
+
+void space_discharge(struct brick_entry *entry)
+{
+    struct device_entry *device = entry->device;
+    const struct store_brick *brick = brick_of(entry);
+    size_t i = meta_place(device, brick->meta_kib);
+    bool last = is_only_one(entry);
+
+    CHECK(i < device->n_metas && device->metas[i].meta_kib == brick->meta_kib);
+    device->n_charged--;
+    RB_REMOVE(device_pool_tree, &device->pools, entry);
+    if (!last) {
+        return;
+    }
+    device->used_kib -= brick->pool_kib + brick->meta_kib;
+    device->metas[i].n--;
+    if (device->metas[i].n == 0) {
+        device->n_metas--;
+        memmove(&device->metas[i], &device->metas[i + 1], (device->n_metas - i) * sizeof(*device->metas));
+    }
+}
+
+/* ---- what may be linked ---- */
+
+static int id_order(const void *a, const void *b)
+{
+    return id_cmp(a, b);
+}
+
+static bool ids_distinct(const struct store_brick *bricks, size_t n)
+{
+    CLEANUP(free_ptr) struct id *ids = mem_calloc(n, sizeof(*ids));
+
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = bricks[i].id;
+    }
+    qsort(ids, n, sizeof(*ids), id_order);
+    for (size_t i = 1; i < n; i++) {
+        if (id_equal(ids[i - 1], ids[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_pool_size(const struct store_brick *a, const struct store_brick *b)
+{
+    return a->pool_kib == b->pool_kib && a->meta_kib == b->meta_kib;
+}
+
+static int pool_order(const void *a, const void *b)
+{
+    const struct store_brick *const *left = a, *const *right = b;
+    int c = id_cmp(&(*left)->device, &(*right)->device);
+
+    return c != 0 ? c : strcmp((*left)->pool, (*right)->pool);
+}
+
+/* Bricks in one pool say the same of it. */
+static bool pools_agree(const struct store_brick *bricks, size_t n)
+{
+    CLEANUP(free_ptr) const struct store_brick **sorted = mem_calloc(n, sizeof(struct store_brick *));
+
+    for (size_t i = 0; i < n; i++) {
+        sorted[i] = &bricks[i];
+    }
+    qsort(sorted, n, sizeof(struct store_brick *), pool_order);
+    for (size_t i = 1; i < n; i++) {
+        if (pool_order(&sorted[i - 1], &sorted[i]) == 0 && !same_pool_size(sorted[i - 1], sorted[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool bricks_linkable(const struct store *store, const struct store_brick *bricks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct device_entry *device = find_device(store, bricks[i].device);
+
+        const struct store_brick *sharer;
+
+        if (id_is_none(bricks[i].id) || find_brick(store, bricks[i].id) != NULL || device == NULL ||
+            bricks[i].pool_kib > device->rec.total_kib || bricks[i].meta_kib > device->rec.total_kib) {
+            return false;
+        }
+        sharer = find_pool(device, bricks[i].pool);
+        if (sharer != NULL && !same_pool_size(sharer, &bricks[i])) {
+            return false;
+        }
+    }
+    return ids_distinct(bricks, n) && pools_agree(bricks, n);
+}
