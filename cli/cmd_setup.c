@@ -143,7 +143,7 @@ static int write_file(struct cli *cli, const json_t *list)
 
     CHECK(text != NULL);
     fprintf(cli->out, "Saving %s\n", path);
-    if (file == NULL || fprintf(file, "%s\n", text) < 0) {
+    if (file == NULL || fputs(text, file) < 0) {
         rc = cli_fail(cli, "Unable to write %s: %s", path, strerror(errno));
     }
     if (file != NULL && fclose(file) != 0) {

@@ -21,6 +21,9 @@ WAIT_S = 20
 STEPS = {
     "volume create": ["volume-create"],
     "volume add-brick": ["volume-expand"],
+    "snapshot create": ["volume-clone"],
+    "volume heal": ["heal-check"],
+    "replace-brick": ["brick-replace"],
     "volume stop": ["volume-delete"],
     "volume delete": ["volume-delete"],
     "snapshot list": [],
@@ -47,7 +50,8 @@ def orders(fault):
     if "delay" in fault:
         order["delay_ms"] = int(fault["delay"] * 1000)
     if "fail" in fault:
-        order.update(fail=fault["fail"].strip(), permanent=True)
+        # What fails for good is said at once; what fails a few times only is tried again.
+        order.update(fail=fault["fail"].strip(), permanent="times" not in fault)
     return [dict(order, step=step) for step in STEPS[fault["command"]]]
 
 
