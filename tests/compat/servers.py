@@ -16,17 +16,20 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CLUSTER = os.path.join(ROOT, "scripts", "cluster")
 WAIT_S = 20
 
-# The steps of ours that run a command of the reference: a fault of the command is one of these steps. None: what we
-# never run.
+# The steps of ours that run a command of the reference: a fault of the command is one of these steps. None: what has no
+# effect that can be compared.
 STEPS = {
     "volume create": ["volume-create"],
     "volume add-brick": ["volume-expand"],
     "snapshot create": ["volume-clone"],
     "volume heal": ["heal-check"],
     "replace-brick": ["brick-replace"],
-    "volume stop": ["volume-delete"],
+    "volume stop": [],  # the pretended nodes of the recordings delete a volume that runs; real ones do not
     "volume delete": ["volume-delete"],
     "snapshot list": [],
+    "gluster-block create": ["block-create"],
+    "gluster-block delete": ["block-delete"],
+    "gluster-block modify": ["block-expand"],
     "lvcreate": ["brick-create"],
     "umount|^mount$": ["brick-destroy"],
     "pvcreate": ["device-setup"],

@@ -28,6 +28,7 @@ class Replay:
     def __init__(self, header, url, control):
         self.header, self.url, self.control = header, url, control
         self.ids = Renaming()
+        self.jobs = Renaming()  # queue ids stand in no other place; one may be that of the job's operation
         self.hosts = {}  # storage host names by recorded cluster id
         self.calls = 0
         self.differences = []
@@ -60,18 +61,22 @@ class Replay:
 
     def request(self, line):
         path, body, auth = line["path"], line["request_body"], line.get("auth")
-        self.ids.translate(urllib.parse.unquote(path))
+        ids = self.names_of(path)
+        ids.translate(urllib.parse.unquote(path))
         if "request_body_base64" in line:
             body = base64.b64decode(line["request_body_base64"])
         elif body is not None:
             body = self.ids.translate(body).encode("utf-8", "surrogatepass")
         if auth is not None:
-            auth = json.loads(self.ids.translate(json.dumps(auth)))
-        return self.send(line["method"], self.ids.translate(path), line["request_headers"], body, auth)
+            auth = json.loads(ids.translate(json.dumps(auth)))
+        return self.send(line["method"], ids.translate(path), line["request_headers"], body, auth)
+
+    def names_of(self, path):
+        return self.jobs if path.startswith("/queue/") else self.ids
 
     def exchange(self, line):
         if line.get("poll"):
-            self.compare(line["final"], self.wait(self.ids.translate(line["path"]), line.get("auth")))
+            self.compare(line["final"], self.wait(self.jobs.translate(line["path"]), line.get("auth")))
             return
         answer = self.request(line)
         if answer.status != 202 or line.get("detached"):
@@ -118,7 +123,7 @@ class Replay:
         for name in wire.KEPT + ("Content-Length",):
             theirs, ours = recorded["headers"].get(name), answer.headers.get(name)
             if theirs is not None and ours is not None:
-                self.ids.match_text(theirs, ours, "header " + name)
+                self.names_of(theirs).match_text(theirs, ours, "header " + name)
             elif theirs != ours and (theirs is not None or name != "Content-Length"):
                 raise Mismatch("header " + name, theirs, ours)
         self.compare_body(recorded, answer)
