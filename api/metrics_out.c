@@ -190,8 +190,12 @@ static void add_cluster(struct family *list, const struct store *store, const st
     CLEANUP(buf_fini) struct buf labels = BUF_INIT;
     const struct store_volume *volume = NULL;
     const struct store_node *node = NULL;
-    size_t n_volumes = 0, n_nodes = 0;
+    const struct store_block_volume *block = NULL;
+    size_t n_volumes = 0, n_blocks = 0, n_nodes = 0;
 
+    while ((block = store_cluster_block_next(store, cluster->id, block)) != NULL) {
+        n_blocks += api_block_volume_visible(store, block);
+    }
     while ((volume = store_cluster_volume_next(store, cluster->id, volume)) != NULL) {
         n_volumes += api_volume_visible(volume);
     }
@@ -203,7 +207,7 @@ static void add_cluster(struct family *list, const struct store *store, const st
     }
     label(&labels, "cluster", id_text(cluster->id).text);
     add(&list[VOLUMES], &labels, n_volumes);
-    add(&list[BLOCK_VOLUMES], &labels, 0);
+    add(&list[BLOCK_VOLUMES], &labels, n_blocks);
     add(&list[NODES], &labels, n_nodes);
 }
 

@@ -209,6 +209,29 @@ static void read_durability(struct import *import, const json_t *info, struct st
     }
 }
 
+/* What a block hosting volume keeps back, and whether it is locked. */
+static void read_hosting(struct import *import, const json_t *blockinfo, struct store_volume *volume)
+{
+    int64_t reserved = import_int(import, blockinfo, "reservedsize");
+    const char *restriction = import_str(import, blockinfo, "restriction");
+
+    if (!volume->block) {
+        return;
+    }
+    if (reserved < 0 || reserved > volume->size_gib) {
+        import_error(import, "volume %s: a reserve of %ld GiB", id_text(volume->id).text, (long)reserved);
+        return;
+    }
+    volume->reserved_gib = (uint32_t)reserved;
+    for (int i = STORE_UNRESTRICTED; i <= STORE_LOCKED_BY_UPDATE; i++) {
+        if (strcmp(restriction, store_restriction_name((enum store_restriction)i)) == 0) {
+            volume->restriction = (enum store_restriction)i;
+            return;
+        }
+    }
+    import_error(import, "volume %s: unknown restriction \"%.20s\"", id_text(volume->id).text, restriction);
+}
+
 static void read_volume(struct import *import, const char *key, const json_t *entry, struct store_volume *volume)
 {
     const json_t *info = import_object(entry, "Info");
@@ -231,6 +254,7 @@ static void read_volume(struct import *import, const char *key, const json_t *en
     volume->snapshot_enable = import_bool(import, snapshot, "enable");
     volume->snapshot_factor = factor >= 1 && factor <= 100 ? (float)factor : 1.0F;
     read_durability(import, info, volume);
+    read_hosting(import, import_object(info, "blockinfo"), volume);
     import_strs(import, json_object_get(entry, "GlusterVolumeOptions") != NULL ? entry : info,
                 json_object_get(entry, "GlusterVolumeOptions") != NULL ? "GlusterVolumeOptions"
                                                                        : "glustervolumeoptions",

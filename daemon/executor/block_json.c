@@ -56,7 +56,7 @@ bool block_size_parse(const char *text, struct block_size *ret_size)
     if (unit == 0 || number > UINT64_MAX / unit / 4) {
         return false;
     }
-    number = number * unit + tenths * (unit / 10);
+    number = number * unit + tenths * unit / 10; /* at most 9 * 2^60 more */
     /* One digit behind the point, rounded: half a tenth either way, and a little for the rounding above. */
     ret_size->low = unit > 1 && number > unit / 16 ? number - unit / 16 : number;
     ret_size->high = unit > 1 ? number + unit / 16 : number;
@@ -176,11 +176,12 @@ static int load(const char *text, size_t len, json_t **ret_root, struct err *ret
     }
     *ret_root = json_loadb(text, len, 0, &error);
     if (!json_is_object(*ret_root)) {
-        const char *why = *ret_root == NULL ? error.text : "no object";
+        int at = *ret_root == NULL ? error.position : 0;
 
         json_decref(*ret_root);
         *ret_root = NULL;
-        return err_set(reterr, E_PROTOCOL, "gluster-block's answer is no JSON as expected: %s", why);
+        /* Without a piece of it: there may be a password in that. */
+        return err_set(reterr, E_PROTOCOL, "gluster-block's answer is no JSON as expected (at byte %d)", at);
     }
     return 0;
 }

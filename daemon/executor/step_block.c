@@ -3,6 +3,7 @@
  * It has no marks of ours on what it makes. An undo therefore takes away only what can be ours: what is half made, or
  * is as was asked for; a create takes over what is as was asked for. */
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,11 +60,13 @@ static bool heard_answer(struct step_talk *talk, const struct step_reply *reply,
         text = reply->error;
         len = strlen(text);
     }
-    if (reply->cut || text[strspn(text, " \n")] != '{') {
-        step_fail(talk, E_REMOTE, false, "%s",
-                  reply->cut      ? "the answer of gluster-block is too large"
-                  : *text != '\0' ? text
-                                  : "gluster-block did not say anything");
+    if (reply->cut) {
+        step_fail(talk, E_REMOTE, false, "the answer of gluster-block is too large");
+        return false;
+    }
+    if (text[strspn(text, " \n")] != '{') { /* words for people, up to where an answer with a password may begin */
+        step_fail(talk, E_REMOTE, false, "%.*s", *text != '\0' ? (int)strcspn(text, "{") : INT_MAX,
+                  *text != '\0' ? text : "gluster-block did not say anything");
         return false;
     }
     if (read(text, len, ret_answer, &err) != 0) {

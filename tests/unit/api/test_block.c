@@ -71,6 +71,7 @@ static void block_volumes(void **state)
                    id, cluster, hosting);
     CLEANUP(free_ptr) char *list = mem_printf("{\"blockvolumes\":[\"%s\"]}\n", id);
     CLEANUP(free_ptr) char *in_cluster = mem_printf("\"blockvolumes\":[\"%s\"]}\n", id);
+    CLEANUP(free_ptr) char *metric = mem_printf("heketi_block_volumes_count{cluster=\"%s\"} 1\n", cluster);
     CLEANUP(free_ptr)
     char *info = mem_printf(",\"blockinfo\":{\"freesize\":88,\"reservedsize\":2,\"blockvolume\":[\"%s\"]},", id);
 
@@ -78,6 +79,7 @@ static void block_volumes(void **state)
     expect(f, 0, "GET", "/blockvolumes", NULL, 200, list);
     expect_part(f, cluster_path, in_cluster, true);
     expect_part(f, volume_path, info, true);
+    expect_part(f, "/metrics", metric, true);
     expect(f, 0, "DELETE", volume_path, NULL, 409, "Cannot delete a block hosting volume containing block volumes\n");
     assert_string_equal(create(f, 0, expand, "{\"new_size\":12}"), id);
     expect_part(f, path, "{\"size\":12,", true);

@@ -66,6 +66,35 @@ static void test_heketi_file(void **state)
     cfg_fini(&cfg);
 }
 
+static void test_block_volumes(void **state)
+{
+    static const char text[] =
+        "{\"glusterfs\":{\"executor\":\"mock\",\"auto_create_block_hosting_volume\":false,"
+        "\"block_hosting_volume_size\":500,\"sshexec\":{\"block_prealloc\":\"no\"}}," CLUSTER "}";
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(parse(text, &cfg, &warnings, &err), 0);
+    assert_false(cfg.block_auto);
+    assert_int_equal(cfg.block_size_gib, 500);
+    assert_string_equal(cfg.block_options, "group gluster-block");
+    assert_string_equal(cfg.ssh_block_prealloc, "no");
+    assert_int_equal(warnings.n, 0);
+    cfg_fini(&cfg);
+    setenv("HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME", "True", 1);
+    setenv("HEKETI_BLOCK_HOSTING_VOLUME_SIZE", "20", 1);
+    assert_int_equal(parse(text, &cfg, &warnings, &err), 0);
+    assert_true(cfg.block_auto);
+    assert_int_equal(cfg.block_size_gib, 20);
+    cfg_fini(&cfg);
+    setenv("HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME", "yes", 1);
+    expect_error(text, "HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME must be true or false");
+    unsetenv("HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME");
+    unsetenv("HEKETI_BLOCK_HOSTING_VOLUME_SIZE");
+}
+
 static void test_errors_name_the_key(void **state)
 {
     (void)state;
@@ -195,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heketi_file),
+        cmocka_unit_test(test_block_volumes),
         cmocka_unit_test(test_errors_name_the_key),
         cmocka_unit_test(test_virtual_ips),
         cmocka_unit_test(test_plain_only_on_loopback),
