@@ -60,6 +60,8 @@ struct api_backend {
     void (*metrics)(void *user, struct buf *buf);
     /* The id of this cluster: a dump's generation. */
     struct id (*generation)(void *user);
+    /* What is on the storage nodes: the members of GET /internal/state/examine/gluster beside the dump. cb once. */
+    void (*examine)(void *user, api_document_cb cb, void *cb_user);
     /* Fills the empty database from a dump of Heketi's (dump and report as in daemon/import.h); cb exactly once, later.
      * Takes the text: freed by the backend. */
     void (*import)(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user);

@@ -259,6 +259,9 @@ static void handle_route(struct api_request *request)
     case API_ROUTE_BACKUP:
         api_work_start(request);
         break;
+    case API_ROUTE_EXAMINE:
+        api_examine(request);
+        break;
     case API_ROUTE_DB_IMPORT:
         api_import(request);
         break;

@@ -51,6 +51,7 @@ static const struct entry table[] = {
     {API_ROUTE_DB_CHECK, "GET", "/db/check"},
     {API_ROUTE_DB_IMPORT, "POST", "/db/import"},
     {API_ROUTE_BACKUP, "GET", "/backup/db"},
+    {API_ROUTE_EXAMINE, "GET", "/internal/state/examine/gluster"},
     {API_ROUTE_ADMIN_GET, "GET", "/admin"},
     {API_ROUTE_ADMIN_SET, "POST", "/admin"},
     {API_ROUTE_LOGGING_GET, "GET", "/internal/logging"},

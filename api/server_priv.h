@@ -178,6 +178,7 @@ h2o_iovec_t api_request_query(const struct api_request *request);
 
 void api_work_start(struct api_request *request);
 void api_import(struct api_request *request);
+void api_examine(struct api_request *request);
 /* The request ended. */
 void api_work_forget(struct api_request *request);
 /* The server ends: what still runs finds nobody. */

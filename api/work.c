@@ -20,6 +20,7 @@ struct api_work {
     enum api_route route;
     struct store_snapshot *snapshot;
     struct id generation;
+    char *examined; /* EXAMINE: what the backend found, as compact JSON */
     struct buf out;
     struct err err;
 };
@@ -32,6 +33,11 @@ static void make_document(struct api_work *work, const struct store *store)
     if (work->route == API_ROUTE_DB_CHECK) {
         api_check(&json, store, work->err.code != 0 ? work->err.message : NULL);
         work->err.code = 0;
+    } else if (work->route == API_ROUTE_EXAMINE) {
+        api_json_open(&json, '{');
+        api_json_key(&json, "heketidb");
+        api_dump(&json, store, work->generation);
+        api_json_compact(&json, work->examined + 1); /* the rest of the object, with its closing brace */
     } else {
         api_dump(&json, store, work->generation);
     }
@@ -94,6 +100,7 @@ static void done(uv_work_t *uv, int status)
     }
     store_snapshot_free(work->snapshot);
     buf_fini(&work->out);
+    free(work->examined);
     free(work);
 }
 
@@ -112,19 +119,22 @@ static struct api_work *work_new(struct api_request *request)
     return work;
 }
 
+static void work_run(struct api_work *work, struct api_server *server)
+{
+    const struct api_backend *backend = &server->backend;
+
+    work->snapshot = store_snapshot_take(backend->store(backend->user));
+    work->generation = backend->generation(backend->user);
+    CHECK(uv_queue_work(server->loop, &work->uv, run, done) == 0);
+}
+
 void api_work_start(struct api_request *request)
 {
-    const struct api_backend *backend = &request->server->backend;
-    struct api_work *work;
-
     if (request->server->n_works >= WORKS_MAX) {
         api_request_wait(request, WORKS_WAIT_MS);
         return;
     }
-    work = work_new(request);
-    work->snapshot = store_snapshot_take(backend->store(backend->user));
-    work->generation = backend->generation(backend->user);
-    CHECK(uv_queue_work(request->server->loop, &work->uv, run, done) == 0);
+    work_run(work_new(request), request->server);
 }
 
 void api_work_forget(struct api_request *request)
@@ -168,4 +178,25 @@ void api_import(struct api_request *request)
 
     backend->import(backend->user, mem_strndup(entity->base != NULL ? entity->base : "", entity->len), entity->len,
                     made, work_new(request));
+}
+
+/* The nodes have been asked; the dump that goes with it is made by a thread. */
+static void examined(void *user, int status, const json_t *json)
+{
+    struct api_work *work = user;
+
+    if (status != 200 || work->request == NULL || work->server == NULL) {
+        made(user, status, json);
+        return;
+    }
+    work->examined = json_dumps(json, JSON_COMPACT);
+    CHECK(work->examined != NULL);
+    work_run(work, work->server);
+}
+
+void api_examine(struct api_request *request)
+{
+    const struct api_backend *backend = &request->server->backend;
+
+    backend->examine(backend->user, examined, work_new(request));
 }

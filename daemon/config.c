@@ -88,9 +88,9 @@ static const struct cfg_key keys[] = {
     OBSOLETE("glusterfs", "disable_monitor_gluster_nodes"),
     OBSOLETE("glusterfs", "refresh_time_monitor_gluster_nodes"),
     OBSOLETE("glusterfs", "start_time_monitor_gluster_nodes"),
-    OBSOLETE("glusterfs", "disable_background_cleaner"),
-    OBSOLETE("glusterfs", "refresh_time_background_cleaner"),
-    OBSOLETE("glusterfs", "start_time_background_cleaner"),
+    BOOL("glusterfs", "disable_background_cleaner", audit_off, "HEKETI_DISABLE_BACKGROUND_CLEANER"),
+    INT("glusterfs", "refresh_time_background_cleaner", audit_every_s, 3600, 1, 31536000, NULL),
+    INT("glusterfs", "start_time_background_cleaner", audit_start_s, 60, 1, 31536000, NULL),
     OBSOLETE("glusterfs", "kubeexec"),
     OBSOLETE("glusterfs", "injectexec"),
 

@@ -43,6 +43,8 @@ struct cfg {
     bool block_auto;
     int64_t block_size_gib;          /* 0: not configured */
     int64_t max_inflight_operations; /* 0: not configured */
+    bool audit_off;                  /* Heketi's background cleaner; ours compares the nodes with the database */
+    int64_t audit_start_s, audit_every_s;
 
     /* sshexec */
     char *ssh_keyfile, *ssh_user, *ssh_port, *ssh_fstab, *ssh_mountopts;

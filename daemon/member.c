@@ -199,11 +199,13 @@ static void cons_changed(void *user)
     log_role(&status);
     if (member->driver_term != 0 && (status.role != CONS_LEADER || status.term != member->driver_term)) {
         member->driver_term = 0;
+        audit_stop(member);
         op_driver_stop(member->driver);
     }
     if (status.serving && member->driver_term == 0 && !member->stopping) {
         member->driver_term = status.term;
         op_driver_start(member->driver);
+        audit_start(member);
         load_serving(member);
     }
     if (member->api != NULL) {
@@ -349,6 +351,7 @@ static int start_api(struct member *member, struct err *reterr)
         .metrics = member_metrics,
         .generation = backend_generation,
         .import = load_import,
+        .examine = audit_examine,
     };
 
     return api_server_start(member->loop, &config, &backend, &member->api, reterr);
@@ -362,6 +365,8 @@ static void start_timers(struct member *member)
     member->drain_timer.data = member;
     member_tell_start(member);
     member_lag_start(member);
+    CHECK(uv_timer_init(member->loop, &member->audit_timer) == 0);
+    member->audit_timer.data = member;
     CHECK(uv_timer_start(&member->expire_timer, expire_jobs, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS) == 0);
 }
 
@@ -433,11 +438,18 @@ static void stop_drain_timer(uv_handle_t *handle)
     uv_close((uv_handle_t *)&member->drain_timer, stop_done);
 }
 
+static void stop_audit_timer(uv_handle_t *handle)
+{
+    struct member *member = handle->data;
+
+    uv_close((uv_handle_t *)&member->audit_timer, stop_drain_timer);
+}
+
 static void stop_lag_timer(uv_handle_t *handle)
 {
     struct member *member = handle->data;
 
-    uv_close((uv_handle_t *)&member->lag_timer, stop_drain_timer);
+    uv_close((uv_handle_t *)&member->lag_timer, stop_audit_timer);
 }
 
 static void stop_tell_timer(uv_handle_t *handle)
@@ -485,6 +497,7 @@ static void stop_consensus(void *user)
 
     if (member->driver_term != 0) {
         member->driver_term = 0;
+        audit_stop(member);
         op_driver_stop(member->driver);
     }
     uv_timer_stop(&member->expire_timer); /* they ask consensus */

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "consensus/consensus.h"
+#include "daemon/audit.h"
 #include "daemon/executor/executor.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/load.h"
@@ -41,6 +42,8 @@ struct member {
     uv_timer_t lag_timer;    /* measures the loop */
     uint64_t lag_armed_ns;
     struct metrics metrics;
+    struct audit audit;
+    uv_timer_t audit_timer;
     struct load *load;      /* of a whole database, under way; NULL: none */
     bool resetting;         /* the command for it is on its way */
     bool wants_normal;      /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */

@@ -249,6 +249,11 @@ static json_t *virtual_ips_document(const struct member *member, json_t *warning
     return json_pack("{s:o, s:b}", "addresses", list, "held", member->address_held);
 }
 
+static void audit_warning(void *user, const char *code, const char *text, const char *remedy)
+{
+    add_warning(user, code, text, remedy);
+}
+
 json_t *status_document(void *user)
 {
     struct member *member = user;
@@ -266,6 +271,7 @@ json_t *status_document(void *user)
     if (member->driver_term != 0) {
         op_driver_visit_nodes(member->driver, visit_node, &nodes);
     }
+    audit_warn(member, audit_warning, warnings);
     critical = warn_replicas(member, &status, warnings);
     if (status.leader_id == 0) {
         critical = true;

@@ -7,6 +7,7 @@ void exec_result_fini(struct exec_result *result)
     store_strs_fini(&result->device.paths);
     store_strs_fini(&result->volume.bricks);
     store_strs_fini(&result->block.hosts);
+    exec_inventory_free(result->inventory);
 }
 
 char *exec_snapshot_name(struct id op_id)

@@ -26,6 +26,7 @@ enum exec_step_kind {
     EXEC_VOLUME_CREATE,      /* volume create + add-brick + set + start; existing with the same bricks: completed */
     EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present: refused before the stop */
     EXEC_FENCE,              /* raises the fence of `host` to the term; nothing else */
+    EXEC_INVENTORY,          /* what is there: groups, volumes, mounts, Gluster's volumes and peers; changes nothing */
 
     EXEC_VOLUME_EXPAND = 40, /* add-brick of `bricks`; they are in the volume already: done */
     EXEC_VOLUME_LOOK,        /* result.volume: does the volume exist with all of `bricks` (none given: at all)? */
@@ -51,6 +52,7 @@ struct exec_step {
     const char *host; /* manage address; borrowed until the callback */
     struct id node;   /* for logs and status */
     struct id op_id;
+    struct id cluster;                 /* INVENTORY: of the node */
     uint64_t term;                     /* of the leader: the node refuses an older one (E_FENCED) */
     uint32_t timeout_ms;               /* whole step; 0: the executor's default for this kind */
     const char *peer;                  /* PEER_*: storage name */
@@ -85,6 +87,39 @@ struct exec_block_info { /* of BLOCK_CREATE, BLOCK_EXPAND, BLOCK_LOOK */
     struct store_strs hosts;
 };
 
+struct exec_lv {               /* a logical volume of a group vg_<id> */
+    char *group, *name, *pool; /* pool: "" where it has none */
+    uint64_t kib;
+};
+
+struct exec_gluster_volume {
+    char *name, *id;
+    bool started;
+    struct store_strs bricks; /* "host:/path", in order */
+};
+
+struct exec_peer {
+    struct store_strs names; /* of one other node of the pool */
+    bool connected;
+};
+
+struct exec_inventory { /* of INVENTORY: of one node */
+    unsigned refs;
+    struct store_strs groups; /* all volume groups vg_<id> */
+    struct store_strs mounts; /* below the folder of mounts: mount points */
+    struct store_strs fstab;  /* mount points there */
+    struct exec_lv *lvs;
+    size_t n_lvs;
+    struct exec_gluster_volume *volumes;
+    size_t n_volumes;
+    bool peers_known;
+    struct exec_peer *peers;
+    size_t n_peers;
+};
+/* Keeps it beyond the callback; given back by exec_inventory_free. */
+struct exec_inventory *exec_inventory_ref(struct exec_inventory *inventory);
+void exec_inventory_free(struct exec_inventory *inventory);
+
 struct exec_result {
     int code;           /* E_OK; E_CONNECT, E_AUTH, E_TIMEOUT (outcome unknown: look again), E_FENCED, E_REMOTE, E_BUSY
                            (gluster: another transaction), E_CANCELLED */
@@ -95,6 +130,7 @@ struct exec_result {
     struct exec_device_info device;
     struct exec_volume_info volume;
     struct exec_block_info block;
+    struct exec_inventory *inventory; /* of INVENTORY */
 };
 
 struct executor;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/executor/mock_priv.h"
+#include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
@@ -30,6 +31,7 @@ static void fact_free(struct mock_fact_tree *tree, struct fact *fact)
     RB_REMOVE(mock_fact_tree, tree, fact);
     free(fact->text);
     free(fact->other);
+    free(fact->detail);
     free(fact->parts);
     free(fact);
 }
@@ -114,13 +116,35 @@ char *mock_brick_text(const char *host, const struct store_brick *brick)
     return mem_printf("brick %s %s", host, id_text(brick->id).text);
 }
 
+/* Takes detail. */
+static void describe(struct fact *fact, char *detail)
+{
+    free(fact->detail);
+    fact->detail = detail;
+}
+
+void mock_describe_brick(struct fact *fact, const struct exec_brick *item)
+{
+    CLEANUP(free_ptr) char *lv = store_brick_lv_name(item->brick);
+    CLEANUP(free_ptr) char *mount = store_brick_mount(item->brick);
+    CLEANUP(free_ptr) char *path = store_brick_path(item->brick);
+
+    describe(fact, mem_printf("vg_%s %s %s %s %s:%s", id_text(item->brick->device).text, lv, item->brick->pool, mount,
+                              item->storage_host, path));
+}
+
+void mock_describe_volume(struct fact *fact, const struct store_volume *volume)
+{
+    describe(fact, mem_printf("%s %s", id_text(volume->cluster).text, volume->name));
+}
+
 static void brick_create(struct mock_world *world, const struct exec_step *step)
 {
     struct fact *host = mock_add(&world->hosts, mem_strdup(step->bricks[0].storage_host));
 
     free(host->other);
     host->other = mem_strdup(step->host);
-    (void)mock_add(&world->facts, mock_brick_text(step->host, step->bricks[0].brick));
+    mock_describe_brick(mock_add(&world->facts, mock_brick_text(step->host, step->bricks[0].brick)), &step->bricks[0]);
 }
 
 static void brick_destroy(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
@@ -192,6 +216,69 @@ static void mock_block(struct mock_world *world, const struct exec_step *step, s
     block_info(step, fact, &result->block);
 }
 
+/* ---- inventories ---- */
+
+static void add_lv(struct exec_inventory *inventory, const char *group, const char *name, const char *pool)
+{
+    inventory->lvs = mem_realloc_array(inventory->lvs, inventory->n_lvs + 1, sizeof(*inventory->lvs));
+    inventory->lvs[inventory->n_lvs++] =
+        (struct exec_lv){mem_strdup(group), mem_strdup(name), mem_strdup(pool), STORE_KIB_PER_GIB};
+}
+
+static void list_brick(struct exec_inventory *inventory, const char *detail)
+{
+    char group[64], lv[256], pool[256], mount[1024];
+
+    if (sscanf(detail, "%63s %255s %255s %1023s", group, lv, pool, mount) == 4) { /* and where Gluster has it */
+        add_lv(inventory, group, lv, pool);
+        add_lv(inventory, group, pool, "");
+        store_strs_add(&inventory->mounts, mount);
+        store_strs_add(&inventory->fstab, mount);
+    }
+}
+
+/* The volume's detail is "CLUSTER NAME", the last word of its bricks' ones is "HOST:PATH". */
+static void list_volume(struct exec_inventory *inventory, const struct fact *fact, struct id cluster)
+{
+    struct exec_gluster_volume *volume;
+    struct id_text text = id_text(cluster);
+
+    if (strncmp(fact->detail, text.text, strlen(text.text)) != 0) {
+        return; /* of another pool */
+    }
+    inventory->volumes = mem_realloc_array(inventory->volumes, inventory->n_volumes + 1, sizeof(*inventory->volumes));
+    volume = &inventory->volumes[inventory->n_volumes++];
+    *volume = (struct exec_gluster_volume){
+        .name = mem_strdup(fact->detail + strlen(text.text) + 1), .id = mem_strdup(""), .started = true};
+    for (size_t i = 0; i < fact->n_parts; i++) {
+        if (fact->parts[i]->detail != NULL) {
+            store_strs_add(&volume->bricks, strrchr(fact->parts[i]->detail, ' ') + 1);
+        }
+    }
+}
+
+static struct exec_inventory *inventory_of(const struct mock_world *world, const struct exec_step *step)
+{
+    struct exec_inventory *inventory = mem_calloc(1, sizeof(*inventory));
+    CLEANUP(free_ptr) char *vg = mem_printf("vg %s ", step->host);
+    CLEANUP(free_ptr) char *brick = mem_printf("brick %s ", step->host);
+    struct fact *fact;
+
+    inventory->refs = 1;
+    RB_FOREACH (fact, mock_fact_tree, (struct mock_fact_tree *)(uintptr_t)&world->facts) {
+        if (strncmp(fact->text, vg, strlen(vg)) == 0) {
+            CLEANUP(free_ptr) char *group = mem_printf("vg_%s", fact->text + strlen(vg));
+
+            store_strs_add(&inventory->groups, group);
+        } else if (fact->detail != NULL && strncmp(fact->text, brick, strlen(brick)) == 0) {
+            list_brick(inventory, fact->detail);
+        } else if (fact->detail != NULL && strncmp(fact->text, "volume ", 7) == 0) {
+            list_volume(inventory, fact, step->cluster);
+        }
+    }
+    return inventory; /* who is whose peer, this world does not know */
+}
+
 void mock_world_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
     struct fact *fence = mock_add(&world->fences, mem_strdup(step->host));
@@ -204,6 +291,9 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
     }
     fence->value = step->term;
     switch (step->kind) {
+    case EXEC_INVENTORY:
+        result->inventory = inventory_of(world, step);
+        break;
     case EXEC_GLUSTERD_CHECK:
     case EXEC_BRICK_SYNC:
     case EXEC_FENCE:

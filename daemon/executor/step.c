@@ -53,6 +53,7 @@ struct kind {
 static const struct kind kinds[] = {
     [EXEC_GLUSTERD_CHECK] = {"glusterd-check", glusterd_check, 0, CHECK_TIMEOUT_MS},
     [EXEC_FENCE] = {"fence", fence, 0, FENCE_TIMEOUT_MS},
+    [EXEC_INVENTORY] = {"inventory", step_inventory, 0, 0},
     [EXEC_PEER_PROBE] = {"peer-probe", step_peer_probe, PEER, 0},
     [EXEC_PEER_DETACH] = {"peer-detach", step_peer_detach, PEER, 0},
     [EXEC_DEVICE_SETUP] = {"device-setup", step_device_setup, DEVICE, DEVICE_TIMEOUT_MS},

@@ -100,6 +100,7 @@ struct probe {
     struct exec_call *call;
     bool cancelled;
     void (*cb)(void *user, int code, const char *message);
+    exec_done_cb looked; /* of an inventory */
     void *user;
     LIST_ENTRY(probe) link;
 };
@@ -123,6 +124,40 @@ static void ask(struct op_driver *driver, enum exec_step_kind kind, const char *
     driver->calls++;
     LIST_INSERT_HEAD(&driver->probes, probe, link);
     probe->call = exec_run(driver->executor, &probe->step, answered, probe);
+}
+
+static struct node_state *asked(struct probe *probe);
+static void probe_free(struct probe *probe);
+
+static void inventory_done(void *user, const struct exec_result *result)
+{
+    struct probe *probe = user;
+    struct op_driver *driver = probe->driver;
+
+    (void)asked(probe);
+    probe->looked(probe->user, result);
+    probe_free(probe);
+    driver_maybe_closed(driver);
+}
+
+void op_driver_inventory(struct op_driver *driver, const struct store_node *node, exec_done_cb cb, void *user)
+{
+    struct probe *probe = mem_calloc(1, sizeof(*probe));
+
+    *probe = (struct probe){.driver = driver,
+                            .generation = driver->generation,
+                            .node = node->id,
+                            .host = mem_strdup(node->manage.items[0]),
+                            .looked = cb,
+                            .user = user};
+    probe->step = (struct exec_step){.kind = EXEC_INVENTORY,
+                                     .host = probe->host,
+                                     .node = node->id,
+                                     .cluster = node->cluster,
+                                     .term = driver->env.term(driver->env.user)};
+    driver->calls++;
+    LIST_INSERT_HEAD(&driver->probes, probe, link);
+    probe->call = exec_run(driver->executor, &probe->step, inventory_done, probe);
 }
 
 /* The node's state, unless the answer belongs to an earlier leadership. Then it is only counted. */

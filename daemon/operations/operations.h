@@ -50,6 +50,9 @@ bool op_driver_node_down(const struct op_driver *driver, struct id node);
 void op_driver_check_glusterd(struct op_driver *driver, const char *host, struct id node,
                               void (*cb)(void *user, int code, const char *message), void *user);
 
+/* What is on a node now (EXEC_INVENTORY). cb exactly once, from the loop; E_CANCELLED when leadership is lost. */
+void op_driver_inventory(struct op_driver *driver, const struct store_node *node, exec_done_cb cb, void *user);
+
 /* For GET /cluster/status and GET /operations: what runs now. Calls visit for each running or waiting step. */
 struct op_step_view {
     struct id op_id;

@@ -143,6 +143,7 @@ static void claim(struct op_driver *driver, struct task *task, const struct engi
     case EXEC_BRICK_SYNC: /* waits for the brick's process, without touching the volume group */
     case EXEC_GLUSTERD_CHECK:
     case EXEC_FENCE:
+    case EXEC_INVENTORY:
         break;
     }
 }

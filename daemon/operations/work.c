@@ -193,6 +193,7 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
         return set_peer(work, store, step->object);
     case EXEC_GLUSTERD_CHECK:
     case EXEC_FENCE:
+    case EXEC_INVENTORY:
         break;
     }
     return true;

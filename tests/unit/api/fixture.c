@@ -216,6 +216,15 @@ static void backend_import(void *user, char *dump, size_t len, api_document_cb c
     json_decref(report);
 }
 
+static void backend_examine(void *user, api_document_cb cb, void *cb_user)
+{
+    json_t *document = json_pack("{s:[s], s:n}", "report", "a, \"b\"", "clusters");
+
+    (void)user;
+    cb(cb_user, 200, document);
+    json_decref(document);
+}
+
 /* ---- members ---- */
 
 void fixture_init(struct fixture *fixture, bool auth)
@@ -262,6 +271,7 @@ void fixture_start(struct fixture *fixture, size_t i)
         .metrics = backend_metrics,
         .generation = backend_generation,
         .import = backend_import,
+        .examine = backend_examine,
     };
     struct err err = ERR_INIT;
 

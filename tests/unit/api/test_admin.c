@@ -273,6 +273,18 @@ static void backup(void **state)
     answer_fini(&answer);
 }
 
+static void examine(void **state)
+{
+    struct answer answer = get(*state, 1, "/internal/state/examine/gluster");
+
+    assert_int_equal(strncmp(buf_str(&answer.body), "{\n    \"heketidb\": {\n        \"clusterentries\": {},\n", 50),
+                     0);
+    assert_has(&answer,
+               "        \"pendingoperations\": {}\n    },\n    \"report\": [\n        \"a, \\\"b\\\"\"\n    ],\n"
+               "    \"clusters\": null\n}\n");
+    answer_fini(&answer);
+}
+
 static void imports_go_to_the_backend(void **state)
 {
     expect(*state, 1, "POST", "/db/import", "0123456789", 200, "{\n    \"ok\": true,\n    \"len\": 10\n}\n");
@@ -310,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(dump, setup, teardown),
         cmocka_unit_test_setup_teardown(check, setup, teardown),
         cmocka_unit_test_setup_teardown(backup, setup, teardown),
+        cmocka_unit_test_setup_teardown(examine, setup, teardown),
         cmocka_unit_test_setup_teardown(imports_go_to_the_backend, setup, teardown),
         cmocka_unit_test_setup_teardown(a_half_loaded_database_is_not_shown, setup, teardown),
     };

@@ -95,6 +95,25 @@ static void test_block_volumes(void **state)
     unsetenv("HEKETI_BLOCK_HOSTING_VOLUME_SIZE");
 }
 
+static void test_environment_of_a_switch(void **state)
+{
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(setenv("HEKETI_DISABLE_BACKGROUND_CLEANER", "True", 1), 0);
+    assert_int_equal(parse("{" MOCK "," CLUSTER "}", &cfg, &warnings, &err), 0);
+    assert_true(cfg.audit_off);
+    assert_int_equal(cfg.audit_every_s, 3600);
+    assert_int_equal(cfg.audit_start_s, 60);
+    cfg_warnings_fini(&warnings);
+    cfg_fini(&cfg);
+    assert_int_equal(setenv("HEKETI_DISABLE_BACKGROUND_CLEANER", "yes", 1), 0);
+    expect_error("{" MOCK "," CLUSTER "}", "environment: HEKETI_DISABLE_BACKGROUND_CLEANER must be true or false");
+    assert_int_equal(unsetenv("HEKETI_DISABLE_BACKGROUND_CLEANER"), 0);
+}
+
 static void test_errors_name_the_key(void **state)
 {
     (void)state;
@@ -225,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heketi_file),
         cmocka_unit_test(test_block_volumes),
+        cmocka_unit_test(test_environment_of_a_switch),
         cmocka_unit_test(test_errors_name_the_key),
         cmocka_unit_test(test_virtual_ips),
         cmocka_unit_test(test_plain_only_on_loopback),

@@ -1,0 +1,42 @@
+/* What is on a node, as a value. */
+#include <stdlib.h>
+
+#include "daemon/executor/executor.h"
+#include "store/base/check.h"
+
+struct exec_inventory *exec_inventory_ref(struct exec_inventory *inventory)
+{
+    inventory->refs++;
+    return inventory;
+}
+
+void exec_inventory_free(struct exec_inventory *inventory)
+{
+    if (inventory == NULL) {
+        return;
+    }
+    CHECK(inventory->refs > 0);
+    if (--inventory->refs > 0) {
+        return;
+    }
+    store_strs_fini(&inventory->groups);
+    store_strs_fini(&inventory->mounts);
+    store_strs_fini(&inventory->fstab);
+    for (size_t i = 0; i < inventory->n_lvs; i++) {
+        free(inventory->lvs[i].group);
+        free(inventory->lvs[i].name);
+        free(inventory->lvs[i].pool);
+    }
+    for (size_t i = 0; i < inventory->n_volumes; i++) {
+        free(inventory->volumes[i].name);
+        free(inventory->volumes[i].id);
+        store_strs_fini(&inventory->volumes[i].bricks);
+    }
+    for (size_t i = 0; i < inventory->n_peers; i++) {
+        store_strs_fini(&inventory->peers[i].names);
+    }
+    free(inventory->lvs);
+    free(inventory->volumes);
+    free(inventory->peers);
+    free(inventory);
+}

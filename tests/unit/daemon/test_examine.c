@@ -1,0 +1,255 @@
+/* What differs between a node and the database is found; what is as it should be is not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/examine.h"
+#include "daemon/executor/mock.h"
+#include "daemon/executor/mock_world.h"
+#include "store/base/mem.h"
+#include "tests/unit/daemon/fixture.h"
+
+static struct fixture fixture;
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_init(&fixture);
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        fixture_start(&fixture, i);
+    }
+    fixture_load_topology(&fixture);
+    (void)fixture_finish(&fixture, fixture_leader(&fixture), fixture_create(&fixture, "v", 1).op_id);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_fini(&fixture);
+    return 0;
+}
+
+/* What the pretended node of the first brick has. */
+static const struct store_node *the_node(void)
+{
+    const struct store *store = fixture_leader(&fixture)->store;
+    const struct store_volume *volume = store_volume_next(store, NULL);
+
+    return store_node(store, store_device(store, volume->bricks[0].device)->node);
+}
+
+static struct exec_inventory *take(void)
+{
+    const struct store_node *node = the_node();
+    struct exec_step step = {.kind = EXEC_INVENTORY,
+                             .host = node->manage.items[0],
+                             .node = node->id,
+                             .cluster = node->cluster,
+                             .term = fixture_leader(&fixture)->driver_term};
+    struct exec_result result;
+
+    mock_world_apply(exec_mock_world(fixture_leader(&fixture)->executor), &step, &result);
+    assert_int_equal(result.code, 0);
+    return result.inventory;
+}
+
+/* The findings of the node are exactly these codes, comma after each. */
+static void expect(struct exec_inventory *inventory, const char *codes)
+{
+    struct examine_findings findings = {NULL, 0};
+    CLEANUP(buf_fini) struct buf found = BUF_INIT;
+
+    for (int twice = 0; twice < 2; twice++) { /* the same again is no second finding */
+        examine_node(fixture_leader(&fixture)->store, the_node(), inventory, &findings);
+    }
+    for (size_t i = 0; i < findings.n; i++) {
+        buf_printf(&found, "%s,", findings.items[i].code);
+        assert_true(strlen(findings.items[i].remedy) > 0);
+    }
+    if (strcmp(buf_str(&found), codes) != 0) {
+        fail_msg("\"%s\" instead of \"%s\"", buf_str(&found), codes);
+    }
+    json_decref(examine_findings_json(&findings));
+    json_decref(examine_node_json(the_node()->id, inventory));
+    examine_findings_fini(&findings);
+    exec_inventory_free(inventory);
+}
+
+static void drop_last(struct store_strs *strs)
+{
+    free(strs->items[--strs->n]);
+}
+
+static void test_nothing_when_all_is_well(void **state)
+{
+    struct exec_inventory *inventory = take();
+
+    (void)state;
+    assert_int_equal(inventory->n_lvs, 2); /* a brick and its pool */
+    assert_int_equal(inventory->n_volumes, 1);
+    assert_true(examine_names_match(fixture_leader(&fixture)->store, the_node()->cluster, inventory));
+    expect(inventory, "");
+}
+
+static void test_logical_volumes(void **state)
+{
+    struct exec_inventory *inventory = take();
+
+    (void)state;
+    free(inventory->lvs[0].name);
+    inventory->lvs[0].name = mem_strdup("brick_other");
+    expect(inventory, "missing-lv,leftover-lv,");
+
+    inventory = take();
+    free(inventory->lvs[1].name); /* a snapshot of Gluster's in place of the pool */
+    inventory->lvs[1].name = mem_strdup("0123456789abcdef0123456789abcdef_0");
+    expect(inventory, "missing-lv,");
+}
+
+static void test_groups_and_mounts(void **state)
+{
+    struct exec_inventory *inventory = take();
+
+    (void)state;
+    drop_last(&inventory->groups);
+    drop_last(&inventory->mounts);
+    drop_last(&inventory->fstab);
+    expect(inventory, "missing-group,missing-mount,missing-fstab,");
+
+    inventory = take();
+    store_strs_add(&inventory->groups, "vg_0123456789abcdef0123456789abcdef");
+    store_strs_add(&inventory->groups, "vg_of_somebody");
+    store_strs_add(&inventory->mounts, "/var/lib/heketi/mounts/x");
+    store_strs_add(&inventory->fstab, "/var/lib/heketi/mounts/x");
+    expect(inventory, "leftover-group,leftover-mount,leftover-fstab,");
+}
+
+static void test_volumes(void **state)
+{
+    struct exec_inventory *inventory = take();
+
+    (void)state;
+    free(inventory->volumes[0].name);
+    inventory->volumes[0].name = mem_strdup("foreign");
+    assert_false(examine_names_match(fixture_leader(&fixture)->store, the_node()->cluster, inventory));
+    expect(inventory, "missing-volume,foreign-volume,");
+
+    inventory = take();
+    drop_last(&inventory->volumes[0].bricks);
+    expect(inventory, "bricks-differ,");
+
+    inventory = take();
+    inventory->volumes[0].started = false;
+    expect(inventory, "volume-stopped,");
+}
+
+static void test_peers(void **state)
+{
+    struct exec_inventory *inventory = take();
+
+    (void)state;
+    inventory->peers_known = true;
+    expect(inventory, "missing-peer,missing-peer,");
+
+    inventory = take();
+    inventory->peers_known = true;
+    inventory->peers = mem_calloc(1, sizeof(*inventory->peers));
+    inventory->n_peers = 1;
+    store_strs_add(&inventory->peers[0].names, "192.0.2.99");
+    expect(inventory, "missing-peer,missing-peer,foreign-peer,");
+}
+
+struct answer_of_examine {
+    int status;
+    json_t *document;
+};
+
+static void examined(void *user, int status, const json_t *json)
+{
+    struct answer_of_examine *answer = user;
+
+    answer->status = status;
+    answer->document = json_deep_copy(json);
+}
+
+static bool has_come(struct fixture *any, void *user)
+{
+    (void)any;
+    return ((struct answer_of_examine *)user)->status != 0;
+}
+
+static void test_on_demand(void **state)
+{
+    struct answer_of_examine answer = {0};
+    json_t *report;
+
+    (void)state;
+    audit_examine(fixture_leader(&fixture), examined, &answer);
+    fixture_until(&fixture, "the answer", has_come, &answer);
+    assert_int_equal(answer.status, 200);
+    report = json_object_get(answer.document, "report");
+    assert_string_equal(json_string_value(json_array_get(report, 0)),
+                        "OnDemand Examiner invoked while 0 ops are in flight");
+    assert_string_equal(json_string_value(json_array_get(report, 1)),
+                        "heketi volume list matches with volume list of all nodes");
+    assert_int_equal(json_array_size(report), 2);
+    assert_int_equal(json_array_size(json_object_get(answer.document, "findings")), 0);
+    json_decref(answer.document);
+}
+
+static bool has_ended(struct fixture *any, void *user)
+{
+    (void)any;
+    return fixture_leader(&fixture)->audit.ended_ms > *(int64_t *)user;
+}
+
+static void test_an_audit_tells_what_it_has_seen_twice(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct mock_world *world = exec_mock_world(leader->executor);
+    const struct store_volume *volume = store_volume_next(leader->store, NULL);
+    struct exec_step step = {
+        .kind = EXEC_VOLUME_DELETE, .host = the_node()->manage.items[0], .volume = volume, .term = leader->driver_term};
+    struct exec_result result;
+
+    (void)state;
+    mock_world_apply(world, &step, &result); /* behind the manager's back */
+    for (int round = 0; round < 2; round++) {
+        int64_t before = leader->audit.ended_ms;
+        json_t *document;
+        size_t warnings;
+
+        audit_now(leader);
+        fixture_until(&fixture, "the end of a round", has_ended, &before);
+        document = status_document(leader);
+        warnings = json_array_size(json_object_get(document, "warnings"));
+        assert_int_equal(warnings, round == 0 ? 0 : 1);
+        if (round == 1) {
+            json_t *warning = json_array_get(json_object_get(document, "warnings"), 0);
+
+            assert_string_equal(json_string_value(json_object_get(warning, "code")), "missing-volume");
+        }
+        json_decref(document);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_when_all_is_well),
+        cmocka_unit_test(test_on_demand),
+        cmocka_unit_test(test_logical_volumes),
+        cmocka_unit_test(test_groups_and_mounts),
+        cmocka_unit_test(test_volumes),
+        cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_an_audit_tells_what_it_has_seen_twice),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
