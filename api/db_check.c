@@ -120,12 +120,21 @@ static void out_report(struct api_json *json, const char *key, struct report *re
 
 static void check_records(const struct store *store, struct report *reports)
 {
+    const struct store_block_volume *block = NULL;
     const struct store_operation *op = NULL;
 
     reports[CLUSTERS].total = store_counts(store).clusters;
     check_volumes(store, &reports[VOLUMES], &reports[BRICKS]);
     check_nodes(store, &reports[NODES]);
     check_devices(store, &reports[DEVICES]);
+    while ((block = store_block_volume_next(store, block)) != NULL) {
+        count(&reports[BLOCK_VOLUMES], block->pending);
+        if (store_volume(store, block->hosting) == NULL) {
+            note(&reports[BLOCK_VOLUMES], "BlockVolume", block->id, "unknown block hosting volume");
+        } else if (!pending_known(store, block->pending)) {
+            note(&reports[BLOCK_VOLUMES], "BlockVolume", block->id, "pending without an operation");
+        }
+    }
     while ((op = store_operation_next(store, op)) != NULL) {
         reports[OPERATIONS].total += op->type < STORE_OP_OWN_FIRST;
     }

@@ -37,6 +37,7 @@ static void dump_cluster(struct api_json *json, const struct store *store, const
 {
     const struct store_node *node = NULL;
     const struct store_volume *volume = NULL;
+    const struct store_block_volume *block = NULL;
 
     open_entry(json, cluster->id);
     api_json_key_open(json, "Info", '{');
@@ -56,6 +57,9 @@ static void dump_cluster(struct api_json *json, const struct store *store, const
     api_json_key_bool(json, "block", cluster->block);
     api_json_key_bool(json, "file", cluster->file);
     api_json_key_open(json, "blockvolumes", '[');
+    while ((block = store_cluster_block_next(store, cluster->id, block)) != NULL) {
+        api_json_id(json, block->id);
+    }
     api_json_close(json, ']');
     api_json_close(json, '}');
     api_json_close(json, '}');
@@ -201,6 +205,40 @@ static void dump_bricks(struct api_json *json, const struct store *store)
     }
 }
 
+/* ---- block volumes ---- */
+
+static void dump_block(struct api_json *json, const struct store *store, const struct store_block_volume *block)
+{
+    const struct store_volume *hosting = store_volume(store, block->hosting);
+
+    open_entry(json, block->id);
+    api_json_key_open(json, "Info", '{');
+    api_json_key_u64(json, "size", block->size_gib);
+    api_json_key_str(json, "name", block->name);
+    if (block->ha_count > 0) {
+        api_json_key_u64(json, "hacount", block->ha_count);
+    }
+    if (block->auth) {
+        api_json_key_bool(json, "auth", true);
+    }
+    api_json_key_id(json, "id", block->id);
+    api_json_key_open(json, "blockvolume", '{');
+    api_json_key_strs(json, "hosts", &block->hosts);
+    api_json_key_str(json, "iqn", block->iqn);
+    api_json_key_u64(json, "lun", 0);
+    api_json_key_str(json, "username", block->user);
+    api_json_key_str(json, "password", block->password);
+    api_json_close(json, '}');
+    api_json_key_id(json, "cluster", hosting != NULL ? hosting->cluster : ID_NONE);
+    api_json_key_id(json, "blockhostingvolume", block->hosting);
+    if (block->usable_gib > 0) {
+        api_json_key_u64(json, "usablesize", block->usable_gib);
+    }
+    api_json_close(json, '}');
+    key_pending(json, block->pending);
+    api_json_close(json, '}');
+}
+
 /* ---- attributes, operations ---- */
 
 static void dump_attribute(struct api_json *json, const char *key, const char *value)
@@ -248,6 +286,7 @@ void api_dump(struct api_json *json, const struct store *store, struct id genera
     const struct store_node *node = NULL;
     const struct store_device *device = NULL;
     const struct store_operation *op = NULL;
+    const struct store_block_volume *block = NULL;
 
     api_json_open(json, '{');
     api_json_key_open(json, "clusterentries", '{');
@@ -278,6 +317,9 @@ void api_dump(struct api_json *json, const struct store *store, struct id genera
     }
     api_json_close(json, '}');
     api_json_key_open(json, "blockvolumeentries", '{');
+    while ((block = store_block_volume_next(store, block)) != NULL) {
+        dump_block(json, store, block);
+    }
     api_json_close(json, '}');
     api_json_key_open(json, "dbattributeentries", '{');
     dump_attribute(json, "DB_BRICK_HAS_SUBTYPE_FIELD", "yes");

@@ -353,6 +353,7 @@ int import_dump(const char *json, size_t len, import_bricks_fn gluster, void *us
         import_devices(&import);
         import_volumes(&import);
         import_operations(&import);
+        import_blocks(&import);
         import_check_links(&import);
         rc = ret_report->n_errors == 0 ? build(&import, ret_store) : E_INVALID;
     }

@@ -32,6 +32,7 @@ const json_t *import_section(const struct import *import, const char *name);
 
 void import_volumes(struct import *import);
 void import_operations(struct import *import);
+void import_blocks(struct import *import);
 void import_check_links(struct import *import);
 /* Against the finished store: what the dump said of space. */
 void import_check_space(struct import *import, const struct store *store);

@@ -384,7 +384,45 @@ void import_operations(struct import *import)
                          id_text(load->volumes[i].id).text, id_text(load->volumes[i].pending).text);
         }
     }
-    if (json_object_size(import_section(import, "blockvolumeentries")) > 0) {
-        import_error(import, "there are block volumes, which this release does not have");
+}
+
+/* ---- block volumes ---- */
+
+static void read_block(struct import *import, const char *key, const json_t *entry, struct store_block_volume *block)
+{
+    const json_t *info = import_object(entry, "Info");
+    const json_t *target = import_object(info, "blockvolume");
+    int64_t size = import_int(import, info, "size");
+    struct id outer;
+
+    block->id = import_id(import, info, "id", "block volume");
+    if (!import_parse_id(key, &outer) || !id_equal(outer, block->id)) {
+        import_error(import, "block volume %.40s: the id inside differs from the key", key);
+    }
+    if (*import_str(import, import_object(entry, "Pending"), "Id") != '\0') {
+        import_error(import, "block volume %.40s is pending: let Heketi clean up first and dump again", key);
+    }
+    block->hosting = import_id(import, info, "blockhostingvolume", "block volume");
+    block->name = mem_strdup(import_str(import, info, "name"));
+    block->size_gib = size > UINT32_MAX ? 0 : (uint32_t)size;
+    block->usable_gib = or_default(import_int(import, info, "usablesize"), block->size_gib); /* old: not recorded */
+    block->ha_count = or_default(import_int(import, info, "hacount"), 0);
+    block->auth = import_bool(import, info, "auth");
+    block->iqn = mem_strdup(import_str(import, target, "iqn"));
+    block->user = mem_strdup(import_str(import, target, "username"));
+    block->password = mem_strdup(import_str(import, target, "password"));
+    import_strs(import, target, "hosts", &block->hosts);
+}
+
+void import_blocks(struct import *import)
+{
+    struct store_load *load = &import->cmd->load;
+    json_t *section = (json_t *)(uintptr_t)import_section(import, "blockvolumeentries"), *entry;
+    const char *key;
+
+    load->blocks = mem_calloc(json_object_size(section) + 1, sizeof(*load->blocks));
+    json_object_foreach(section, key, entry)
+    {
+        read_block(import, key, entry, &load->blocks[load->n_blocks++]);
     }
 }

@@ -24,6 +24,9 @@ static void remove_everything(struct store *store)
     while (!RB_EMPTY(&store->ops)) {
         remove_op(store, RB_ROOT(&store->ops));
     }
+    while (!RB_EMPTY(&store->blocks)) {
+        remove_block(store, RB_ROOT(&store->blocks));
+    }
     while (!RB_EMPTY(&store->volumes)) {
         remove_volume(store, RB_ROOT(&store->volumes));
     }
@@ -42,7 +45,9 @@ bool store_is_empty(const struct store *store)
 {
     const struct store_counts *counts = &store->counts;
 
-    return counts->clusters + counts->nodes + counts->devices + counts->volumes + counts->operations == 0;
+    return counts->clusters + counts->nodes + counts->devices + counts->volumes + counts->block_volumes +
+               counts->operations ==
+           0;
 }
 
 /* ---- what a record must be, besides what its insertion asks for ---- */
@@ -99,6 +104,9 @@ static int insert_part(struct store *store, uint64_t index, const struct store_l
     }
     for (size_t i = 0; i < load->n_volumes && rc == 0; i++) {
         rc = insert_whole_volume(store, &load->volumes[i], reterr);
+    }
+    for (size_t i = 0; i < load->n_blocks && rc == 0; i++) {
+        rc = insert_block(store, &load->blocks[i], reterr);
     }
     for (size_t i = 0; i < load->n_operations && rc == 0; i++) {
         struct store_operation op = load->operations[i];

@@ -497,6 +497,9 @@ int check_loaded(const struct store *store, const struct store_load *load, struc
     for (size_t i = 0; i < load->n_volumes && rc == 0; i++) {
         rc = check_volume(store, find_volume(store, load->volumes[i].id), reterr);
     }
+    for (size_t i = 0; i < load->n_blocks && rc == 0; i++) {
+        rc = check_block(store, find_block(store, load->blocks[i].id), reterr);
+    }
     for (size_t i = 0; i < load->n_operations && rc == 0; i++) {
         rc = check_operation(store, find_op(store, load->operations[i].id), reterr);
     }

@@ -15,7 +15,7 @@ static bool pending_ok(const struct store *store, const struct block_entry *bloc
             op->rec.type == STORE_OP_DELETE_BLOCK);
 }
 
-static int check_block(const struct store *store, const struct block_entry *block, struct err *reterr)
+int check_block(const struct store *store, const struct block_entry *block, struct err *reterr)
 {
     const struct volume_entry *hosting = find_volume(store, block->rec.hosting);
     bool expanding = pending_by(store, block->rec.pending, STORE_OP_EXPAND_BLOCK);

@@ -57,8 +57,9 @@ struct store_load { /* records of a database; begin_index of operations is that 
     struct store_node *nodes;
     struct store_device *devices;
     struct store_volume *volumes;
+    struct store_block_volume *blocks;
     struct store_operation *operations;
-    size_t n_clusters, n_nodes, n_devices, n_volumes, n_operations;
+    size_t n_clusters, n_nodes, n_devices, n_volumes, n_blocks, n_operations;
 };
 
 struct store_cmd {

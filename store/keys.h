@@ -146,6 +146,7 @@ enum key_load {
     KEY_LOAD_DEVICES = 5,
     KEY_LOAD_VOLUMES = 6,
     KEY_LOAD_OPERATIONS = 7,
+    KEY_LOAD_BLOCKS = 8,
 };
 
 enum key_request_key { /* a remembered Idempotency-Key */

@@ -21,7 +21,8 @@ struct store_loader {
     const struct store_node *node;
     const struct store_device *device;
     const struct store_volume *volume;
-    enum { CLUSTERS, NODES, DEVICES, VOLUMES, PENDING } stage;
+    const struct store_block_volume *block;
+    enum { CLUSTERS, NODES, DEVICES, VOLUMES, BLOCKS, PENDING } stage;
 };
 
 /* Appends a copy of a record to a list, and its size to *bytes. */
@@ -67,6 +68,12 @@ static bool take(struct store_loader *loader, struct store_load *part, size_t *b
             add((void **)&part->volumes, &part->n_volumes, &schema_volume, loader->volume, bytes);
         }
         return loader->volume != NULL;
+    case BLOCKS:
+        loader->block = store_block_volume_next(source, loader->block);
+        if (loader->block != NULL && id_is_none(loader->block->pending)) {
+            add((void **)&part->blocks, &part->n_blocks, &schema_block_volume, loader->block, bytes);
+        }
+        return loader->block != NULL;
     case PENDING:
         break;
     }
@@ -80,6 +87,7 @@ static size_t take_pending(const struct store_loader *loader, struct store_load 
     const struct store_node *node = NULL;
     const struct store_device *device = NULL;
     const struct store_volume *volume = NULL;
+    const struct store_block_volume *block = NULL;
     const struct store_operation *op = NULL;
     size_t bytes = 0;
 
@@ -96,6 +104,11 @@ static size_t take_pending(const struct store_loader *loader, struct store_load 
     while ((volume = store_volume_next(source, volume)) != NULL) {
         if (!id_is_none(volume->pending)) {
             add((void **)&part->volumes, &part->n_volumes, &schema_volume, volume, &bytes);
+        }
+    }
+    while ((block = store_block_volume_next(source, block)) != NULL) {
+        if (!id_is_none(block->pending)) {
+            add((void **)&part->blocks, &part->n_blocks, &schema_block_volume, block, &bytes);
         }
     }
     while ((op = store_operation_next(source, op)) != NULL) {

@@ -213,6 +213,7 @@ static const struct field load_fields[] = {
     LOAD_LIST(devices, KEY_LOAD_DEVICES, schema_device),
     LOAD_LIST(volumes, KEY_LOAD_VOLUMES, schema_volume),
     LOAD_LIST(operations, KEY_LOAD_OPERATIONS, schema_operation),
+    LOAD_LIST(blocks, KEY_LOAD_BLOCKS, schema_block_volume),
 };
 static const struct schema schema_load = SCHEMA(struct store_load, "load", load_fields);
 

@@ -349,6 +349,7 @@ struct block_entry *find_repeated_block(const struct store *store, const char *n
 
 /* store_check, as far as block volumes are concerned. */
 int check_blocks(const struct store *store, struct err *reterr);
+int check_block(const struct store *store, const struct block_entry *block, struct err *reterr);
 int check_record(const struct record_set *set, const struct record *record, enum record_kind kind, const void *rec,
                  struct err *reterr);
 RULE(volume_expand);
