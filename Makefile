@@ -66,7 +66,7 @@ libs_daemon := daemon api operations executor keeper consensus store
 libs_cli := cli store
 libs_property := operations executor store
 libs_simulation := coretest operations executor store
-libs_fuzz := daemon api operations executor consensus store
+libs_fuzz := daemon api operations executor keeper consensus store
 
 lib = $(B)/lib$(1).a
 objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
