@@ -72,6 +72,7 @@ static bool is_counted(const struct store_request *request)
     case STORE_REQ_VOLUME_EXPAND:
     case STORE_REQ_VOLUME_CLONE:
     case STORE_REQ_VOLUME_RESTRICT:
+    case STORE_REQ_BRICK_EVICT:
         return true;
     case STORE_REQ_NODE_STATE:
     case STORE_REQ_DEVICE_STATE:
@@ -86,6 +87,7 @@ static bool refused_anyway(const struct api_request *request, const struct store
 {
     const struct store *store = store_of(request);
     const struct store_volume *volume;
+    const struct store_brick *brick;
 
     switch (change->type) {
     case STORE_REQ_VOLUME_DELETE:
@@ -100,6 +102,9 @@ static bool refused_anyway(const struct api_request *request, const struct store
     case STORE_REQ_VOLUME_RESTRICT:
         volume = store_volume(store, change->target);
         return volume == NULL || !id_is_none(volume->pending);
+    case STORE_REQ_BRICK_EVICT:
+        brick = store_brick(store, change->target);
+        return brick == NULL || !id_is_none(brick->pending);
     case STORE_REQ_NODE_STATE:
         return store_node(store, change->target) == NULL;
     case STORE_REQ_DEVICE_STATE:
@@ -107,6 +112,12 @@ static bool refused_anyway(const struct api_request *request, const struct store
     default:
         return false;
     }
+}
+
+/* A removal takes one place, whatever parts it has. */
+static bool fills_limit(const struct store_operation *op)
+{
+    return id_is_none(op->parent) && (op->type < STORE_OP_OWN_FIRST || op->type == STORE_OP_NODE_REMOVE);
 }
 
 static bool is_busy(const struct api_request *request, const struct store_request *change)
@@ -119,7 +130,7 @@ static bool is_busy(const struct api_request *request, const struct store_reques
         return false;
     }
     while (count < server->config.max_inflight && (op = store_operation_next(store_of(request), op)) != NULL) {
-        count += op->type < STORE_OP_OWN_FIRST;
+        count += fills_limit(op);
     }
     return count >= server->config.max_inflight;
 }

@@ -48,6 +48,7 @@ static const struct api_field device_fields[] = {
 };
 static const struct api_field device_delete_fields[] = {F("forceforget", BOOL, force_forget), END};
 static const struct api_field state_fields[] = {F("state", STR, state), F("healcheck", STR, health), END};
+static const struct api_field evict_fields[] = {F("healcheck", STR, health), END};
 static const struct api_field tags_fields[] = {F("change_type", STR, change_type), F("tags", TAGS, tags), END};
 static const struct api_field replicate_fields[] = {F("replica", INT, replica), END};
 static const struct api_field disperse_fields[] = {F("data", INT, data), F("redundancy", INT, redundancy), END};
@@ -182,16 +183,28 @@ static int check_device(struct record *record, struct store_request *request, st
     return 0;
 }
 
-static int check_state(struct record *record, struct store_request *request, struct buf *text)
+static int check_heal(struct record *record, struct store_request *request, struct buf *text)
 {
-    static const enum store_state states[] = {STORE_STATE_ONLINE, STORE_STATE_OFFLINE, STORE_STATE_FAILED};
     CLEANUP(buf_fini) struct buf list = BUF_INIT;
-    const char *state = or_empty(record->state);
     const char *health = or_empty(record->health);
 
     if (*health != '\0' && strcmp(health, "enable") != 0 && strcmp(health, "disable") != 0) {
         api_invalid(&list, "healcheck", "%s is not valid heal info check", health);
         return api_invalid_end(&list, text);
+    }
+    request->skip_heal = strcmp(health, "disable") == 0;
+    return 0;
+}
+
+static int check_state(struct record *record, struct store_request *request, struct buf *text)
+{
+    static const enum store_state states[] = {STORE_STATE_ONLINE, STORE_STATE_OFFLINE, STORE_STATE_FAILED};
+    CLEANUP(buf_fini) struct buf list = BUF_INIT;
+    const char *state = or_empty(record->state);
+    int status = check_heal(record, request, text);
+
+    if (status != 0) {
+        return status;
     }
     for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++) {
         if (strcmp(state, store_state_name(states[i])) == 0) {
@@ -471,6 +484,7 @@ static const struct shape shapes[API_ROUTE_COUNT] = {
     [API_ROUTE_VOLUME_EXPAND] = {STORE_REQ_VOLUME_EXPAND, expand_fields, false},
     [API_ROUTE_VOLUME_CLONE] = {STORE_REQ_VOLUME_CLONE, clone_fields, false},
     [API_ROUTE_VOLUME_RESTRICT] = {STORE_REQ_VOLUME_RESTRICT, restrict_fields, false},
+    [API_ROUTE_BRICK_EVICT] = {STORE_REQ_BRICK_EVICT, evict_fields, true},
 };
 
 static int check(enum api_route route, struct record *record, struct api_body *body, struct buf *text)
@@ -486,6 +500,8 @@ static int check(enum api_route route, struct record *record, struct api_body *b
     case API_ROUTE_NODE_STATE:
     case API_ROUTE_DEVICE_STATE:
         return check_state(record, &body->request, text);
+    case API_ROUTE_BRICK_EVICT:
+        return check_heal(record, &body->request, text);
     case API_ROUTE_NODE_TAGS:
     case API_ROUTE_DEVICE_TAGS:
         return check_tags(record, &body->request, text);

@@ -277,7 +277,8 @@ static void member_mount(struct buf *buf, const struct store *store, const struc
     member(buf, "mount");
     buf_append_str(buf, "{\"glusterfs\":{\"hosts\":[");
     while ((node = store_cluster_node_next(store, volume->cluster, node)) != NULL) {
-        if (!id_is_none(node->pending) || node->storage.n == 0) {
+        if (pending_is(store, node->pending, STORE_OP_NODE_ADD) ||
+            pending_is(store, node->pending, STORE_OP_NODE_DELETE) || node->storage.n == 0) {
             continue;
         }
         list_comma(buf);

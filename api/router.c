@@ -43,6 +43,7 @@ static const struct entry table[] = {
     {API_ROUTE_VOLUME_EXPAND, "POST", "/volumes/{}/expand"},
     {API_ROUTE_VOLUME_CLONE, "POST", "/volumes/{}/clone"},
     {API_ROUTE_VOLUME_RESTRICT, "POST", "/volumes/{}/block-restriction"},
+    {API_ROUTE_BRICK_EVICT, "POST", "/bricks/to-evict/{}"},
     {API_ROUTE_OPERATIONS, "GET", "/operations"},
     {API_ROUTE_PENDING_LIST, "GET", "/operations/pending"},
     {API_ROUTE_PENDING_INFO, "GET", "/operations/pending/{}"},

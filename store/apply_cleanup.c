@@ -1,5 +1,6 @@
-/* A volume's create or delete that ends while some of its bricks are on nodes that do not answer: the bricks become
- * those of a new operation, which destroys them when their nodes return. Until then their space stays charged. */
+/* A volume's create or delete, or the move of a brick, that ends while some bricks are on nodes that do not answer: the
+ * bricks become those of a new operation, which destroys them when their nodes return. Until then their space stays
+ * charged. */
 #include <stdlib.h>
 
 #include "store/base/check.h"
@@ -16,8 +17,8 @@ enum store_code check_cleanup(const struct store *store, const struct store_cmd 
     }
     if (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_DELETE_VOLUME &&
         op->rec.type != STORE_OP_EXPAND_VOLUME && op->rec.type != STORE_OP_CLONE_VOLUME &&
-        (op->rec.type != STORE_OP_CREATE_BLOCK || volume == NULL)) {
-        return refuse(result, STORE_BAD_REQUEST, "Only a volume leaves bricks to clean up");
+        op->rec.type != STORE_OP_EVICT_BRICK && (op->rec.type != STORE_OP_CREATE_BLOCK || volume == NULL)) {
+        return refuse(result, STORE_BAD_REQUEST, "Such an operation leaves no bricks to clean up");
     }
     if (id_equal(cmd->follow_id, cmd->op_id) || find_op(store, cmd->follow_id) != NULL ||
         find_job(store, cmd->follow_id) != NULL) {

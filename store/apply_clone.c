@@ -57,7 +57,7 @@ enum store_code check_volume_clone(const struct store *store, const struct store
     if (store->counts.operations >= STORE_OPERATIONS_MAX) {
         return refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
     }
-    if (source->n_expands > 0) {
+    if (volume_has_pending(&source->rec)) { /* it grows, or a brick of it moves */
         return refuse(result, STORE_IN_USE, "Failed clone volume %s: " TEXT_IN_USE, id_text(source->rec.id).text);
     }
     if (id_is_none(clone->id) || find_volume(store, clone->id) != NULL) {

@@ -137,46 +137,27 @@ static bool may_change(enum store_state from, enum store_state to, bool node, st
     return true;
 }
 
-static bool may_fail_device(const struct device_entry *device, char *text, size_t size)
+/* Does this change move bricks away first? Then it is an operation (apply_remove.c). */
+bool state_moves_bricks(const struct store *store, struct id target, enum store_state to)
 {
-    if (!id_is_none(device->rec.pending)) {
-        (void)snprintf(text, size, TEXT_IN_USE);
-        return false;
-    }
-    if (device->n_charged > 0) {
-        (void)snprintf(text, size,
-                       "Unable to delete device [%s]: it holds %zu bricks, and moving bricks is not supported by this "
-                       "release",
-                       id_text(device->rec.id).text, device->n_charged);
-        return false;
-    }
-    return true;
-}
+    const struct node_entry *node = find_node(store, target);
+    struct device_entry *device = find_device(store, target);
 
-static bool may_set_device(const struct device_entry *device, enum store_state to, char *text, size_t size)
-{
-    if (!may_change(device->rec.state, to, false, device->rec.id, text, size)) {
+    if (to != STORE_STATE_FAILED) {
         return false;
     }
-    return to != STORE_STATE_FAILED || device->rec.state == to || may_fail_device(device, text, size);
-}
-
-static bool may_set_node(const struct node_entry *node, enum store_state to, char *text, size_t size)
-{
-    struct device_entry *device;
-
-    if (!may_change(node->rec.state, to, true, node->rec.id, text, size)) {
-        return false;
+    if (node == NULL) {
+        return device != NULL && device->rec.state == STORE_STATE_OFFLINE && !RB_EMPTY(&device->bricks);
     }
-    if (to != STORE_STATE_FAILED || node->rec.state == to) {
-        return true;
+    if (node->rec.state != STORE_STATE_OFFLINE) {
+        return false;
     }
     TREE_EACH (device, node_device_tree, &node->devices, in_node) {
-        if (!may_fail_device(device, text, size)) {
-            return false; /* all or nothing */
+        if (!id_is_none(device->rec.pending) || !RB_EMPTY(&device->bricks)) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
 enum store_code check_set_state(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
@@ -198,6 +179,9 @@ enum store_code check_set_state(const struct store *store, const struct store_cm
     if (!id_is_none(node != NULL ? node->rec.pending : device->rec.pending)) {
         return refuse(result, STORE_IN_USE, TEXT_IN_USE);
     }
+    if (state_moves_bricks(store, cmd->target, cmd->state)) {
+        return refuse(result, STORE_STALE_PLAN, "There are bricks to move");
+    }
     return STORE_OK;
 }
 
@@ -209,12 +193,13 @@ static void set_device_state(struct store *store, struct device_entry *device, e
     update_device(store, device, &next);
 }
 
-static void set_node_state(struct store *store, struct node_entry *node, enum store_state state)
+void set_node_state(struct store *store, struct node_entry *node, enum store_state state, struct id pending)
 {
     struct store_node next = node->rec;
     struct device_entry *device;
 
     next.state = state;
+    next.pending = pending;
     update_node(store, node, &next);
     if (state == STORE_STATE_FAILED) {
         TREE_EACH (device, node_device_tree, &node->devices, in_node) {
@@ -232,12 +217,12 @@ void commit_set_state(struct store *store, uint64_t index, const struct store_cm
 
     (void)index;
     if (node != NULL) {
-        job.failed = !may_set_node(node, cmd->state, text, sizeof(text));
+        job.failed = !may_change(node->rec.state, cmd->state, true, node->rec.id, text, sizeof(text));
     } else {
-        job.failed = !may_set_device(device, cmd->state, text, sizeof(text));
+        job.failed = !may_change(device->rec.state, cmd->state, false, device->rec.id, text, sizeof(text));
     }
     if (!job.failed && node != NULL && node->rec.state != cmd->state) {
-        set_node_state(store, node, cmd->state);
+        set_node_state(store, node, cmd->state, ID_NONE);
     } else if (!job.failed && node == NULL && device->rec.state != cmd->state) {
         set_device_state(store, device, cmd->state);
     }

@@ -37,6 +37,12 @@ static struct op_rule op_rule(enum store_op_type type)
         return (struct op_rule){check_device_add, commit_device_add};
     case STORE_OP_DEVICE_DELETE:
         return (struct op_rule){check_device_delete, commit_device_delete};
+    case STORE_OP_EVICT_BRICK:
+        return (struct op_rule){check_brick_evict, commit_brick_evict};
+    case STORE_OP_REMOVE_DEVICE:
+        return (struct op_rule){check_device_remove, commit_device_remove};
+    case STORE_OP_NODE_REMOVE:
+        return (struct op_rule){check_node_remove, commit_node_remove};
     case STORE_OP_CLEAN_BRICKS:
     case STORE_OP_REBALANCE:
         break;
@@ -65,6 +71,9 @@ static struct id target_of(const struct store_cmd *cmd)
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_DELETE:
     case STORE_OP_CLEAN_BRICKS:
+    case STORE_OP_EVICT_BRICK:
+    case STORE_OP_REMOVE_DEVICE:
+    case STORE_OP_NODE_REMOVE:
         break;
     }
     return cmd->target;
@@ -95,6 +104,10 @@ enum store_code check_op_begin(const struct store *store, const struct store_cmd
 {
     enum store_code code = check_op_id(store, cmd, result);
 
+    if (code == STORE_OK && !id_is_none(cmd->parent) && cmd->op_type != STORE_OP_EVICT_BRICK &&
+        cmd->op_type != STORE_OP_REMOVE_DEVICE) {
+        code = refuse(result, STORE_BAD_REQUEST, "Such an operation is no part of another");
+    }
     code = code == STORE_OK ? check_key(store, cmd, result) : code;
     code = code == STORE_OK ? op_rule(cmd->op_type).check(store, cmd, result) : code;
     if (code == STORE_OK && store->counts.operations >= STORE_OPERATIONS_MAX) {
@@ -118,10 +131,13 @@ void commit_op_begin(struct store *store, uint64_t index, const struct store_cmd
                                  .force = cmd->op_type == STORE_OP_DEVICE_DELETE && cmd->force,
                                  .source = cmd->op_type == STORE_OP_CLONE_VOLUME ? cmd->target : ID_NONE,
                                  .size_gib = cmd->op_type == STORE_OP_EXPAND_VOLUME ? cmd->volume.size_gib : 0,
-                                 .begin_index = index};
+                                 .begin_index = index,
+                                 .skip_heal = cmd->skip_heal,
+                                 .parent = cmd->parent};
 
     CHECK(insert_op(store, &op, NULL) == 0);
     op_rule(cmd->op_type).commit(store, index, cmd);
+    part_begins(store, cmd);
     commit_key(store, cmd, cmd->op_id, op.target);
 }
 
@@ -160,6 +176,12 @@ enum store_code check_op_undo(const struct store *store, const struct store_cmd 
     }
     if (is_delete(op->rec.type)) {
         return refuse(result, STORE_CONFLICT, "A delete only moves forward");
+    }
+    if (store_op_has_parts(op->rec.type)) {
+        return refuse(result, STORE_CONFLICT, "A removal has nothing to undo: its parts have");
+    }
+    if (op->rec.phase == STORE_OP_COMMITTED) {
+        return refuse(result, STORE_CONFLICT, "The brick has been moved");
     }
     return op->rec.phase == STORE_OP_UNDO ? STORE_REPEATED : STORE_OK; /* the first reason stays */
 }
@@ -218,7 +240,13 @@ enum store_code check_op_end(const struct store *store, const struct store_cmd *
         (cmd->device.total_kib > DEVICE_KIB_MAX || cmd->device.extent_kib > DEVICE_KIB_MAX)) {
         return refuse(result, STORE_BAD_REQUEST, "A device of %llu KiB", (unsigned long long)cmd->device.total_kib);
     }
+    if (op->rec.type == STORE_OP_EVICT_BRICK && check_evict_end(op, cmd->failed, result) != STORE_OK) {
+        return result->code;
+    }
     if (check_block_end(store, op, cmd, result) != STORE_OK || check_rebalance(store, cmd, op, result) != STORE_OK) {
+        return result->code;
+    }
+    if (store_op_has_parts(op->rec.type) && check_remove_end(store, op, cmd->failed, result) != STORE_OK) {
         return result->code;
     }
     return check_cleanup(store, cmd, op, result);
@@ -314,10 +342,18 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
         job.resource = gone ? STORE_RES_NONE : STORE_RES_VOLUME;
         end_volume_expand(store, op, gone);
         break;
+    case STORE_OP_EVICT_BRICK:
+        commit_evict_end(store, op);
+        break;
+    case STORE_OP_REMOVE_DEVICE:
+    case STORE_OP_NODE_REMOVE:
+        commit_remove_end(store, op, cmd->failed);
+        break;
     case STORE_OP_CLEAN_BRICKS:
     case STORE_OP_REBALANCE:
         break;
     }
+    part_ended(store, &op->rec, cmd->failed, error);
     job.resource_id = job.resource != STORE_RES_NONE ? op->rec.target : ID_NONE;
     target = op->rec.target;
     remove_op(store, op); /* with it the space of abandoned bricks */

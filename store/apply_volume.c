@@ -22,6 +22,16 @@ uint32_t volume_set_width(const struct store_volume *volume)
     return 1;
 }
 
+bool volume_has_pending(const struct store_volume *volume)
+{
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        if (!id_is_none(volume->bricks[i].pending)) {
+            return true;
+        }
+    }
+    return !id_is_none(volume->pending);
+}
+
 struct volume_entry *find_repeated(const struct store *store, const char *name, struct id fingerprint)
 {
     struct cluster_entry *cluster;
@@ -59,17 +69,17 @@ static struct load *load_of(struct load *loads, size_t *n, const struct device_e
     return &loads[(*n)++];
 }
 
-/* Room for all of them, something left, and LVM's spare metadata LV, which is as large as the largest metadata. */
-static bool load_fits(const struct load *load)
+/* Room for all of it, something left, and LVM's spare metadata LV, which is as large as the largest metadata. */
+bool device_fits(const struct device_entry *device, uint64_t need_kib, uint64_t meta_kib)
 {
-    uint64_t free_kib = device_free_kib(load->device);
-    uint64_t spare_kib = device_spare_kib(load->device);
+    uint64_t free_kib = device_free_kib(device);
+    uint64_t spare_kib = device_spare_kib(device);
 
-    spare_kib = load->meta_kib > spare_kib ? load->meta_kib : spare_kib;
-    return free_kib > load->need_kib && free_kib - load->need_kib >= spare_kib;
+    spare_kib = meta_kib > spare_kib ? meta_kib : spare_kib;
+    return free_kib > need_kib && free_kib - need_kib >= spare_kib;
 }
 
-static bool device_usable(const struct device_entry *device, struct id cluster)
+bool device_usable(const struct device_entry *device, struct id cluster)
 {
     return device != NULL && device->rec.state == STORE_STATE_ONLINE && id_is_none(device->rec.pending) &&
            device->node->rec.state == STORE_STATE_ONLINE && id_is_none(device->node->rec.pending) &&
@@ -155,7 +165,7 @@ enum store_code check_bricks(const struct store *store, const struct store_volum
         load->meta_kib = brick->meta_kib > load->meta_kib ? brick->meta_kib : load->meta_kib;
     }
     for (size_t i = 0; i < n_loads; i++) {
-        if (!load_fits(&loads[i])) {
+        if (!device_fits(loads[i].device, loads[i].need_kib, loads[i].meta_kib)) {
             return refuse(result, STORE_STALE_PLAN, "Device %s has no room any more",
                           id_text(loads[i].device->rec.id).text);
         }
@@ -268,6 +278,9 @@ enum store_code check_op_replan(const struct store *store, const struct store_cm
     if (op == NULL) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
+    if (op->rec.type == STORE_OP_EVICT_BRICK) {
+        return check_evict_place(store, op, cmd, result);
+    }
     if ((op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK &&
          op->rec.type != STORE_OP_EXPAND_VOLUME) ||
         volume == NULL || op->rec.phase != STORE_OP_FORWARD) {
@@ -286,17 +299,40 @@ enum store_code check_op_replan(const struct store *store, const struct store_cm
     return code;
 }
 
-void commit_op_replan(struct store *store, uint64_t index, const struct store_cmd *cmd)
+/* The old ones of the bricks that it is making become abandoned ones. */
+static void replace_all(struct store *store, struct op_entry *op, const struct store_cmd *cmd)
 {
-    struct op_entry *op = find_op(store, cmd->op_id);
     struct volume_entry *volume = op_volume(store, &op->rec);
     struct store_volume next = volume_with_bricks(volume, cmd->op_id, cmd->volume.bricks, cmd->volume.n_bricks);
     struct store_operation next_op = op->rec;
+    size_t n = op->rec.n_abandoned;
+    CLEANUP(free_ptr) struct store_brick *abandoned = mem_calloc(n + volume->rec.n_bricks, sizeof(*abandoned));
+
+    for (size_t i = 0; i < n; i++) {
+        abandoned[i] = op->rec.abandoned[i];
+    }
+    for (size_t i = 0; i < volume->rec.n_bricks; i++) {
+        if (id_equal(volume->rec.bricks[i].pending, op->rec.id)) {
+            abandoned[n++] = volume->rec.bricks[i];
+        }
+    }
+    next_op.abandoned = abandoned;
+    next_op.n_abandoned = n;
+    next_op.attempt++;
+    rewrite_bricks(store, volume, &next, op, &next_op);
+    free(next.bricks);
+}
+
+void commit_op_replan(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct op_entry *op = find_op(store, cmd->op_id);
 
     (void)index;
-    next_op.attempt++;
-    replace_bricks(store, volume, &next, op, &next_op);
-    free(next.bricks);
+    if (op->rec.type == STORE_OP_EVICT_BRICK) {
+        commit_evict_place(store, op, cmd);
+    } else {
+        replace_all(store, op, cmd);
+    }
 }
 
 /* ---- delete ---- */
@@ -317,7 +353,7 @@ enum store_code check_volume_delete(const struct store *store, const struct stor
     if (!RB_EMPTY(&volume->blocks)) {
         return refuse(result, STORE_CONFLICT, "Cannot delete a block hosting volume containing block volumes");
     }
-    if (!id_is_none(volume->rec.pending) || volume->n_expands > 0 || volume->n_clones > 0) {
+    if (volume_has_pending(&volume->rec) || volume->n_clones > 0) {
         return refuse(result, STORE_IN_USE, "Failed to set up volume delete: " TEXT_IN_USE);
     }
     return STORE_OK;

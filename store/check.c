@@ -7,14 +7,26 @@
 
 #define BROKEN(what, id, why) err_set(reterr, E_DAMAGED, "%s %s: %s", (what), id_text(id).text, (why))
 
-/* An object is pending if and only if an operation has it as its target, of one of two types. */
+/* An object is pending if and only if an operation has it as its target, of one of these types. */
 static bool pending_ok(const struct store *store, struct id pending, struct id target, enum store_op_type add,
-                       enum store_op_type delete)
+                       enum store_op_type delete, enum store_op_type other)
 {
     const struct op_entry *op = find_op(store, pending);
 
-    return id_is_none(pending) ||
-           (op != NULL && id_equal(op->rec.target, target) && (op->rec.type == add || op->rec.type == delete));
+    return id_is_none(pending) || (op != NULL && id_equal(op->rec.target, target) &&
+                                   (op->rec.type == add || op->rec.type == delete || op->rec.type == other));
+}
+
+/* A brick is pending as its volume is, or without it: being added to it, or to be moved. */
+static bool brick_pending_ok(const struct store *store, const struct store_volume *volume,
+                             const struct store_brick *brick)
+{
+    const struct op_entry *op = find_op(store, brick->pending);
+
+    return id_equal(brick->pending, volume->pending) ||
+           (id_is_none(volume->pending) && op != NULL &&
+            ((op->rec.type == STORE_OP_EVICT_BRICK && id_equal(op->rec.target, brick->id)) ||
+             (op->rec.type == STORE_OP_EXPAND_VOLUME && id_equal(op->rec.target, volume->id))));
 }
 
 /* ---- encodings and digest ---- */
@@ -121,7 +133,8 @@ static int check_nodes(const struct store *store, const struct record_set *set, 
             !hosts_ok(&store->storage_hosts, &node->rec.storage, node)) {
             return BROKEN("node", node->rec.id, "its host names are not its own");
         }
-        if (!pending_ok(store, node->rec.pending, node->rec.id, STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE)) {
+        if (!pending_ok(store, node->rec.pending, node->rec.id, STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE,
+                        STORE_OP_NODE_REMOVE)) {
             return BROKEN("node", node->rec.id, "pending without an operation");
         }
         for (size_t i = 0; i < node->rec.manage.n + node->rec.storage.n; i++) {
@@ -236,7 +249,8 @@ static int check_devices(const struct store *store, const struct record_set *set
         if (device->rec.name[0] == '\0' || device->rec.total_kib > DEVICE_KIB_MAX || !tags_valid(&device->rec.tags)) {
             return BROKEN("device", device->rec.id, "its name, size or tags are not valid");
         }
-        if (!pending_ok(store, device->rec.pending, device->rec.id, STORE_OP_DEVICE_ADD, STORE_OP_DEVICE_DELETE)) {
+        if (!pending_ok(store, device->rec.pending, device->rec.id, STORE_OP_DEVICE_ADD, STORE_OP_DEVICE_DELETE,
+                        STORE_OP_REMOVE_DEVICE)) {
             return BROKEN("device", device->rec.id, "pending without an operation");
         }
         n_in_nodes += RB_FIND(node_device_tree, &device->node->devices, device) == device ? 1 : 0;
@@ -258,15 +272,6 @@ static bool made_for_block(const struct store *store, const struct volume_entry 
     return op != NULL && op->rec.type == STORE_OP_CREATE_BLOCK && op_volume(store, &op->rec) == volume;
 }
 
-/* Pending like its volume, or being added to it. */
-static bool brick_pending_ok(const struct store *store, const struct volume_entry *volume,
-                             const struct store_brick *brick)
-{
-    return id_equal(brick->pending, volume->rec.pending) ||
-           (id_is_none(volume->rec.pending) &&
-            pending_ok(store, brick->pending, volume->rec.id, STORE_OP_EXPAND_VOLUME, STORE_OP_EXPAND_VOLUME));
-}
-
 static int check_volume(const struct store *store, const struct volume_entry *volume, struct err *reterr)
 {
     uint32_t width = volume_set_width(&volume->rec);
@@ -275,9 +280,8 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
         find_name(volume->cluster, volume->rec.name) != volume) {
         return BROKEN("volume", volume->rec.id, "its cluster or its name is not its own");
     }
-    if (!pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CREATE_VOLUME, STORE_OP_DELETE_VOLUME) &&
-        !pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CLONE_VOLUME, STORE_OP_CLONE_VOLUME) &&
-
+    if (!pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CREATE_VOLUME, STORE_OP_DELETE_VOLUME,
+                    STORE_OP_CLONE_VOLUME) &&
         !made_for_block(store, volume)) {
         return BROKEN("volume", volume->rec.id, "pending without an operation");
     }
@@ -295,7 +299,7 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
             !id_equal(entry->device->rec.id, brick->device)) {
             return BROKEN("brick", brick->id, "its index entry is wrong");
         }
-        if (!id_equal(brick->volume, volume->rec.id) || !brick_pending_ok(store, volume, brick) ||
+        if (!id_equal(brick->volume, volume->rec.id) || !brick_pending_ok(store, &volume->rec, brick) ||
             brick->set != i / width || brick->position != i % width || brick->size_kib == 0 || brick->pool_kib == 0) {
             return BROKEN("brick", brick->id, "its volume, place, size or pending mark is wrong");
         }
@@ -352,6 +356,7 @@ static struct id pending_of(const struct store *store, const struct store_operat
     const struct node_entry *node = find_node(store, op->target);
     const struct device_entry *device = find_device(store, op->target);
     const struct block_entry *block = find_block(store, op->target);
+    const struct brick_entry *brick = find_brick(store, op->target);
 
     switch (op->type) {
     case STORE_OP_CREATE_VOLUME:
@@ -364,18 +369,51 @@ static struct id pending_of(const struct store *store, const struct store_operat
         return block != NULL ? block->rec.pending : ID_NONE;
     case STORE_OP_NODE_ADD:
     case STORE_OP_NODE_DELETE:
+    case STORE_OP_NODE_REMOVE:
         return node != NULL ? node->rec.pending : ID_NONE;
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
+    case STORE_OP_REMOVE_DEVICE:
         return device != NULL ? device->rec.pending : ID_NONE;
     case STORE_OP_EXPAND_VOLUME:
         return volume != NULL ? added_by(volume, op->id) : ID_NONE;
     case STORE_OP_REBALANCE: /* holds nothing */
         return op->id;
+    case STORE_OP_EVICT_BRICK: /* holds its brick; once that has moved, nothing but what it abandons */
+        return op->phase == STORE_OP_COMMITTED          ? op->id
+               : brick != NULL && brick->volume != NULL ? brick_of(brick)->pending
+                                                        : ID_NONE;
     case STORE_OP_CLEAN_BRICKS: /* holds nothing but its bricks */
         return op->n_abandoned > 0 ? op->id : ID_NONE;
     }
     return ID_NONE;
+}
+
+static bool is_part_of(const struct op_entry *part, const struct op_entry *parent)
+{
+    return part->rec.type == STORE_OP_EVICT_BRICK
+               ? parent->rec.type == STORE_OP_REMOVE_DEVICE
+               : part->rec.type == STORE_OP_REMOVE_DEVICE && parent->rec.type == STORE_OP_NODE_REMOVE;
+}
+
+/* Parent and part name each other; a replacement is abandoned until the brick has moved, and then the old one is. */
+static bool parts_ok(const struct store *store, const struct op_entry *op)
+{
+    const struct op_entry *parent = find_op(store, op->rec.parent), *child = find_op(store, op->rec.child);
+    const struct brick_entry *outside =
+        find_brick(store, op->rec.phase == STORE_OP_COMMITTED ? op->rec.target : op->rec.replacement);
+
+    if (op->rec.type != STORE_OP_EVICT_BRICK
+            ? !id_is_none(op->rec.replacement) || op->rec.phase == STORE_OP_COMMITTED
+            : (!id_is_none(op->rec.replacement) || op->rec.phase == STORE_OP_COMMITTED) &&
+                  (outside == NULL || outside->op != op)) {
+        return false;
+    }
+    if (!id_is_none(op->rec.parent) &&
+        (parent == NULL || !id_equal(parent->rec.child, op->rec.id) || !is_part_of(op, parent))) {
+        return false;
+    }
+    return id_is_none(op->rec.child) || (child != NULL && id_equal(child->rec.parent, op->rec.id));
 }
 
 static int check_operation(const struct store *store, const struct op_entry *op, struct err *reterr)
@@ -387,8 +425,12 @@ static int check_operation(const struct store *store, const struct op_entry *op,
         return BROKEN("operation", op->rec.id, "ended already, or of no known index");
     }
     if (op->rec.n_abandoned > 0 && op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK &&
-        op->rec.type != STORE_OP_EXPAND_VOLUME && op->rec.type != STORE_OP_CLEAN_BRICKS) {
+        op->rec.type != STORE_OP_EXPAND_VOLUME && op->rec.type != STORE_OP_CLEAN_BRICKS &&
+        op->rec.type != STORE_OP_EVICT_BRICK) {
         return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create or expand");
+    }
+    if (!parts_ok(store, op)) {
+        return BROKEN("operation", op->rec.id, "its replacement, its parent or its part is wrong");
     }
     return 0;
 }
@@ -484,13 +526,14 @@ int check_loaded(const struct store *store, const struct store_load *load, struc
     int rc = 0;
 
     for (size_t i = 0; i < load->n_nodes && rc == 0; i++) {
-        if (!pending_ok(store, load->nodes[i].pending, load->nodes[i].id, STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE)) {
+        if (!pending_ok(store, load->nodes[i].pending, load->nodes[i].id, STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE,
+                        STORE_OP_NODE_REMOVE)) {
             rc = BROKEN("node", load->nodes[i].id, "pending without an operation");
         }
     }
     for (size_t i = 0; i < load->n_devices && rc == 0; i++) {
         if (!pending_ok(store, load->devices[i].pending, load->devices[i].id, STORE_OP_DEVICE_ADD,
-                        STORE_OP_DEVICE_DELETE)) {
+                        STORE_OP_DEVICE_DELETE, STORE_OP_REMOVE_DEVICE)) {
             rc = BROKEN("device", load->devices[i].id, "pending without an operation");
         }
     }

@@ -70,6 +70,9 @@ static bool known_op_type(enum store_op_type type)
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
+    case STORE_OP_REMOVE_DEVICE:
+    case STORE_OP_EVICT_BRICK:
+    case STORE_OP_NODE_REMOVE:
         return true;
     case STORE_OP_CLEAN_BRICKS: /* begun by an OP_END */
     case STORE_OP_REBALANCE:
@@ -103,6 +106,8 @@ static bool known(const struct store_cmd *cmd)
     case STORE_CMD_RESTRICT:
     case STORE_CMD_LOAD:
     case STORE_CMD_LOAD_ABORT:
+    case STORE_CMD_OP_MOVED:
+    case STORE_CMD_OP_FORWARD:
         return true;
     }
     return false;

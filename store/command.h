@@ -23,8 +23,8 @@ enum store_cmd_type { /* stored: never renumber */
                       STORE_CMD_SET_STATE = 6, /* target (node or device), state; records a finished job under op_id */
                       STORE_CMD_OP_BEGIN =
                           10, /* op_type and its object: reserves and records the operation in one step */
-                      STORE_CMD_OP_REPLAN =
-                          11, /* volume create: op_id, volume.bricks = the new bricks; the old ones are abandoned */
+                      STORE_CMD_OP_REPLAN = 11, /* op_id. Volume create: volume.bricks = the new bricks; the old ones
+                                                   are abandoned. Evict: volume.bricks = one, the (next) replacement */
                       STORE_CMD_OP_UNDO = 12,   /* op_id, text = reason */
                       STORE_CMD_OP_PARKED = 13, /* op_id, parked: replaces the list (n 0: nothing is parked any more) */
                       STORE_CMD_OP_END =
@@ -41,9 +41,12 @@ enum store_cmd_type { /* stored: never renumber */
                       STORE_CMD_OP_LEARN = 25,
                       /* volume expand: op_id. It is being undone, but Gluster has the bricks: forward again. */
                       STORE_CMD_OP_REDO = 26,
-                      STORE_CMD_RESTRICT = 27,   /* target (volume), restriction; a finished job under op_id */
-                      STORE_CMD_SETTINGS = 40,   /* settings: what is not zero is set */
-                      STORE_CMD_LOAD = 42,       /* op_id = the load, load: a part (store/load.h) */
+                      STORE_CMD_RESTRICT = 27, /* target (volume), restriction; a finished job under op_id */
+                      STORE_CMD_OP_MOVED = 30, /* evict: op_id; Gluster has taken the replacement */
+                      STORE_CMD_OP_FORWARD =
+                          31,                  /* evict that is undone: op_id; Gluster took the replacement after all */
+                      STORE_CMD_SETTINGS = 40, /* settings: what is not zero is set */
+                      STORE_CMD_LOAD = 42,     /* op_id = the load, load: a part (store/load.h) */
                       STORE_CMD_LOAD_ABORT = 43, /* op_id: takes back what was loaded */
                       STORE_CMD_JOB = 41,        /* op_id, time_ms: records a job that is done and made nothing */
 };
@@ -92,8 +95,10 @@ struct store_cmd {
     struct id follow_id;
     struct id rebalance_id; /* good OP_END of an expand: begins a STORE_OP_REBALANCE of this id; ID_NONE: none */
     enum store_restriction restriction; /* RESTRICT */
-    struct store_settings settings;     /* SETTINGS */
-    struct store_load load;             /* LOAD */
+    bool skip_heal;                     /* OP_BEGIN of evict, remove */
+    struct id parent;               /* OP_BEGIN of a part (evict of a device's removal, device's removal of a node's) */
+    struct store_settings settings; /* SETTINGS */
+    struct store_load load;         /* LOAD */
 };
 
 enum store_code { /* the result of a command or plan: 0 is success, everything else a refusal by the rules */

@@ -117,6 +117,10 @@ enum key_operation {
     KEY_OP_BEGIN_INDEX = 11,
     KEY_OP_SOURCE = 45,
     KEY_OP_SIZE = 46,
+    KEY_OP_REPLACEMENT = 50,
+    KEY_OP_SKIP_HEAL = 51,
+    KEY_OP_PARENT = 52,
+    KEY_OP_CHILD = 53,
 };
 
 enum key_job {
@@ -179,6 +183,8 @@ enum key_cmd {
     KEY_CMD_FINGERPRINT = 17,
     KEY_CMD_BASE = 18,
     KEY_CMD_FOLLOW = 19,
+    KEY_CMD_SKIP_HEAL = 50,
+    KEY_CMD_PARENT = 51,
     KEY_CMD_BLOCK = 55,
     KEY_CMD_SETTINGS = 60,
     KEY_CMD_RESTRICTION = 45,
@@ -203,6 +209,7 @@ enum key_request { /* only hashed (fingerprints), yet just as unchangeable */
                    KEY_REQ_DESTROY = 14,
                    KEY_REQ_FORCE = 15,
                    KEY_REQ_VOLUME = 16,
+                   KEY_REQ_SKIP_HEAL = 50,
                    KEY_REQ_BLOCK_VOLUME = 55,
                    KEY_REQ_NEW_SIZE = 56,
                    KEY_REQ_MODE = 60,

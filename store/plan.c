@@ -93,16 +93,34 @@ static enum store_code plan_tags(const struct store_request *request, const stru
     return STORE_OK;
 }
 
-static enum store_code plan_state(const struct store_request *request, const struct store_plan_env *env, bool exists,
-                                  struct store_cmd *cmd, struct store_result *result)
+static enum store_code plan_state(const struct store *store, const struct store_request *request,
+                                  const struct store_plan_env *env, bool exists, struct store_cmd *cmd,
+                                  struct store_result *result)
 {
+    bool is_node = request->type == STORE_REQ_NODE_STATE;
+
     if (!exists) { /* a node's id where a device's is expected, or the reverse */
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    if (state_moves_bricks(store, request->target, request->state)) {
+        begin(cmd, env, is_node ? STORE_OP_NODE_REMOVE : STORE_OP_REMOVE_DEVICE);
+        cmd->skip_heal = request->skip_heal;
+        return STORE_OK;
     }
     cmd->type = STORE_CMD_SET_STATE;
     cmd->op_id = plan_random_id(env);
     cmd->target = request->target;
     cmd->state = request->state;
+    return STORE_OK;
+}
+
+/* Operations on what the path names, which need nothing but that. */
+static enum store_code plan_target(const struct store_request *request, const struct store_plan_env *env,
+                                   struct store_cmd *cmd, enum store_op_type type)
+{
+    begin(cmd, env, type);
+    cmd->force = request->force_forget;
+    cmd->skip_heal = request->skip_heal;
     return STORE_OK;
 }
 
@@ -116,8 +134,7 @@ static enum store_code plan_volume_request(const struct store *store, const stru
         cmd->target = ID_NONE;
         return plan_volume_create(store, request, env, cmd, result);
     case STORE_REQ_VOLUME_DELETE:
-        begin(cmd, env, STORE_OP_DELETE_VOLUME);
-        return STORE_OK;
+        return plan_target(request, env, cmd, STORE_OP_DELETE_VOLUME);
     case STORE_REQ_VOLUME_EXPAND:
         begin(cmd, env, STORE_OP_EXPAND_VOLUME);
         return plan_volume_expand(store, request, env, cmd, result);
@@ -157,12 +174,11 @@ static enum store_code plan_request(const struct store *store, const struct stor
         cmd->target = ID_NONE;
         return plan_node_add(request, env, cmd);
     case STORE_REQ_NODE_DELETE:
-        begin(cmd, env, STORE_OP_NODE_DELETE);
-        return STORE_OK;
+        return plan_target(request, env, cmd, STORE_OP_NODE_DELETE);
     case STORE_REQ_NODE_STATE:
-        return plan_state(request, env, node != NULL, cmd, result);
+        return plan_state(store, request, env, node != NULL, cmd, result);
     case STORE_REQ_DEVICE_STATE:
-        return plan_state(request, env, device != NULL, cmd, result);
+        return plan_state(store, request, env, device != NULL, cmd, result);
     case STORE_REQ_NODE_TAGS:
         return plan_tags(request, node != NULL ? &node->rec.tags : NULL, cmd, result);
     case STORE_REQ_DEVICE_TAGS:
@@ -171,9 +187,9 @@ static enum store_code plan_request(const struct store *store, const struct stor
         cmd->target = ID_NONE;
         return plan_device_add(request, env, cmd);
     case STORE_REQ_DEVICE_DELETE:
-        begin(cmd, env, STORE_OP_DEVICE_DELETE);
-        cmd->force = request->force_forget;
-        return STORE_OK;
+        return plan_target(request, env, cmd, STORE_OP_DEVICE_DELETE);
+    case STORE_REQ_BRICK_EVICT:
+        return plan_target(request, env, cmd, STORE_OP_EVICT_BRICK);
     case STORE_REQ_MODE:
     case STORE_REQ_LOG_LEVEL:
         cmd->type = STORE_CMD_SETTINGS;
@@ -195,8 +211,7 @@ static enum store_code plan_request(const struct store *store, const struct stor
         cmd->block.new_gib = request->new_gib;
         return STORE_OK;
     case STORE_REQ_BLOCK_DELETE:
-        begin(cmd, env, STORE_OP_DELETE_BLOCK);
-        return STORE_OK;
+        return plan_target(request, env, cmd, STORE_OP_DELETE_BLOCK);
     case STORE_REQ_VOLUME_CREATE:
     case STORE_REQ_VOLUME_DELETE:
     case STORE_REQ_VOLUME_EXPAND:
@@ -223,6 +238,7 @@ static bool takes_key(enum store_request_type type)
     case STORE_REQ_BLOCK_DELETE:
     case STORE_REQ_VOLUME_EXPAND:
     case STORE_REQ_VOLUME_CLONE:
+    case STORE_REQ_BRICK_EVICT:
         return true;
     default:
         return false;
@@ -255,37 +271,84 @@ enum store_code store_plan(const struct store *store, const struct store_request
     return code;
 }
 
+static enum store_code plan_volume_again(const struct store *store, const struct op_entry *op,
+                                         const struct store_plan_env *env, struct store_cmd *cmd,
+                                         struct store_result *result)
+{
+    const struct volume_entry *entry = op_volume(store, &op->rec);
+    bool expand = op->rec.type == STORE_OP_EXPAND_VOLUME;
+    struct store_volume volume; /* flat copy; its bricks are new ones */
+    enum plan_outcome outcome =
+        plan_more_bricks(store, env, entry, op->rec.id, expand ? op->rec.size_gib : entry->rec.size_gib, &volume);
+
+    if (outcome != PLAN_PLACED) {
+        return refuse(result, STORE_NO_ALLOCATION, "Failed to allocate %s: %s",
+                      expand ? "volume expansion" : "new volume",
+                      expand ? plan_outcome_text(outcome) : plan_create_text(outcome));
+    }
+    cmd->volume.id = volume.id;
+    cmd->volume.bricks = volume.bricks;
+    cmd->volume.n_bricks = volume.n_bricks;
+    return STORE_OK;
+}
+
+static bool makes_bricks(const struct op_entry *op)
+{
+    return op->rec.type == STORE_OP_CREATE_VOLUME || op->rec.type == STORE_OP_CREATE_BLOCK ||
+           op->rec.type == STORE_OP_EXPAND_VOLUME;
+}
+
 enum store_code store_plan_again(const struct store *store, struct id op_id, const struct store_plan_env *env,
                                  struct store_cmd *ret_cmd, struct store_result *ret_result)
 {
     const struct op_entry *op = find_op(store, op_id);
-    const struct volume_entry *entry = op != NULL ? op_volume(store, &op->rec) : NULL;
-    struct store_volume volume; /* flat copy; its bricks are new ones */
-    enum plan_outcome outcome;
     enum store_code code;
-    bool expand;
 
     memset(ret_result, 0, sizeof(*ret_result));
-    if (entry == NULL || (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_CREATE_BLOCK &&
-                          op->rec.type != STORE_OP_EXPAND_VOLUME)) {
+    if (op == NULL ||
+        (op->rec.type == STORE_OP_EVICT_BRICK ? find_brick(store, op->rec.target) == NULL
+                                              : !makes_bricks(op) || op_volume(store, &op->rec) == NULL)) {
         return refuse(ret_result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
-    }
-    expand = op->rec.type == STORE_OP_EXPAND_VOLUME;
-    outcome = plan_more_bricks(store, env, entry, op_id, expand ? op->rec.size_gib : entry->rec.size_gib, &volume);
-    if (outcome != PLAN_PLACED) {
-        return refuse(ret_result, STORE_NO_ALLOCATION, "Failed to allocate %s: %s",
-                      expand ? "volume expansion" : "new volume",
-                      expand ? plan_outcome_text(outcome) : plan_create_text(outcome));
     }
     store_cmd_init(ret_cmd, STORE_CMD_OP_REPLAN);
     ret_cmd->op_id = op_id;
     ret_cmd->time_ms = env->now_ms;
-    ret_cmd->volume.id = volume.id;
-    ret_cmd->volume.bricks = volume.bricks;
-    ret_cmd->volume.n_bricks = volume.n_bricks;
+    code = makes_bricks(op) ? plan_volume_again(store, op, env, ret_cmd, ret_result)
+                            : plan_replacement(store, op, env, ret_cmd, ret_result);
+    code = code == STORE_OK ? apply_check(store, ret_cmd, ret_result) : code;
+    if (code != STORE_OK) {
+        store_cmd_fini(ret_cmd);
+    }
+    return code;
+}
+
+enum store_code store_plan_part(const struct store *store, struct id op_id, const struct store_plan_env *env,
+                                struct store_cmd *ret_cmd, struct store_result *ret_result)
+{
+    const struct op_entry *op = find_op(store, op_id);
+    struct id next = op != NULL && store_op_has_parts(op->rec.type) ? remove_next(store, op) : ID_NONE;
+    enum store_code code;
+
+    memset(ret_result, 0, sizeof(*ret_result));
+    if (id_is_none(next)) {
+        return refuse(ret_result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    store_cmd_init(ret_cmd, STORE_CMD_NOOP);
+    begin(ret_cmd, env, op->rec.type == STORE_OP_NODE_REMOVE ? STORE_OP_REMOVE_DEVICE : STORE_OP_EVICT_BRICK);
+    ret_cmd->time_ms = env->now_ms;
+    ret_cmd->target = next;
+    ret_cmd->parent = op_id;
+    ret_cmd->skip_heal = op->rec.skip_heal;
     code = apply_check(store, ret_cmd, ret_result);
     if (code != STORE_OK) {
         store_cmd_fini(ret_cmd);
     }
     return code;
+}
+
+bool store_op_parts_left(const struct store *store, struct id op_id)
+{
+    const struct op_entry *op = find_op(store, op_id);
+
+    return op != NULL && store_op_has_parts(op->rec.type) && !id_is_none(remove_next(store, op));
 }

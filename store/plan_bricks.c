@@ -286,6 +286,13 @@ static void explain_failure(const struct attempt *attempt, struct id cluster)
 
 /* ---- the whole ---- */
 
+bool plan_zone_strict(const struct store_volume *volume, const struct store_plan_env *env)
+{
+    const char *zones = plan_option(&volume->options, "user.heketi.zone-checking");
+
+    return zones != NULL && zones[0] != '\0' ? strcmp(zones, "strict") == 0 : env->zone_strict;
+}
+
 static enum plan_outcome place(struct attempt *attempt)
 {
     enum plan_outcome outcome = try_powers_of_two(attempt);
@@ -297,7 +304,6 @@ enum plan_outcome plan_bricks(const struct store *store, const struct store_plan
                               const struct cluster_entry *cluster, const struct plan_tag_rule *tag_rule,
                               const struct store_volume *volume, uint32_t size_gib, struct plan_result *ret_result)
 {
-    const char *zones = plan_option(&volume->options, "user.heketi.zone-checking");
     struct plan_space space = {.factor = volume->snapshot_factor, .tag_rule = tag_rule};
     struct attempt attempt = {.env = env,
                               .start = &space,
@@ -309,7 +315,7 @@ enum plan_outcome plan_bricks(const struct store *store, const struct store_plan
     enum plan_outcome outcome;
 
     *ret_result = (struct plan_result){NULL, 0};
-    space.zone_strict = zones != NULL && zones[0] != '\0' ? strcmp(zones, "strict") == 0 : env->zone_strict;
+    space.zone_strict = plan_zone_strict(volume, env);
     outcome = plan_gather(&space, store, env, cluster);
     if (outcome == PLAN_PLACED) {
         env->random(env->user, &space.seed, sizeof(space.seed));

@@ -132,6 +132,9 @@ uint64_t plan_arbiter_kib(const struct store_volume *volume, const struct store_
 #define PLAN_ARBITER_KIB_MIN UINT64_C(589824)
 uint64_t plan_average_kib(const struct store_volume *volume, const struct store_plan_env *env);
 
+/* Must the bricks of a set be in different zones? */
+bool plan_zone_strict(const struct store_volume *volume, const struct store_plan_env *env);
+
 struct plan_result {
     struct store_brick *bricks; /* PLACED: of new sets, numbered after those that the volume has; the caller's */
     size_t n;
@@ -145,6 +148,10 @@ enum plan_outcome plan_bricks(const struct store *store, const struct store_plan
 /* Heketi's text; a create says "No space" of every split that fails. */
 const char *plan_outcome_text(enum plan_outcome outcome);
 const char *plan_create_text(enum plan_outcome outcome);
+
+/* A place for the brick that this evict moves: fills cmd's volume with one brick (plan_replace.c). */
+enum store_code plan_replacement(const struct store *store, const struct op_entry *op, const struct store_plan_env *env,
+                                 struct store_cmd *cmd, struct store_result *result);
 
 struct id plan_random_id(const struct store_plan_env *env);
 

@@ -22,6 +22,7 @@ enum store_request_type {
     STORE_REQ_VOLUME_EXPAND,
     STORE_REQ_VOLUME_CLONE,
     STORE_REQ_VOLUME_RESTRICT,
+    STORE_REQ_BRICK_EVICT = 30,
     STORE_REQ_BLOCK_CREATE = 35,
     STORE_REQ_BLOCK_EXPAND = 36,
     STORE_REQ_BLOCK_DELETE = 37,
@@ -73,6 +74,7 @@ struct store_request {
     char *device_name;                       /* DEVICE_ADD; "" otherwise */
     bool destroy_data;                       /* DEVICE_ADD */
     bool force_forget;                       /* DEVICE_DELETE */
+    bool skip_heal;                          /* BRICK_EVICT, *_STATE failed: healcheck "disable" */
     struct store_volume_request volume;      /* VOLUME_CREATE; VOLUME_EXPAND: size_gib to add; VOLUME_CLONE: name */
     enum store_mode mode;                    /* MODE */
     uint32_t log_level;                      /* LOG_LEVEL: as in store_settings; 0 changes nothing */

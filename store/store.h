@@ -134,8 +134,13 @@ uint32_t store_client_op_version(const char *version);
 enum store_code store_plan(const struct store *store, const struct store_request *request,
                            const struct store_plan_env *env, struct store_cmd *ret_cmd,
                            struct store_result *ret_result);
-/* New bricks for a volume create whose bricks could not be made (OP_REPLAN). */
+/* New bricks for a volume create whose bricks could not be made, a (new) replacement for an evict (OP_REPLAN). */
 enum store_code store_plan_again(const struct store *store, struct id op_id, const struct store_plan_env *env,
                                  struct store_cmd *ret_cmd, struct store_result *ret_result);
+
+/* The next part of a removal (OP_BEGIN); NOT_FOUND: nothing is left to move; other refusals: not now. */
+enum store_code store_plan_part(const struct store *store, struct id op_id, const struct store_plan_env *env,
+                                struct store_cmd *ret_cmd, struct store_result *ret_result);
+bool store_op_parts_left(const struct store *store, struct id op_id);
 
 #endif

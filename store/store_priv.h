@@ -14,6 +14,7 @@
 #define TEXT_ID_NOT_FOUND "Id not found"
 #define TEXT_IN_USE "The target exists, contains other items, or is in use."
 #define TEXT_BUSY "Server busy. Retry operation later."
+#define TEXT_NO_REPLACEMENT "No Replacement was found for resource requested to be removed"
 
 RB_HEAD(cluster_tree, cluster_entry);
 RB_HEAD(node_tree, node_entry);
@@ -260,10 +261,11 @@ void update_volume(struct store *store, struct volume_entry *entry, const struct
 void update_block(struct store *store, struct block_entry *entry, const struct store_block_volume *next);
 void update_op(struct store *store, struct op_entry *entry, const struct store_operation *next);
 void update_settings(struct store *store, const struct store_settings *next); /* the first one makes the record */
-/* ... except here: the volume's bricks are replaced by those of *next... */
+/* ... except here: the volume's bricks become those of *next... */
 void change_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next);
-/* ... and those of the old ones that the operation was making become abandoned ones of it. */
-void replace_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
+/* ... and here: also the operation's abandoned ones those of *next_op. Bricks may come from either of the two records
+ * as they are, and from elsewhere; ids must be new or from them. */
+void rewrite_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
                     struct op_entry *op, const struct store_operation *next_op);
 
 /* A brick joins or leaves its device's space (space.c). */
@@ -301,6 +303,7 @@ bool tags_valid(const struct store_tags *tags);
 #define TAGS_MAX 1024                      /* of one node or device, however many updates */
 #define HOSTS_MAX 256
 #define OPTIONS_MAX 1024
+#define EVICT_PLACES_MAX 16 /* places tried for one replacement */
 
 RULE(cluster_create);
 RULE(cluster_flags);
@@ -322,6 +325,11 @@ enum store_code check_load(const struct store *store, const struct store_cmd *cm
 void commit_load(struct store *store, uint64_t index, const struct store_cmd *cmd, struct store_result *result);
 /* check.c: the invariants of what a part has just brought. */
 int check_loaded(const struct store *store, const struct store_load *load, struct err *reterr);
+RULE(op_moved);
+RULE(op_forward);
+RULE(brick_evict);
+RULE(device_remove);
+RULE(node_remove);
 RULE(node_add);
 RULE(node_delete);
 RULE(device_add);
@@ -388,6 +396,30 @@ enum store_code check_rebalance(const struct store *store, const struct store_cm
                                 struct store_result *result);
 void rebalance_begin(struct store *store, uint64_t index, const struct store_cmd *cmd, struct id volume);
 
+/* OP_REPLAN of an evict, and its end (apply_evict.c). */
+enum store_code check_evict_place(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
+                                  struct store_result *result);
+void commit_evict_place(struct store *store, struct op_entry *op, const struct store_cmd *cmd);
+enum store_code check_evict_end(const struct op_entry *op, bool failed, struct store_result *result);
+void commit_evict_end(struct store *store, const struct op_entry *op);
+
+/* Removals and their parts (apply_remove.c). remove_next: what has to move next, ID_NONE: nothing is left. */
+struct id remove_next(const struct store *store, const struct op_entry *op);
+void part_begins(struct store *store, const struct store_cmd *cmd);
+void part_ended(struct store *store, const struct store_operation *part, bool failed, const char *error);
+enum store_code check_remove_end(const struct store *store, const struct op_entry *op, bool failed,
+                                 struct store_result *result);
+void commit_remove_end(struct store *store, const struct op_entry *op, bool failed);
+bool state_moves_bricks(const struct store *store, struct id target, enum store_state to);
+/* The node's state and mark; failed: its devices are failed as well. */
+void set_node_state(struct store *store, struct node_entry *node, enum store_state state, struct id pending);
+
+/* Can the device take new bricks of this cluster at all; is there room for one that needs so much, and LVM's spare? */
+bool device_usable(const struct device_entry *device, struct id cluster);
+bool device_fits(const struct device_entry *device, uint64_t need_kib, uint64_t meta_kib);
+
+/* Is the volume, or one of its bricks, held by an operation? */
+bool volume_has_pending(const struct store_volume *volume);
 /* Bricks in one set of a volume of this durability. */
 uint32_t volume_set_width(const struct store_volume *volume);
 /* Arbiters: the third brick of three replicas, in every set or in none. */

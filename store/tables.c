@@ -398,31 +398,41 @@ void change_bricks(struct store *store, struct volume_entry *volume, const struc
     volume->bricks = link_bricks(store, volume, NULL, volume->rec.n_bricks);
 }
 
-void replace_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
+/* Copies that outlive what they were copied from. */
+static struct store_brick *copy_bricks(const struct store_brick *bricks, size_t n)
+{
+    struct store_brick *copies = mem_calloc(n, sizeof(*copies));
+
+    for (size_t i = 0; i < n; i++) {
+        store_brick_copy(&copies[i], &bricks[i]);
+    }
+    return copies;
+}
+
+static void free_bricks(struct store_brick *bricks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        store_brick_fini(&bricks[i]);
+    }
+    free(bricks);
+}
+
+void rewrite_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
                     struct op_entry *op, const struct store_operation *next_op)
 {
-    struct store_operation with_old = *next_op;
-    size_t n = 0;
-    CLEANUP(free_ptr)
-    struct store_brick *abandoned = mem_calloc(op->rec.n_abandoned + volume->rec.n_bricks, sizeof(*abandoned));
+    struct store_volume with_bricks = *next;
+    struct store_operation with_abandoned = *next_op;
 
-    while (n < op->rec.n_abandoned) {
-        abandoned[n] = op->rec.abandoned[n];
-        n++;
-    }
-    for (size_t i = 0; i < volume->rec.n_bricks; i++) {
-        if (id_equal(volume->rec.bricks[i].pending, op->rec.id)) {
-            abandoned[n++] = volume->rec.bricks[i];
-        }
-    }
-    with_old.abandoned = abandoned;
-    with_old.n_abandoned = n;
+    with_bricks.bricks = copy_bricks(next->bricks, next->n_bricks);
+    with_abandoned.abandoned = copy_bricks(next_op->abandoned, next_op->n_abandoned);
     unlink_bricks(store, op->abandoned, op->rec.n_abandoned);
     unlink_bricks(store, volume->bricks, volume->rec.n_bricks);
-    update_op(store, op, &with_old); /* copies the old bricks before the volume drops them */
-    update_volume(store, volume, next);
+    update_op(store, op, &with_abandoned);
+    update_volume(store, volume, &with_bricks);
     op->abandoned = link_bricks(store, NULL, op, op->rec.n_abandoned);
     volume->bricks = link_bricks(store, volume, NULL, volume->rec.n_bricks);
+    free_bricks(with_bricks.bricks, with_bricks.n_bricks);
+    free_bricks(with_abandoned.abandoned, with_abandoned.n_abandoned);
 }
 
 /* ---- operations, jobs, request keys ---- */

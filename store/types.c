@@ -134,6 +134,11 @@ const char *store_state_name(enum store_state state)
     return "unknown";
 }
 
+bool store_op_has_parts(enum store_op_type type)
+{
+    return type == STORE_OP_REMOVE_DEVICE || type == STORE_OP_NODE_REMOVE;
+}
+
 const char *store_op_type_name(enum store_op_type type)
 {
     switch (type) {
@@ -163,6 +168,12 @@ const char *store_op_type_name(enum store_op_type type)
         return "delete-device";
     case STORE_OP_CLEAN_BRICKS:
         return "clean-bricks";
+    case STORE_OP_REMOVE_DEVICE:
+        return "remove-device";
+    case STORE_OP_EVICT_BRICK:
+        return "evict-brick";
+    case STORE_OP_NODE_REMOVE:
+        return "remove-node";
     }
     return "unknown";
 }

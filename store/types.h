@@ -129,6 +129,8 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
                      STORE_OP_CREATE_BLOCK = 4,
                      STORE_OP_DELETE_BLOCK = 5,
                      STORE_OP_EXPAND_BLOCK = 9,
+                     STORE_OP_REMOVE_DEVICE = 6, /* moves its bricks, one part (EVICT_BRICK) after another */
+                     STORE_OP_EVICT_BRICK = 8,   /* its target is the brick that goes */
                      STORE_OP_NODE_ADD = 101,
                      STORE_OP_NODE_DELETE = 102,
                      STORE_OP_DEVICE_ADD = 103,
@@ -138,6 +140,7 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
                       * (`abandoned`; they keep their space charged). Its target is that volume's id; the volume may be
                       * gone. */
                      STORE_OP_CLEAN_BRICKS = 105,
+                     STORE_OP_NODE_REMOVE = 106, /* moves its bricks, one part (REMOVE_DEVICE) after another */
                      /* Begun by the good OP_END of an expand: spreads the files over the new bricks too. Holds nothing;
                       * its volume may be gone. */
                      STORE_OP_REBALANCE = 113,
@@ -146,8 +149,9 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
 #define STORE_OP_OWN_FIRST 100 /* from here on those that Heketi does not record */
 
 enum store_op_phase {
-    STORE_OP_FORWARD = 0, /* doing */
-    STORE_OP_UNDO = 1,    /* taking back; ends as failed with `reason` */
+    STORE_OP_FORWARD = 0,   /* doing */
+    STORE_OP_UNDO = 1,      /* taking back; ends as failed with `reason` */
+    STORE_OP_COMMITTED = 2, /* evict: the volume has the replacement; only forward from here */
 };
 
 struct store_parked { /* a part that waits for an unreachable node */
@@ -172,6 +176,13 @@ struct store_operation { /* its id is the queue id */
     struct store_brick *abandoned;
     size_t n_abandoned;
     uint64_t begin_index; /* log index of its begin: order of age */
+    /* Evict: the brick that comes instead of the target. Until COMMITTED it is the last of `abandoned` and the target
+     * is in the volume; from then on the other way round, so that `abandoned` is always what has to go in the end.
+     * ID_NONE: no place is chosen yet. */
+    struct id replacement;
+    bool skip_heal;   /* evict, remove: as asked, nothing about healing is checked or awaited */
+    struct id parent; /* the operation that this one is a part of, or ID_NONE */
+    struct id child;  /* remove: the part under way, or ID_NONE; a part that failed leaves its error in `reason` */
 };
 
 /* Who may change anything (heketi-rest.md 6.13). UNSET: never set; the configuration of the leader decides. */
@@ -225,6 +236,7 @@ void store_device_copy(struct store_device *to, const struct store_device *from)
 const char *store_state_name(enum store_state state); /* "online" ... */
 const char *store_mode_name(enum store_mode mode);    /* "normal", "read-only", "local-client" */
 bool store_mode_parse(const char *name, enum store_mode *ret_mode);
+bool store_op_has_parts(enum store_op_type type);                 /* removals: consists of other operations */
 const char *store_op_type_name(enum store_op_type type);          /* "create-volume", "add-node", ... */
 const char *store_durability_name(enum store_durability value);   /* "none", "replicate", "disperse" */
 const char *store_restriction_name(enum store_restriction value); /* "", "locked", "locked-by-update" */

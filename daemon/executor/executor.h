@@ -25,6 +25,10 @@ enum exec_step_kind {
     EXEC_BRICK_DESTROY,      /* umount, fstab, LV, pool, directory; absent: done */
     EXEC_VOLUME_CREATE,      /* volume create + add-brick + set + start; existing with the same bricks: completed */
     EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present: refused before the stop */
+    EXEC_HEAL_CHECK = 30,    /* may old_brick be replaced? Heketi's rules (heal.h); nothing is changed */
+    EXEC_BRICK_REPLACE,      /* replace-brick old_brick new_brick commit force, after another heal check; done: done */
+    EXEC_BRICK_UNREPLACED,   /* is new_brick no part of the volume? It is: a permanent refusal */
+    EXEC_HEAL_WAIT,          /* is nothing left to heal in the set of new_brick? Otherwise E_REMOTE says how much */
     EXEC_FENCE,              /* raises the fence of `host` to the term; nothing else */
     EXEC_INVENTORY,          /* what is there: groups, volumes, mounts, Gluster's volumes and peers; changes nothing */
 
@@ -57,13 +61,18 @@ struct exec_step {
     uint32_t timeout_ms;               /* whole step; 0: the executor's default for this kind */
     const char *peer;                  /* PEER_*: storage name */
     const struct store_device *device; /* DEVICE_* */
-    const struct store_volume *volume; /* VOLUME_*, REBALANCE_*, CLONE_START, BRICK_CREATE (gid) */
-    const char *source;                /* VOLUME_CLONE: name of the volume to be cloned */
-    /* BRICK_*: exactly one; VOLUME_*: all, in order; VOLUME_EXPAND: the new ones; VOLUME_LOOK: those looked for */
+    const struct store_volume
+        *volume;        /* VOLUME_*, REBALANCE_*, CLONE_START, HEAL_*, BRICK_(UN)REPLACE(D); BRICK_CREATE (gid) */
+    const char *source; /* VOLUME_CLONE: name of the volume to be cloned */
+    /* BRICK_CREATE, _SYNC, _DESTROY: exactly one; with a volume: all, in order; VOLUME_EXPAND: the new ones;
+     * VOLUME_LOOK: those looked for */
     const struct exec_brick *bricks;
     size_t n_bricks;
     const struct store_block_volume *block; /* BLOCK_*; volume is its hosting volume, without bricks */
     const struct store_strs *hosts;         /* BLOCK_CREATE: storage names */
+    struct exec_brick old_brick;            /* HEAL_CHECK, BRICK_REPLACE, BRICK_UNREPLACED */
+    struct exec_brick new_brick;            /* BRICK_REPLACE, BRICK_UNREPLACED, HEAL_WAIT */
+    bool skip_heal;                         /* BRICK_REPLACE: without the heal check */
     uint32_t snapshot_limit;                /* PEER_PROBE: > 0 sets snap-max-hard-limit */
 };
 

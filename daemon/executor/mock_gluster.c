@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/executor/heal.h"
 #include "daemon/executor/mock_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -143,6 +144,89 @@ static void volume_expand(struct mock_world *world, const struct exec_step *step
     }
 }
 
+/* ---- a brick for another ---- */
+
+/* Every brick is there and has nothing to heal. */
+static int check_heal(const struct exec_step *step, struct exec_result *result)
+{
+    struct heal_brick *bricks = mem_calloc(step->n_bricks, sizeof(*bricks));
+    char **names = mem_calloc(step->n_bricks, sizeof(*names));
+    int rc;
+
+    for (size_t i = 0; i < step->n_bricks; i++) {
+        CLEANUP(free_ptr) char *path = store_brick_path(step->bricks[i].brick);
+
+        names[i] = mem_printf("%s:%s", step->bricks[i].storage_host, path);
+        bricks[i] = (struct heal_brick){.name = names[i], .connected = true};
+    }
+    rc = step->kind == EXEC_HEAL_WAIT ? heal_done(step, bricks, step->n_bricks, result)
+                                      : heal_check(step, bricks, step->n_bricks, result);
+    for (size_t i = 0; i < step->n_bricks; i++) {
+        free(names[i]);
+    }
+    free(names);
+    free(bricks);
+    return rc;
+}
+
+/* The volume, if Gluster has the brick in it. */
+static bool has_brick(struct mock_world *world, const struct exec_step *step, const struct exec_brick *brick)
+{
+    const struct fact *volume = find_volume(world, step->volume->name);
+    const struct fact *fact = volume != NULL ? find_brick(world, brick) : NULL;
+
+    return fact != NULL && has_part(volume, fact);
+}
+
+/* As for bricks: what another member has made is taken for granted. */
+static void take_for_granted(struct mock_world *world, const struct exec_step *step)
+{
+    struct fact *volume = mock_add(&world->facts, mem_printf("volume %s", step->volume->name));
+    struct fact *old = find_brick(world, &step->old_brick);
+
+    if (!has_part(volume, old)) {
+        volume->parts = mem_realloc_array(volume->parts, volume->n_parts + 1, sizeof(struct fact *));
+        volume->parts[volume->n_parts++] = old;
+        old->value = 1;
+    }
+}
+
+static void brick_replace(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    struct fact *volume, *old, *new;
+
+    if (has_brick(world, step, &step->new_brick)) {
+        return;
+    }
+    if (!world->strict) {
+        take_for_granted(world, step);
+    }
+    new = find_brick(world, &step->new_brick);
+    if (new == NULL || !has_brick(world, step, &step->old_brick)) {
+        mock_fail(result, new == NULL ? "the new brick does not exist" : "no such brick in the volume", false);
+        return;
+    }
+    if (!step->skip_heal && check_heal(step, result) != 0) {
+        return;
+    }
+    volume = find_volume(world, step->volume->name);
+    old = find_brick(world, &step->old_brick);
+    for (size_t i = 0; i < volume->n_parts; i++) {
+        if (volume->parts[i] == old) {
+            volume->parts[i] = new;
+        }
+    }
+    old->value = 0;
+    new->value = 1;
+}
+
+static void brick_unreplaced(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    if (has_brick(world, step, &step->new_brick)) {
+        mock_fail(result, "the volume has the new brick", true);
+    }
+}
+
 /* ---- clones ---- */
 
 /* The volume's own id stands for the one that Gluster would give it. */
@@ -221,6 +305,16 @@ void mock_gluster_apply(struct mock_world *world, const struct exec_step *step, 
         break;
     case EXEC_VOLUME_LOOK:
         volume_look(world, step, result);
+        break;
+    case EXEC_HEAL_CHECK:
+    case EXEC_HEAL_WAIT:
+        (void)check_heal(step, result);
+        break;
+    case EXEC_BRICK_REPLACE:
+        brick_replace(world, step, result);
+        break;
+    case EXEC_BRICK_UNREPLACED:
+        brick_unreplaced(world, step, result);
         break;
     case EXEC_VOLUME_CLONE:
         volume_clone(world, step, result);

@@ -325,6 +325,10 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
     case EXEC_SNAPSHOT_DELETE:
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:
+    case EXEC_HEAL_CHECK:
+    case EXEC_HEAL_WAIT:
+    case EXEC_BRICK_REPLACE:
+    case EXEC_BRICK_UNREPLACED:
         mock_gluster_apply(world, step, result);
         break;
     case EXEC_BLOCK_CREATE:

@@ -17,11 +17,10 @@ void mock_world_be_strict(struct mock_world *world);
  * "; "" counts all. */
 size_t mock_world_count(const struct mock_world *world, const char *prefix);
 bool mock_world_has(const struct mock_world *world, const char *description);
-/* The size of a block volume in GiB; 0 when it does not exist. */
+/* The size of a block volume in GiB, 1 for a brick that is part of a Gluster volume; 0 when it does not exist. */
 uint64_t mock_world_value(const struct mock_world *world, const char *description);
 /* Calls visit for each description ("block HOSTING/NAME", "brick HOST ID", "vg HOST ID", "volume NAME", "peer NAME",
- * "snapshot VOLUME NAME"),
- * in order. */
+ * "snapshot VOLUME NAME"), in order. */
 void mock_world_visit(const struct mock_world *world, void (*visit)(void *user, const char *description), void *user);
 
 #endif

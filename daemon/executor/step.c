@@ -62,6 +62,10 @@ static const struct kind kinds[] = {
     [EXEC_BRICK_SYNC] = {"brick-sync", step_brick_sync, BRICK, BRICK_TIMEOUT_MS},
     [EXEC_BRICK_DESTROY] = {"brick-destroy", step_brick_destroy, BRICK, BRICK_TIMEOUT_MS},
     [EXEC_VOLUME_CREATE] = {"volume-create", step_volume_create, VOLUME | BRICKS, 0},
+    [EXEC_HEAL_CHECK] = {"heal-check", step_heal_check, VOLUME | BRICKS, 0},
+    [EXEC_BRICK_REPLACE] = {"brick-replace", step_brick_replace, VOLUME | BRICKS, 0},
+    [EXEC_BRICK_UNREPLACED] = {"brick-unreplaced", step_brick_unreplaced, VOLUME | BRICKS, 0},
+    [EXEC_HEAL_WAIT] = {"heal-wait", step_heal_wait, VOLUME | BRICKS, 0},
     [EXEC_VOLUME_DELETE] = {"volume-delete", step_volume_delete, VOLUME, 0},
     [EXEC_BLOCK_CREATE] = {"block-create", step_block_create, BLOCK, 0},
     [EXEC_BLOCK_EXPAND] = {"block-expand", step_block_expand, BLOCK, 0},
@@ -123,6 +127,12 @@ int step_check(const struct exec_config *config, const struct exec_step *step, s
     }
     for (size_t i = 0; rc == 0 && (needs & (BRICK | BRICKS)) != 0 && i < step->n_bricks; i++) {
         rc = script_check_brick(&step->bricks[i], reterr);
+    }
+    if (rc == 0 && step->old_brick.brick != NULL) {
+        rc = script_check_brick(&step->old_brick, reterr);
+    }
+    if (rc == 0 && step->new_brick.brick != NULL) {
+        rc = script_check_brick(&step->new_brick, reterr);
     }
     return rc;
 }

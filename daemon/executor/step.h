@@ -90,5 +90,9 @@ void step_volume_clone(struct step_talk *talk);
 void step_clone_look(struct step_talk *talk); /* VOLUME_LOOK of a volume that is a clone */
 void step_clone_start(struct step_talk *talk);
 void step_snapshot_delete(struct step_talk *talk);
+void step_heal_check(struct step_talk *talk);
+void step_brick_replace(struct step_talk *talk);
+void step_brick_unreplaced(struct step_talk *talk);
+void step_heal_wait(struct step_talk *talk);
 
 #endif

@@ -75,6 +75,16 @@ bool op_command(struct engine *engine, const struct store *store, const struct e
         store_cmd_init(cmd, STORE_CMD_OP_UNDO);
         set_text(cmd, action->text);
         break;
+    case ENGINE_MOVED:
+        store_cmd_init(cmd, STORE_CMD_OP_MOVED);
+        break;
+    case ENGINE_TURN:
+        store_cmd_init(cmd, STORE_CMD_OP_FORWARD);
+        break;
+    case ENGINE_PART:
+        memset(result, 0, sizeof(*result));
+        env->now_ms = now_ms;
+        return store_plan_part(store, engine->op_id, env, cmd, result) == STORE_OK; /* of another operation */
     case ENGINE_END:
         store_cmd_init(cmd, STORE_CMD_OP_END);
         fill_end(engine, action, env, follow_id, cmd);

@@ -157,6 +157,7 @@ static void proposed(void *user, int status, const struct store_result *result)
     struct proposal *proposal = user;
     struct op_driver *driver = proposal->driver;
     struct op *op = proposal->generation == driver->generation ? find_op(driver, proposal->op_id) : NULL;
+    struct id parent;
 
     driver->proposals--;
     if (op != NULL) {
@@ -172,11 +173,14 @@ static void proposed(void *user, int status, const struct store_result *result)
                 LF_STR("operation", id_text(proposal->op_id).text), LF_STR("reason", err_text(status)));
         }
         if (op->engine.done) {
+            parent = op->engine.parent;
             remove_op(driver, op);
-        } else {
+            op = id_is_none(parent) ? NULL : find_op(driver, parent); /* waits for it */
+        }
+        if (op != NULL) {
             driver_advance(driver, op);
         }
-        if (status == 0 && !id_is_none(proposal->follow_id)) {
+        if (status == 0 && !id_is_none(proposal->follow_id)) { /* a clean-up, or a part */
             op_driver_begun(driver, proposal->follow_id);
         }
         if (status == 0 && !id_is_none(proposal->rebalance_id)) {
@@ -190,14 +194,15 @@ static void proposed(void *user, int status, const struct store_result *result)
 
 static void log_action(const struct op_driver *driver, const struct op *op, const struct engine_action *action)
 {
-    static const char *const texts[] = {[ENGINE_REPLAN] = "is planned again",
-                                        [ENGINE_UNDO] = "is undone",
-                                        [ENGINE_PARK] = "waits for a node",
-                                        [ENGINE_LEARN] = "learns where its bricks are",
-                                        [ENGINE_REDO] = "cannot be undone any more"};
+    static const char *const texts[] = {
+        [ENGINE_REPLAN] = "is planned (again)",         [ENGINE_UNDO] = "is undone",
+        [ENGINE_MOVED] = "has moved the brick",         [ENGINE_TURN] = "goes forward again",
+        [ENGINE_PART] = "begins with a part of it",     [ENGINE_PARK] = "waits for a node",
+        [ENGINE_LEARN] = "learns where its bricks are", [ENGINE_REDO] = "cannot be undone any more"};
     bool ended = action->kind == ENGINE_END && !action->failed;
+    bool usual = ended || action->kind == ENGINE_MOVED || action->kind == ENGINE_PART || action->kind == ENGINE_LEARN;
 
-    LOG(ended || action->kind == ENGINE_LEARN ? LOG_INFO : LOG_WARNING, "operation",
+    LOG(usual ? LOG_INFO : LOG_WARNING, "operation",
         action->kind != ENGINE_END ? texts[action->kind]
         : ended                    ? "done"
                                    : "failed",
@@ -219,11 +224,12 @@ static void propose(struct op_driver *driver, struct op *op, const struct engine
     driver->env.plan_env(driver->env.user, &env);
     if (!op_command(&op->engine, driver_store(driver), action, &env, driver->env.now_ms(driver->env.user), follow_id,
                     &cmd, &result)) {
-        LOG(LOG_INFO, "operation", "no other place", LF_STR("operation", id_text(op->engine.op_id).text),
-            LF_STR("reason", result.text));
-        engine_replan_refused(&op->engine);
+        LOG(LOG_INFO, "operation", action->kind == ENGINE_PART ? "its next part has to wait" : "no other place",
+            LF_STR("operation", id_text(op->engine.op_id).text), LF_STR("reason", result.text));
+        engine_not_proposed(&op->engine, action->kind, driver_clock_ms(driver));
         return;
     }
+    follow_id = action->kind == ENGINE_PART ? cmd.op_id : follow_id;
     log_action(driver, op, action);
     proposal = mem_calloc(1, sizeof(*proposal));
     *proposal =
@@ -252,6 +258,9 @@ void driver_advance(struct op_driver *driver, struct op *op)
             break;
         case ENGINE_REPLAN:
         case ENGINE_UNDO:
+        case ENGINE_MOVED:
+        case ENGINE_TURN:
+        case ENGINE_PART:
         case ENGINE_END:
         case ENGINE_PARK:
         case ENGINE_LEARN:

@@ -9,6 +9,7 @@
 #include "store/base/mem.h"
 
 #define STALE_PLANS_MAX 20
+#define NO_REPLACEMENT "No Replacement was found for resource requested to be removed"
 
 /* ---- life ---- */
 
@@ -54,6 +55,8 @@ static bool load(struct engine *engine, const struct store *store, uint64_t now_
     forget_block(engine);
     engine->redo = false;
     forget_info(engine);
+    engine->parent = op->parent;
+    engine->parts = store_op_has_parts(op->type);
     engine_build(engine, store, op, now_ms);
     return true;
 }
@@ -89,7 +92,9 @@ static bool makes_bricks(const struct engine *engine)
 
 static bool may_replan(const struct engine *engine, const struct engine_step *step)
 {
-    return makes_bricks(engine) && !engine->no_other_place && engine->attempt < ENGINE_REPLANS_MAX &&
+    bool evicts = engine->type == STORE_OP_EVICT_BRICK && engine->phase == STORE_OP_FORWARD;
+
+    return (makes_bricks(engine) || evicts) && !engine->no_other_place && engine->attempt < ENGINE_REPLANS_MAX &&
            (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_VOLUME_CREATE || step->kind == EXEC_VOLUME_EXPAND);
 }
 
@@ -128,6 +133,7 @@ static bool is_hopeless(const struct engine *engine, const struct engine_step *s
     case ENGINE_REFUSES:
         return step->code == E_REMOTE && exhausted(engine, step);
     case ENGINE_REFUSES_AT_ONCE:
+    case ENGINE_TURNS:
         return step->code == E_REMOTE && step->permanent;
     case ENGINE_WAITS:
     case ENGINE_SKIPS:
@@ -235,6 +241,10 @@ static void act_give_up(struct engine *engine, const struct store *store, const 
 
     engine->proposing = true;
     (void)snprintf(action->text, sizeof(action->text), "%s", first->error);
+    if (first->policy == ENGINE_TURNS) {
+        action->kind = ENGINE_TURN;
+        return;
+    }
     if (first->policy != ENGINE_UNDOES && first->policy != ENGINE_UNDOES_REFUSED) {
         action->kind = ENGINE_END;
         action->failed = true;
@@ -357,6 +367,54 @@ static void act_on_look(struct engine *engine, const struct store *store, uint64
     action->wait_ms = now_ms; /* look again at once */
 }
 
+/* A brick to move goes through three phases: looked at, then placed and made, then the volume's (COMMITTED). */
+static void act_evict(struct engine *engine, const struct store *store, struct engine_action *action)
+{
+    const struct store_operation *op = store_operation(store, engine->op_id);
+
+    if (engine->phase != STORE_OP_FORWARD || op == NULL) {
+        act_end(engine, store, action);
+        return;
+    }
+    engine->proposing = true;
+    if (!id_is_none(op->replacement)) {
+        action->kind = ENGINE_MOVED;
+    } else if (!engine->no_other_place) {
+        action->kind = ENGINE_REPLAN;
+    } else {
+        action->kind = ENGINE_UNDO;
+        (void)snprintf(action->text, sizeof(action->text), "%s", NO_REPLACEMENT);
+    }
+}
+
+static void act_parts(struct engine *engine, const struct store *store, struct engine_action *action)
+{
+    const struct store_operation *op = store_operation(store, engine->op_id);
+
+    if (op == NULL || !id_is_none(op->child)) {
+        return; /* its end is told */
+    }
+    engine->proposing = true;
+    if (op->reason[0] == '\0' && store_op_parts_left(store, engine->op_id)) {
+        action->kind = ENGINE_PART;
+        return;
+    }
+    action->kind = ENGINE_END;
+    action->failed = op->reason[0] != '\0';
+    (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
+}
+
+static void act_stages_done(struct engine *engine, const struct store *store, struct engine_action *action)
+{
+    if (engine->parts) {
+        act_parts(engine, store, action);
+    } else if (engine->type == STORE_OP_EVICT_BRICK) {
+        act_evict(engine, store, action);
+    } else {
+        act_end(engine, store, action);
+    }
+}
+
 void engine_next(struct engine *engine, const struct store *store, uint64_t now_ms, struct engine_action *action)
 {
     unsigned stage = current_stage(engine);
@@ -395,7 +453,7 @@ void engine_next(struct engine *engine, const struct store *store, uint64_t now_
         return;
     }
     if (stage == UINT32_MAX || only_unreachable_bricks(engine)) {
-        act_end(engine, store, action);
+        act_stages_done(engine, store, action);
         return;
     }
     if (act_run(engine, store, stage, now_ms, action)) {
@@ -476,7 +534,7 @@ void engine_result(struct engine *engine, size_t at, const struct exec_result *r
     step_failed(engine, step, result, now_ms);
 }
 
-void engine_replan_refused(struct engine *engine)
+static void replan_refused(struct engine *engine)
 {
     engine->proposing = false;
     engine->no_other_place = true;
@@ -484,6 +542,16 @@ void engine_replan_refused(struct engine *engine)
         struct engine_step *step = &engine->steps[i];
 
         step->hopeless = step->hopeless && is_hopeless(engine, step); /* some have tries left */
+    }
+}
+
+void engine_not_proposed(struct engine *engine, enum engine_action_kind kind, uint64_t now_ms)
+{
+    if (kind == ENGINE_REPLAN) {
+        replan_refused(engine);
+    } else {
+        engine->proposing = false;
+        engine->hold_ms = now_ms + ENGINE_PART_WAIT_MS;
     }
 }
 
@@ -500,7 +568,11 @@ void engine_proposed(struct engine *engine, const struct store *store, enum engi
     } else if (kind == ENGINE_REPLAN && code == STORE_STALE_PLAN && engine->stale_plans++ < STALE_PLANS_MAX) {
         engine->hold_ms = now_ms; /* the state moved between plan and apply: the next one is made anew */
     } else if (kind == ENGINE_REPLAN && code != STORE_OK) {
-        engine_replan_refused(engine);
+        replan_refused(engine);
+    } else if (kind == ENGINE_PART) {
+        if (code != STORE_OK) {
+            engine_not_proposed(engine, kind, now_ms);
+        }
     } else if (kind != ENGINE_PARK) {
         /* An expand cannot be undone any more: its end is tried again, under other ids. */
         if (((kind == ENGINE_END && engine->type != STORE_OP_EXPAND_VOLUME) || kind == ENGINE_LEARN) &&

@@ -8,8 +8,9 @@
  *   FORWARD  --all steps done--> OP_END done
  *      |  a step failed for good, or too often
  *      +-- bricks of a volume create or expand, another place exists --> OP_REPLAN (the steps begin anew)
- *      +-- create, expand, clone, add --> OP_UNDO --> UNDO --all steps done--> OP_END failed with the first failure's
- * text
+ *      +-- evict --> a place (OP_REPLAN), replace-brick, OP_MOVED --> COMMITTED: heals, goes; only forward
+ *      +-- create, expand, clone, add, evict --> OP_UNDO --> UNDO --all steps done--> OP_END failed with the first
+ *      |   failure's text
  *      +-- delete refused before anything was done --> OP_END failed; otherwise deletes only move forward
  *
  * An expand looks first, and before it is undone, whether Gluster has the bricks: then it only moves forward (OP_REDO).
@@ -35,10 +36,11 @@
 #define ENGINE_BACKOFF_MIN_MS 500
 #define ENGINE_BACKOFF_MAX_MS 30000
 #define ENGINE_BUSY_BACKOFF_MAX_MS 4000
-#define ENGINE_POLL_MS 5000  /* until a step that is unfinished asks again */
-#define ENGINE_HOLD_MS 100   /* until another look at an older operation, or another proposal */
-#define ENGINE_PARK_TRIES 2  /* after so many tries a waiting part is shown */
-#define ENGINE_LEAVE_TRIES 2 /* after so many tries bricks that cannot be reached are left to a clean-up */
+#define ENGINE_POLL_MS 5000     /* until a step that is unfinished asks again */
+#define ENGINE_HOLD_MS 100      /* until another look at an older operation, or another proposal */
+#define ENGINE_PARK_TRIES 2     /* after so many tries a waiting part is shown */
+#define ENGINE_LEAVE_TRIES 2    /* after so many tries bricks that cannot be reached are left to a clean-up */
+#define ENGINE_PART_WAIT_MS 500 /* until another try to begin a part of a removal */
 
 enum engine_step_state { ENGINE_WAITING, ENGINE_RUNNING, ENGINE_DONE };
 
@@ -51,6 +53,7 @@ enum engine_policy {                /* what a failure means */
                      ENGINE_WAITS,           /* repeated until done */
                      ENGINE_SKIPS,   /* permanent refusals, as many as needed: there is nothing of ours; otherwise
                                         waits */
+                     ENGINE_TURNS,   /* of an undo: a permanent refusal turns it forward; otherwise waits */
                      ENGINE_IGNORES, /* done, whatever the result */
 };
 
@@ -102,6 +105,8 @@ struct engine {
     uint32_t stale_plans;
     char *refusal;           /* the store's, of a good end; NULL none */
     uint64_t hold_ms;        /* nothing is decided before */
+    struct id parent;        /* the operation this one is a part of, or ID_NONE */
+    bool parts;              /* a removal: consists of other operations */
     struct id *failed_nodes; /* to plan without; kept over replans */
     size_t n_failed_nodes;
     struct exec_device_info device; /* what DEVICE_SETUP said */
@@ -113,8 +118,11 @@ struct engine {
 
 enum engine_action_kind {
     ENGINE_RUN,    /* run step */
-    ENGINE_REPLAN, /* ask for bricks without failed_nodes; none: engine_replan_refused */
+    ENGINE_REPLAN, /* ask for bricks without failed_nodes; none: engine_not_proposed */
     ENGINE_UNDO,   /* propose OP_UNDO with text */
+    ENGINE_MOVED,  /* propose OP_MOVED */
+    ENGINE_TURN,   /* propose OP_FORWARD */
+    ENGINE_PART,   /* begin the next part; not now: engine_not_proposed */
     ENGINE_END,    /* propose OP_END; failed with text */
     ENGINE_PARK,   /* propose OP_PARKED with engine_parked */
     ENGINE_LEARN,  /* propose OP_LEARN with engine_learnt */
@@ -144,8 +152,9 @@ void engine_result(struct engine *engine, size_t step, const struct exec_result 
  * steps may be other ones (unless it was ENGINE_PARK, none of the old ones runs) and the operation may be `done`. */
 void engine_proposed(struct engine *engine, const struct store *store, enum engine_action_kind kind, int status,
                      const struct store_result *result, uint64_t now_ms);
-/* No other place was found for a replan: goes on with the old one, then undoes. Instead of engine_proposed. */
-void engine_replan_refused(struct engine *engine);
+/* There is no command to propose, instead of engine_proposed. REPLAN: no other place; goes on with the old one, then
+ * undoes. PART: something else holds it; another try later. */
+void engine_not_proposed(struct engine *engine, enum engine_action_kind kind, uint64_t now_ms);
 /* A node answers again: what waits for it is due now. True if something is. */
 bool engine_node_up(struct engine *engine, struct id node, uint64_t now_ms);
 /* Where Gluster has put the bricks of a clone, for OP_LEARN: their ids, LVs and paths. 0, or E_INVALID with what does

@@ -11,11 +11,14 @@ enum subject {
     DEVICE,    /* the operation's device, on its node */
     BRICKS,    /* each brick of the volume, or of that hosting volume, that the operation makes or takes away */
     ABANDONED, /* each brick of abandoned attempts */
+    MOVING,    /* evict: the volume of the brick */
+    COMING,    /* evict: the replacement, if there is one */
+    HEALING,   /* evict: the volume of the brick, unless healing is not looked at */
 };
 
 enum condition {
     ALWAYS,
-    REPLANNED, /* only after a replan */
+    REPLANNED, /* only after a (re)plan */
     UNLEARNT,  /* clone: before its bricks' places are known */
     LEARNT,
 };
@@ -80,6 +83,17 @@ static const struct row rows[] = {
     {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 2, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, LEARNT},
     {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 3, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, LEARNT},
 
+    /* The look before a place is chosen; whether it may be replaced is asked again when it is. */
+    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 0, EXEC_HEAL_CHECK, HEALING, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, COMING, ENGINE_UNDOES, REPLANNED},
+    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 2, EXEC_BRICK_REPLACE, MOVING, ENGINE_UNDOES_REFUSED, REPLANNED},
+    {STORE_OP_EVICT_BRICK, STORE_OP_COMMITTED, 0, EXEC_BRICK_SYNC, COMING, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EVICT_BRICK, STORE_OP_COMMITTED, 1, EXEC_HEAL_WAIT, HEALING, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EVICT_BRICK, STORE_OP_COMMITTED, 2, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
+    /* A try whose outcome was not learnt may have succeeded after all. */
+    {STORE_OP_EVICT_BRICK, STORE_OP_UNDO, 0, EXEC_BRICK_UNREPLACED, MOVING, ENGINE_TURNS, REPLANNED},
+    {STORE_OP_EVICT_BRICK, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
+
     {STORE_OP_CLEAN_BRICKS, STORE_OP_FORWARD, 0, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
 
     /* The first node of a cluster is only asked whether its glusterd runs (engine_place.c). */
@@ -119,7 +133,7 @@ static void add_bricks(struct engine *engine, const struct row *row, const struc
                        const struct store_brick *bricks, size_t n, uint64_t now_ms)
 {
     for (size_t i = 0; i < n; i++) {
-        if (row->subject == ABANDONED || id_equal(bricks[i].pending, engine->op_id)) {
+        if (row->subject != BRICKS || id_equal(bricks[i].pending, engine->op_id)) {
             add_step(engine, row, device_node(store, bricks[i].device), bricks[i].id, now_ms);
         }
     }
@@ -157,6 +171,35 @@ static bool applies(const struct row *row, const struct store_operation *op, con
     return true;
 }
 
+/* An evict's steps on its volume and its replacement; of what is gone meanwhile there is nothing to do. */
+static void add_evict(struct engine *engine, const struct row *row, const struct store *store,
+                      const struct store_operation *op, uint64_t now_ms)
+{
+    const struct store_volume *volume = engine_evict_volume(store, op);
+
+    if (volume == NULL || (row->subject == HEALING && op->skip_heal)) {
+        return;
+    }
+    if (row->kind == EXEC_HEAL_WAIT && volume->durability == STORE_NONE) {
+        return;
+    }
+    if (row->kind == EXEC_HEAL_CHECK && !id_is_none(op->replacement)) {
+        return; /* the replacing looks */
+    }
+    if (row->subject != COMING) {
+        add_step(engine, row, ID_NONE, volume->id, now_ms);
+        return;
+    }
+    for (size_t i = 0; i < op->n_abandoned; i++) {
+        if (id_equal(op->abandoned[i].id, op->replacement)) {
+            add_bricks(engine, row, store, &op->abandoned[i], 1, now_ms);
+        }
+    }
+    if (op->phase == STORE_OP_COMMITTED) {
+        add_bricks(engine, row, store, store_brick(store, op->replacement), 1, now_ms);
+    }
+}
+
 void engine_build(struct engine *engine, const struct store *store, const struct store_operation *op, uint64_t now_ms)
 {
     const struct store_volume *volume = store_operation_volume(store, op);
@@ -188,6 +231,11 @@ void engine_build(struct engine *engine, const struct store *store, const struct
             if (volume != NULL) {
                 add_bricks(engine, row, store, volume->bricks, volume->n_bricks, now_ms);
             }
+            break;
+        case MOVING:
+        case COMING:
+        case HEALING:
+            add_evict(engine, row, store, op, now_ms);
             break;
         case ABANDONED:
             add_bricks(engine, row, store, op->abandoned, op->n_abandoned, now_ms);

@@ -32,11 +32,11 @@ static bool in_pool(const struct store *store, const struct store_node *node, ui
     if (other == NULL) {
         return false;
     }
-    if (other->begin_index < begin_index) {
+    if (other->begin_index < begin_index && other->type != STORE_OP_NODE_REMOVE) {
         *ret_wait = true;
         return false;
     }
-    return other->type == STORE_OP_NODE_DELETE;
+    return other->type == STORE_OP_NODE_DELETE || other->type == STORE_OP_NODE_REMOVE;
 }
 
 /* Spreads gluster commands of different operations over the pool, and the tries of one. */
@@ -122,6 +122,30 @@ static enum engine_place place_peer(const struct engine *engine, const struct st
     return ENGINE_PLACED;
 }
 
+const struct store_volume *engine_evict_volume(const struct store *store, const struct store_operation *op)
+{
+    bool moved = op->phase == STORE_OP_COMMITTED;
+    const struct store_brick *brick = store_brick(store, moved ? op->replacement : op->target);
+
+    return brick != NULL ? store_volume(store, brick->volume) : NULL;
+}
+
+/* Commands on the volume whose brick moves. Once it has moved, the volume (or the replacement) may go: so does the
+ * step. */
+static enum engine_place place_evict(const struct engine *engine, const struct store *store, struct engine_step *step)
+{
+    const struct store_operation *op = store_operation(store, engine->op_id);
+    const struct store_volume *volume = op != NULL ? engine_evict_volume(store, op) : NULL;
+
+    if (volume == NULL) {
+        return ENGINE_NOTHING;
+    }
+    if (step->kind != EXEC_BRICK_SYNC) {
+        step->node = volume_node(engine, store, step, volume);
+    }
+    return ENGINE_PLACED;
+}
+
 /* Gluster gets the bricks of several expands in the order of their begins, which is that of the volume's record. */
 static bool older_expand(const struct engine *engine, const struct store *store, const struct store_volume *volume)
 {
@@ -171,6 +195,13 @@ enum engine_place engine_place(const struct engine *engine, const struct store *
     case EXEC_BLOCK_LOOK:
     case EXEC_BLOCK_DELETE:
         return engine_place_block(engine, store, step);
+    case EXEC_HEAL_CHECK:
+    case EXEC_BRICK_REPLACE:
+    case EXEC_BRICK_UNREPLACED:
+    case EXEC_HEAL_WAIT:
+        return place_evict(engine, store, step);
+    case EXEC_BRICK_SYNC:
+        return engine->type == STORE_OP_EVICT_BRICK ? place_evict(engine, store, step) : ENGINE_PLACED;
     case EXEC_GLUSTERD_CHECK:
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
@@ -210,6 +241,10 @@ bool engine_is_pool_step(enum exec_step_kind kind)
     case EXEC_BLOCK_DELETE:
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
+    case EXEC_HEAL_CHECK:
+    case EXEC_BRICK_REPLACE:
+    case EXEC_BRICK_UNREPLACED:
+    case EXEC_HEAL_WAIT:
         return true;
     default:
         return false;

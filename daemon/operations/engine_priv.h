@@ -17,6 +17,9 @@ enum engine_place {
 
 /* Chooses where the step's next try runs and sets its node (and for the first node of a cluster its kind). */
 enum engine_place engine_place(const struct engine *engine, const struct store *store, struct engine_step *step);
+/* The volume whose brick an evict moves: by the old brick, or by the replacement once it is the volume's. NULL: gone.
+ */
+const struct store_volume *engine_evict_volume(const struct store *store, const struct store_operation *op);
 /* Of a volume: does the failure detector know one of its brick's nodes as down? Adds them to the failed nodes. */
 bool engine_blame_down_nodes(struct engine *engine, const struct store *store, struct id volume);
 /* A block volume's steps: the node, and for a create the hosts (engine_block.c). */

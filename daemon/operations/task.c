@@ -136,11 +136,18 @@ static void claim(struct op_driver *driver, struct task *task, const struct engi
         schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, store_operation(store, task->op_id)->source);
         schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
         break;
+    case EXEC_BRICK_REPLACE:
+    case EXEC_BRICK_UNREPLACED: /* not beside a replacing that is still under way */
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, step->object);
+        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+        break;
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
         schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
         break;
     case EXEC_BRICK_SYNC: /* waits for the brick's process, without touching the volume group */
+    case EXEC_HEAL_CHECK: /* read only */
+    case EXEC_HEAL_WAIT:
     case EXEC_GLUSTERD_CHECK:
     case EXEC_FENCE:
     case EXEC_INVENTORY:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/operations/engine_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
@@ -49,9 +50,15 @@ static void set_bare_volume(struct op_work *work, const struct store_volume *vol
     work->exec.volume = &work->volume;
 }
 
+/* The volume that the operation's brick belongs to, for what concerns all bricks (gid). */
+static const struct store_volume *volume_of(const struct store *store, const struct store_operation *op)
+{
+    return op->type == STORE_OP_EVICT_BRICK ? engine_evict_volume(store, op) : store_operation_volume(store, op);
+}
+
 static bool set_brick(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
 {
-    const struct store_volume *volume = store_operation_volume(store, op);
+    const struct store_volume *volume = volume_of(store, op);
     const struct store_brick *brick = find_brick(store, op, id);
 
     if (brick == NULL) {
@@ -125,6 +132,27 @@ static bool set_made(struct op_work *work, const struct store *store, const stru
     return true;
 }
 
+static void set_moving(struct op_work *work, const struct store *store, const struct store_operation *op, size_t i,
+                       struct exec_brick *exec)
+{
+    const struct store_brick *brick = find_brick(store, op, i == 0 ? op->target : op->replacement);
+
+    if (brick != NULL) {
+        store_brick_copy(&work->moving[i], brick);
+        work->moving_hosts[i] = mem_strdup(storage_host(store, brick));
+        *exec = (struct exec_brick){&work->moving[i], work->moving_hosts[i]};
+    }
+}
+
+static bool set_evict(struct op_work *work, const struct store *store, const struct store_operation *op,
+                      const struct engine_step *step)
+{
+    set_moving(work, store, op, 0, &work->exec.old_brick);
+    set_moving(work, store, op, 1, &work->exec.new_brick);
+    work->exec.skip_heal = op->skip_heal;
+    return set_volume(work, store, step->object);
+}
+
 static bool set_device(struct op_work *work, const struct store *store, struct id id)
 {
     const struct store_device *device = store_device(store, id);
@@ -185,6 +213,11 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:
         return set_volume(work, store, step->object);
+    case EXEC_HEAL_CHECK:
+    case EXEC_BRICK_REPLACE:
+    case EXEC_BRICK_UNREPLACED:
+    case EXEC_HEAL_WAIT:
+        return set_evict(work, store, op, step);
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:
         return set_device(work, store, step->object);
@@ -207,6 +240,10 @@ void op_work_fini(struct op_work *work)
     free(work->storage_hosts);
     free(work->bricks);
     store_brick_fini(&work->brick);
+    for (size_t i = 0; i < 2; i++) {
+        store_brick_fini(&work->moving[i]);
+        free(work->moving_hosts[i]);
+    }
     if (work->exec.volume != NULL) {
         store_volume_fini(&work->volume);
     }

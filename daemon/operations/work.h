@@ -13,7 +13,9 @@ struct op_work {
     char **storage_hosts;
     struct store_brick brick;
     struct store_block_volume block;
-    struct store_strs hosts; /* that are to export it */
+    struct store_strs hosts;      /* that are to export it */
+    struct store_brick moving[2]; /* evict: the old brick and its replacement, as far as known */
+    char *moving_hosts[2];
 };
 
 /* False: what the step is about, or the node it runs on, is not in the store. Either way op_work_fini frees it. The

@@ -74,6 +74,14 @@ PICK(volume)
 PICK(block_volume)
 PICK(operation)
 
+static struct id pick_brick(struct run *run)
+{
+    const struct store_volume *volume =
+        store_volume(run->world.store, pick_volume(run, store_counts(run->world.store).volumes));
+
+    return volume != NULL ? volume->bricks[world_below(&run->world, volume->n_bricks)].id : world_id(&run->world);
+}
+
 static const char *small_name(struct run *run, char *text, size_t size, const char *prefix)
 {
     (void)snprintf(text, size, "%s%zu", prefix, world_below(&run->world, 25));
@@ -129,7 +137,7 @@ static void random_request(struct run *run, struct store_request *request)
         STORE_REQ_VOLUME_DELETE,  STORE_REQ_VOLUME_EXPAND,   STORE_REQ_VOLUME_EXPAND,  STORE_REQ_VOLUME_CLONE,
         STORE_REQ_VOLUME_CLONE,   STORE_REQ_VOLUME_RESTRICT, STORE_REQ_MODE,           STORE_REQ_LOG_LEVEL,
         STORE_REQ_CLEANUP,        STORE_REQ_BLOCK_CREATE,    STORE_REQ_BLOCK_CREATE,   STORE_REQ_BLOCK_EXPAND,
-        STORE_REQ_BLOCK_DELETE,
+        STORE_REQ_BLOCK_DELETE,   STORE_REQ_BRICK_EVICT,     STORE_REQ_BRICK_EVICT,
     };
     struct world *w = &run->world;
     struct store_counts counts = store_counts(w->store);
@@ -209,6 +217,10 @@ static void random_request(struct run *run, struct store_request *request)
     case STORE_REQ_BLOCK_DELETE:
         request->target = pick_block_volume(run, counts.block_volumes);
         break;
+    case STORE_REQ_BRICK_EVICT:
+        request->target = pick_brick(run);
+        request->skip_heal = world_below(w, 4) == 0;
+        break;
     case STORE_REQ_CLUSTER_CREATE:
     case STORE_REQ_CLEANUP:
         break;
@@ -238,16 +250,23 @@ static void learn(struct run *run, struct store_cmd *cmd)
 
 static void random_op_command(struct run *run, struct store_cmd *cmd)
 {
-    static const enum store_cmd_type types[] = {STORE_CMD_OP_END,    STORE_CMD_OP_END,      STORE_CMD_OP_END,
-                                                STORE_CMD_OP_END,    STORE_CMD_OP_UNDO,     STORE_CMD_OP_PARKED,
-                                                STORE_CMD_OP_REPLAN, STORE_CMD_EXPIRE_JOBS, STORE_CMD_NOOP,
-                                                STORE_CMD_OP_LEARN,  STORE_CMD_OP_LEARN,    STORE_CMD_OP_REDO};
+    static const enum store_cmd_type types[] = {
+        STORE_CMD_OP_END,    STORE_CMD_OP_END,    STORE_CMD_OP_END,      STORE_CMD_OP_END,   STORE_CMD_OP_UNDO,
+        STORE_CMD_OP_PARKED, STORE_CMD_OP_REPLAN, STORE_CMD_EXPIRE_JOBS, STORE_CMD_NOOP,     STORE_CMD_OP_LEARN,
+        STORE_CMD_OP_LEARN,  STORE_CMD_OP_REDO,   STORE_CMD_OP_MOVED,    STORE_CMD_OP_MOVED, STORE_CMD_OP_FORWARD,
+        STORE_CMD_OP_BEGIN,  STORE_CMD_OP_BEGIN,  STORE_CMD_OP_REPLAN};
     struct world *w = &run->world;
     enum store_cmd_type type = types[world_below(w, sizeof(types) / sizeof(types[0]))];
     struct id op_id = pick_operation(run, store_counts(w->store).operations);
 
     if (type == STORE_CMD_OP_REPLAN && store_plan_again(w->store, op_id, &w->env, cmd, &w->result) == STORE_OK) {
         return;
+    }
+    if (type == STORE_CMD_OP_BEGIN) { /* a part of a removal */
+        if (store_plan_part(w->store, op_id, &w->env, cmd, &w->result) == STORE_OK) {
+            return;
+        }
+        type = STORE_CMD_NOOP;
     }
     store_cmd_init(cmd, type);
     cmd->op_id = op_id;
@@ -288,7 +307,7 @@ static void mangle(struct run *run, struct store_cmd *cmd)
     if (cmd->volume.n_bricks > 0) {
         brick = &cmd->volume.bricks[world_below(w, cmd->volume.n_bricks)];
     }
-    switch (world_below(w, 14)) {
+    switch (world_below(w, 15)) {
     case 6:
         cmd->block.id = pick_block_volume(run, counts.block_volumes);
         break;
@@ -300,6 +319,9 @@ static void mangle(struct run *run, struct store_cmd *cmd)
         break;
     case 9:
         cmd->target = pick_block_volume(run, counts.block_volumes);
+        break;
+    case 10:
+        cmd->parent = pick_operation(run, counts.operations);
         break;
     case 0:
         cmd->op_id = pick_operation(run, counts.operations);

@@ -267,17 +267,18 @@ static void command(struct sim_ops *ops, size_t at, struct ops_op *op, const str
     plan_env(ops, &env);
     random_bytes(ops, follow_id.bytes, sizeof(follow_id.bytes));
     if (!op_command(&op->engine, ops->members[at].store, action, &env, env.now_ms, follow_id, &cmd, &result)) {
-        engine_replan_refused(&op->engine);
+        engine_not_proposed(&op->engine, action->kind, now_ms(ops));
         return;
     }
     if (point(ops, at)) {
         store_cmd_fini(&cmd);
         return;
     }
-    if (!propose(
-            ops, at, &cmd,
-            (struct ops_proposal){
-                .op_id = op->id, .kind = action->kind, .follow_id = cmd.follow_id, .rebalance_id = cmd.rebalance_id})) {
+    if (!propose(ops, at, &cmd,
+                 (struct ops_proposal){.op_id = op->id,
+                                       .kind = action->kind,
+                                       .follow_id = action->kind == ENGINE_PART ? cmd.op_id : cmd.follow_id,
+                                       .rebalance_id = cmd.rebalance_id})) {
         engine_proposed(&op->engine, ops->members[at].store, action->kind, E_BUSY, NULL, now_ms(ops));
     }
     store_cmd_fini(&cmd);
@@ -562,6 +563,9 @@ static void compare_nodes(struct sim_ops *ops)
 
             if (!mock_world_has(ops->world, text)) {
                 sim_fail(ops->sim, "no %s on the nodes", text);
+            }
+            if (mock_world_value(ops->world, text) != 1) {
+                sim_fail(ops->sim, "%s is in no Gluster volume", text);
             }
         }
     }

@@ -192,27 +192,60 @@ enum what {
     BLOCK_CREATE_HOSTING,
     BLOCK_EXPAND,
     BLOCK_DELETE,
+    EVICT,
+    DEVICE_REMOVE,
+    NODE_REMOVE,
     N_WHAT
 };
 static const char *const what_names[] = {
-    "create",       "delete",       "expand",        "clone",        "node add",
-    "node delete",  "device add",   "device delete", "block create", "block create with its hosting volume",
-    "block expand", "block delete",
+    "create",       "delete",       "expand",        "clone",         "node add",
+    "node delete",  "device add",   "device delete", "block create",  "block create with its hosting volume",
+    "block expand", "block delete", "evict",         "device remove", "node remove",
 };
+
+static void ask_state(struct scene *scene, enum store_request_type type, struct id target, enum store_state state)
+{
+    struct store_request request;
+
+    store_request_init(&request, type);
+    request.target = target;
+    request.state = state;
+    assert_true(sim_ops_request(&scene->ops, &request));
+}
 
 static void offline_and_failed(struct scene *scene, struct id device)
 {
-    static const enum store_state states[] = {STORE_STATE_OFFLINE, STORE_STATE_FAILED};
+    ask_state(scene, STORE_REQ_DEVICE_STATE, device, STORE_STATE_OFFLINE);
+    assert_true(sim_wait_equal(scene->sim, 10 * SIM_S));
+    ask_state(scene, STORE_REQ_DEVICE_STATE, device, STORE_STATE_FAILED);
+    assert_true(sim_wait_equal(scene->sim, 10 * SIM_S));
+}
 
-    for (size_t i = 0; i < 2; i++) {
-        struct store_request request;
+static struct id some_brick(struct scene *scene)
+{
+    const struct store *store = sim_ops_leader_store(&scene->ops);
+    const struct store_volume *volume = store != NULL ? store_volume(store, some_volume(scene)) : NULL;
 
-        store_request_init(&request, STORE_REQ_DEVICE_STATE);
-        request.target = device;
-        request.state = states[i];
-        assert_true(sim_ops_request(&scene->ops, &request));
-        assert_true(sim_wait_equal(scene->sim, 10 * SIM_S));
+    return volume != NULL ? volume->bricks[sim_random(scene->sim, volume->n_bricks)].id : ID_NONE;
+}
+
+/* Two volumes, and the device or the node of one of their bricks offline. */
+static struct id to_remove(struct scene *scene, enum what what)
+{
+    const struct store *store;
+    struct id target;
+
+    ask_volume(scene, 3);
+    ask_volume(scene, 3);
+    settle(scene);
+    store = sim_ops_store(&scene->ops, 0);
+    target = store_brick(store, some_brick(scene))->device;
+    if (what == NODE_REMOVE) {
+        target = store_device(store, target)->node;
     }
+    ask_state(scene, what == NODE_REMOVE ? STORE_REQ_NODE_STATE : STORE_REQ_DEVICE_STATE, target, STORE_STATE_OFFLINE);
+    assert_true(sim_wait_equal(scene->sim, 10 * SIM_S));
+    return target;
 }
 
 static struct id extra_device(struct scene *scene)
@@ -281,8 +314,75 @@ static void ask_what(struct scene *scene, enum what what)
     case BLOCK_DELETE:
         ask_target(scene, STORE_REQ_BLOCK_DELETE, some_block(scene)->id);
         break;
+    case EVICT:
+        ask_target(scene, STORE_REQ_BRICK_EVICT, some_brick(scene));
+        break;
     case DEVICE_DELETE:
+    case DEVICE_REMOVE:
+    case NODE_REMOVE:
     case N_WHAT:
+        break;
+    }
+}
+
+/* What the operation needs before it, and its target, for those that are told. */
+static struct id prepare(struct scene *scene, enum what what)
+{
+    struct id target = ID_NONE;
+
+    switch (what) {
+    case DELETE:
+    case EXPAND:
+    case CLONE:
+    case EVICT:
+        ask_volume(scene, 3);
+        settle(scene);
+        break;
+    case BLOCK_CREATE:
+    case BLOCK_EXPAND:
+    case BLOCK_DELETE:
+        ask_hosting(scene);
+        settle(scene);
+        if (what != BLOCK_CREATE) {
+            ask_block(scene, 10);
+            settle(scene);
+        }
+        break;
+    case NODE_DELETE:
+        target = extra_node(scene);
+        break;
+    case DEVICE_DELETE:
+        target = extra_device(scene);
+        offline_and_failed(scene, target);
+        break;
+    case DEVICE_REMOVE:
+    case NODE_REMOVE:
+        target = to_remove(scene, what);
+        break;
+    case CREATE:
+    case BLOCK_CREATE_HOSTING:
+    case NODE_ADD:
+    case DEVICE_ADD:
+    case N_WHAT:
+        break;
+    }
+    return target;
+}
+
+static void ask(struct scene *scene, enum what what, struct id target)
+{
+    switch (what) {
+    case NODE_DELETE:
+    case DEVICE_DELETE:
+        ask_target(scene, what == NODE_DELETE ? STORE_REQ_NODE_DELETE : STORE_REQ_DEVICE_DELETE, target);
+        break;
+    case DEVICE_REMOVE:
+    case NODE_REMOVE:
+        ask_state(scene, what == NODE_REMOVE ? STORE_REQ_NODE_STATE : STORE_REQ_DEVICE_STATE, target,
+                  STORE_STATE_FAILED);
+        break;
+    default:
+        ask_what(scene, what);
         break;
     }
 }
@@ -297,37 +397,18 @@ static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, s
 {
     struct sim_config config = {.seed = seed};
     struct scene scene;
-    struct id target = ID_NONE;
+    struct id target;
     uint64_t points;
     bool ok;
 
-    scene_new(&scene, &config, 3);
-    if (what == DELETE || what == EXPAND || what == CLONE) {
-        ask_volume(&scene, 3);
-        settle(&scene);
-    } else if (what == BLOCK_CREATE || what == BLOCK_EXPAND || what == BLOCK_DELETE) {
-        ask_hosting(&scene);
-        settle(&scene);
-        if (what != BLOCK_CREATE) {
-            ask_block(&scene, 10);
-            settle(&scene);
-        }
-    } else if (what == NODE_DELETE) {
-        target = extra_node(&scene);
-    } else if (what == DEVICE_DELETE) {
-        target = extra_device(&scene);
-        offline_and_failed(&scene, target);
-    }
+    scene_new(&scene, &config, what == EVICT || what == DEVICE_REMOVE || what == NODE_REMOVE ? 4 : 3);
+    target = prepare(&scene, what);
     scene.ops.sick = sick.kind;
     scene.ops.sick_after = sick.after;
     scene.ops.points = 0;
     scene.ops.crash_point = crash_point;
     scene.ops.crashes_left = crashes > 1 ? crashes - 1 : 0;
-    if (what == NODE_DELETE || what == DEVICE_DELETE) {
-        ask_target(&scene, what == NODE_DELETE ? STORE_REQ_NODE_DELETE : STORE_REQ_DEVICE_DELETE, target);
-    } else {
-        ask_what(&scene, what);
-    }
+    ask(&scene, what, target);
     sim_run(scene.sim, 6 * SIM_S); /* so that the dead one is back */
     settle(&scene);
     points = scene.ops.points;
@@ -358,9 +439,17 @@ static const struct {
     enum what what;
     struct sick sick;
 } undone[] = {
-    {CREATE, {EXEC_BRICK_CREATE, false}}, {EXPAND, {EXEC_BRICK_CREATE, false}}, {EXPAND, {EXEC_VOLUME_EXPAND, false}},
-    {EXPAND, {EXEC_VOLUME_EXPAND, true}}, {CLONE, {EXEC_VOLUME_CLONE, false}},  {CLONE, {EXEC_VOLUME_CLONE, true}},
+    {CREATE, {EXEC_BRICK_CREATE, false}},
+    {EXPAND, {EXEC_BRICK_CREATE, false}},
+    {EXPAND, {EXEC_VOLUME_EXPAND, false}},
+    {EXPAND, {EXEC_VOLUME_EXPAND, true}},
+    {CLONE, {EXEC_VOLUME_CLONE, false}},
+    {CLONE, {EXEC_VOLUME_CLONE, true}},
     {CLONE, {EXEC_CLONE_START, false}},
+    {EVICT, {EXEC_BRICK_CREATE, false}},
+    {EVICT, {EXEC_BRICK_REPLACE, false}},
+    {EVICT, {EXEC_BRICK_REPLACE, true}},
+    {BLOCK_CREATE_HOSTING, {EXEC_BRICK_CREATE, false}},
 };
 
 static void sweep_all(unsigned crashes)
@@ -415,7 +504,7 @@ static void random_request(struct scene *scene)
         random_block_request(scene);
         return;
     }
-    switch (sim_random(scene->sim, 6)) {
+    switch (sim_random(scene->sim, 7)) {
     case 0:
     case 1:
         ask_target(scene, STORE_REQ_VOLUME_DELETE, some_volume(scene));
@@ -425,6 +514,9 @@ static void random_request(struct scene *scene)
         break;
     case 3:
         ask_expand(scene, some_volume(scene));
+        break;
+    case 4:
+        ask_target(scene, STORE_REQ_BRICK_EVICT, some_brick(scene));
         break;
     default:
         ask_volume(scene, sim_random(scene->sim, 2) == 0 ? 3 : 2);

@@ -413,6 +413,30 @@ static void block_volumes(void **state)
     expect(API_ROUTE_BLOCK_DELETE, "x", 1, 0, "");
 }
 
+static void evict(void **state)
+{
+    static const struct refusal refusals[] = {
+        {"{\"healcheck\":\"x\"}", 400, "validation failed: healcheck: x is not valid heal info check."},
+        {"{\"healcheck\":1}", 422, UNPARSED},
+        {"[]", 422, UNPARSED},
+        {"x", 422, UNPARSED},
+        {"{\"state\":\"failed\"}", 0, ""},
+        {"{}", 0, ""},
+        {"", 0, ""},
+    };
+    struct api_body body;
+
+    (void)state;
+    EXPECT_ALL(API_ROUTE_BRICK_EVICT, refusals);
+    reads(API_ROUTE_BRICK_EVICT, "{\"healcheck\":\"enable\"}", &body);
+    assert_int_equal(body.request.type, STORE_REQ_BRICK_EVICT);
+    assert_false(body.request.skip_heal);
+    api_body_fini(&body);
+    reads(API_ROUTE_BRICK_EVICT, "{\"healcheck\":\"disable\"}", &body);
+    assert_true(body.request.skip_heal);
+    api_body_fini(&body);
+}
+
 static void states(void **state)
 {
     static const struct refusal refusals[] = {
@@ -433,6 +457,7 @@ static void states(void **state)
     EXPECT_ALL(API_ROUTE_DEVICE_STATE, refusals);
     reads(API_ROUTE_DEVICE_STATE, "{\"state\":\"failed\"}", &body);
     assert_int_equal(body.request.type, STORE_REQ_DEVICE_STATE);
+    assert_false(body.request.skip_heal);
     assert_int_equal(body.request.state, STORE_STATE_FAILED);
     api_body_fini(&body);
 }
@@ -622,10 +647,11 @@ static void long_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(syntax),        cmocka_unit_test(nesting),    cmocka_unit_test(names_and_duplicates),
-        cmocka_unit_test(node_add),      cmocka_unit_test(hosts),      cmocka_unit_test(device_add),
-        cmocka_unit_test(device_delete), cmocka_unit_test(states),     cmocka_unit_test(tags),
-        cmocka_unit_test(volume_create), cmocka_unit_test(long_lists), cmocka_unit_test(block_volumes),
+        cmocka_unit_test(syntax),        cmocka_unit_test(nesting),       cmocka_unit_test(names_and_duplicates),
+        cmocka_unit_test(node_add),      cmocka_unit_test(hosts),         cmocka_unit_test(device_add),
+        cmocka_unit_test(device_delete), cmocka_unit_test(states),        cmocka_unit_test(evict),
+        cmocka_unit_test(tags),          cmocka_unit_test(volume_create), cmocka_unit_test(long_lists),
+        cmocka_unit_test(block_volumes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

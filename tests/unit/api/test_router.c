@@ -163,6 +163,8 @@ static const struct expected matches[] = {
     {"DELETE", "/blockvolumes/" F32, API_MATCH_ROUTE, API_ROUTE_BLOCK_DELETE},
     {"POST", "/blockvolumes/" F32 "/expand", API_MATCH_ROUTE, API_ROUTE_BLOCK_EXPAND},
     {"GET", "/blockvolumes/" F32 "/expand", API_MATCH_NO_METHOD, 0},
+    {"POST", "/bricks/to-evict/" F32, API_MATCH_ROUTE, API_ROUTE_BRICK_EVICT},
+    {"GET", "/bricks/to-evict/" F32, API_MATCH_NO_METHOD, API_ROUTE_NONE},
     {"GET", "/queue/" F32, API_MATCH_ROUTE, API_ROUTE_QUEUE},
     {"DELETE", "/queue/" F32, API_MATCH_NO_METHOD, 0},
     {"GET", "/queue", API_MATCH_NOT_FOUND, 0},

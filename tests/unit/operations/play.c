@@ -72,7 +72,8 @@ static void note(struct play *play, const char *text)
 
 static void propose(struct play *play, const struct engine_action *action)
 {
-    static const char *const names[] = {[ENGINE_REPLAN] = "replan", [ENGINE_UNDO] = "undo",   [ENGINE_END] = "done",
+    static const char *const names[] = {[ENGINE_REPLAN] = "replan", [ENGINE_UNDO] = "undo",   [ENGINE_MOVED] = "moved",
+                                        [ENGINE_TURN] = "turn",     [ENGINE_PART] = "part",   [ENGINE_END] = "done",
                                         [ENGINE_PARK] = "park",     [ENGINE_LEARN] = "learn", [ENGINE_REDO] = "redo"};
     const char *name = action->kind == ENGINE_END && action->failed ? "failed" : names[action->kind];
     CLEANUP(free_ptr) char *text = mem_printf("%s%s", name, action->leave ? "+leave" : "");
@@ -83,7 +84,7 @@ static void propose(struct play *play, const struct engine_action *action)
     if (!op_command(&play->engine, play->world.store, action, &play->world.env, play->world.env.now_ms, follow_id, &cmd,
                     &result)) {
         note(play, "no-place");
-        engine_replan_refused(&play->engine);
+        engine_not_proposed(&play->engine, action->kind, play->now_ms);
         return;
     }
     if (play->propose_busy > 0) {
@@ -92,7 +93,7 @@ static void propose(struct play *play, const struct engine_action *action)
     } else {
         note(play, text);
         (void)world_apply(&play->world, &cmd);
-        play->follow_id = action->leave ? follow_id : ID_NONE;
+        play->follow_id = action->leave ? follow_id : action->kind == ENGINE_PART ? cmd.op_id : ID_NONE;
         play->rebalance_id = cmd.rebalance_id;
         engine_proposed(&play->engine, play->world.store, action->kind, 0, &play->world.result, play->now_ms);
     }

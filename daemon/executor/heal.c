@@ -1,0 +1,125 @@
+#include "daemon/executor/heal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/mem.h"
+
+static uint32_t set_width(const struct store_volume *volume)
+{
+    switch (volume->durability) {
+    case STORE_REPLICATE:
+        return volume->replica;
+    case STORE_DISPERSE:
+        return volume->disperse_data + volume->redundancy;
+    case STORE_NONE:
+        break;
+    }
+    return 1;
+}
+
+/* Other bricks of the set that have to be there. A volume of single bricks has none, so it is always refused. */
+static uint32_t peers_required(const struct store_volume *volume)
+{
+    if (volume->durability == STORE_DISPERSE) {
+        return volume->disperse_data;
+    }
+    return volume->durability == STORE_REPLICATE && volume->replica >= 3 ? volume->replica / 2 + 1 : 1;
+}
+
+static bool is_named(const struct exec_brick *brick, const char *name)
+{
+    CLEANUP(free_ptr) char *path = store_brick_path(brick->brick);
+    size_t len = strlen(brick->storage_host);
+
+    return strncmp(name, brick->storage_host, len) == 0 && name[len] == ':' && strcmp(name + len + 1, path) == 0;
+}
+
+/* The place of this brick among the volume's, or n_bricks. */
+static size_t place_of(const struct exec_step *step, const char *name)
+{
+    size_t i = 0;
+
+    while (i < step->n_bricks && !is_named(&step->bricks[i], name)) {
+        i++;
+    }
+    return i;
+}
+
+static size_t place_of_id(const struct exec_step *step, struct id id)
+{
+    size_t i = 0;
+
+    while (i < step->n_bricks && !id_equal(step->bricks[i].brick->id, id)) {
+        i++;
+    }
+    return i;
+}
+
+__attribute__((format(printf, 3, 4))) static int refuse(struct exec_result *result, bool permanent, const char *fmt,
+                                                        ...)
+{
+    va_list args;
+
+    result->code = E_REMOTE;
+    result->permanent = permanent;
+    va_start(args, fmt);
+    (void)vsnprintf(result->message, sizeof(result->message), fmt, args); /* cut is good enough */
+    va_end(args);
+    return E_REMOTE;
+}
+
+int heal_check(const struct exec_step *step, const struct heal_brick *bricks, size_t n, struct exec_result *result)
+{
+    struct id old = step->old_brick.brick->id;
+    size_t at = place_of_id(step, old);
+    uint32_t width = set_width(step->volume), required = peers_required(step->volume), online = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t place = place_of(step, bricks[i].name);
+
+        if (place == step->n_bricks || at == step->n_bricks) {
+            return refuse(result, true, "Unable to determine heal status of brick");
+        }
+        if (place == at && bricks[i].entries != 0 && bricks[i].entries != HEAL_UNKNOWN) {
+            return refuse(result, true, "Cannot replace brick %s as it is source brick for data to be healed",
+                          id_text(old).text);
+        }
+        online += place != at && place / width == at / width && bricks[i].connected;
+    }
+    if (online < required) {
+        return refuse(result, true, "Cannot replace brick %s as only %u of %u required peer bricks are online",
+                      id_text(old).text, online, required);
+    }
+    return 0;
+}
+
+int heal_done(const struct exec_step *step, const struct heal_brick *bricks, size_t n, struct exec_result *result)
+{
+    size_t at = place_of_id(step, step->new_brick.brick->id);
+    uint32_t width = set_width(step->volume);
+    uint64_t left = 0;
+    bool seen = false, known = true;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t place = place_of(step, bricks[i].name);
+
+        if (place == step->n_bricks || place / width != at / width) {
+            continue; /* another set, or a volume that changes at this moment */
+        }
+        seen = seen || (place == at && bricks[i].connected);
+        known = known && (bricks[i].entries != HEAL_UNKNOWN || !bricks[i].connected);
+        left += bricks[i].entries != HEAL_UNKNOWN ? bricks[i].entries : 0;
+    }
+    if (!seen || !known) {
+        return refuse(result, false, "brick %s of volume %s is not online yet", id_text(step->new_brick.brick->id).text,
+                      step->volume->name);
+    }
+    if (left > 0) {
+        return refuse(result, false, "volume %s is healing: %llu entries are left", step->volume->name,
+                      (unsigned long long)left);
+    }
+    return 0;
+}

@@ -1,0 +1,228 @@
+/* A brick of a Gluster volume is replaced by another one, and heals. */
+#include <string.h>
+
+#include "daemon/executor/gluster.h"
+#include "daemon/executor/heal.h"
+#include "store/base/mem.h"
+
+static char *brick_name(const struct exec_brick *brick)
+{
+    CLEANUP(free_ptr) char *path = store_brick_path(brick->brick);
+
+    return mem_printf("%s:%s", brick->storage_host, path);
+}
+
+static void ask_info(struct step_talk *talk, step_heard_fn heard, unsigned flags)
+{
+    gluster_ask(talk, heard, flags, GLUSTER_WORDS("volume", "info", talk->step->volume->name));
+}
+
+static void ask_heal(struct step_talk *talk, step_heard_fn heard)
+{
+    gluster_ask(talk, heard, 0, GLUSTER_WORDS("volume", "heal", talk->step->volume->name, "info"));
+}
+
+static bool has_brick(const struct gluster_volume *volume, const struct exec_brick *brick)
+{
+    CLEANUP(free_ptr) char *name = brick_name(brick);
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        if (strcmp(volume->bricks[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- heal info ---- */
+
+typedef int (*heal_rule)(const struct exec_step *step, const struct heal_brick *bricks, size_t n,
+                         struct exec_result *ret_result);
+
+/* Holds the rule against what heal info said. True: it is satisfied; otherwise the step has ended. */
+static bool heard_heal(struct step_talk *talk, const struct step_reply *reply, heal_rule rule)
+{
+    struct exec_result result = {.code = 0};
+    struct gluster_heals heals;
+    struct heal_brick *bricks;
+    struct err err = ERR_INIT;
+    size_t n = 0;
+
+    if (!gluster_answered(talk, reply)) {
+        return false;
+    }
+    if (gluster_xml_heals(reply->out, reply->out_len, &heals, &err) != 0) {
+        gluster_garbage(talk, reply, &err);
+        return false;
+    }
+    if (heals.op.ret != 0) {
+        step_fail(talk, gluster_meaning(&heals.op) == GLUSTER_BUSY ? E_BUSY : E_REMOTE, false,
+                  "Unable to get heal info of volume : %s : %s", talk->step->volume->name, heals.op.text);
+        gluster_heals_fini(&heals);
+        return false;
+    }
+    bricks = mem_calloc(heals.n, sizeof(*bricks));
+    for (size_t i = 0; i < heals.n; i++) {
+        const struct gluster_heal *heal = &heals.items[i];
+
+        if (strcmp(heal->name, "information not available") != 0) {
+            bricks[n++] = (struct heal_brick){.name = heal->name,
+                                              .entries = heal->entries >= 0 ? (uint64_t)heal->entries : HEAL_UNKNOWN,
+                                              .connected = strcmp(heal->status, "Connected") == 0};
+        }
+    }
+    if (rule(talk->step, bricks, n, &result) != 0) {
+        step_fail(talk, result.code, result.permanent, "%s", result.message);
+    }
+    free_ptr(&bricks);
+    gluster_heals_fini(&heals);
+    return !talk->ended;
+}
+
+static void check_heard(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (heard_heal(talk, reply, heal_check)) {
+        step_done(talk);
+    }
+}
+
+/* Of a volume of single bricks Gluster has no heal info: there is nothing to copy from. */
+static bool nothing_heals(struct step_talk *talk)
+{
+    struct exec_result result = {.code = 0};
+
+    if (talk->step->volume->durability != STORE_NONE) {
+        return false;
+    }
+    (void)heal_check(talk->step, NULL, 0, &result);
+    step_fail(talk, result.code, result.permanent, "%s", result.message);
+    return true;
+}
+
+static void check_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+
+    if (gluster_heard_volume(talk, reply, &volumes) == GLUSTER_DONE) {
+        gluster_volumes_fini(&volumes);
+    }
+    if (!talk->ended && !nothing_heals(talk)) {
+        ask_heal(talk, check_heard);
+    }
+}
+
+void step_heal_check(struct step_talk *talk)
+{
+    ask_info(talk, check_looked, 0);
+}
+
+static void wait_heard(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (heard_heal(talk, reply, heal_done)) {
+        step_done(talk);
+    }
+}
+
+void step_heal_wait(struct step_talk *talk)
+{
+    ask_heal(talk, wait_heard);
+}
+
+/* ---- replace: look -> heal info -> replace -> look ---- */
+
+static void replace_looked_again(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+
+    switch (gluster_heard_volume(talk, reply, &volumes)) {
+    case GLUSTER_DONE:
+        if (has_brick(&volumes.items[0], &talk->step->new_brick) &&
+            !has_brick(&volumes.items[0], &talk->step->old_brick)) {
+            step_done(talk);
+        } else {
+            step_fail(talk, E_REMOTE, false, "volume %s has not taken the new brick", talk->step->volume->name);
+        }
+        gluster_volumes_fini(&volumes);
+        break;
+    case GLUSTER_ABSENT:
+        step_fail(talk, E_REMOTE, true, "volume %s is not there", talk->step->volume->name);
+        break;
+    default:
+        break;
+    }
+}
+
+static void replace_replaced(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (gluster_heard(talk, reply, 0)) {
+        ask_info(talk, replace_looked_again, GLUSTER_SYNC);
+    }
+}
+
+static void ask_replace(struct step_talk *talk)
+{
+    CLEANUP(free_ptr) char *from = brick_name(&talk->step->old_brick);
+    CLEANUP(free_ptr) char *to = brick_name(&talk->step->new_brick);
+
+    gluster_ask(talk, replace_replaced, 0,
+                GLUSTER_WORDS("volume", "replace-brick", talk->step->volume->name, from, to, "commit", "force"));
+}
+
+static void replace_checked(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (heard_heal(talk, reply, heal_check)) {
+        ask_replace(talk);
+    }
+}
+
+static void replace_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_fail(talk, E_REMOTE, true, "volume %s is not there", talk->step->volume->name);
+    }
+    if (meaning != GLUSTER_DONE) {
+        return;
+    }
+    if (has_brick(&volumes.items[0], &talk->step->new_brick)) {
+        ask_info(talk, replace_looked_again, GLUSTER_SYNC);
+    } else if (!has_brick(&volumes.items[0], &talk->step->old_brick)) {
+        step_fail(talk, E_REMOTE, true, "volume %s has neither the old nor the new brick", talk->step->volume->name);
+    } else if (talk->step->skip_heal) {
+        ask_replace(talk);
+    } else if (!nothing_heals(talk)) {
+        ask_heal(talk, replace_checked);
+    }
+    gluster_volumes_fini(&volumes);
+}
+
+void step_brick_replace(struct step_talk *talk)
+{
+    ask_info(talk, replace_looked, 0);
+}
+
+/* ---- is the new brick no part of the volume? ---- */
+
+static void unreplaced_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_done(talk);
+    } else if (meaning == GLUSTER_DONE) {
+        if (has_brick(&volumes.items[0], &talk->step->new_brick)) {
+            step_fail(talk, E_REMOTE, true, "volume %s has taken the new brick", talk->step->volume->name);
+        } else {
+            step_done(talk);
+        }
+        gluster_volumes_fini(&volumes);
+    }
+}
+
+void step_brick_unreplaced(struct step_talk *talk)
+{
+    ask_info(talk, unreplaced_looked, 0);
+}
