@@ -81,98 +81,6 @@ void engine_fini(struct engine *engine)
     memset(engine, 0, sizeof(*engine));
 }
 
-/* ---- failures ---- */
-
-static bool makes_bricks(const struct engine *engine)
-{
-    return (engine->type == STORE_OP_CREATE_VOLUME || engine->type == STORE_OP_CREATE_BLOCK ||
-            engine->type == STORE_OP_EXPAND_VOLUME) &&
-           engine->phase == STORE_OP_FORWARD;
-}
-
-static bool may_replan(const struct engine *engine, const struct engine_step *step)
-{
-    bool evicts = engine->type == STORE_OP_EVICT_BRICK && engine->phase == STORE_OP_FORWARD;
-
-    return (makes_bricks(engine) || evicts) && !engine->no_other_place && engine->attempt < ENGINE_REPLANS_MAX &&
-           (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_VOLUME_CREATE || step->kind == EXEC_VOLUME_EXPAND);
-}
-
-static bool exhausted(const struct engine *engine, const struct engine_step *step)
-{
-    if (step->permanent) {
-        return true;
-    }
-    switch (step->code) {
-    case E_BUSY:
-        return step->busy >= ENGINE_TRIES_BUSY;
-    case E_CONNECT:
-    case E_AUTH:
-        /* There is another place, and the node is known to be down: no need to wait for it. */
-        if (may_replan(engine, step) && step->kind == EXEC_BRICK_CREATE && engine->env.node_down != NULL &&
-            engine->env.node_down(engine->env.user, step->node)) {
-            return true;
-        }
-        return step->tries >= ENGINE_TRIES_CONNECT;
-    case E_TIMEOUT:
-        return step->tries >= ENGINE_TRIES_TIMEOUT;
-    case E_REMOTE:
-        return step->tries >= ENGINE_TRIES_REMOTE;
-    default:
-        return step->tries >= ENGINE_TRIES_CONNECT;
-    }
-}
-
-static bool is_hopeless(const struct engine *engine, const struct engine_step *step)
-{
-    switch (step->policy) {
-    case ENGINE_UNDOES:
-        return exhausted(engine, step);
-    case ENGINE_UNDOES_REFUSED:
-        return (step->code == E_REMOTE || step->code == E_BUSY) && exhausted(engine, step);
-    case ENGINE_REFUSES:
-        return step->code == E_REMOTE && exhausted(engine, step);
-    case ENGINE_REFUSES_AT_ONCE:
-    case ENGINE_TURNS:
-        return step->code == E_REMOTE && step->permanent;
-    case ENGINE_WAITS:
-    case ENGINE_SKIPS:
-    case ENGINE_IGNORES:
-        break;
-    }
-    return false;
-}
-
-/* Doubles with each try up to a limit; up to a quarter less, so that operations do not come all at once. */
-static uint64_t backoff_ms(const struct engine *engine, const struct engine_step *step)
-{
-    bool busy = step->code == E_BUSY;
-    uint64_t limit_ms = busy ? ENGINE_BUSY_BACKOFF_MAX_MS : ENGINE_BACKOFF_MAX_MS;
-    uint64_t wait_ms = ENGINE_BACKOFF_MIN_MS;
-    uint32_t n = busy ? step->busy : step->tries;
-
-    for (uint32_t i = 1; i < n && wait_ms < limit_ms; i++) {
-        wait_ms *= 2;
-    }
-    wait_ms = wait_ms < limit_ms ? wait_ms : limit_ms;
-    return wait_ms - wait_ms * engine->op_id.bytes[(step->tries + step->busy) % ID_BYTES] / 1024;
-}
-
-static void step_failed(struct engine *engine, struct engine_step *step, const struct exec_result *result,
-                        uint64_t now_ms)
-{
-    step->state = ENGINE_WAITING;
-    step->failed = true;
-    step->code = result->code;
-    step->permanent = result->code == E_REMOTE && result->permanent;
-    step->tries += result->code != E_BUSY;
-    step->busy += result->code == E_BUSY;
-    free(step->error);
-    step->error = mem_strdup(result->message[0] != '\0' ? result->message : err_text(result->code));
-    step->retry_ms = now_ms + backoff_ms(engine, step);
-    step->hopeless = is_hopeless(engine, step);
-}
-
 /* ---- what comes next ---- */
 
 static unsigned current_stage(const struct engine *engine)
@@ -229,7 +137,7 @@ static void act_end(struct engine *engine, const struct store *store, struct eng
             (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
         }
         /* What succeeded at the second attempt is ready; what the first one left is cleaned up afterwards. */
-        action->leave = action->leave || (makes_bricks(engine) && op->n_abandoned > 0);
+        action->leave = action->leave || (engine_makes_bricks(engine) && op->n_abandoned > 0);
     }
 }
 
@@ -250,7 +158,7 @@ static void act_give_up(struct engine *engine, const struct store *store, const 
         action->failed = true;
         return;
     }
-    for (size_t i = 0; i < engine->n_steps && may_replan(engine, first); i++) {
+    for (size_t i = 0; i < engine->n_steps && engine_may_replan(engine, first); i++) {
         const struct engine_step *step = &engine->steps[i];
 
         if (step->hopeless && step->kind == EXEC_BRICK_CREATE) {
@@ -361,7 +269,7 @@ static void act_on_look(struct engine *engine, const struct store *store, uint64
     }
     if (engine->phase == STORE_OP_FORWARD) { /* otherwise it is somebody else's, and none of ours to take away */
         (void)snprintf(unfit.message, sizeof(unfit.message), "%s", err.message);
-        step_failed(engine, &engine->steps[engine->info_step], &unfit, now_ms);
+        engine_step_failed(engine, &engine->steps[engine->info_step], &unfit, now_ms);
     }
     forget_info(engine);
     action->wait_ms = now_ms; /* look again at once */
@@ -531,7 +439,7 @@ void engine_result(struct engine *engine, size_t at, const struct exec_result *r
         step_done(engine, step, result, now_ms);
         return;
     }
-    step_failed(engine, step, result, now_ms);
+    engine_step_failed(engine, step, result, now_ms);
 }
 
 static void replan_refused(struct engine *engine)
@@ -541,7 +449,7 @@ static void replan_refused(struct engine *engine)
     for (size_t i = 0; i < engine->n_steps; i++) {
         struct engine_step *step = &engine->steps[i];
 
-        step->hopeless = step->hopeless && is_hopeless(engine, step); /* some have tries left */
+        step->hopeless = step->hopeless && engine_is_hopeless(engine, step); /* some have tries left */
     }
 }
 

@@ -1,5 +1,6 @@
 /* Inside the engine: engine.c (what comes next, what happened), engine_build.c (the table of steps), engine_place.c
- * (where a step runs), engine_learn.c (where Gluster has put a clone's bricks). */
+ * (where a step runs), engine_fail.c (when a failed step is tried again), engine_learn.c (where Gluster has put a
+ * clone's bricks). */
 #ifndef HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
 #define HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
 
@@ -31,6 +32,14 @@ struct id engine_pool_node(const struct engine *engine, const struct store *stor
 void engine_blame(struct engine *engine, struct id node);
 /* Does the step run on any node of the pool? */
 bool engine_is_pool_step(enum exec_step_kind kind);
+/* It goes forward and makes bricks of a volume of its own, or may do so. */
+bool engine_makes_bricks(const struct engine *engine);
+/* Would another place help? */
+bool engine_may_replan(const struct engine *engine, const struct engine_step *step);
+/* Has the failed step had all its tries? */
+bool engine_is_hopeless(const struct engine *engine, const struct engine_step *step);
+void engine_step_failed(struct engine *engine, struct engine_step *step, const struct exec_result *result,
+                        uint64_t now_ms);
 /* Has a clone's record its bricks' places? */
 bool engine_is_learnt(const struct store_volume *volume);
 

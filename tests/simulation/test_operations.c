@@ -439,17 +439,11 @@ static const struct {
     enum what what;
     struct sick sick;
 } undone[] = {
-    {CREATE, {EXEC_BRICK_CREATE, false}},
-    {EXPAND, {EXEC_BRICK_CREATE, false}},
-    {EXPAND, {EXEC_VOLUME_EXPAND, false}},
-    {EXPAND, {EXEC_VOLUME_EXPAND, true}},
-    {CLONE, {EXEC_VOLUME_CLONE, false}},
-    {CLONE, {EXEC_VOLUME_CLONE, true}},
-    {CLONE, {EXEC_CLONE_START, false}},
-    {EVICT, {EXEC_BRICK_CREATE, false}},
-    {EVICT, {EXEC_BRICK_REPLACE, false}},
-    {EVICT, {EXEC_BRICK_REPLACE, true}},
-    {BLOCK_CREATE_HOSTING, {EXEC_BRICK_CREATE, false}},
+    {CREATE, {EXEC_BRICK_CREATE, false}},  {EXPAND, {EXEC_BRICK_CREATE, false}},
+    {EXPAND, {EXEC_VOLUME_EXPAND, false}}, {EXPAND, {EXEC_VOLUME_EXPAND, true}},
+    {CLONE, {EXEC_VOLUME_CLONE, false}},   {CLONE, {EXEC_VOLUME_CLONE, true}},
+    {CLONE, {EXEC_CLONE_START, false}},    {EVICT, {EXEC_BRICK_CREATE, false}},
+    {EVICT, {EXEC_BRICK_REPLACE, false}},  {BLOCK_CREATE_HOSTING, {EXEC_BRICK_CREATE, false}},
 };
 
 static void sweep_all(unsigned crashes)

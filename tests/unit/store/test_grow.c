@@ -447,6 +447,43 @@ static void test_restriction(void **state)
            id_text(hosting).text);
 }
 
+/* ---- moving bricks beside it ---- */
+
+static void test_clone_and_evict(void **state)
+{
+    struct id brick = volume(volume_id)->bricks[0].id, op_id;
+
+    (void)state;
+    op_id = clone_of(volume_id, "c");
+    (void)world_target(&world, STORE_REQ_BRICK_EVICT, brick);
+    EXPECT(STORE_IN_USE, "Failed to set up brick eviction: The target exists, contains other items, or is in use.");
+    assert_int_equal(world_end(&world, op_id, NULL), STORE_OK);
+    assert_int_equal(world_target(&world, STORE_REQ_BRICK_EVICT, brick), STORE_OK);
+    (void)clone_of(volume_id, "d");
+    EXPECT(STORE_IN_USE, "Failed clone volume %s: The target exists, contains other items, or is in use.",
+           id_text(volume_id).text);
+}
+
+static void test_evict_leaves_pool_of_clone(void **state)
+{
+    struct id brick = volume(volume_id)->bricks[0].id, device = volume(volume_id)->bricks[0].device, op_id;
+    uint64_t before = store_device_used_kib(world.store, device);
+    struct store_cmd cmd;
+
+    (void)state;
+    (void)world_device(&world, world_node(&world, volume(volume_id)->cluster, 4, "n4"), "/dev/sdb", 100 * GIB);
+    (void)cloned(volume_id, "c");
+    assert_int_equal(world_target(&world, STORE_REQ_BRICK_EVICT, brick), STORE_OK);
+    op_id = world.result.op_id;
+    assert_int_equal(store_plan_again(world.store, op_id, &world.env, &cmd, &world.result), STORE_OK);
+    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
+    store_cmd_fini(&cmd);
+    assert_int_equal(apply_op(STORE_CMD_OP_MOVED, op_id), STORE_OK);
+    assert_int_equal(world_end(&world, op_id, NULL), STORE_OK);
+    assert_null(store_brick(world.store, brick));
+    assert_int_equal(store_device_used_kib(world.store, device), before); /* the clone's brick is in that pool */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -464,6 +501,8 @@ int main(void)
         TEST(test_space_of_clones),
         TEST(test_clone_refused),
         TEST(test_restriction),
+        TEST(test_clone_and_evict),
+        TEST(test_evict_leaves_pool_of_clone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
