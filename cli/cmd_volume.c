@@ -186,7 +186,7 @@ static int run_lock(struct cli *cli)
 
 static int run_unlock(struct cli *cli)
 {
-    return set_restriction(cli, "unlocked");
+    return set_restriction(cli, "");
 }
 
 /* As the original prints it: the body of a patch for an Endpoints object. */

@@ -8,9 +8,15 @@
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
-static struct fact *find_volume(struct mock_world *world, const char *name)
+/* Clusters are Gluster pools: each has names of its own. */
+static char *volume_text(const struct exec_step *step, const char *name)
 {
-    CLEANUP(free_ptr) char *text = mem_printf("volume %s", name);
+    return mem_printf("volume %s %s", id_text(step->volume->cluster).text, name);
+}
+
+static struct fact *find_volume(struct mock_world *world, const struct exec_step *step, const char *name)
+{
+    CLEANUP(free_ptr) char *text = volume_text(step, name);
 
     return mock_find(&world->facts, text);
 }
@@ -86,7 +92,7 @@ static void drop_volume(struct mock_world *world, struct fact *volume)
 
 static void volume_create(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
-    struct fact *volume = find_volume(world, step->volume->name);
+    struct fact *volume = find_volume(world, step, step->volume->name);
 
     if (volume != NULL) {
         if (!has_all(world, volume, step)) {
@@ -94,15 +100,16 @@ static void volume_create(struct mock_world *world, const struct exec_step *step
         }
         return;
     }
-    volume = mock_add(&world->facts, mem_printf("volume %s", step->volume->name));
+    volume = mock_add(&world->facts, volume_text(step, step->volume->name));
     if (!add_parts(world, volume, step, result)) {
         drop_volume(world, volume);
     }
 }
 
-static size_t count_snapshots(struct mock_world *world, const char *volume)
+static size_t count_snapshots(struct mock_world *world, const struct exec_step *step)
 {
-    CLEANUP(free_ptr) char *prefix = mem_printf("snapshot %s ", volume);
+    CLEANUP(free_ptr)
+    char *prefix = mem_printf("snapshot %s %s ", id_text(step->volume->cluster).text, step->volume->name);
     const struct fact *fact = mock_next(&world->facts, prefix);
     size_t n = 0;
 
@@ -115,8 +122,8 @@ static size_t count_snapshots(struct mock_world *world, const char *volume)
 
 static void volume_delete(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
-    struct fact *volume = find_volume(world, step->volume->name);
-    size_t n = count_snapshots(world, step->volume->name);
+    struct fact *volume = find_volume(world, step, step->volume->name);
+    size_t n = count_snapshots(world, step);
 
     if (volume != NULL && n > 0) {
         CLEANUP(free_ptr)
@@ -132,13 +139,13 @@ static void volume_delete(struct mock_world *world, const struct exec_step *step
 
 static void volume_expand(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
-    struct fact *volume = find_volume(world, step->volume->name);
+    struct fact *volume = find_volume(world, step, step->volume->name);
 
     if (volume == NULL && world->strict) {
         mock_fail(result, "the volume does not exist", true);
         return;
     }
-    volume = mock_add(&world->facts, mem_printf("volume %s", step->volume->name));
+    volume = mock_add(&world->facts, volume_text(step, step->volume->name));
     if (!has_all(world, volume, step)) {
         (void)add_parts(world, volume, step, result);
     }
@@ -172,7 +179,7 @@ static int check_heal(const struct exec_step *step, struct exec_result *result)
 /* The volume, if Gluster has the brick in it. */
 static bool has_brick(struct mock_world *world, const struct exec_step *step, const struct exec_brick *brick)
 {
-    const struct fact *volume = find_volume(world, step->volume->name);
+    const struct fact *volume = find_volume(world, step, step->volume->name);
     const struct fact *fact = volume != NULL ? find_brick(world, brick) : NULL;
 
     return fact != NULL && has_part(volume, fact);
@@ -181,7 +188,7 @@ static bool has_brick(struct mock_world *world, const struct exec_step *step, co
 /* As for bricks: what another member has made is taken for granted. */
 static void take_for_granted(struct mock_world *world, const struct exec_step *step)
 {
-    struct fact *volume = mock_add(&world->facts, mem_printf("volume %s", step->volume->name));
+    struct fact *volume = mock_add(&world->facts, volume_text(step, step->volume->name));
     struct fact *old = find_brick(world, &step->old_brick);
 
     if (!has_part(volume, old)) {
@@ -209,7 +216,7 @@ static void brick_replace(struct mock_world *world, const struct exec_step *step
     if (!step->skip_heal && check_heal(step, result) != 0) {
         return;
     }
-    volume = find_volume(world, step->volume->name);
+    volume = find_volume(world, step, step->volume->name);
     old = find_brick(world, &step->old_brick);
     for (size_t i = 0; i < volume->n_parts; i++) {
         if (volume->parts[i] == old) {
@@ -248,38 +255,38 @@ static void tell(const struct exec_step *step, struct exec_result *result)
 
 static void volume_look(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
-    const struct fact *volume = find_volume(world, step->volume->name);
+    const struct fact *volume = find_volume(world, step, step->volume->name);
 
     if (volume != NULL && has_all(world, volume, step)) {
         tell(step, result);
     }
 }
 
-static char *snapshot_text(const char *source, struct id op_id)
+static char *snapshot_text(const struct exec_step *step)
 {
-    CLEANUP(free_ptr) char *name = exec_snapshot_name(op_id);
+    CLEANUP(free_ptr) char *name = exec_snapshot_name(step->op_id);
 
-    return mem_printf("snapshot %s %s", source, name);
+    return mem_printf("snapshot %s %s %s", id_text(step->volume->cluster).text, step->source, name);
 }
 
 /* Snapshot bricks are made and mounted by Gluster itself, on all nodes at once. */
 static void volume_clone(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
-    struct fact *volume = find_volume(world, step->volume->name);
+    struct fact *volume = find_volume(world, step, step->volume->name);
 
-    if (find_volume(world, step->source) == NULL && world->strict) {
+    if (find_volume(world, step, step->source) == NULL && world->strict) {
         mock_fail(result, "the volume to be cloned does not exist", true);
         return;
     }
     if (volume == NULL) {
-        (void)mock_add(&world->facts, snapshot_text(step->source, step->op_id));
+        (void)mock_add(&world->facts, snapshot_text(step));
         for (size_t i = 0; i < step->n_bricks; i++) {
             const struct fact *host = mock_find(&world->hosts, step->bricks[i].storage_host);
 
             (void)mock_add(&world->facts, mock_brick_text(host != NULL ? host->other : step->bricks[i].storage_host,
                                                           step->bricks[i].brick));
         }
-        volume = mock_add(&world->facts, mem_printf("volume %s", step->volume->name));
+        volume = mock_add(&world->facts, volume_text(step, step->volume->name));
         (void)add_parts(world, volume, step, result);
     }
     if (result->code == 0 && has_all(world, volume, step)) {
@@ -320,14 +327,14 @@ void mock_gluster_apply(struct mock_world *world, const struct exec_step *step, 
         volume_clone(world, step, result);
         break;
     case EXEC_CLONE_START:
-        if (find_volume(world, step->volume->name) == NULL && world->strict) {
+        if (find_volume(world, step, step->volume->name) == NULL && world->strict) {
             mock_fail(result, "the volume does not exist", true);
             break;
         }
-        (void)mock_drop(&world->facts, snapshot_text(step->source, step->op_id));
+        (void)mock_drop(&world->facts, snapshot_text(step));
         break;
     case EXEC_SNAPSHOT_DELETE:
-        (void)mock_drop(&world->facts, snapshot_text(step->source, step->op_id));
+        (void)mock_drop(&world->facts, snapshot_text(step));
         break;
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:

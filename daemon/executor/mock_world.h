@@ -19,8 +19,8 @@ size_t mock_world_count(const struct mock_world *world, const char *prefix);
 bool mock_world_has(const struct mock_world *world, const char *description);
 /* The size of a block volume in GiB, 1 for a brick that is part of a Gluster volume; 0 when it does not exist. */
 uint64_t mock_world_value(const struct mock_world *world, const char *description);
-/* Calls visit for each description ("block HOSTING/NAME", "brick HOST ID", "vg HOST ID", "volume NAME", "peer NAME",
- * "snapshot VOLUME NAME"), in order. */
+/* Calls visit for each description ("block HOSTING/NAME", "brick HOST ID", "vg HOST ID", "volume CLUSTER
+ * NAME", "peer NAME", "snapshot CLUSTER VOLUME NAME"), in order. */
 void mock_world_visit(const struct mock_world *world, void (*visit)(void *user, const char *description), void *user);
 
 #endif

@@ -69,7 +69,7 @@ static void test_restriction(void **state)
         {"GET", "/volumes/" V1, 200, answer, JSON, NULL},
     };
     static const struct exchange unlock[] = {
-        {"POST", "/volumes/" V1 "/block-restriction", 202, NULL, AT_QUEUE, "{\"restriction\":\"unlocked\"}"},
+        {"POST", "/volumes/" V1 "/block-restriction", 202, NULL, AT_QUEUE, "{\"restriction\":\"\"}"},
         {"GET", Q1, 500, "Failed to set block restriction: no\n", TEXT, NULL},
     };
 

@@ -260,7 +260,7 @@ void fixture_expect_clean(struct fixture *fixture)
     assert_int_equal(mock_world_count(world, "volume "), counts.volumes);
     assert_int_equal(mock_world_count(world, "snapshot "), 0);
     while ((volume = store_volume_next(fixture->world.store, volume)) != NULL) {
-        CLEANUP(free_ptr) char *text = mem_printf("volume %s", volume->name);
+        CLEANUP(free_ptr) char *text = mem_printf("volume %s %s", id_text(volume->cluster).text, volume->name);
 
         assert_true(mock_world_has(world, text));
         for (size_t i = 0; i < volume->n_bricks; i++) {
