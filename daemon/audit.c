@@ -212,7 +212,7 @@ static void audit_done(struct gather *gather)
     compare_all(gather, &findings);
     gather_free(gather);
     keep_confirmed(member, &findings);
-    member->audit.ended_ms = member_now_ms();
+    member->audit.rounds++;
     confirm = member->audit.last.n > member->audit.told.n; /* something is new: looked at again soon */
     if (!member->cfg->audit_off) {
         arm(member, confirm && member->cfg->audit_start_s < member->cfg->audit_every_s ? member->cfg->audit_start_s

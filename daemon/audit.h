@@ -10,7 +10,7 @@ struct member;
 struct audit {
     struct examine_findings last; /* of the last round */
     struct examine_findings told; /* seen in two rounds: shown in the status */
-    int64_t ended_ms;             /* the last round; 0: none yet */
+    uint64_t rounds;              /* ended so far */
     bool running;
 };
 
