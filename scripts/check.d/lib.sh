@@ -35,9 +35,10 @@ count() {
         ret_skipped=$(sum_of '^\[  SKIPPED \] ([0-9]+) test' "$log")
         ;;
     unittest)
-        ret_failed=$(($(sum_of '^FAILED \(.*failures=([0-9]+)' "$log") + $(sum_of '^FAILED \(.*errors=([0-9]+)' "$log") +
+        ret_failed=$(($(sum_of '^FAILED \(failures=([0-9]+)' "$log") + $(sum_of '^FAILED \(.*errors=([0-9]+)' "$log") +
             $(sum_of '^FAILED \(.*unexpected successes=([0-9]+)' "$log")))
-        ret_skipped=$(sum_of '^[A-Z]+ \(.*skipped=([0-9]+)' "$log")
+        # An expected failure is an open defect: it has not passed.
+        ret_skipped=$(($(sum_of '^[A-Z]+ \(.*skipped=([0-9]+)' "$log") + $(sum_of '^[A-Z]+ \(.*expected failures=([0-9]+)' "$log")))
         ret_passed=$(($(sum_of '^Ran ([0-9]+) tests? in' "$log") - ret_failed - ret_skipped))
         [ "$ret_passed" -ge 0 ] || ret_passed=0
         ;;
@@ -116,7 +117,7 @@ report_one() {
         cat "$log"
         printf -- '----- end of %s\n' "$log"
     elif [ "$ret_skipped" -gt 0 ]; then
-        grep -iE 'skipped|error:' "$log" | head -n 5 | sed 's/^/      /' || true
+        grep -iE 'skipped|expected failure|error:' "$log" | head -n 5 | sed 's/^/      /' || true
     fi
 }
 

@@ -67,10 +67,6 @@ class Cluster(unittest.TestCase):
         self.servers.control({"action": "fault-on", "fault": fault})
         self.addCleanup(self.servers.control, {"action": "fault-off", "fault": fault})
 
-    def need_expand(self):
-        if self.provisioner().ask("POST", f"/volumes/{'f' * 32}/expand", {"expand_size": 1}).body != "Id not found\n":
-            self.skipTest("the server does not expand volumes")
-
     def repeat(self, action, until):
         """As the controller: again and again until it works, or until it is refused with a certain text; the refusals."""
         refusals = []
@@ -104,7 +100,6 @@ class Life(Cluster):
         self.assertEqual(self.volumes(), [])
 
     def test_expand(self):
-        self.need_expand()
         provisioner = self.provisioner()
         volume = provisioner.provision(3, gid=2000)
         self.assertEqual(provisioner.expand(volume["id"], 3, 5), 5)
@@ -195,9 +190,11 @@ class LostAnswers(Cluster):
         self.assertEqual(self.provisioner().ask("GET", self.proxy.queues[-1]).status, 204)
         self.assertEqual(self.volumes(), [])
 
+    # Open defect: an expand that is repeated without a key while the first one runs is accepted, as Heketi's is, and the
+    # volume grows twice. Mended, this test says so by failing.
+    @unittest.expectedFailure
     def test_expand(self):
         """However often it is repeated, the volume grows once."""
-        self.skipTest("open defect: an expand that is repeated without a key while the first one runs is accepted")
         volume = self.provisioner().provision(1, 2000)
         self.slow("grow")
         self.proxy.lose = Once("POST", "/expand")
