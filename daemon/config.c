@@ -103,7 +103,7 @@ static const struct cfg_key keys[] = {
     BOOL("glusterfs.sshexec", "trust_first_use", ssh_trust_first_use, NULL),
     BOOL("glusterfs.sshexec", "sudo", ssh_sudo, NULL),
     INT("glusterfs.sshexec", "snapshot_limit", ssh_snapshot_limit, 0, 0, 256, "HEKETI_SNAPSHOT_LIMIT"),
-    OBSOLETE("glusterfs.sshexec", "rebalance_on_expansion"),
+    BOOL("glusterfs.sshexec", "rebalance_on_expansion", ssh_rebalance, "HEKETI_GLUSTERAPP_REBALANCE_ON_EXPANSION"),
     BOOL("glusterfs.sshexec", "backup_lvm_metadata", ssh_backup_lvm_metadata, NULL),
     INT("glusterfs.sshexec", "gluster_cli_timeout", ssh_gluster_timeout_s, 600, 1, 86400, "HEKETI_GLUSTER_CLI_TIMEOUT"),
     INT("glusterfs.sshexec", "connect_timeout_ms", ssh_connect_timeout_ms, 5000, 100, 600000, NULL),
@@ -159,6 +159,7 @@ static void set_defaults(struct cfg *cfg)
         }
     }
     cfg->auth = true;
+    cfg->ssh_rebalance = true;
     cfg->iat_leeway_s = 120;
 }
 

@@ -51,6 +51,7 @@ struct cfg {
     char *ssh_known_hosts;
     bool ssh_trust_first_use;
     bool ssh_sudo, ssh_backup_lvm_metadata;
+    bool ssh_rebalance; /* after an expand; true unless configured. Heketi reads it from the environment only */
     int64_t ssh_snapshot_limit, ssh_gluster_timeout_s, ssh_connect_timeout_ms;
     char *ssh_pv_data_alignment, *ssh_vg_extent_size, *ssh_lv_chunk_size, *ssh_lvm_wrapper, *ssh_block_prealloc;
     int64_t ssh_xfs_sw, ssh_xfs_su;

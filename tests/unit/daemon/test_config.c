@@ -114,6 +114,30 @@ static void test_environment_of_a_switch(void **state)
     assert_int_equal(unsetenv("HEKETI_DISABLE_BACKGROUND_CLEANER"), 0);
 }
 
+/* On, unless the file or the environment says otherwise: Heketi, against its documentation, reads only the latter. */
+static void test_rebalance_on_expansion(void **state)
+{
+    static const char off[] =
+        "{\"glusterfs\":{\"executor\":\"mock\",\"sshexec\":{\"rebalance_on_expansion\":false}}," CLUSTER "}";
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(parse("{" MOCK "," CLUSTER "}", &cfg, &warnings, &err), 0);
+    assert_true(cfg.ssh_rebalance);
+    cfg_fini(&cfg);
+    assert_int_equal(parse(off, &cfg, &warnings, &err), 0);
+    assert_false(cfg.ssh_rebalance);
+    assert_int_equal(warnings.n, 0);
+    cfg_fini(&cfg);
+    assert_int_equal(setenv("HEKETI_GLUSTERAPP_REBALANCE_ON_EXPANSION", "true", 1), 0);
+    assert_int_equal(parse(off, &cfg, &warnings, &err), 0);
+    assert_true(cfg.ssh_rebalance);
+    cfg_fini(&cfg);
+    assert_int_equal(unsetenv("HEKETI_GLUSTERAPP_REBALANCE_ON_EXPANSION"), 0);
+}
+
 static void test_errors_name_the_key(void **state)
 {
     (void)state;
@@ -245,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_heketi_file),
         cmocka_unit_test(test_block_volumes),
         cmocka_unit_test(test_environment_of_a_switch),
+        cmocka_unit_test(test_rebalance_on_expansion),
         cmocka_unit_test(test_errors_name_the_key),
         cmocka_unit_test(test_virtual_ips),
         cmocka_unit_test(test_plain_only_on_loopback),

@@ -126,6 +126,52 @@ static void test_figures(void **state)
     assert_null(strstr(buf_str(&follower), "hecate_node_up")); /* it asks none */
 }
 
+static bool rebalance_has_ended(struct fixture *any, void *user)
+{
+    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
+
+    (void)any;
+    member_metrics(user, &buf);
+    return strstr(buf_str(&buf), "hecate_operations_ended_total{result=\"done\",type=\"rebalance-volume\"} 1\n") !=
+           NULL;
+}
+
+static void expand(struct id volume)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct store_request request;
+    struct answer answer;
+
+    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
+    request.target = volume;
+    request.volume.size_gib = 1;
+    answer = fixture_submit(&fixture, leader, &request);
+    store_request_fini(&request);
+    assert_int_equal(answer.kind, API_ACCEPTED);
+    assert_false(fixture_finish(&fixture, leader, answer.op_id)->failed);
+}
+
+static void test_rebalance_on_expansion(void **state)
+{
+    struct id volume = fixture_create(&fixture, "grows", 1).id;
+
+    (void)state;
+    (void)fixture_finish(&fixture, fixture_leader(&fixture),
+                         store_volume(fixture_leader(&fixture)->store, volume)->pending);
+    expand(volume);
+    fixture_until(&fixture, "a rebalance has ended", rebalance_has_ended, fixture_leader(&fixture));
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        fixture_stop(&fixture, i);
+        fixture.cfgs[i].ssh_rebalance = false;
+    }
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        fixture_start(&fixture, i);
+    }
+    expand(volume);
+    /* The end of an expand is what begins a rebalance. */
+    assert_int_equal(store_counts(fixture_leader(&fixture)->store).operations, 0);
+}
+
 static void test_histograms(void **state)
 {
     struct metrics metrics = {0};
@@ -150,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_any_member_leads_out_of_maintenance),
         cmocka_unit_test(test_a_log_level_is_that_of_all_members),
         cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_rebalance_on_expansion),
         cmocka_unit_test(test_histograms),
     };
 
