@@ -361,6 +361,9 @@ static void set_headers(struct api_forward *forward, const struct api_request *r
     if (*request->key != '\0') {
         add_sent(forward, "Idempotency-Key", request->key, strlen(request->key));
     }
+    if (request->key_made) {
+        add_sent(forward, API_KEY_MADE, "yes", strlen("yes"));
+    }
     curl_easy_setopt(forward->easy, CURLOPT_HTTPHEADER, forward->sent);
 }
 

@@ -331,6 +331,7 @@ void api_handle_change(struct api_request *request)
     } else if (status == 0) {
         free(body.request.key);
         body.request.key = mem_strdup(request->key);
+        body.request.key_made = request->key_made;
         submit_change(request, &body.request);
     }
     if (status != 0) {

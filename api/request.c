@@ -143,6 +143,7 @@ static bool key_refused(struct api_request *request)
     }
     free(request->key);
     request->key = mem_strndup(value.base, value.len);
+    request->key_made = h2o_find_header_by_str(&req->headers, H2O_STRLIT("hecate-key-made"), -1) >= 0;
     return false;
 }
 
@@ -215,6 +216,7 @@ static void make_key(struct api_request *request)
     memcpy(id.bytes, bytes, sizeof(id.bytes));
     free(request->key);
     request->key = mem_printf("forward-%s", id_text(id).text);
+    request->key_made = true;
 }
 
 void api_request_dispatch(struct api_request *request)

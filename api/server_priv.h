@@ -30,6 +30,7 @@
 
 /* Headers between members: on the request, and on the answer of a member that turned out not to lead. */
 #define API_FORWARDED_BY "Hecate-Forwarded"
+#define API_KEY_MADE "Hecate-Key-Made"
 #define API_NOT_EXECUTED "Hecate-Not-Executed"
 #define API_IN_DOUBT "Hecate-In-Doubt"
 /* On a forwarded request that came from the member's own host; its value proves that a member says so (auth.h). */
@@ -74,6 +75,7 @@ struct api_request {
     enum api_role role;
     struct id id;   /* the one in the path; ID_NONE when it is no id as ids are written */
     char *key;      /* Idempotency-Key, "" when none */
+    bool key_made;  /* here, or by the member that forwards it: the client gave none */
     bool forwarded; /* came from another member */
     bool in_doubt;  /* an earlier attempt may have changed something; the key makes the next one safe */
     struct api_submit *submit;

@@ -189,7 +189,8 @@ void commit_expire(struct store *store, uint64_t index, const struct store_cmd *
     }
 }
 
-/* ---- a repeated create of a volume, or a block volume, with the same explicit name and parameters ---- */
+/* ---- a repeated create of a volume, or a block volume, with the same explicit name and parameters; a repeated expand
+ * ---- */
 
 /* What the first request made, or false: it is gone, or going. */
 static bool find_first(const struct store *store, const struct store_cmd *cmd, struct id *ret_created_by)
@@ -204,6 +205,16 @@ static bool find_first(const struct store *store, const struct store_cmd *cmd, s
            !pending_by(store, pending, STORE_OP_DELETE_VOLUME) && !pending_by(store, pending, STORE_OP_DELETE_BLOCK);
 }
 
+/* The expand that was taken for the first request runs, or has ended since. */
+static bool is_expand(const struct store *store, const struct store_cmd *cmd)
+{
+    const struct op_entry *op = find_op(store, cmd->op_id);
+    const struct job_entry *job = find_job(store, cmd->op_id);
+
+    return op != NULL ? op->rec.type == STORE_OP_EXPAND_VOLUME && id_equal(op->rec.target, cmd->target)
+                      : job != NULL && job->rec.type == STORE_OP_EXPAND_VOLUME;
+}
+
 enum store_code check_repeat(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     enum store_code code = check_key(store, cmd, result);
@@ -213,6 +224,11 @@ enum store_code check_repeat(const struct store *store, const struct store_cmd *
     if (code != STORE_OK) {
         return code;
     }
+    result->id = cmd->target;
+    result->op_id = cmd->op_id;
+    if (is_expand(store, cmd)) {
+        return STORE_OK;
+    }
     if (!find_first(store, cmd, &created_by) || id_is_none(cmd->op_id)) {
         return refuse(result, STORE_STALE_PLAN, "The volume has changed");
     }
@@ -221,8 +237,6 @@ enum store_code check_repeat(const struct store *store, const struct store_cmd *
               : find_op(store, cmd->op_id) != NULL || find_job(store, cmd->op_id) != NULL) {
         return refuse(result, STORE_STALE_PLAN, "The volume's job has changed");
     }
-    result->id = cmd->target;
-    result->op_id = cmd->op_id;
     return STORE_OK;
 }
 

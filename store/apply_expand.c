@@ -45,13 +45,46 @@ struct store_volume volume_with_bricks(const struct volume_entry *volume, struct
     return next;
 }
 
+struct op_entry *find_same_expand(const struct store *store, const struct store_cmd *cmd, struct id volume,
+                                  uint32_t size_gib)
+{
+    struct op_entry *op, *newest = NULL;
+
+    if (cmd->key[0] != '\0' && !cmd->key_made) {
+        return NULL;
+    }
+    TREE_EACH (op, op_tree, &store->ops, by_id) {
+        if (op->rec.type == STORE_OP_EXPAND_VOLUME && id_equal(op->rec.target, volume) &&
+            op->rec.size_gib == size_gib && (newest == NULL || op->rec.begin_index > newest->rec.begin_index)) {
+            newest = op;
+        }
+    }
+    return newest;
+}
+
+/* It began after this one was planned. A key has to be remembered for it, which the next plan does. */
+static enum store_code check_repeated(const struct op_entry *first, const struct store_cmd *cmd,
+                                      struct store_result *result)
+{
+    if (cmd->key[0] != '\0') {
+        return refuse(result, STORE_STALE_PLAN, "The volume is being expanded by as much");
+    }
+    result->id = first->rec.target;
+    result->op_id = first->rec.id;
+    return STORE_REPEATED;
+}
+
 enum store_code check_volume_expand(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct volume_entry *volume = find_volume(store, cmd->target);
+    const struct op_entry *first = find_same_expand(store, cmd, cmd->target, cmd->volume.size_gib);
     struct store_volume added; /* the volume as if it consisted of the new bricks alone */
 
     if (!volume_visible(volume)) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    if (first != NULL) {
+        return check_repeated(first, cmd, result);
     }
     if (volume->n_clones > 0) {
         return refuse(result, STORE_IN_USE, FAILED TEXT_IN_USE);

@@ -34,7 +34,7 @@ enum store_cmd_type { /* stored: never renumber */
                       STORE_CMD_EXPIRE_JOBS = 15,
                       /* A repeated create of the volume `target` (explicit name): remembers `key` for op_id, the
                        * volume's created_by; if that job has expired, op_id is new and becomes a finished job that
-                       * points to the volume. */
+                       * points to the volume. A repeated expand of it: remembers `key` for op_id, the expand. */
                       STORE_CMD_REPEAT = 16,
                       /* volume clone: op_id, volume.bricks in the order of the volume's, each with its id, the path and
                        * the LV that Gluster gave it: known before anything of them may be taken away again */
@@ -68,7 +68,8 @@ struct store_load { /* records of a database; begin_index of operations is that 
 struct store_cmd {
     enum store_cmd_type type;
     int64_t time_ms;
-    char *key; /* request key (Idempotency-Key), "" when none; OP_BEGIN, CLUSTER_CREATE */
+    char *key;     /* request key (Idempotency-Key), "" when none; OP_BEGIN, CLUSTER_CREATE */
+    bool key_made; /* by a member for its own repetitions: the client gave none */
     struct id op_id;
     enum store_op_type op_type; /* OP_BEGIN */
     struct id target;

@@ -190,6 +190,7 @@ enum key_cmd {
     KEY_CMD_RESTRICTION = 45,
     KEY_CMD_REBALANCE = 46,
     KEY_CMD_LOAD = 61,
+    KEY_CMD_KEY_MADE = 62,
 };
 
 enum key_request { /* only hashed (fingerprints), yet just as unchangeable */

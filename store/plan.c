@@ -256,6 +256,7 @@ enum store_code store_plan(const struct store *store, const struct store_request
     if (takes_key(request->type)) {
         free(ret_cmd->key);
         ret_cmd->key = mem_strdup(request->key);
+        ret_cmd->key_made = request->key_made;
         if (request->key[0] != '\0' || request->type == STORE_REQ_VOLUME_CREATE ||
             request->type == STORE_REQ_VOLUME_CLONE || request->type == STORE_REQ_BLOCK_CREATE) {
             ret_cmd->fingerprint = fingerprint_request(request);

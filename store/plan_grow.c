@@ -43,11 +43,15 @@ enum store_code plan_volume_expand(const struct store *store, const struct store
                                    const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result)
 {
     const struct volume_entry *volume = find_volume(store, request->target);
+    const struct op_entry *first = find_same_expand(store, cmd, request->target, request->volume.size_gib);
     enum plan_outcome outcome;
     struct store_volume added;
 
     if (!volume_visible(volume)) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    if (first != NULL) {
+        return plan_repeat(store, request->target, first->rec.id, env, cmd, result);
     }
     if (store->counts.operations >= STORE_OPERATIONS_MAX) {
         return refuse(result, STORE_TOO_BUSY, TEXT_BUSY);

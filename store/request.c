@@ -23,4 +23,5 @@ void store_request_copy(struct store_request *to, const struct store_request *fr
 {
     schema_copy(&schema_request, to, from);
     to->key = mem_strdup(from->key);
+    to->key_made = from->key_made;
 }

@@ -63,6 +63,7 @@ struct store_request {
     enum store_request_type type;
     struct id target;                  /* cluster, node, device, volume or block volume of the path */
     char *key;                         /* Idempotency-Key, "" when none; at most 128 characters */
+    bool key_made;                     /* by a member for its own repetitions: the client gave none */
     bool file, block;                  /* CLUSTER_CREATE, CLUSTER_FLAGS */
     struct id cluster;                 /* NODE_ADD */
     uint32_t zone;                     /* NODE_ADD */

@@ -248,6 +248,7 @@ static const struct field cmd_fields[] = {
     STRUCT(struct store_cmd, block, KEY_CMD_BLOCK, &schema_block_volume),
     STRUCT(struct store_cmd, settings, KEY_CMD_SETTINGS, &schema_settings),
     STRUCT(struct store_cmd, load, KEY_CMD_LOAD, &schema_load),
+    SCALAR(struct store_cmd, key_made, KEY_CMD_KEY_MADE, F_BOOL),
 };
 const struct schema schema_cmd = SCHEMA(struct store_cmd, "command", cmd_fields);
 
@@ -281,7 +282,7 @@ static const struct field block_request_fields[] = {
 static const struct schema schema_block_request =
     SCHEMA(struct store_block_request, "block volume request", block_request_fields);
 
-/* Without `key`: the fingerprint is of what was asked, not of the name it was asked under. */
+/* Without `key` and `key_made`: the fingerprint is of what was asked, not of the name it was asked under. */
 static const struct field request_fields[] = {
     ENUM(struct store_request, type, KEY_REQ_TYPE, STORE_REQ_LAST),
     SCALAR(struct store_request, target, KEY_REQ_TARGET, F_ID),

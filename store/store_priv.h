@@ -390,6 +390,10 @@ struct store_volume volume_with_bricks(const struct volume_entry *volume, struct
 /* The volume of an equal request: REPEATED with its answer, or STALE_PLAN when that has expired. */
 enum store_code check_same_volume(const struct store *store, const struct volume_entry *volume,
                                   struct store_result *result);
+/* The newest running expand that this one, of the volume by so much, is taken for the repetition of: an equal one,
+ * unless the client told them apart by a request key. NULL: it is a request of its own. */
+struct op_entry *find_same_expand(const struct store *store, const struct store_cmd *cmd, struct id volume,
+                                  uint32_t size_gib);
 void end_volume_expand(struct store *store, const struct op_entry *op, bool failed);
 /* The rebalance that a good end of an expand begins. */
 enum store_code check_rebalance(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,

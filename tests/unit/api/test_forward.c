@@ -321,6 +321,7 @@ static void leader_dies(void **state)
     client = start_request(f, 1, "POST /clusters HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}");
     fd = peer_accept(f, listener, &request);
     assert_non_null(strstr(buf_str(&request), "Idempotency-Key: forward-"));
+    assert_non_null(strstr(buf_str(&request), "Hecate-Key-Made: yes\r\n"));
     key = mem_strndup(strstr(buf_str(&request), "Idempotency-Key: "), 56);
     close(fd);
     fd = peer_accept(f, listener, &request);

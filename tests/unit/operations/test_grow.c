@@ -13,15 +13,20 @@
 #define FOREVER UINT64_C(36000000)
 #define FIRST (-2) /* the node of the first brick that the operation makes */
 
-static struct id request(struct play *play, enum store_request_type type, struct id volume)
+static struct id request_gib(struct play *play, enum store_request_type type, struct id volume, uint32_t size_gib)
 {
     struct store_request request;
 
     store_request_init(&request, type);
     request.target = volume;
-    request.volume.size_gib = type == STORE_REQ_VOLUME_EXPAND ? 5 : 0;
+    request.volume.size_gib = size_gib;
     assert_int_equal(world_request(&play->world, &request), STORE_OK);
     return play->world.result.op_id;
+}
+
+static struct id request(struct play *play, enum store_request_type type, struct id volume)
+{
+    return request_gib(play, type, volume, type == STORE_REQ_VOLUME_EXPAND ? 5 : 0);
 }
 
 /* The node of the first brick that the operation makes. */
@@ -292,14 +297,14 @@ static void test_order_of_expands(void **state)
     play_init(&play, 2);
     volume = world_volume(&play.world, 10, 2, "v");
     first = request(&play, EXPAND, volume);
-    second = request(&play, EXPAND, volume);
+    second = request_gib(&play, EXPAND, volume, 7);
     play_begin(&play, second);
     assert_false(play_run(&play, 10 * ENGINE_HOLD_MS));
     assert_string_equal(play_canonical(play_trace(&play)), "volume-look@A brick-create@A brick-create@B");
     assert_int_equal(world_end(&play.world, first, "it failed"), STORE_OK);
     assert_true(play_run(&play, FOREVER));
     assert_int_equal(store_counts(play.world.store).bricks, 4);
-    assert_int_equal(store_volume(play.world.store, volume)->size_gib, 15);
+    assert_int_equal(store_volume(play.world.store, volume)->size_gib, 17);
     play_fini(&play);
 }
 

@@ -157,6 +157,92 @@ static void test_expand_failed(void **state)
     deleted(volume_id);
 }
 
+/* A request of the client's, or of the member that forwards it; "" no key. */
+static struct id expand_keyed(uint32_t size_gib, const char *key, bool made)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
+    request.target = volume_id;
+    request.volume.size_gib = size_gib;
+    free(request.key);
+    request.key = mem_strdup(key);
+    request.key_made = made;
+    (void)world_request(&world, &request);
+    return world.result.op_id;
+}
+
+/* Kubernetes asks again when it hears no answer. What differs, or is told apart by keys, is done each time. */
+static void test_expand_repeated(void **state)
+{
+    struct id first = expand(5), other, keyed;
+
+    (void)state;
+    assert_true(id_equal(expand(5), first));
+    assert_int_equal(world.result.code, STORE_REPEATED);
+    assert_true(id_equal(world.result.id, volume_id));
+    assert_int_equal(volume(volume_id)->n_bricks, 6);
+    other = expand(6);
+    assert_int_equal(world.result.code, STORE_OK);
+    assert_false(id_equal(other, first));
+    keyed = expand_keyed(5, "a", false);
+    assert_int_equal(world.result.code, STORE_OK);
+    assert_true(id_equal(expand_keyed(5, "a", false), keyed));
+    assert_int_equal(world.result.code, STORE_REPEATED);
+    (void)expand_keyed(5, "b", false);
+    assert_int_equal(world.result.code, STORE_OK);
+    assert_int_equal(volume(volume_id)->n_bricks, 15);
+    assert_int_equal(world_end(&world, other, NULL), STORE_OK);
+    (void)expand(6); /* it has ended, so this is another one */
+    assert_int_equal(world.result.code, STORE_OK);
+}
+
+/* A member that forwards makes a key for its own repetitions. It tells nothing apart, but it has to be known from then
+ * on: the repetition may come when the expand has ended. */
+static void test_expand_repeated_by_member(void **state)
+{
+    struct id first = expand_keyed(5, "forward-1", true);
+
+    (void)state;
+    assert_true(id_equal(expand_keyed(5, "forward-2", true), first));
+    assert_int_equal(world.result.code, STORE_OK); /* to remember the key */
+    assert_int_equal(volume(volume_id)->n_bricks, 6);
+    assert_int_equal(world_end(&world, first, NULL), STORE_OK);
+    assert_true(id_equal(expand_keyed(5, "forward-2", true), first));
+    assert_int_equal(world.result.code, STORE_REPEATED);
+    assert_int_equal(volume(volume_id)->size_gib, 15);
+}
+
+/* Two are planned before the first is applied: apply tells them apart, not the plan. */
+static void test_expand_repeated_meanwhile(void **state)
+{
+    struct store_request request;
+    struct store_cmd commands[3];
+    struct id first;
+
+    (void)state;
+    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
+    request.target = volume_id;
+    request.volume.size_gib = 5;
+    for (size_t i = 0; i < 3; i++) {
+        free(request.key);
+        request.key = mem_strdup(i == 2 ? "forward-1" : "");
+        request.key_made = i == 2;
+        assert_int_equal(store_plan(world.store, &request, &world.env, &commands[i], &world.result), STORE_OK);
+    }
+    store_request_fini(&request);
+    assert_int_equal(world_apply(&world, &commands[0]), STORE_OK);
+    first = world.result.op_id;
+    assert_int_equal(world_apply(&world, &commands[1]), STORE_REPEATED);
+    assert_true(id_equal(world.result.op_id, first));
+    assert_int_equal(world_apply(&world, &commands[2]), STORE_STALE_PLAN);
+    assert_int_equal(volume(volume_id)->n_bricks, 6);
+    for (size_t i = 0; i < 3; i++) {
+        store_cmd_fini(&commands[i]);
+    }
+    assert_true(id_equal(expand_keyed(5, "forward-1", true), first));
+}
+
 /* The first of two fails: the sets close up. */
 static void test_two_expands(void **state)
 {
@@ -491,6 +577,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_expand),
         TEST(test_expand_failed),
+        TEST(test_expand_repeated),
+        TEST(test_expand_repeated_by_member),
+        TEST(test_expand_repeated_meanwhile),
         TEST(test_two_expands),
         TEST(test_expand_planned_again),
         TEST(test_redo),
