@@ -69,7 +69,7 @@ void api_answer_sending(struct api_request *request)
 
     request->state = API_SENDING;
     request->deadline_ms = uv_now(server->loop) + server->config.send_timeout_ms;
-    if (server->closing) {
+    if (server->closing || server->draining) {
         request->req->http1_is_persistent = 0;
     }
 }

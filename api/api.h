@@ -38,6 +38,11 @@ typedef void (*api_submit_cb)(void *cb_user, const struct api_submit_result *res
 /* A document that was made: status 200, or 409, 422, 503 with a reason in it. json is borrowed. */
 typedef void (*api_document_cb)(void *cb_user, int status, const json_t *json);
 
+/* Administration of the cluster of members itself. */
+enum api_admin {
+    API_ADMIN_TRANSFER, /* body: member, optional: who is to lead */
+};
+
 struct api_backend {
     void *user;
     /* This member is the leader, holds the lease now and has applied its barrier. Asked before every answer. */
@@ -65,6 +70,11 @@ struct api_backend {
     /* Fills the empty database from a dump of Heketi's (dump and report as in daemon/import.h); cb exactly once, later.
      * Takes the text: freed by the backend. */
     void (*import)(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user);
+    /* Asked of the serving leader. member: the one in the path, 0 none; body: the request's JSON object, borrowed, or
+     * NULL. cb exactly once, possibly before admin returns; a refusal is a document with "error" and a status of 4xx or
+     * 503. */
+    void (*admin)(void *user, enum api_admin what, uint64_t member, const json_t *body, api_document_cb cb,
+                  void *cb_user);
 };
 
 struct api_config {
@@ -94,6 +104,13 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
                      struct api_server **ret_server, struct err *reterr);
 /* Role or serving changed: waiting requests are looked at again. */
 void api_server_changed(struct api_server *server);
+/* Before leadership, and the address that clients use, go elsewhere: every answer ends its connection, and those that
+ * wait for nobody's next request end after a short while. false: as usual again. */
+void api_server_drain(struct api_server *server, bool drain);
+/* No connection is left on which a client might send another request. */
+bool api_server_drained(const struct api_server *server);
+/* A request that arrived up to then (loop time) has not been answered yet. */
+bool api_server_owes(const struct api_server *server, uint64_t until_ms);
 uint16_t api_server_port(const struct api_server *server); /* the bound one, when config.port was 0 */
 /* Stops listening, answers what runs, closes; closed_cb from the loop (or from a timer's callback within it), where the
  * server is gone already. Takes at most a few seconds; submits that are still out then are forgotten, their callbacks

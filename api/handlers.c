@@ -265,6 +265,9 @@ static void handle_route(struct api_request *request)
     case API_ROUTE_DB_IMPORT:
         api_import(request);
         break;
+    case API_ROUTE_TRANSFER:
+        api_admin(request);
+        break;
     case API_ROUTE_ADMIN_GET:
         api_get_admin(request);
         break;

@@ -52,6 +52,7 @@ static void request_fini(void *ptr)
     free(request->key);
     request->magic = 0;
     request->conn->requests--;
+    request->conn->used = true;
 }
 
 /* ---- start ---- */

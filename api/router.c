@@ -57,6 +57,7 @@ static const struct entry table[] = {
     {API_ROUTE_ADMIN_SET, "POST", "/admin"},
     {API_ROUTE_LOGGING_GET, "GET", "/internal/logging"},
     {API_ROUTE_LOGGING_SET, "POST", "/internal/logging"},
+    {API_ROUTE_TRANSFER, "POST", "/cluster/transfer"},
 };
 
 #define TABLE_SIZE (sizeof(table) / sizeof(*table))

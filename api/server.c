@@ -70,6 +70,74 @@ static void accepted(uv_stream_t *listener, int status)
     h2o_accept(&server->accept, conn->sock);
 }
 
+static bool is_any(const struct api_conn *conn)
+{
+    (void)conn;
+    return true;
+}
+
+static bool is_quiet(const struct api_conn *conn)
+{
+    return conn->requests == 0;
+}
+
+/* A client may send its next request here; on one that is new the first is on its way. */
+static bool is_idle(const struct api_conn *conn)
+{
+    return conn->requests == 0 && conn->used;
+}
+
+/* SHUT_RD: what has arrived is still read and answered; then h2o sees the end. */
+static void cut_connections(struct api_server *server, bool (*which)(const struct api_conn *conn), int how)
+{
+    struct api_conn *conn;
+
+    for (conn = TAILQ_FIRST(&server->conns); conn != NULL; conn = TAILQ_NEXT(conn, link)) {
+        int fd = h2o_socket_get_fd(conn->sock);
+
+        if (fd >= 0 && which(conn)) {
+            (void)shutdown(fd, how);
+        }
+    }
+}
+
+/* ---- leadership goes elsewhere ---- */
+
+void api_server_drain(struct api_server *server, bool drain)
+{
+    CHECK_MAGIC(server, API_SERVER_MAGIC);
+    CHECK(!server->closing);
+    server->draining = drain;
+    server->cut_idle_ms = uv_now(server->loop) + IDLE_GRACE_MS;
+    if (drain) {
+        api_server_tick_start(server);
+    }
+}
+
+bool api_server_drained(const struct api_server *server)
+{
+    const struct api_conn *conn;
+
+    TAILQ_FOREACH (conn, &server->conns, link) {
+        if (is_idle(conn)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool api_server_owes(const struct api_server *server, uint64_t until_ms)
+{
+    const struct api_request *request;
+
+    TAILQ_FOREACH (request, &server->requests, link) {
+        if (request->arrived_ms <= until_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- time ---- */
 
 static void tick(uv_timer_t *timer)
@@ -77,11 +145,13 @@ static void tick(uv_timer_t *timer)
     struct api_server *server = timer->data;
 
     api_requests_look(server);
-    if (TAILQ_EMPTY(&server->requests) && !server->closing) {
+    if (TAILQ_EMPTY(&server->requests) && !server->closing && !server->draining) {
         uv_timer_stop(timer);
     }
     if (server->closing) {
         close_step(server);
+    } else if (server->draining && uv_now(server->loop) >= server->cut_idle_ms) {
+        cut_connections(server, is_idle, SHUT_RD);
     }
 }
 
@@ -336,20 +406,6 @@ static void forwarder_closed(void *user)
     uv_timer_start(&server->tick, dispose, 0, 0);
 }
 
-/* SHUT_RD: what has arrived is still read and answered; then h2o sees the end. */
-static void cut_connections(struct api_server *server, bool idle_only, int how)
-{
-    struct api_conn *conn;
-
-    for (conn = TAILQ_FIRST(&server->conns); conn != NULL; conn = TAILQ_NEXT(conn, link)) {
-        int fd = h2o_socket_get_fd(conn->sock);
-
-        if (fd >= 0 && (!idle_only || conn->requests == 0)) {
-            (void)shutdown(fd, how);
-        }
-    }
-}
-
 /* One step further towards the end, when something ended or time has passed. */
 static void close_step(struct api_server *server)
 {
@@ -358,9 +414,9 @@ static void close_step(struct api_server *server)
     }
     if (server->n_conns > 0) {
         if (uv_now(server->loop) >= server->close_by_ms) {
-            cut_connections(server, false, SHUT_RDWR);
+            cut_connections(server, is_any, SHUT_RDWR);
         } else if (uv_now(server->loop) >= server->cut_idle_ms) {
-            cut_connections(server, true, SHUT_RD);
+            cut_connections(server, is_quiet, SHUT_RD);
         }
         return;
     }

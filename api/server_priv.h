@@ -53,6 +53,7 @@ struct api_conn {
     struct api_server *server;
     h2o_socket_t *sock;
     unsigned requests; /* 0 or 1: h2o handles one at a time */
+    bool used;         /* it has had an answer */
     TAILQ_ENTRY(api_conn) link;
 };
 
@@ -104,8 +105,8 @@ struct api_server {
     size_t n_works;   /* threads that make documents */
     size_t n_counted; /* submits out that count as operations in flight */
     struct api_forwarder *forwarder;
-    bool closing;
-    uint64_t close_by_ms, cut_idle_ms; /* while closing: the end of patience with all, with idle connections */
+    bool closing, draining;
+    uint64_t close_by_ms, cut_idle_ms; /* the end of patience with all, with idle connections */
     unsigned handles;                  /* of our own still open */
     struct {
         uint64_t answers[6]; /* by first digit of the status */
@@ -181,6 +182,7 @@ h2o_iovec_t api_request_query(const struct api_request *request);
 void api_work_start(struct api_request *request);
 void api_import(struct api_request *request);
 void api_examine(struct api_request *request);
+void api_admin(struct api_request *request);
 /* The request ended. */
 void api_work_forget(struct api_request *request);
 /* The server ends: what still runs finds nobody. */

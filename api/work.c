@@ -180,6 +180,55 @@ void api_import(struct api_request *request)
                     made, work_new(request));
 }
 
+/* ---- administration of the members ---- */
+
+static const struct {
+    enum api_route route;
+    enum api_admin what;
+} admin_routes[] = {
+    {API_ROUTE_TRANSFER, API_ADMIN_TRANSFER},
+};
+
+static enum api_admin admin_of(enum api_route route)
+{
+    size_t i = 0;
+
+    while (admin_routes[i].route != route) {
+        i++;
+        CHECK(i < sizeof(admin_routes) / sizeof(*admin_routes));
+    }
+    return admin_routes[i].what;
+}
+
+/* "/cluster/members/3/promote": 3; 0 when there is none. */
+static uint64_t member_in(const struct api_request *request)
+{
+    static const char prefix[] = "/cluster/members/";
+    const char *path = buf_str(&request->path);
+
+    return strncmp(path, prefix, strlen(prefix)) == 0 ? strtoull(path + strlen(prefix), NULL, 10) : 0;
+}
+
+void api_admin(struct api_request *request)
+{
+    const struct api_backend *backend = &request->server->backend;
+    const h2o_iovec_t *entity = &request->req->entity;
+    json_t *body = NULL;
+
+    if (entity->len > 0) {
+        json_error_t error;
+
+        body = json_loadb(entity->base, entity->len, JSON_REJECT_DUPLICATES, &error);
+        if (!json_is_object(body)) {
+            json_decref(body);
+            api_answer_text(request, 400, "request unable to be parsed: expected a JSON object");
+            return;
+        }
+    }
+    backend->admin(backend->user, admin_of(request->route), member_in(request), body, made, work_new(request));
+    json_decref(body);
+}
+
 /* The nodes have been asked; the dump that goes with it is made by a thread. */
 static void examined(void *user, int status, const json_t *json)
 {

@@ -27,7 +27,8 @@ _hecate_ids() {
 
 # What may follow the words of a command: further words, or its own flags in $own.
 _hecate_words() {
-    local groups='blockvolume brick cluster db device help loglevel node server setup-openshift-heketi-storage status topology volume'
+    local groups='blockvolume brick cluster db device help leader loglevel node server setup-openshift-heketi-storage status topology'
+    groups+=' volume'
     case $1 in
     '') choices=$groups own='--version' ;;
     help) choices=${groups/help /} ;;
@@ -36,6 +37,7 @@ _hecate_words() {
     cluster) choices='create delete info list setflags' ;;
     db) choices='check dump' ;;
     device) choices='add delete disable enable info remove resync rmtags settags' ;;
+    leader) choices='transfer' ;;
     loglevel) choices='get set' ;;
     node) choices='add delete disable enable info list remove rmtags settags' ;;
     server) choices='mode operations state' ;;

@@ -82,7 +82,8 @@ struct cons_status {
     uint64_t commit_index, applied_index, last_index, snapshot_index;
     int64_t lease_left_us; /* leader: may be negative */
     bool serving;
-    bool formed; /* a cluster exists on this disk */
+    bool transferring; /* leader: handing over; false again with the role unchanged: that has failed */
+    bool formed;       /* a cluster exists on this disk */
     struct id cluster_id;
     size_t n_members;
     struct cons_member_status members[CONS_MEMBERS_MAX];

@@ -334,6 +334,7 @@ void core_connected(struct core *core, uint64_t peer)
 
     if (at >= 0 && !core->failed) {
         core->peers[at].connected = true;
+        core->peers[at].connected_us = core_now(core);
         core_form_greet(core, peer, false);
         core->lease_ping_us = 0;
         core_settle(core);
@@ -490,6 +491,7 @@ void core_get_status(struct core *core, struct core_status *ret_status)
     ret_status->last_index = core_last_index(core);
     ret_status->snapshot_index = core->snapshot_index;
     ret_status->serving = core_serving(core);
+    ret_status->transferring = core->transfer_to != 0;
     ret_status->lease_until_us = lease_until(&core->lease, core_now(core), core->role == CORE_LEADER);
     ret_status->lease_given_up =
         core->config.lease_kept && ret_status->lease_until_us == 0 && core->lease.given_until > core_now(core);

@@ -127,6 +127,7 @@ struct core_status {
     uint64_t term, leader_id, commit_index, applied_index, last_index, snapshot_index;
     uint64_t lease_until_us;
     bool serving;
+    bool transferring;   /* leader: ordered or about to be, the lease is given up */
     bool lease_given_up; /* with lease_kept: no lease any more, and core_lease_released is waited for */
     struct core_peer_status peers[CORE_PEERS_MAX];
 };

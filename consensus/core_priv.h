@@ -28,6 +28,7 @@ struct core_vote { /* a vote request that came too early, kept until the promise
 
 struct core_peer_state {
     bool connected; /* we can send */
+    uint64_t connected_us;
     bool heard;
     uint64_t last_heard_us;
     bool hello_seen; /* its newest HELLO: */

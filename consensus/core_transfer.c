@@ -1,11 +1,13 @@
 /* Handing leadership over. The lease ends before the order goes out, so that the target's can never come beside it. */
 #include "consensus/core_priv.h"
 
+/* The target has all entries, and none of ours is in doubt: whoever submitted one has its answer. */
 static bool has_everything(struct core *core)
 {
     raft_index match = 0;
 
-    return raft_match_index(&core->raft, core->transfer_to, &match) == 0 && match == core_last_index(core);
+    return raft_match_index(&core->raft, core->transfer_to, &match) == 0 && match == core_last_index(core) &&
+           core->applied_index == core_last_index(core);
 }
 
 static void give_the_order(struct core *core, uint64_t now)
@@ -39,7 +41,8 @@ void core_transfer_poll(struct core *core, uint64_t now)
     }
 }
 
-static uint64_t most_advanced(struct core *core)
+/* Of those that are connected longer than their promise after a start may last, or of all if there is none. */
+static uint64_t most_advanced(struct core *core, uint64_t connected_before_us)
 {
     uint64_t target = 0, best = 0;
 
@@ -47,8 +50,9 @@ static uint64_t most_advanced(struct core *core)
         raft_index match = 0;
         uint64_t id = core->config.peers[i].id;
 
-        if (id != core->config.id && core->peers[i].connected && core_conf_voting(core, id) == CORE_VOTER &&
-            raft_match_index(&core->raft, id, &match) == 0 && match > best) {
+        if (id != core->config.id && core->peers[i].connected && core->peers[i].connected_us <= connected_before_us &&
+            core_conf_voting(core, id) == CORE_VOTER && raft_match_index(&core->raft, id, &match) == 0 &&
+            match > best) {
             best = match;
             target = id;
         }
@@ -62,7 +66,8 @@ int core_transfer(struct core *core, uint64_t target)
         return -1;
     }
     if (target == 0) {
-        target = most_advanced(core);
+        target = most_advanced(core, core_now(core) - 1000 * (uint64_t)core->config.election_timeout_ms);
+        target = target != 0 ? target : most_advanced(core, UINT64_MAX);
     }
     if (target == core->config.id || core_peer_index(core, target) < 0 ||
         core_conf_voting(core, target) != CORE_VOTER) {

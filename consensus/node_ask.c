@@ -118,6 +118,7 @@ void cons_get_status(struct cons *c, struct cons_status *ret_status)
     ret_status->lease_left_us =
         status.lease_until_us > 0 ? (int64_t)(status.lease_until_us - now) : 0; /* negative when it is over */
     ret_status->serving = status.serving;
+    ret_status->transferring = status.transferring;
     ret_status->formed = status.disk_state == CORE_FORMED;
     ret_status->cluster_id = status.cluster_id;
     ret_status->n_members = c->core_config.n_peers;

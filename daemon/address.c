@@ -1,9 +1,18 @@
 /* The virtual addresses: the keeper is told the lease's deadline whenever it moves, and consensus when they are away.
  */
 #include <stdio.h>
+#include <time.h>
 
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
+
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail for this clock */
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 void member_lease(void *user, uint64_t until_us)
 {
@@ -11,6 +20,9 @@ void member_lease(void *user, uint64_t until_us)
 
     if (until_us != 0) {
         keeper_hold(member->keeper, until_us);
+    } else if (member->handover.state == HANDOVER_ORDERED) {
+        member->handover.lent_ms = uv_now(member->loop) + KEEPER_LEND_MAX_US / 1000;
+        keeper_lend(member->keeper, clock_us() + KEEPER_LEND_MAX_US);
     } else {
         keeper_release(member->keeper);
     }
@@ -23,10 +35,23 @@ static void address_held(void *user, bool held)
     if (held != member->address_held) {
         LOG(LOG_INFO, "address", held ? "the virtual addresses are here" : "the virtual addresses are gone");
         member->address_held = held;
+        if (member->cons != NULL && !member->cons_closing) {
+            member_tell(member); /* whoever handed leadership over waits for it */
+        }
     }
     if (held) {
         member->address_trouble[0] = '\0';
     } else if (member->cons != NULL && !member->cons_closing) {
+        cons_lease_released(member->cons);
+    }
+}
+
+/* Nothing here lives by the lease any more: the order may be given. */
+static void address_lent(void *user)
+{
+    struct member *member = user;
+
+    if (!member->cons_closing) {
         cons_lease_released(member->cons);
     }
 }
@@ -49,7 +74,10 @@ static void address_keeper_died(void *user)
 void member_address_start(struct member *member, struct keeper *keeper)
 {
     member->keeper = keeper;
-    member->keeper_events = (struct keeper_events){
-        .user = member, .held = address_held, .trouble = address_trouble, .died = address_keeper_died};
+    member->keeper_events = (struct keeper_events){.user = member,
+                                                   .held = address_held,
+                                                   .lent = address_lent,
+                                                   .trouble = address_trouble,
+                                                   .died = address_keeper_died};
     keeper_attach(keeper, member->loop, &member->keeper_events);
 }

@@ -19,8 +19,6 @@
 
 #define JOB_KEEP_MS (2 * 3600 * INT64_C(1000)) /* promise 1: at least an hour */
 #define EXPIRE_EVERY_MS (10 * 60 * UINT64_C(1000))
-#define HANDOVER_WAIT_MS 2000
-#define HANDOVER_POLL_MS 10
 
 int64_t member_now_ms(void)
 {
@@ -111,9 +109,12 @@ static const struct store *env_store(void *user)
     return ((struct member *)user)->store;
 }
 
+/* While leadership is handed over no step is begun that the successor would have to wait for. */
 static bool env_serving(void *user)
 {
-    return member_serving(user);
+    struct member *member = user;
+
+    return member->handover.state == HANDOVER_NONE && member_serving(member);
 }
 
 static uint64_t env_term(void *user)
@@ -351,6 +352,7 @@ static int start_api(struct member *member, struct err *reterr)
         .metrics = member_metrics,
         .generation = backend_generation,
         .import = load_import,
+        .admin = members_admin,
         .examine = audit_examine,
     };
 
@@ -360,9 +362,8 @@ static int start_api(struct member *member, struct err *reterr)
 static void start_timers(struct member *member)
 {
     CHECK(uv_timer_init(member->loop, &member->expire_timer) == 0);
-    CHECK(uv_timer_init(member->loop, &member->drain_timer) == 0);
     member->expire_timer.data = member;
-    member->drain_timer.data = member;
+    handover_init(member);
     member_tell_start(member);
     member_lag_start(member);
     CHECK(uv_timer_init(member->loop, &member->audit_timer) == 0);
@@ -432,18 +433,18 @@ static void stop_done(uv_handle_t *handle)
     closed_cb(closed_user);
 }
 
-static void stop_drain_timer(uv_handle_t *handle)
+static void stop_handover_timer(uv_handle_t *handle)
 {
     struct member *member = handle->data;
 
-    uv_close((uv_handle_t *)&member->drain_timer, stop_done);
+    uv_close((uv_handle_t *)&member->handover.timer, stop_done);
 }
 
 static void stop_audit_timer(uv_handle_t *handle)
 {
     struct member *member = handle->data;
 
-    uv_close((uv_handle_t *)&member->audit_timer, stop_drain_timer);
+    uv_close((uv_handle_t *)&member->audit_timer, stop_handover_timer);
 }
 
 static void stop_lag_timer(uv_handle_t *handle)
@@ -507,25 +508,14 @@ static void stop_consensus(void *user)
     cons_close(member->cons, stop_driver, member);
 }
 
-/* While leadership is on its way to another member, requests still arrive and are forwarded there. */
-static void drain(uv_timer_t *timer)
+void member_stop_now(struct member *member)
 {
-    struct member *member = timer->data;
-    struct cons_status status;
-    bool handed_over;
-
-    cons_get_status(member->cons, &status);
-    handed_over = status.role != CONS_LEADER && status.leader_id != 0;
-    if (handed_over || uv_now(member->loop) >= member->drain_deadline_ms) {
-        uv_timer_stop(timer);
-        api_server_close(member->api, stop_consensus, member);
-    }
+    api_server_close(member->api, stop_consensus, member);
 }
 
 void member_stop(struct member *member, void (*closed_cb)(void *user), void *user)
 {
     struct cons_status status;
-    struct err err = ERR_INIT;
 
     CHECK_MAGIC(member, MEMBER_MAGIC);
     if (member->stopping) {
@@ -534,11 +524,10 @@ void member_stop(struct member *member, void (*closed_cb)(void *user), void *use
     member->stopping = true;
     member->closed_cb = closed_cb;
     member->closed_user = user;
-    member->drain_deadline_ms = uv_now(member->loop) + HANDOVER_WAIT_MS;
     cons_get_status(member->cons, &status);
-    if (status.role == CONS_LEADER && cons_transfer(member->cons, 0, &err) != 0) {
-        LOG(LOG_WARNING, "member", "leadership is not handed over", LF_STR("reason", err.message));
-        member->drain_deadline_ms = uv_now(member->loop);
+    if (status.role == CONS_LEADER) {
+        handover_start(member, 0, NULL, NULL); /* one that is under way already stops this member at its end */
+    } else if (member->handover.state == HANDOVER_NONE) {
+        member_stop_now(member);
     }
-    CHECK(uv_timer_start(&member->drain_timer, drain, 0, HANDOVER_POLL_MS) == 0);
 }

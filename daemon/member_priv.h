@@ -7,6 +7,7 @@
 #include "consensus/consensus.h"
 #include "daemon/audit.h"
 #include "daemon/executor/executor.h"
+#include "daemon/handover.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/load.h"
 #include "daemon/member.h"
@@ -44,11 +45,10 @@ struct member {
     struct metrics metrics;
     struct audit audit;
     uv_timer_t audit_timer;
-    struct load *load;      /* of a whole database, under way; NULL: none */
-    bool resetting;         /* the command for it is on its way */
-    bool wants_normal;      /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
-    uv_timer_t drain_timer; /* stop: waits for the successor */
-    uint64_t drain_deadline_ms;
+    struct load *load; /* of a whole database, under way; NULL: none */
+    bool resetting;    /* the command for it is on its way */
+    bool wants_normal; /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
+    struct handover handover;
     bool stopping, failed;
     bool cons_closing;
 
@@ -70,6 +70,9 @@ void member_plan_env(struct member *member, struct store_plan_env *ret_env);
 /* The member must end: told once, with the cause and the remedy. */
 void member_failed(struct member *member, const char *message);
 
+/* Closes from the top down, after leadership was handed over or could not be. */
+void member_stop_now(struct member *member);
+
 /* address.c */
 void member_lease(void *user, uint64_t until_us);
 void member_address_start(struct member *member, struct keeper *keeper);
@@ -88,6 +91,8 @@ void member_metrics(void *user, struct buf *buf);
 /* Leads this member: proposes the normal mode if it is wanted and not there. */
 void member_mode_pursue(struct member *member, bool wanted);
 void member_settings_changed(struct member *member);
+/* members.c: administration of the cluster of members, for the API */
+void members_admin(void *user, enum api_admin what, uint64_t id, const json_t *body, api_document_cb cb, void *cb_user);
 /* backend.c */
 bool backend_serving(void *user);
 bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */

@@ -130,10 +130,11 @@ static bool parse_digest(const char *text, struct store_digest *ret_digest)
 }
 
 void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, bool wants_normal,
-                     struct buf *buf)
+                     bool holds, struct buf *buf)
 {
-    json_t *document = json_pack("{s:s, s:I, s:s, s:b}", "version", version, "applied_index", (json_int_t)applied_index,
-                                 "digest", digest_text(digest).text, "wants_normal", wants_normal);
+    json_t *document =
+        json_pack("{s:s, s:I, s:s, s:b, s:b}", "version", version, "applied_index", (json_int_t)applied_index, "digest",
+                  digest_text(digest).text, "wants_normal", wants_normal, "holds", holds);
     char *text;
 
     CHECK(document != NULL);
@@ -184,6 +185,7 @@ bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *da
         replica->digest = digest;
         replica->waits = true;
         replica->wants_normal = json_is_true(json_object_get(document, "wants_normal"));
+        replica->holds = json_is_true(json_object_get(document, "holds"));
     }
     json_decref(document);
     return ok;

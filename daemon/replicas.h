@@ -24,6 +24,7 @@ struct replica {
     uint64_t compared_index; /* 0: not compared yet */
     bool differs;            /* then */
     bool wants_normal;       /* it was told to leave maintenance mode */
+    bool holds;              /* the virtual addresses are on its host */
 };
 
 struct replicas;
@@ -40,7 +41,7 @@ const struct replica *replicas_compare(struct replicas *replicas, uint64_t appli
 
 /* What a member tells, and taking it in; false: not understood. */
 void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, bool wants_normal,
-                     struct buf *buf);
+                     bool holds, struct buf *buf);
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len);
 
 /* What is known of a member; NULL: it has told nothing yet. */

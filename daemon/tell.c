@@ -14,7 +14,8 @@ void member_tell(struct member *member)
 
     cons_get_status(member->cons, &status);
     if (status.formed) {
-        replicas_encode(HECATE_VERSION, status.applied_index, &digest, member->wants_normal, &buf);
+        replicas_encode(HECATE_VERSION, status.applied_index, &digest, member->wants_normal, member->address_held,
+                        &buf);
         cons_tell(member->cons, buf.data, buf.len);
     }
 }
@@ -41,6 +42,9 @@ void member_told(void *user, uint64_t member_id, const void *data, size_t len)
     cons_get_status(member->cons, &status);
     member_compare(member, status.applied_index);
     member_mode_pursue(member, replicas_get(member->replicas, member_id)->wants_normal);
+    if (replicas_get(member->replicas, member_id)->holds) {
+        handover_told(member, member_id);
+    }
 }
 
 static void tell_due(uv_timer_t *timer)

@@ -4,7 +4,15 @@ void hold_lease(struct hold *hold, uint64_t deadline_us, uint64_t now_us)
 {
     if (deadline_us > now_us && deadline_us > hold->deadline_us) {
         hold->deadline_us = deadline_us;
-        hold->let_go = false;
+        hold->let_go = hold->lent = false;
+    }
+}
+
+void hold_lend(struct hold *hold, uint64_t until_us)
+{
+    if (hold->held && !hold->let_go) {
+        hold->lent = true;
+        hold->lent_until_us = until_us;
     }
 }
 
@@ -25,15 +33,21 @@ static uint64_t announce_after(const struct hold *hold, uint64_t now_us)
 
 enum hold_action hold_next(struct hold *hold, uint64_t now_us, uint64_t *ret_wake_us)
 {
-    bool lease = !hold->let_go && hold->deadline_us > now_us;
+    uint64_t deadline_us = hold->lent ? hold->lent_until_us : hold->deadline_us;
+    bool lease = !hold->let_go && deadline_us > now_us;
 
     *ret_wake_us = UINT64_MAX;
     if (!lease) {
+        hold->lent = false;
         if (!hold->held) {
             return HOLD_WAIT;
         }
         hold->held = false;
         return HOLD_REMOVE;
+    }
+    if (hold->lent) {
+        *ret_wake_us = hold->lent_until_us;
+        return HOLD_WAIT;
     }
     if (!hold->held) {
         hold->held = true;

@@ -2,9 +2,15 @@
  *
  *              hold(deadline)                 hold(later): the deadline moves
  *   AWAY ----------------------> HELD ------------------------------------------+
- *     ^   ADD, ANNOUNCE            |  REFRESH every 250 ms, ANNOUNCE             |
+ *     ^   ADD, ANNOUNCE          | ^  REFRESH every 250 ms, ANNOUNCE             |
+ *     |                     lend | | hold: the hand-over has failed              |
+ *     |                          v |                                             |
+ *     |                          LENT  not announced, not refreshed              |
  *     |                            |                                             |
  *     +---- release, or the deadline has passed, or the pipe has closed: REMOVE -+
+ *
+ * LENT: leadership is being handed over. The host no longer leads, but what has arrived there is still forwarded and
+ * answered from the address, until the successor has taken it or a short deadline has passed.
  *
  * Times: microseconds of CLOCK_BOOTTIME. The address lives in the kernel for HOLD_LIFETIME_S after its last refresh,
  * whatever becomes of this process: that is the last line of defence when process and host freeze together.
@@ -35,12 +41,16 @@ enum hold_action {
 struct hold {
     bool held;
     bool let_go; /* by release */
-    uint64_t deadline_us, taken_us;
+    bool lent;
+    uint64_t deadline_us, lent_until_us, taken_us;
     uint64_t refresh_us, announce_us; /* due */
 };
 
 /* The lease is in force until the deadline. Deadlines only grow; one that has passed takes nothing. */
 void hold_lease(struct hold *hold, uint64_t deadline_us, uint64_t now_us);
+/* The lease has ended, but the address stays until then at the latest, without a word; one that is not held does not
+ * come. */
+void hold_lend(struct hold *hold, uint64_t until_us);
 /* Gives the address up now, whatever the deadline. */
 void hold_release(struct hold *hold);
 /* The next thing to do; repeat until HOLD_WAIT. Afterwards counted as done. */

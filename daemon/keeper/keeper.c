@@ -141,6 +141,8 @@ static void readable(uv_poll_t *poll, int status, int events)
         }
         if (word.kind == WORD_TROUBLE) {
             keeper->events->trouble(keeper->events->user, word.text);
+        } else if (word.kind == WORD_LENT) {
+            keeper->events->lent(keeper->events->user);
         } else {
             keeper->events->held(keeper->events->user, word.kind == WORD_HELD);
         }
@@ -171,6 +173,11 @@ static void order(struct keeper *keeper, enum keeper_order_kind kind, uint64_t d
 void keeper_hold(struct keeper *keeper, uint64_t deadline_us)
 {
     order(keeper, ORDER_LEASE, deadline_us);
+}
+
+void keeper_lend(struct keeper *keeper, uint64_t until_us)
+{
+    order(keeper, ORDER_LEND, until_us);
 }
 
 void keeper_release(struct keeper *keeper)

@@ -22,6 +22,8 @@ struct keeper_events {
     void *user;
     /* The addresses are held, or no longer: what the kernel has done, not what was asked for. */
     void (*held)(void *user, bool held);
+    /* The answer to keeper_lend, when the addresses are here. */
+    void (*lent)(void *user);
     /* Another host speaks for an address (text names both), or an address cannot be added. Repeated while it goes on,
      * at most once a second. */
     void (*trouble)(void *user, const char *text);
@@ -38,6 +40,10 @@ int keeper_start(const char *const *addresses, size_t n, struct keeper **ret_kee
 void keeper_attach(struct keeper *keeper, uv_loop_t *loop, const struct keeper_events *events);
 /* The lease is in force until then (microseconds of CLOCK_BOOTTIME): takes the addresses, or keeps them. */
 void keeper_hold(struct keeper *keeper, uint64_t deadline_us);
+/* Leadership is being handed over: they stay until then at the latest, but are not spoken for any more. lent follows,
+ * or held(false) when they are not here. At most KEEPER_LEND_MAX_US from now: the kernel ends them then anyway. */
+#define KEEPER_LEND_MAX_US UINT64_C(700000)
+void keeper_lend(struct keeper *keeper, uint64_t until_us);
 /* Gives them up at once; held(false) follows. */
 void keeper_release(struct keeper *keeper);
 /* Ends the process, which removes the addresses first. closed_cb from the loop. */

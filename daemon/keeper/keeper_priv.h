@@ -8,7 +8,7 @@
 
 #include "daemon/keeper/address.h"
 
-enum keeper_order_kind { ORDER_LEASE = 1, ORDER_RELEASE = 2 };
+enum keeper_order_kind { ORDER_LEASE = 1, ORDER_RELEASE = 2, ORDER_LEND = 3 };
 
 struct keeper_order {
     uint32_t kind;
@@ -21,6 +21,7 @@ enum keeper_word_kind {
     WORD_HELD,
     WORD_AWAY,
     WORD_TROUBLE,
+    WORD_LENT, /* the lease's deadline no longer counts for the addresses */
 };
 
 struct keeper_word {

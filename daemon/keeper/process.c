@@ -137,6 +137,17 @@ static uint64_t act(struct process *process)
 
 /* ---- what comes in ---- */
 
+/* What has been taken is confirmed: from now on the addresses are not a sign of leadership. */
+static void lend(struct process *process, uint64_t until_us)
+{
+    hold_lend(&process->hold, until_us);
+    if (!process->hold.lent) {
+        process->must_tell = true;
+    } else if (!say(process, WORD_LENT, "")) {
+        hold_release(&process->hold);
+    }
+}
+
 /* false: the daemon is gone. */
 static bool take_orders(struct process *process)
 {
@@ -155,6 +166,8 @@ static bool take_orders(struct process *process)
         }
         if (order.kind == ORDER_LEASE) {
             hold_lease(&process->hold, order.deadline_us, now_us());
+        } else if (order.kind == ORDER_LEND) {
+            lend(process, order.deadline_us);
         } else {
             hold_release(&process->hold);
             process->must_tell = true;
@@ -170,7 +183,7 @@ static void hear(struct process *process)
     while (address_conflict(&process->door, process->addresses, process->n, &at, mac)) {
         char text[200];
 
-        if (process->held) {
+        if (process->held && !process->hold.lent) { /* lent: it is the successor */
             (void)snprintf(text, sizeof(text),
                            "the virtual address %s is claimed by %02x:%02x:%02x:%02x:%02x:%02x as well",
                            process->addresses[at].text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);

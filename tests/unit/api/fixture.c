@@ -206,6 +206,16 @@ static struct id backend_generation(void *user)
     return (struct id){{[0] = 0xab}};
 }
 
+static void backend_admin(void *user, enum api_admin what, uint64_t id, const json_t *body, api_document_cb cb,
+                          void *cb_user)
+{
+    json_t *document = json_pack("{s:i, s:I, s:O?}", "what", (int)what, "member", (json_int_t)id, "body", body);
+
+    (void)user;
+    cb(cb_user, 200, document);
+    json_decref(document);
+}
+
 static void backend_import(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user)
 {
     json_t *report = json_pack("{s:b, s:I}", "ok", true, "len", (json_int_t)len);
@@ -272,6 +282,7 @@ void fixture_start(struct fixture *fixture, size_t i)
         .generation = backend_generation,
         .import = backend_import,
         .examine = backend_examine,
+        .admin = backend_admin,
     };
     struct err err = ERR_INIT;
 

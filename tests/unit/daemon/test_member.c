@@ -324,7 +324,7 @@ static void tell(struct member *member, uint64_t from, const char *version, bool
 
     cons_get_status(member->cons, &status);
     digest.bytes[0] ^= other_state;
-    replicas_encode(version, status.applied_index, &digest, false, &buf);
+    replicas_encode(version, status.applied_index, &digest, false, false, &buf);
     member_told(member, from, buf.data, buf.len);
 }
 

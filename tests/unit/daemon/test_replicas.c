@@ -31,7 +31,7 @@ static void tell(struct replicas *replicas, uint64_t member, const char *version
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
     struct store_digest digest = state_digest(number);
 
-    replicas_encode(version, index, &digest, false, &buf);
+    replicas_encode(version, index, &digest, false, false, &buf);
     assert_true(replicas_told(replicas, member, buf.data, buf.len));
 }
 

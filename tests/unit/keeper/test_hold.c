@@ -144,6 +144,35 @@ static void test_release(void **state)
     expect("add@30 announce@30");
 }
 
+static void test_lent(void **state)
+{
+    struct hold hold = {0};
+
+    (void)state;
+    hold_lend(&hold, START + 500 * MS); /* nothing is held */
+    run(&hold, START, START + 1000 * MS);
+    expect("");
+    hold_lease(&hold, START + 150 * MS, START);
+    act(&hold, START);
+    hold_lend(&hold, START + 700 * MS); /* neither refreshed nor announced */
+    run(&hold, START, START + 1000 * MS);
+    expect("add@0 announce@0 remove@700");
+    hold_lease(&hold, START + 900 * MS, START + 800 * MS);
+    act(&hold, START + 800 * MS);
+    hold_lend(&hold, START + 1500 * MS);
+    act(&hold, START + 810 * MS);
+    hold_release(&hold); /* the successor has it */
+    act(&hold, START + 820 * MS);
+    expect("add@800 announce@800 remove@820");
+    hold_lease(&hold, START + 1000 * MS, START + 830 * MS); /* elected again, before what was lent had ended */
+    act(&hold, START + 830 * MS);
+    hold_lend(&hold, START + 1500 * MS);
+    act(&hold, START + 840 * MS);
+    hold_lease(&hold, START + 1050 * MS, START + 900 * MS); /* the hand-over failed: as before */
+    run(&hold, START + 900 * MS, START + 2000 * MS);
+    expect("add@830 announce@830 announce@930 announce@1030 remove@1050");
+}
+
 static void test_a_deadline_never_goes_back(void **state)
 {
     struct hold hold = {0};
@@ -163,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_takeover_is_announced_until_the_old_lifetime_is_over),
         cmocka_unit_test(test_refreshed_well_within_its_lifetime),
         cmocka_unit_test(test_release),
+        cmocka_unit_test(test_lent),
         cmocka_unit_test(test_a_deadline_never_goes_back),
     };
 
