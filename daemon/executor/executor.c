@@ -30,6 +30,7 @@ void exec_config_init(struct exec_config *config)
         .block_prealloc = "full",
         .gluster_timeout_s = 600,
         .connect_timeout_ms = 5000,
+        .silence_timeout_ms = 20000,
         .mock_device_kib = 500 * STORE_KIB_PER_GIB,
         .mock_faults = "",
         .mock_faults_file = "",

@@ -197,6 +197,7 @@ struct exec_config {
     uint32_t xfs_sw, xfs_su;
     uint32_t gluster_timeout_s;   /* 600 */
     uint32_t connect_timeout_ms;  /* 5000 */
+    uint32_t silence_timeout_ms;  /* 20000: a host that acknowledges nothing for so long, keep-alive probes included */
     uint64_t mock_device_kib;     /* 500 GiB */
     const char *mock_faults;      /* mock: JSON text of orders, see mock_orders.h; "" none */
     const char *mock_faults_file; /* mock: a file with further ones, read again when it changes; "" none */

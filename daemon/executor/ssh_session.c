@@ -16,6 +16,8 @@
 #include "store/base/log.h"
 #include "store/base/mem.h"
 
+#define LOST_IN_STEP "the connection was lost while the step ran; what it did is looked at again"
+
 static void pump(struct ssh_session *session);
 
 /* ---- the end of a session ---- */
@@ -132,7 +134,11 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) {
-        lost(session, session->state < SSH_EXEC ? E_CONNECT : E_TIMEOUT, "the connection was lost");
+        if (session->state < SSH_EXEC) {
+            lost(session, E_CONNECT, "the connection was lost");
+        } else {
+            lost(session, E_TIMEOUT, LOST_IN_STEP);
+        }
         return;
     }
     if (session->state == SSH_IDLE) { /* nothing is expected: the host closed, or says something that ends in closing */
@@ -241,7 +247,7 @@ static bool read_stream(struct ssh_session *session, int stream, struct buf *buf
             return true;
         }
         if (n < 0) {
-            fail(session, E_TIMEOUT, "the connection was lost while the step ran; what it did is looked at again");
+            fail(session, E_TIMEOUT, LOST_IN_STEP);
             return false;
         }
         keep = (size_t)n < max - buf->len ? (size_t)n : max - buf->len;
@@ -279,7 +285,7 @@ static bool do_close(struct ssh_session *session)
         return false;
     }
     if (rc != 0) { /* the end of the output came, the exit status did not: the library would call it 0 */
-        fail(session, E_TIMEOUT, "the connection was lost while the step ran; what it did is looked at again");
+        fail(session, E_TIMEOUT, LOST_IN_STEP);
         return false;
     }
     session->state = SSH_FREE;
@@ -403,12 +409,24 @@ static void tcp_moved(uv_handle_t *handle)
     handle_closed(handle);
 }
 
+/* A step may be silent for minutes, and a host that lost its power says nothing either: the kernel's probes tell them
+ * apart. One that is up again answers the first probe with a reset. (tcp(7): TCP_USER_TIMEOUT overrides TCP_KEEPCNT) */
+static void watch_host(int fd, uint32_t silence_timeout_ms)
+{
+    const int one = 1;
+    const int probe_s = silence_timeout_ms < 4000 ? 1 : (int)(silence_timeout_ms / 4000);
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &probe_s, sizeof(probe_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &probe_s, sizeof(probe_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_timeout_ms, sizeof(silence_timeout_ms));
+}
+
 /* The library wants the descriptor to itself: ours is a copy, and libuv's handle goes. */
 static void connected(uv_connect_t *request, int status)
 {
     struct ssh_session *session = request->data;
-    int one = 1;
-    int timeout_ms = 30000;
     uv_os_fd_t fd;
 
     if (session->state == SSH_CLOSING) {
@@ -421,9 +439,7 @@ static void connected(uv_connect_t *request, int status)
     CHECK(uv_fileno((uv_handle_t *)&session->tcp, &fd) == 0);
     session->fd = dup(fd);
     CHECK(session->fd >= 0);
-    (void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    (void)setsockopt(session->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-    (void)setsockopt(session->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+    watch_host(session->fd, session->host->ssh->config.silence_timeout_ms);
     uv_close((uv_handle_t *)&session->tcp, tcp_moved);
     session->tcp_open = false;
     CHECK(uv_poll_init(session->host->ssh->loop, &session->poll, session->fd) == 0);
