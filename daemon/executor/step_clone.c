@@ -210,7 +210,10 @@ void step_volume_clone(struct step_talk *talk)
     ask_info(talk, clone_looked, 0);
 }
 
-/* ---- start: its own id -> snapshot goes -> start -> look ---- */
+/* ---- start: start -> its own id -> snapshot goes -> look ---- */
+
+/* Gluster (10) sets no options of a replicated clone that has never been started: what its self-heal daemon would read
+ * is not there yet. The snapshot goes last: until the clone has its own id, it is what tells it from other volumes. */
 
 static void start_looked(struct step_talk *talk, const struct step_reply *reply)
 {
@@ -233,17 +236,10 @@ static void start_looked(struct step_talk *talk, const struct step_reply *reply)
     }
 }
 
-static void start_started(struct step_talk *talk, const struct step_reply *reply)
-{
-    if (gluster_heard(talk, reply, 1U << GLUSTER_THERE)) {
-        ask_info(talk, start_looked, GLUSTER_SYNC);
-    }
-}
-
 static void start_snapshot_gone(struct step_talk *talk, const struct step_reply *reply)
 {
     if (gluster_heard(talk, reply, 1U << GLUSTER_ABSENT)) {
-        gluster_ask(talk, start_started, 0, GLUSTER_WORDS("volume", "start", talk->step->volume->name));
+        ask_info(talk, start_looked, GLUSTER_SYNC);
     }
 }
 
@@ -254,12 +250,19 @@ static void start_named(struct step_talk *talk, const struct step_reply *reply)
     }
 }
 
-void step_clone_start(struct step_talk *talk)
+static void start_started(struct step_talk *talk, const struct step_reply *reply)
 {
     struct id_text id = id_text(talk->step->volume->id);
 
-    gluster_ask(talk, start_named, 0,
-                GLUSTER_WORDS("volume", "set", talk->step->volume->name, "user.heketi.id", id.text));
+    if (gluster_heard(talk, reply, 1U << GLUSTER_THERE)) {
+        gluster_ask(talk, start_named, 0,
+                    GLUSTER_WORDS("volume", "set", talk->step->volume->name, "user.heketi.id", id.text));
+    }
+}
+
+void step_clone_start(struct step_talk *talk)
+{
+    gluster_ask(talk, start_started, 0, GLUSTER_WORDS("volume", "start", talk->step->volume->name));
 }
 
 /* ---- what is left of one that failed: delete -> look ---- */

@@ -107,6 +107,17 @@ class LabTest(unittest.TestCase):
 
     # ---- helpers ----
 
+    def get(self, path):
+        answer = self.members.any("GET", path)
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.json()
+
+    def mounted(self, name, script, number=1):
+        """Runs a script on the client where the volume is mounted; its output."""
+        address = self.environment[f"HECATE_LAB_NODE{number}"]
+        return on_node("c1", f"set -e\nmkdir -p /mnt/{name}\nmount -t glusterfs {address}:/{name} /mnt/{name}\n"
+                             f"cd /mnt/{name}\n{script}\ncd /\numount /mnt/{name}\n").strip()
+
     def begin_create(self, name, **more):
         """Three replicas of 1 GiB, unless something else is said."""
         answer = self.members.any("POST", "/volumes", {
@@ -162,8 +173,26 @@ class LabTest(unittest.TestCase):
             self.assertEqual(seen, bricks, f"bricks by {kind}")
         self.assertEqual(pools, len(bricks))
 
+    def kill_leader(self):
+        """SIGKILL; the members that are left."""
+        leader = self.members.leader()
+        self.cluster("kill", str(leader))
+        return leader, [number for number in self.members.urls if number != leader]
+
+    def assert_nothing_to_report(self):
+        """Every node answers and equals the database, says the daemon itself; peers may need a moment to find each other."""
+        def examine():
+            document = self.get("/internal/state/examine/gluster")
+            unseen = [node for cluster in document["clusters"] for node in cluster["NodesData"] if node["VolumeInfo"] is None]
+            return document["findings"], unseen
+        try:
+            eventually("examine reports nothing", lambda: examine() == ([], []), deadline_s=120, pause_s=1)
+        except AssertionError:
+            self.assertEqual(examine(), ([], []))
+
     def assert_bricks_online(self, name, count=3):
         def online():
             status = on_node(1, f"gluster --mode=script volume status {name} detail --xml", check=False)
-            return len(re.findall(r"<path>/var/lib/heketi[^<]*</path>.*?<status>1</status>", status, re.S)) == count
+            return len(re.findall(r"<path>/(?:var/lib/heketi|(?:var/)?run/gluster/snaps)/[^<]*</path>.*?<status>1</status>",
+                                  status, re.S)) == count
         eventually(f"all bricks of {name} are online", online, deadline_s=120, pause_s=0.5)

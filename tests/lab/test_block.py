@@ -14,6 +14,13 @@ from system import JOB_S, LabTest, eventually, on_node
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def install_stand_in(number):
+    with open(os.path.join(HERE, "gluster-block"), encoding="utf-8") as file:
+        text = file.read()
+    on_node(number, "cat >/usr/local/bin/gluster-block <<'STAND-IN'\n" + text + "STAND-IN\n"
+                    "chmod 755 /usr/local/bin/gluster-block; ln -sf /usr/local/bin/gluster-block /usr/sbin/; sync -f /usr")
+
+
 class BlockTest(LabTest):
     """In the order of their names."""
 
@@ -22,11 +29,8 @@ class BlockTest(LabTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        with open(os.path.join(HERE, "gluster-block"), encoding="utf-8") as file:
-            text = file.read()
         for number in cls.NODES:
-            on_node(number, "cat >/usr/local/bin/gluster-block <<'STAND-IN'\n" + text + "STAND-IN\n"
-                            "chmod 755 /usr/local/bin/gluster-block; ln -sf /usr/local/bin/gluster-block /usr/sbin/")
+            install_stand_in(number)
 
     def tearDown(self):
         for number in self.NODES:
@@ -43,9 +47,6 @@ class BlockTest(LabTest):
         done = self.members.finish(self.begin_block(**body), deadline_s=JOB_S)
         self.assertEqual(done.status, 303, done.body)
         return done.headers["location"]
-
-    def get(self, path):
-        return self.members.any("GET", path).json()
 
     def seen(self, block):
         """What gluster-block says of it, on another node than usual."""

@@ -12,12 +12,6 @@ from system import JOB_S, LabTest, eventually, lab, on_node
 class VolumesTest(LabTest):
     DISKS = 2
 
-    def mounted(self, name, script):
-        """Runs a script on the client where the volume is mounted; its output."""
-        address = self.environment["HECATE_LAB_NODE1"]
-        return on_node("c1", f"set -e\nmkdir -p /mnt/{name}\nmount -t glusterfs {address}:/{name} /mnt/{name}\n"
-                             f"cd /mnt/{name}\n{script}\ncd /\numount /mnt/{name}\n").strip()
-
     def finish(self, method, path, body, status=303):
         done = self.finish_request(method, path, body)
         self.assertEqual(done.status, status, done.body)

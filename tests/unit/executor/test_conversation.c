@@ -12,32 +12,8 @@
 
 #include "daemon/executor/gluster.h"
 #include "store/base/mem.h"
-#include "tests/unit/executor/data.h"
+#include "tests/unit/executor/trace.h"
 
-#define ID "00000000000000000000000000000000"
-#define MOUNTS "/var/lib/heketi/mounts/vg_0123"
-#define REP_BRICKS \
-    "198.18.0.11:" MOUNTS "/brick_1/brick 198.18.0.12:" MOUNTS "/brick_1/brick 198.18.0.13:" MOUNTS "/brick_1/brick"
-#define EXCHANGES_MAX 12
-
-struct exchange {
-    const char *asked;  /* the words; before them "sync " and "wait " where the script does that first */
-    const char *answer; /* a file in data/; in front of it "!": gluster's exit status is 1 */
-};
-
-struct trace {
-    const char *name;
-    enum exec_step_kind kind;
-    const char *volume;
-    unsigned options; /* of the volume below */
-    uint32_t snapshot_limit;
-    struct exchange exchanges[EXCHANGES_MAX];
-    int code;
-    bool permanent;
-    const char *message;
-};
-
-#define INFO(name) "volume info " name
 #define SET_ID "volume set rep user.heketi.id " ID
 #define CREATE_REP "volume create rep replica 3 " REP_BRICKS
 
@@ -408,197 +384,16 @@ static const struct trace traces[] = {
 };
 #define TRACES (sizeof(traces) / sizeof(*traces))
 
-/* ---- the step of a trace ---- */
-
-struct stage {
-    struct exec_config config;
-    struct store_volume volume;
-    struct store_brick bricks[3];
-    struct exec_brick items[3];
-    struct exec_step step;
-};
-
-static char *texts[] = {(char[]){"a.b on"},     (char[]){"c.d x y"}, (char[]){""},
-                        (char[]){"group virt"}, (char[]){"e.f 1"},   (char[]){"lonely"}};
-static char *paths[] = {(char[]){MOUNTS "/brick_1/brick"}, (char[]){MOUNTS "/brick_2/brick"},
-                        (char[]){MOUNTS "/brick_3/brick"}, (char[]){MOUNTS "/brick_4/brick"}};
-static char pool[] = "tp", lv[] = "lv";
-static char *hosts[] = {(char[]){"198.18.0.11"}, (char[]){"198.18.0.12"}, (char[]){"198.18.0.13"}};
-
-static void stage_init(struct stage *stage, const struct trace *trace)
-{
-    const char *volume = trace->volume != NULL ? trace->volume : "none";
-    int shape = strcmp(volume, "rep") == 0 ? 0 : strcmp(volume, "arb") == 0 ? 1 : strcmp(volume, "disp") == 0 ? 2 : 3;
-
-    memset(stage, 0, sizeof(*stage));
-    exec_config_init(&stage->config);
-    for (size_t i = 0; i < 3; i++) {
-        stage->bricks[i] = (struct store_brick){.pool = pool, .lv = lv, .path = paths[shape]};
-        stage->bricks[i].type = shape == 1 && i == 2 ? STORE_BRICK_ARBITER : STORE_BRICK_NORMAL;
-        stage->items[i] = (struct exec_brick){&stage->bricks[i], hosts[i]};
-    }
-    stage->volume = (struct store_volume){.name = (char *)(uintptr_t)volume, .options = {texts, trace->options}};
-    stage->volume.durability = shape < 2 ? STORE_REPLICATE : shape == 2 ? STORE_DISPERSE : STORE_NONE;
-    stage->volume.replica = 3;
-    stage->volume.disperse_data = 2;
-    stage->volume.redundancy = 1;
-    stage->step = (struct exec_step){.kind = trace->kind,
-                                     .term = 7,
-                                     .peer = hosts[1],
-                                     .volume = &stage->volume,
-                                     .bricks = stage->items,
-                                     .n_bricks = shape == 3 ? 2 : 3,
-                                     .snapshot_limit = trace->snapshot_limit};
-}
-
-/* The gluster command of a script as words; every script is fenced before it. */
-static char *asked(const char *script)
-{
-    static const char command[] = "gluster --mode=script --timeout=\"$LIMIT\" ";
-    const char *fence = strstr(script, "flock -s -w 60 9");
-    const char *compare = strstr(script, "\"$TERM_NUMBER\" ] || exit 77");
-    const char *sync = strstr(script, "sync -f /var/lib/glusterd");
-    const char *wait = strstr(script, "sleep");
-    const char *at = strstr(script, command);
-    struct buf text = BUF_INIT;
-
-    assert_non_null(strstr(script, "TERM_NUMBER=7 "));
-    assert_true(fence != NULL && compare > fence && at > compare);
-    assert_true(wait == NULL || wait < fence); /* never with a lock in hand */
-    assert_true(sync == NULL || (sync > compare && sync < at));
-    assert_null(strstr(at + 1, command));
-    buf_append_str(&text, sync != NULL ? "sync " : "");
-    buf_append_str(&text, wait != NULL ? "wait " : "");
-    for (at += sizeof(command) - 1; strncmp(at, " --xml\n", 7) != 0; at++) {
-        if (*at != '\'') {
-            buf_append_char(&text, *at);
-        }
-    }
-    return buf_take(&text);
-}
-
-static void answer(struct step_talk *talk, const char *name)
-{
-    CLEANUP(free_ptr) char *text = data_read(name + (*name == '!'));
-    const struct step_reply reply = {.status = *name == '!' ? 1 : 0, .out = text, .out_len = strlen(text), .error = ""};
-
-    step_hear(talk, &reply);
-}
-
-/* Plays the first n exchanges. */
-static void play(struct step_talk *talk, struct stage *stage, const struct trace *trace, size_t n)
-{
-    struct err err = ERR_INIT;
-
-    stage_init(stage, trace);
-    assert_int_equal(step_check(&stage->config, &stage->step, &err), 0);
-    step_begin(talk, &stage->config, &stage->step);
-    for (size_t i = 0; i < n && trace->exchanges[i].asked != NULL; i++) {
-        CLEANUP(free_ptr) char *question = NULL;
-
-        if (talk->ended) {
-            fail_msg("%s: ended before exchange %zu: %s", trace->name, i, talk->result.message);
-        }
-        question = asked(buf_str(&talk->script));
-        if (strcmp(question, trace->exchanges[i].asked) != 0) {
-            fail_msg("%s: exchange %zu asks '%s', expected '%s'", trace->name, i, question, trace->exchanges[i].asked);
-        }
-        answer(talk, trace->exchanges[i].answer);
-    }
-}
-
 static void test_traces(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < TRACES; i++) {
-        const struct trace *trace = &traces[i];
-        struct step_talk talk;
-        struct stage stage;
-
-        play(&talk, &stage, trace, EXCHANGES_MAX);
-        if (!talk.ended || talk.result.code != trace->code || talk.result.permanent != trace->permanent ||
-            (trace->message != NULL && strcmp(talk.result.message, trace->message) != 0)) {
-            fail_msg("%s: ended %d, code %d, permanent %d: %s", trace->name, talk.ended, talk.result.code,
-                     talk.result.permanent, talk.result.message);
-        }
-        step_fini(&talk);
-    }
+    trace_check(traces, TRACES);
 }
-
-/* ---- everything that can go wrong, everywhere ---- */
-
-static const struct {
-    const char *name;
-    struct step_reply reply;
-    int code;
-    const char *message; /* in it */
-} troubles[] = {
-    {"another transaction",
-     {0,
-      "<cliOutput><opRet>-1</opRet><opErrno>30802</opErrno><opErrstr>Another transaction is in progress for rep. "
-      "Please try again after some time.</opErrstr></cliOutput>",
-      0, "", false},
-     E_BUSY,
-     "Another transaction"},
-    {"a lock without a number",
-     {1,
-      "<cliOutput><opRet>-1</opRet><opErrno>0</opErrno><opErrstr>Locking failed on 198.18.0.12. Please check log file "
-      "for details.</opErrstr></cliOutput>",
-      0, "", false},
-     E_BUSY,
-     "Locking failed"},
-    {"refused",
-     {0, "<cliOutput><opRet>-1</opRet><opErrno>30800</opErrno><opErrstr>no &amp; no</opErrstr></cliOutput>", 0, "",
-      false},
-     E_REMOTE,
-     "no & no"},
-    {"refused without a word",
-     {0, "<cliOutput><opRet>-1</opRet><opErrno>30800</opErrno><opErrstr/></cliOutput>", 0, "", false},
-     E_REMOTE,
-     "gluster refused (-1, 30800) without saying why"},
-    {"time ran out in gluster", {1, "Error : Request timed out\n", 0, "", false}, E_BUSY, "Error : Request timed out"},
-    {"no glusterd",
-     {1, "Connection failed. Please check if gluster daemon is operational.\n", 0, "", false},
-     E_REMOTE,
-     "Connection failed. Please check if gluster daemon is operational."},
-    {"usage", {1, "", 0, "\nUsage:\nvolume set <VOLNAME> <KEY> <VALUE>\n", false}, E_REMOTE, "Usage"},
-    {"time ran out", {SCRIPT_TIMEOUT, "", 0, "", false}, E_TIMEOUT, "process exited with status 124"},
-    {"killed", {SCRIPT_KILLED, "<cliOutput><opRet>0</opRet></cliOutput>", 0, "", false}, E_TIMEOUT, "status 137"},
-    {"fenced", {SCRIPT_FENCED, "", 0, "term 9 has taken over\n", false}, E_FENCED, "term 9 has taken over"},
-    {"the fence is being raised",
-     {SCRIPT_BUSY, "", 0, "the fence of this node is being raised", false},
-     E_BUSY,
-     "raised"},
-    {"the fence does not stay raised", {SCRIPT_RAISE, "", 0, "", false}, E_REMOTE, "status 77"},
-    {"empty", {0, "", 0, "", false}, E_REMOTE, "not what was expected: no XML"},
-    {"garbage", {0, "\x01\xff<<>", 0, "oops", false}, E_REMOTE, "not what was expected: no XML"},
-    {"cut short", {0, "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErr", 0, "", false}, E_REMOTE, "no XML"},
-    {"no outcome", {0, "<cliOutput><opErrstr/></cliOutput>", 0, "", false}, E_REMOTE, "opRet is missing"},
-    {"too large", {0, "<cliOutput><opRet>0</opRet></cliOutput>", 0, "", true}, E_REMOTE, "too large"},
-};
 
 static void test_troubles(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < TRACES; i++) {
-        for (size_t at = 0; at < EXCHANGES_MAX && traces[i].exchanges[at].asked != NULL; at++) {
-            for (size_t j = 0; j < sizeof(troubles) / sizeof(*troubles); j++) {
-                struct step_reply reply = troubles[j].reply;
-                struct step_talk talk;
-                struct stage stage;
-
-                play(&talk, &stage, &traces[i], at);
-                reply.out_len = strlen(reply.out);
-                step_hear(&talk, &reply);
-                if (!talk.ended || talk.result.code != troubles[j].code || talk.result.permanent ||
-                    strstr(talk.result.message, troubles[j].message) == NULL) {
-                    fail_msg("%s, exchange %zu, %s: ended %d, code %d: %s", traces[i].name, at, troubles[j].name,
-                             talk.ended, talk.result.code, talk.result.message);
-                }
-                step_fini(&talk);
-            }
-        }
-    }
+    trace_check_troubles(traces, TRACES);
 }
 
 /* A peer that never becomes connected is not waited for without end. */
@@ -615,13 +410,13 @@ static void test_never_connected(void **state)
         false,
         ""};
     struct step_talk talk;
-    struct stage stage;
+    struct trace_stage stage;
     unsigned looks = 0;
 
     (void)state;
-    play(&talk, &stage, &trace, EXCHANGES_MAX);
+    trace_play(&talk, &stage, &trace, TRACE_EXCHANGES_MAX);
     while (!talk.ended) {
-        answer(&talk, "pool-single.xml");
+        trace_answer(&talk, "pool-single.xml");
         looks++;
     }
     assert_int_equal(looks, 60);
@@ -647,12 +442,12 @@ static void test_half_a_peer(void **state)
         const struct step_reply reply = {.out = text, .out_len = strlen(text), .error = ""};
         CLEANUP(free_ptr) char *question = NULL;
         struct step_talk talk;
-        struct stage stage;
+        struct trace_stage stage;
 
-        play(&talk, &stage, &trace, 0);
+        trace_play(&talk, &stage, &trace, 0);
         step_hear(&talk, &reply);
         assert_false(talk.ended);
-        question = asked(buf_str(&talk.script));
+        question = trace_asked(buf_str(&talk.script));
         assert_string_equal(question, "peer probe 198.18.0.12");
         step_fini(&talk);
     }

@@ -1,0 +1,116 @@
+/* Clones as traces; the order of what makes one start is not ours to choose. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/executor/trace.h"
+
+#define SNAP "tmpsnap_" ID
+#define OF(status, path, id)                                                                                         \
+    "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/><volInfo><volumes><volume><name>twin</name>"          \
+    "<id>6d6489b2-ab43-4187-8c07-a080995d56bf</id><status>" status "</status><bricks><brick><name>198.18.0.11:" path \
+    "/brick1/brick</name></brick><brick><name>198.18.0.12:" path                                                     \
+    "/brick2/brick</name></brick></bricks><options><option><name>user.heketi.id</name><value>" id                    \
+    "</value></option></options></volume></volumes></volInfo></cliOutput>"
+#define SNAPS "/run/gluster/snaps/6d6489b2ab4341878c07a080995d56bf"
+#define OTHER "0123456789abcdef0123456789abcdef"
+#define CREATED OF("0", SNAPS, OTHER) /* it has inherited the id of its source */
+#define STARTED OF("1", SNAPS, ID)
+#define FOREIGN OF("1", "/srv", OTHER)
+#define REFUSED "<cliOutput><opRet>-1</opRet><opErrno>30800</opErrno><opErrstr>no</opErrstr></cliOutput>"
+
+static const struct trace traces[] = {
+    {"cloned", EXEC_VOLUME_CLONE, "twin",
+     .exchanges = {{INFO("twin"), "volume-info-absent.xml"},
+                   {"snapshot create " SNAP " source no-timestamp", "snap-create.xml"},
+                   {"snapshot activate " SNAP, "snap-activate.xml"},
+                   {"snapshot clone twin " SNAP, "snap-clone.xml"},
+                   {"sync " INFO("twin"), CREATED}},
+     .message = ""},
+    {"an earlier try has taken and activated the snapshot", EXEC_VOLUME_CLONE, "twin",
+     .exchanges = {{INFO("twin"), "volume-info-absent.xml"},
+                   {"snapshot create " SNAP " source no-timestamp", "snap-create-again.xml"},
+                   {"snapshot activate " SNAP, "snap-activate-again.xml"},
+                   {"snapshot clone twin " SNAP, "snap-clone.xml"},
+                   {"sync " INFO("twin"), CREATED}},
+     .message = ""},
+    {"an earlier try has cloned: its snapshot is there", EXEC_VOLUME_CLONE, "twin",
+     .exchanges = {{INFO("twin"), CREATED},
+                   {"snapshot info " SNAP, "snap-info-active.xml"},
+                   {"sync " INFO("twin"), CREATED}},
+     .message = ""},
+    {"somebody else's clone has the name", EXEC_VOLUME_CLONE, "twin",
+     .exchanges = {{INFO("twin"), CREATED}, {"snapshot info " SNAP, "snap-info-absent.xml"}}, .code = E_REMOTE,
+     .permanent = true, .message = "Volume with name:twin already exists"},
+    {"another volume has the name", EXEC_VOLUME_CLONE, "twin", .exchanges = {{INFO("twin"), FOREIGN}}, .code = E_REMOTE,
+     .permanent = true, .message = "Volume with name:twin already exists"},
+    {"the volume to be cloned is gone", EXEC_VOLUME_CLONE, "twin",
+     .exchanges = {{INFO("twin"), "volume-info-absent.xml"},
+                   {"snapshot create " SNAP " source no-timestamp", "snap-create-absent.xml"}},
+     .code = E_REMOTE},
+
+    /* Gluster refuses to set an option of a replicated clone before it has been started once. */
+    {"started, named, and only then without its snapshot", EXEC_CLONE_START, "twin",
+     .exchanges = {{"volume start twin", "start-rep.xml"},
+                   {"volume set twin user.heketi.id " ID, "set-id.xml"},
+                   {"snapshot delete " SNAP, "snap-delete.xml"},
+                   {"sync " INFO("twin"), STARTED}},
+     .message = ""},
+    {"found started and without its snapshot", EXEC_CLONE_START, "twin",
+     .exchanges = {{"volume start twin", "start-again.xml"},
+                   {"volume set twin user.heketi.id " ID, "set-id.xml"},
+                   {"snapshot delete " SNAP, "snap-delete-again.xml"},
+                   {"sync " INFO("twin"), STARTED}},
+     .message = ""},
+    {"cannot be named: its snapshot stays", EXEC_CLONE_START, "twin",
+     .exchanges = {{"volume start twin", "start-rep.xml"}, {"volume set twin user.heketi.id " ID, REFUSED}},
+     .code = E_REMOTE, .message = "no"},
+    {"does not start", EXEC_CLONE_START, "twin",
+     .exchanges = {{"volume start twin", "start-rep.xml"},
+                   {"volume set twin user.heketi.id " ID, "set-id.xml"},
+                   {"snapshot delete " SNAP, "snap-delete.xml"},
+                   {"sync " INFO("twin"), OF("2", SNAPS, ID)}},
+     .code = E_REMOTE, .message = "volume twin does not start"},
+    {"is gone", EXEC_CLONE_START, "twin",
+     .exchanges = {{"volume start twin", "start-rep.xml"},
+                   {"volume set twin user.heketi.id " ID, "set-id.xml"},
+                   {"snapshot delete " SNAP, "snap-delete.xml"},
+                   {"sync " INFO("twin"), "volume-info-absent.xml"}},
+     .code = E_REMOTE, .message = "volume twin is gone"},
+
+    {"snapshot deleted", EXEC_SNAPSHOT_DELETE, "twin",
+     .exchanges = {{"snapshot delete " SNAP, "snap-delete.xml"}, {"sync snapshot info " SNAP, "snap-info-absent.xml"}},
+     .message = ""},
+    {"no snapshot", EXEC_SNAPSHOT_DELETE, "twin",
+     .exchanges = {{"snapshot delete " SNAP, "snap-delete-again.xml"},
+                   {"sync snapshot info " SNAP, "snap-info-absent.xml"}},
+     .message = ""},
+    {"snapshot is still there", EXEC_SNAPSHOT_DELETE, "twin",
+     .exchanges = {{"snapshot delete " SNAP, "snap-delete.xml"}, {"sync snapshot info " SNAP, "snap-info-active.xml"}},
+     .code = E_REMOTE, .message = "snapshot " SNAP " is still there"},
+};
+#define TRACES (sizeof(traces) / sizeof(*traces))
+
+static void test_traces(void **state)
+{
+    (void)state;
+    trace_check(traces, TRACES);
+}
+
+static void test_troubles(void **state)
+{
+    (void)state;
+    trace_check_troubles(traces, TRACES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_traces),
+        cmocka_unit_test(test_troubles),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
