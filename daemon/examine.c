@@ -305,8 +305,8 @@ static void compare_volumes(const struct store *store, const struct store_node *
     for (size_t i = 0; i < inventory->n_volumes; i++) {
         if (store_volume_by_name(store, node->cluster, inventory->volumes[i].name) == NULL) {
             add(findings, "foreign-volume", ID_NONE,
-                mem_printf("Gluster volume %s in the pool of node %s is not in the database",
-                           inventory->volumes[i].name, node->manage.items[0]),
+                mem_printf("Gluster volume %s of cluster %s is not in the database", inventory->volumes[i].name,
+                           id_text(node->cluster).text),
                 mem_printf("gluster volume stop %s && gluster volume delete %s, if it is not needed",
                            inventory->volumes[i].name, inventory->volumes[i].name));
         }

@@ -149,6 +149,29 @@ static void test_volumes(void **state)
     expect(inventory, "volume-stopped,");
 }
 
+/* What all nodes of a pool know alike is one finding. */
+static void test_the_pool_is_told_once(void **state)
+{
+    struct exec_inventory *inventory = take();
+    const struct store *store = fixture_leader(&fixture)->store;
+    struct examine_findings findings = {NULL, 0};
+    const struct store_node *node = NULL;
+    size_t n = 0;
+
+    (void)state;
+    free(inventory->volumes[0].name);
+    inventory->volumes[0].name = mem_strdup("foreign");
+    while ((node = store_cluster_node_next(store, fixture.cluster, node)) != NULL) {
+        examine_node(store, node, inventory, &findings);
+    }
+    for (size_t i = 0; i < findings.n; i++) {
+        n += id_is_none(findings.items[i].node);
+    }
+    assert_int_equal(n, 2); /* missing-volume, foreign-volume */
+    examine_findings_fini(&findings);
+    exec_inventory_free(inventory);
+}
+
 static void test_peers(void **state)
 {
     struct exec_inventory *inventory = take();
@@ -250,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_logical_volumes),
         cmocka_unit_test(test_groups_and_mounts),
         cmocka_unit_test(test_volumes),
+        cmocka_unit_test(test_the_pool_is_told_once),
         cmocka_unit_test(test_peers),
         cmocka_unit_test(test_an_audit_tells_what_it_has_seen_twice),
     };
