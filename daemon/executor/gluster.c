@@ -38,6 +38,9 @@ static const struct {
     {0, "", "nother transaction", GLUSTER_BUSY},
     {0, "", "ocking failed", GLUSTER_BUSY}, /* Locking, Unlocking, Pre-locking: some node's lock is held */
     {0, "", "imed out", GLUSTER_BUSY},
+    {30808, "", "", GLUSTER_BUSY}, /* files are being moved between the volume's bricks */
+    {0, "", "rebalance is in progress", GLUSTER_BUSY},
+    {0, "brick operations failed", "", GLUSTER_BUSY}, /* a process of the volume has not connected to glusterd yet */
     {30806, "", "", GLUSTER_ABSENT},
     {30807, "", "", GLUSTER_ABSENT},
     {0, "Volume ", "does not exist", GLUSTER_ABSENT},

@@ -99,6 +99,8 @@ configure_image() {
     mkdir -p "$tree/etc/systemd/system/local-fs.target.d"
     printf '[Unit]\nOnFailure=\n' >"$tree/etc/systemd/system/local-fs.target.d/lab.conf"
     printf 'LABEL=root / ext4 defaults 0 0\n' >"$tree/etc/fstab"
+    # Gluster's self-heal and rebalance processes ask "localhost" for their configuration, and end when there is no such name.
+    printf '127.0.0.1 localhost\n::1 localhost\n' >"$tree/etc/hosts"
     cat >"$tree/usr/local/sbin/lab-setup" <<'SETUP'
 #!/bin/sh
 # Takes number and address of this node from the kernel's command line.

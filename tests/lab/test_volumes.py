@@ -4,6 +4,7 @@
 Needs root; boots the lab (scripts/lab) unless it is up. HECATED names the daemon (default build/release/hecated).
 """
 
+import re
 import unittest
 
 from system import JOB_S, LabTest, eventually, lab, on_node
@@ -35,6 +36,8 @@ class VolumesTest(LabTest):
         self.mounted("grow", "echo before >file; df -k . | tail -1")
         self.finish("POST", f"{path}/expand", {"expand_size": 1})
         self.wait_for_operations()
+        moves = on_node(1, "gluster --mode=script volume rebalance grow status --xml")
+        self.assertEqual(re.findall("<statusStr>([^<]*)<", moves), ["completed"] * 4, moves)  # on each node, and in all
         info = self.members.any("GET", path).json()
         self.assertEqual((info["size"], len(info["bricks"])), (2, 6))
         size = self.mounted("grow", "cat file; df -k --output=size . | tail -1").split()
@@ -111,11 +114,7 @@ class VolumesTest(LabTest):
         clone = self.finish("POST", f"{path}/clone", {"name": "daughter"})
         lab("power-off", 2)
         lab("power-on", 2)
-
-        def online():
-            return on_node(2, "gluster --mode=script volume status daughter | grep -c '^Brick.* Y '",
-                           check=False).strip() == "3"
-        eventually("all bricks of the clone are online", online, deadline_s=120, pause_s=0.5)
+        self.assert_bricks_online("daughter")
         self.assertEqual(self.mounted("daughter", "cat file"), "original")
         self.delete(clone)
         self.delete(path)

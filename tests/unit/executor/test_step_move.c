@@ -1,0 +1,105 @@
+/* A brick that moves, as traces. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/executor/trace.h"
+
+#define HEAL "volume heal rep info"
+#define BRICK(host, path) "<brick><name>198.18.0." host ":" MOUNTS "/" path "/brick</name></brick>"
+#define OF(first)                                                                                          \
+    "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/><volInfo><volumes><volume><name>rep</name>" \
+    "<id>6d6489b2-ab43-4187-8c07-a080995d56bf</id><status>1</status><bricks>" BRICK("11", first)           \
+        BRICK("12", "brick_1") BRICK("13", "brick_1") "</bricks></volume></volumes></volInfo></cliOutput>"
+#define MOVED OF("brick_5")
+#define NEITHER OF("brick_6")
+#define HEALING(host, status, entries)                                              \
+    "<brick><name>198.18.0." host ":" MOUNTS "/brick_1/brick</name><status>" status \
+    "</status><numberOfEntries>" entries "</numberOfEntries></brick>"
+#define HEALS(bricks)                      \
+    "<cliOutput><healInfo><bricks>" bricks \
+    "</bricks></healInfo><opRet>0</opRet><opErrno>0</opErrno><opErrstr/></cliOutput>"
+#define DOWN "Transport endpoint is not connected"
+#define FIRST_IS_DOWN HEALS(HEALING("11", DOWN, "-") HEALING("12", "Connected", "4") HEALING("13", "Connected", "4"))
+#define FIRST_IS_SOURCE \
+    HEALS(HEALING("11", "Connected", "2") HEALING("12", "Connected", "0") HEALING("13", "Connected", "0"))
+#define REPLACE \
+    "volume replace-brick rep 198.18.0.11:" MOUNTS "/brick_1/brick 198.18.0.11:" MOUNTS "/brick_5/brick commit force"
+#define DONE "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/></cliOutput>"
+#define SOURCE "Cannot replace brick 01000000000000000000000000000000 as it is source brick for data to be healed"
+
+static const struct trace traces[] = {
+    {"may move", EXEC_HEAL_CHECK, "rep", .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?heal-rep.xml"}},
+     .message = ""},
+    {"may move: it is the one that is down", EXEC_HEAL_CHECK, "rep",
+     .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?" FIRST_IS_DOWN}}, .message = ""},
+    {"others heal from it", EXEC_HEAL_CHECK, "rep",
+     .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?" FIRST_IS_SOURCE}}, .code = E_REMOTE, .permanent = true,
+     .message = SOURCE},
+
+    {"healing is not to be seen", EXEC_HEAL_CHECK, "rep",
+     .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?heal-absent.xml"}}, .code = E_REMOTE,
+     .message = "Unable to get heal info of volume : rep : Volume absent does not exist"},
+    {"healed", EXEC_HEAL_WAIT, "rep", .exchanges = {{HEAL, "?heal-rep.xml"}}, .message = ""},
+    {"heals", EXEC_HEAL_WAIT, "rep", .exchanges = {{HEAL, "?" FIRST_IS_SOURCE}}, .code = E_REMOTE,
+     .message = "volume rep is healing: 2 entries are left"},
+    {"the new brick does not serve yet", EXEC_HEAL_WAIT, "rep", .exchanges = {{HEAL, "?" FIRST_IS_DOWN}},
+     .code = E_REMOTE, .message = "brick 01000000000000000000000000000000 of volume rep is not online yet"},
+
+    {"replaced", EXEC_BRICK_REPLACE, "rep",
+     .exchanges =
+         {{INFO("rep"), "info-rep.xml"}, {HEAL, "?heal-rep.xml"}, {REPLACE, DONE}, {"sync " INFO("rep"), MOVED}},
+     .message = ""},
+    {"replaced without a look at the healing", EXEC_BRICK_REPLACE, "rep", .options = 1,
+     .exchanges = {{INFO("rep"), "info-rep.xml"}, {REPLACE, DONE}, {"sync " INFO("rep"), MOVED}}, .message = ""},
+    {"found replaced", EXEC_BRICK_REPLACE, "rep", .exchanges = {{INFO("rep"), MOVED}, {"sync " INFO("rep"), MOVED}},
+     .message = ""},
+    {"others have come to heal from it", EXEC_BRICK_REPLACE, "rep",
+     .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?" FIRST_IS_SOURCE}}, .code = E_REMOTE, .permanent = true,
+     .message = SOURCE},
+    {"not taken", EXEC_BRICK_REPLACE, "rep",
+     .exchanges = {{INFO("rep"), "info-rep.xml"},
+                   {HEAL, "?heal-rep.xml"},
+                   {REPLACE, DONE},
+                   {"sync " INFO("rep"), "info-rep.xml"}},
+     .code = E_REMOTE, .message = "volume rep has not taken the new brick"},
+    {"neither brick", EXEC_BRICK_REPLACE, "rep", .exchanges = {{INFO("rep"), NEITHER}}, .code = E_REMOTE,
+     .permanent = true, .message = "volume rep has neither the old nor the new brick"},
+    {"the volume is gone", EXEC_BRICK_REPLACE, "rep", .exchanges = {{INFO("rep"), "volume-info-absent.xml"}},
+     .code = E_REMOTE, .permanent = true, .message = "volume rep is not there"},
+    /* Recorded: files are being moved between the bricks. It passes, like any other transaction. */
+    {"a rebalance is in the way", EXEC_BRICK_REPLACE, "rep",
+     .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?heal-rep.xml"}, {REPLACE, "replace-brick.xml"}},
+     .code = E_BUSY, .message = "Volume name rep rebalance is in progress. Please retry after completion"},
+
+    {"not replaced", EXEC_BRICK_UNREPLACED, "rep", .exchanges = {{INFO("rep"), "info-rep.xml"}}, .message = ""},
+    {"not replaced, gone", EXEC_BRICK_UNREPLACED, "rep", .exchanges = {{INFO("rep"), "volume-info-absent.xml"}},
+     .message = ""},
+    {"replaced after all", EXEC_BRICK_UNREPLACED, "rep", .exchanges = {{INFO("rep"), MOVED}}, .code = E_REMOTE,
+     .permanent = true, .message = "volume rep has taken the new brick"},
+};
+#define TRACES (sizeof(traces) / sizeof(*traces))
+
+static void test_traces(void **state)
+{
+    (void)state;
+    trace_check(traces, TRACES);
+}
+
+static void test_troubles(void **state)
+{
+    (void)state;
+    trace_check_troubles(traces, TRACES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_traces),
+        cmocka_unit_test(test_troubles),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
