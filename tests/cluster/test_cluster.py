@@ -53,6 +53,7 @@ class ClusterTest(unittest.TestCase):
         with open(config_file, "w", encoding="utf-8") as file:
             json.dump(config(self.faults, self.cluster_section), file)
         self.addCleanup(self.stop)
+        self.before_up()
         output = self.cluster("up", "--config", config_file, "--hosts", self.hosts.members())
         urls = {}
         for line in output.splitlines():
@@ -60,6 +61,9 @@ class ClusterTest(unittest.TestCase):
             urls[int(words[1])] = words[2]
         self.assertEqual(sorted(urls), [1, 2, 3])
         self.members = Members(urls, self.hosts.namespace("c1"))
+
+    def before_up(self):
+        """What a subclass prepares in self.folder before the members start."""
 
     def stop(self):
         for name in ("m1", "m2", "m3"):

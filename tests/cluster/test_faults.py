@@ -66,7 +66,7 @@ class Load:
         return found
 
 
-class FaultsTest(ClusterTest):
+class FaultsTestBase(ClusterTest):
     cluster_section = {"snapshot_entries": 256, "virtual_ips": [f"{ADDRESS}%eth0"]}
 
     def setUp(self):
@@ -167,8 +167,8 @@ class FaultsTest(ClusterTest):
     def peers(self, number, side):
         return f"ip {side} {{ " + ", ".join(self.hosts.address(f"m{other}") for other in self.others(number)) + " }"
 
-    # ---- the faults ----
 
+class FaultsTest(FaultsTestBase):
     def test_killed(self):
         self.play("leader killed", lambda leader: self.cluster("kill", str(leader)),
                   lambda leader: self.cluster("start", str(leader)))
