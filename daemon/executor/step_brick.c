@@ -75,15 +75,20 @@ static const char create[] =
     "mounted && in_fstab && [ -d \"$BRICK\" ]\n";
 
 /* A brick process marks its directory when it starts; a power cut soon afterwards would lose the marks, and with them
- * the brick: XFS writes its log lazily. */
-static const char sync_brick[] = "tries=0\n"
+ * the brick: XFS writes its log lazily. If it came before this step, they are lost, and the brick is refused for ever,
+ * unless its volume is started by force: that marks the directory anew. Nothing is on such a brick yet. */
+static const char sync_brick[] = "mounted || { say \"$MNT is not mounted\"; exit 1; }\n"
+                                 "tries=0\n"
                                  "until [ -d \"$BRICK/.glusterfs\" ]; do\n"
                                  "    tries=$((tries + 1))\n"
                                  "    [ $tries -lt 120 ] || { say \"the brick $BRICK has not started\"; exit 75; }\n"
+                                 "    if [ $tries = 12 ] && [ -n \"$VOLUME\" ]; then\n"
+                                 "        timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\" "
+                                 "volume start \"$VOLUME\" force >&2 || true\n"
+                                 "    fi\n"
                                  "    sleep 0.25\n"
                                  "done\n"
                                  "set -e\n"
-                                 "mounted || { say \"$MNT is not mounted\"; exit 1; }\n"
                                  "sync -f \"$MNT\"\n"
                                  "sync -f /var/lib/glusterd\n";
 
@@ -131,6 +136,7 @@ static struct buf *begin(struct step_talk *talk)
     script_set(buf, "FSTAB", config->fstab);
     script_set(buf, "OPTIONS", config->mount_options);
     script_set(buf, "CHUNK", config->lv_chunk_size);
+    script_set(buf, "VOLUME", step->volume != NULL ? step->volume->name : "");
     buf_printf(buf, "SIZE=%lu DATA=%lu META=%lu GID=%ld\n", (unsigned long)brick->size_kib,
                (unsigned long)brick->pool_kib, (unsigned long)brick->meta_kib,
                step->volume != NULL ? (long)step->volume->gid : 0);

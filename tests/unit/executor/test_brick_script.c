@@ -21,7 +21,7 @@
 #define COMMANDS_MAX 60
 
 static unsigned once; /* this command fails, those behind it do not */
-static char folder[64], pool[] = "tp_1", lv[] = "", no_path[] = "";
+static char folder[64], pool[] = "tp_1", lv[] = "", no_path[] = "", name[] = "v";
 
 /* One program for all names: counts, fails where it is told to, else does it. "dead": nothing does anything any more.
  */
@@ -53,7 +53,8 @@ static const char tool[] =
     "mount) [ -d fs ] && [ ! -s mounts ] && rmdir $mnt && mv fs $mnt && echo \"dev $PWD/$mnt xfs\" >mounts || exit 1 "
     ";;\n"
     "umount) mv $mnt fs && mkdir $mnt && : >mounts || exit 1 ;;\n"
-    "gluster) cat volumes.xml ;;\n"
+    "gluster) case \"$*\" in *' volume start v force') mkdir -p $mnt/brick/.glusterfs ;; *) cat volumes.xml ;; esac "
+    ";;\n"
     "sync) ;;\n"
     "esac\n"
     "[ \"$n $(cat after)\" != \"$n $n\" ] || { touch dead; exit 1; }\n";
@@ -113,7 +114,8 @@ static char *script_of(enum exec_step_kind kind)
     CLEANUP(free_ptr) char *path = mem_printf("PATH=%s/bin:/usr/sbin", folder);
     struct store_brick brick = {.pool = pool, .lv = lv, .path = no_path, .size_kib = 1, .pool_kib = 1, .meta_kib = 1};
     const struct exec_brick item = {&brick, "192.0.2.1"};
-    const struct exec_step step = {.kind = kind, .term = 0, .bricks = &item, .n_bricks = 1};
+    const struct store_volume volume = {.name = name};
+    const struct exec_step step = {.kind = kind, .term = 0, .bricks = &item, .n_bricks = 1, .volume = &volume};
     struct exec_config config;
     struct step_talk talk;
     struct err err = ERR_INIT;
@@ -267,6 +269,20 @@ static void test_one_failure_loses_nothing(void **state)
     }
 }
 
+/* A power cut has taken away what Gluster wrote on a new brick: it is made to write it again. */
+static void test_sync_of_a_brick_that_does_not_start(void **state)
+{
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_SYNC, "0", "0"), 0);
+    assert_int_equal(shell("test -d base/mounts/" VG "/" BRICK "/brick/.glusterfs"), 0);
+    /* Not on what is below the place where it should be mounted. */
+    assert_int_equal(shell("rm -rf base/mounts/" VG "/" BRICK "/brick/.glusterfs; bin/umount"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_SYNC, "0", "0"), 1);
+    assert_int_equal(shell("test -e base/mounts/" VG "/" BRICK "/brick"), 1);
+}
+
 /* A pool with other volumes in it is left alone by both. */
 static void test_shared_pool_is_kept(void **state)
 {
@@ -312,7 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create_is_repeated),        cmocka_unit_test(test_destroy_is_repeated),
         cmocka_unit_test(test_made_brick_keeps_its_data), cmocka_unit_test(test_one_failure_loses_nothing),
-        cmocka_unit_test(test_shared_pool_is_kept),
+        cmocka_unit_test(test_shared_pool_is_kept),       cmocka_unit_test(test_sync_of_a_brick_that_does_not_start),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
