@@ -84,8 +84,9 @@ int heal_check(const struct exec_step *step, const struct heal_brick *bricks, si
             return refuse(result, true, "Unable to determine heal status of brick");
         }
         if (place == at && bricks[i].entries != 0 && bricks[i].entries != HEAL_UNKNOWN) {
-            return refuse(result, true, "Cannot replace brick %s as it is source brick for data to be healed",
-                          id_text(old).text);
+            (void)refuse(result, true, "Cannot replace brick %s as it is source brick for data to be healed",
+                         id_text(old).text);
+            return E_BUSY;
         }
         online += place != at && place / width == at / width && bricks[i].connected;
     }

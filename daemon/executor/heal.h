@@ -13,7 +13,8 @@ struct heal_brick {   /* one record of heal info; one whose name is not to be ha
     bool connected;
 };
 
-/* Is step->old_brick free to go? 0, or E_REMOTE with Heketi's text, permanent. */
+/* Is step->old_brick free to go? 0, or else the result has E_REMOTE with Heketi's text, permanent: returns E_BUSY if
+ * that may pass by itself (others are healing from it), or E_REMOTE. */
 int heal_check(const struct exec_step *step, const struct heal_brick *bricks, size_t n, struct exec_result *ret_result);
 /* Has the set of step->new_brick nothing left to heal? 0, or E_REMOTE with what is left. */
 int heal_done(const struct exec_step *step, const struct heal_brick *bricks, size_t n, struct exec_result *ret_result);

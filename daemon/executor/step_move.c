@@ -5,6 +5,8 @@
 #include "daemon/executor/heal.h"
 #include "store/base/mem.h"
 
+#define HEAL_LOOKS 8 /* half a second apart, and as long as Gluster takes */
+
 static char *brick_name(const struct exec_brick *brick)
 {
     CLEANUP(free_ptr) char *path = store_brick_path(brick->brick);
@@ -17,9 +19,9 @@ static void ask_info(struct step_talk *talk, step_heard_fn heard, unsigned flags
     gluster_ask(talk, heard, flags, GLUSTER_WORDS("volume", "info", talk->step->volume->name));
 }
 
-static void ask_heal(struct step_talk *talk, step_heard_fn heard)
+static void ask_heal(struct step_talk *talk, step_heard_fn heard, unsigned flags)
 {
-    gluster_ask(talk, heard, 0, GLUSTER_WORDS("volume", "heal", talk->step->volume->name, "info"));
+    gluster_ask(talk, heard, flags, GLUSTER_WORDS("volume", "heal", talk->step->volume->name, "info"));
 }
 
 static bool has_brick(const struct gluster_volume *volume, const struct exec_brick *brick)
@@ -39,14 +41,16 @@ static bool has_brick(const struct gluster_volume *volume, const struct exec_bri
 typedef int (*heal_rule)(const struct exec_step *step, const struct heal_brick *bricks, size_t n,
                          struct exec_result *ret_result);
 
-/* Holds the rule against what heal info said. True: it is satisfied; otherwise the step has ended. */
-static bool heard_heal(struct step_talk *talk, const struct step_reply *reply, heal_rule rule)
+/* Holds the rule against what heal info said. True: it is satisfied; otherwise the step has ended, or `again` will hear
+ * another look: files that are being written may count as to be healed for a moment. */
+static bool heard_heal(struct step_talk *talk, const struct step_reply *reply, heal_rule rule, step_heard_fn again)
 {
     struct exec_result result = {.code = 0};
     struct gluster_heals heals;
     struct heal_brick *bricks;
     struct err err = ERR_INIT;
     size_t n = 0;
+    int rc;
 
     if (!gluster_answered(talk, reply)) {
         return false;
@@ -71,17 +75,20 @@ static bool heard_heal(struct step_talk *talk, const struct step_reply *reply, h
                                               .connected = strcmp(heal->status, "Connected") == 0};
         }
     }
-    if (rule(talk->step, bricks, n, &result) != 0) {
+    rc = rule(talk->step, bricks, n, &result);
+    if (rc == E_BUSY && ++talk->tries < HEAL_LOOKS) {
+        ask_heal(talk, again, GLUSTER_WAIT);
+    } else if (rc != 0) {
         step_fail(talk, result.code, result.permanent, "%s", result.message);
     }
     free_ptr(&bricks);
     gluster_heals_fini(&heals);
-    return !talk->ended;
+    return rc == 0;
 }
 
 static void check_heard(struct step_talk *talk, const struct step_reply *reply)
 {
-    if (heard_heal(talk, reply, heal_check)) {
+    if (heard_heal(talk, reply, heal_check, check_heard)) {
         step_done(talk);
     }
 }
@@ -107,7 +114,7 @@ static void check_looked(struct step_talk *talk, const struct step_reply *reply)
         gluster_volumes_fini(&volumes);
     }
     if (!talk->ended && !nothing_heals(talk)) {
-        ask_heal(talk, check_heard);
+        ask_heal(talk, check_heard, 0);
     }
 }
 
@@ -118,14 +125,14 @@ void step_heal_check(struct step_talk *talk)
 
 static void wait_heard(struct step_talk *talk, const struct step_reply *reply)
 {
-    if (heard_heal(talk, reply, heal_done)) {
+    if (heard_heal(talk, reply, heal_done, wait_heard)) {
         step_done(talk);
     }
 }
 
 void step_heal_wait(struct step_talk *talk)
 {
-    ask_heal(talk, wait_heard);
+    ask_heal(talk, wait_heard, 0);
 }
 
 /* ---- replace: look -> heal info -> replace -> look ---- */
@@ -170,7 +177,7 @@ static void ask_replace(struct step_talk *talk)
 
 static void replace_checked(struct step_talk *talk, const struct step_reply *reply)
 {
-    if (heard_heal(talk, reply, heal_check)) {
+    if (heard_heal(talk, reply, heal_check, replace_checked)) {
         ask_replace(talk);
     }
 }
@@ -193,7 +200,7 @@ static void replace_looked(struct step_talk *talk, const struct step_reply *repl
     } else if (talk->step->skip_heal) {
         ask_replace(talk);
     } else if (!nothing_heals(talk)) {
-        ask_heal(talk, replace_checked);
+        ask_heal(talk, replace_checked, 0);
     }
     gluster_volumes_fini(&volumes);
 }

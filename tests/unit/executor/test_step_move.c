@@ -25,6 +25,11 @@
 #define FIRST_IS_DOWN HEALS(HEALING("11", DOWN, "-") HEALING("12", "Connected", "4") HEALING("13", "Connected", "4"))
 #define FIRST_IS_SOURCE \
     HEALS(HEALING("11", "Connected", "2") HEALING("12", "Connected", "0") HEALING("13", "Connected", "0"))
+#define LOOK                              \
+    {                                     \
+        "wait " HEAL, "?" FIRST_IS_SOURCE \
+    }
+#define LOOKS_IN_VAIN {HEAL, "?" FIRST_IS_SOURCE}, LOOK, LOOK, LOOK, LOOK, LOOK, LOOK, LOOK
 #define REPLACE \
     "volume replace-brick rep 198.18.0.11:" MOUNTS "/brick_1/brick 198.18.0.11:" MOUNTS "/brick_5/brick commit force"
 #define DONE "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/></cliOutput>"
@@ -35,10 +40,12 @@ static const struct trace traces[] = {
      .message = ""},
     {"may move: it is the one that is down", EXEC_HEAL_CHECK, "rep",
      .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?" FIRST_IS_DOWN}}, .message = ""},
-    {"others heal from it", EXEC_HEAL_CHECK, "rep",
-     .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?" FIRST_IS_SOURCE}}, .code = E_REMOTE, .permanent = true,
-     .message = SOURCE},
+    {"others heal from it", EXEC_HEAL_CHECK, "rep", .exchanges = {{INFO("rep"), "info-rep.xml"}, LOOKS_IN_VAIN},
+     .code = E_REMOTE, .permanent = true, .message = SOURCE},
 
+    {"others healed from it for a moment", EXEC_HEAL_CHECK, "rep",
+     .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?" FIRST_IS_SOURCE}, {"wait " HEAL, "?heal-rep.xml"}},
+     .message = ""},
     {"healing is not to be seen", EXEC_HEAL_CHECK, "rep",
      .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?heal-absent.xml"}}, .code = E_REMOTE,
      .message = "Unable to get heal info of volume : rep : Volume absent does not exist"},
@@ -57,7 +64,7 @@ static const struct trace traces[] = {
     {"found replaced", EXEC_BRICK_REPLACE, "rep", .exchanges = {{INFO("rep"), MOVED}, {"sync " INFO("rep"), MOVED}},
      .message = ""},
     {"others have come to heal from it", EXEC_BRICK_REPLACE, "rep",
-     .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?" FIRST_IS_SOURCE}}, .code = E_REMOTE, .permanent = true,
+     .exchanges = {{INFO("rep"), "info-rep.xml"}, LOOKS_IN_VAIN}, .code = E_REMOTE, .permanent = true,
      .message = SOURCE},
     {"not taken", EXEC_BRICK_REPLACE, "rep",
      .exchanges = {{INFO("rep"), "info-rep.xml"},
