@@ -219,7 +219,8 @@ static void answer_accepted(struct api_request *request, struct id op_id)
 {
     CLEANUP(free_ptr) char *location = mem_printf("/queue/%s", id_text(op_id).text);
 
-    api_answer_location(request, 202, location, NULL);
+    /* The one job that is asked for by GET. */
+    api_answer_location(request, 202, location, request->route == API_ROUTE_DEVICE_RESYNC ? "Accepted" : NULL);
 }
 
 static void answer_result(struct api_request *request, const struct api_submit_result *result)

@@ -214,6 +214,15 @@ static void dump_block(struct api_json *json, const struct store *store, const s
     open_entry(json, block->id);
     api_json_key_open(json, "Info", '{');
     api_json_key_u64(json, "size", block->size_gib);
+    for (size_t i = 0; i < block->n_clusters; i++) {
+        if (i == 0) {
+            api_json_key_open(json, "clusters", '[');
+        }
+        api_json_id(json, block->clusters[i]);
+    }
+    if (block->n_clusters > 0) {
+        api_json_close(json, ']');
+    }
     api_json_key_str(json, "name", block->name);
     if (block->ha_count > 0) {
         api_json_key_u64(json, "hacount", block->ha_count);

@@ -471,6 +471,7 @@ static const struct shape shapes[API_ROUTE_COUNT] = {
     [API_ROUTE_NODE_TAGS] = {STORE_REQ_NODE_TAGS, tags_fields, false},
     [API_ROUTE_DEVICE_ADD] = {STORE_REQ_DEVICE_ADD, device_fields, false},
     [API_ROUTE_DEVICE_DELETE] = {STORE_REQ_DEVICE_DELETE, device_delete_fields, true},
+    [API_ROUTE_DEVICE_RESYNC] = {STORE_REQ_DEVICE_RESYNC, NULL, true},
     [API_ROUTE_DEVICE_STATE] = {STORE_REQ_DEVICE_STATE, state_fields, false},
     [API_ROUTE_DEVICE_TAGS] = {STORE_REQ_DEVICE_TAGS, tags_fields, false},
     [API_ROUTE_VOLUME_CREATE] = {STORE_REQ_VOLUME_CREATE, volume_fields, false},

@@ -30,6 +30,7 @@ static const struct entry table[] = {
     {API_ROUTE_DEVICE_INFO, "GET", "/devices/{}"},
     {API_ROUTE_DEVICE_DELETE, "DELETE", "/devices/{}"},
     {API_ROUTE_DEVICE_STATE, "POST", "/devices/{}/state"},
+    {API_ROUTE_DEVICE_RESYNC, "GET", "/devices/{}/resync"},
     {API_ROUTE_DEVICE_TAGS, "POST", "/devices/{}/tags"},
     {API_ROUTE_VOLUME_CREATE, "POST", "/volumes"},
     {API_ROUTE_VOLUME_LIST, "GET", "/volumes"},

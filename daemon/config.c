@@ -117,6 +117,7 @@ static const struct cfg_key keys[] = {
     STR("glusterfs.sshexec", "lvm_wrapper", ssh_lvm_wrapper, "", "HEKETI_LVM_WRAPPER"),
 
     INT("glusterfs.mock", "device_size_gb", mock_device_size_gib, 500, 1, 1 << 20, "HEKETI_MOCK_DEVICE_SIZE_GB"),
+    BOOL("glusterfs.mock", "devices_once", mock_devices_once, NULL),
     STR("glusterfs.mock", "faults", mock_faults, "", NULL),
     STR("glusterfs.mock", "faults_file", mock_faults_file, "", NULL),
 

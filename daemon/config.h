@@ -58,6 +58,7 @@ struct cfg {
 
     /* mock */
     int64_t mock_device_size_gib;
+    bool mock_devices_once; /* a name that is in use on its node is refused, as by real nodes; Heketi's mock takes it */
     char *mock_faults;      /* JSON text of orders, "" none */
     char *mock_faults_file; /* of further ones, read again when it changes; "" none */
 

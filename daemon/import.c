@@ -177,6 +177,20 @@ struct id import_id(struct import *import, const json_t *object, const char *key
     return id;
 }
 
+struct id *import_asked_clusters(const json_t *info, size_t *ret_n)
+{
+    const json_t *list = json_object_get(info, "clusters");
+    struct id *ids = mem_calloc(json_array_size(list) + 1, sizeof(*ids));
+
+    *ret_n = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+
+        *ret_n += text != NULL && import_parse_id(text, &ids[*ret_n]);
+    }
+    return ids;
+}
+
 bool import_list_has(const json_t *list, struct id id)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {

@@ -27,6 +27,8 @@ struct id import_id(struct import *import, const json_t *object, const char *key
 bool import_parse_id(const char *text, struct id *ret_id);
 bool import_list_has(const json_t *list, struct id id);
 enum store_state import_state(struct import *import, const json_t *entry, const char *what, const char *id);
+/* The clusters that a request allowed, which may be gone: what is no id is left out. */
+struct id *import_asked_clusters(const json_t *info, size_t *ret_n);
 /* The sections of a dump; each may be missing. */
 const json_t *import_section(const struct import *import, const char *name);
 

@@ -247,6 +247,7 @@ static void read_volume(struct import *import, const char *key, const json_t *en
         import_error(import, "volume %.40s: the id inside differs from the key", key);
     }
     volume->cluster = import_id(import, info, "cluster", "volume");
+    volume->clusters = import_asked_clusters(info, &volume->n_clusters);
     volume->name = mem_strdup(import_str(import, info, "name"));
     volume->size_gib = size > UINT32_MAX ? 0 : (uint32_t)size;
     volume->gid = import_int(import, info, "gid");
@@ -412,6 +413,7 @@ static void read_block(struct import *import, const char *key, const json_t *ent
     block->user = mem_strdup(import_str(import, target, "username"));
     block->password = mem_strdup(import_str(import, target, "password"));
     import_strs(import, target, "hosts", &block->hosts);
+    block->clusters = import_asked_clusters(info, &block->n_clusters);
 }
 
 void import_blocks(struct import *import)

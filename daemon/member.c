@@ -308,6 +308,7 @@ static int start_executor(struct member *member, struct err *reterr)
     config.gluster_timeout_s = (uint32_t)cfg->ssh_gluster_timeout_s;
     config.connect_timeout_ms = (uint32_t)cfg->ssh_connect_timeout_ms;
     config.mock_device_kib = (uint64_t)cfg->mock_device_size_gib * STORE_KIB_PER_GIB;
+    config.mock_devices_once = cfg->mock_devices_once;
     config.mock_faults = cfg->mock_faults;
     config.mock_faults_file = cfg->mock_faults_file;
     if (strcmp(cfg->executor, "mock") == 0) {

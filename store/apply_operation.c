@@ -37,6 +37,8 @@ static struct op_rule op_rule(enum store_op_type type)
         return (struct op_rule){check_device_add, commit_device_add};
     case STORE_OP_DEVICE_DELETE:
         return (struct op_rule){check_device_delete, commit_device_delete};
+    case STORE_OP_DEVICE_RESYNC:
+        return (struct op_rule){check_device_resync, commit_device_resync};
     case STORE_OP_EVICT_BRICK:
         return (struct op_rule){check_brick_evict, commit_brick_evict};
     case STORE_OP_REMOVE_DEVICE:
@@ -70,6 +72,7 @@ static struct id target_of(const struct store_cmd *cmd)
     case STORE_OP_REBALANCE:
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_DELETE:
+    case STORE_OP_DEVICE_RESYNC:
     case STORE_OP_CLEAN_BRICKS:
     case STORE_OP_EVICT_BRICK:
     case STORE_OP_REMOVE_DEVICE:
@@ -243,6 +246,9 @@ enum store_code check_op_end(const struct store *store, const struct store_cmd *
     if (op->rec.type == STORE_OP_EVICT_BRICK && check_evict_end(op, cmd->failed, result) != STORE_OK) {
         return result->code;
     }
+    if (op->rec.type == STORE_OP_DEVICE_RESYNC && check_resync_end(store, op, cmd, result) != STORE_OK) {
+        return result->code;
+    }
     if (check_block_end(store, op, cmd, result) != STORE_OK || check_rebalance(store, cmd, op, result) != STORE_OK) {
         return result->code;
     }
@@ -337,6 +343,9 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE: /* no resource: a device add answers 204 */
         end_device(store, find_device(store, op->rec.target), cmd, gone, op->rec.type == STORE_OP_DEVICE_ADD);
+        break;
+    case STORE_OP_DEVICE_RESYNC:
+        commit_resync_end(store, op, cmd);
         break;
     case STORE_OP_EXPAND_VOLUME:
         job.resource = gone ? STORE_RES_NONE : STORE_RES_VOLUME;

@@ -162,3 +162,67 @@ void commit_device_delete(struct store *store, uint64_t index, const struct stor
     next.pending = cmd->op_id;
     update_device(store, device, &next);
 }
+
+/* ---- how large a device is ---- */
+
+enum store_code check_device_resync(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    return device_visible(store, find_device(store, cmd->target)) ? STORE_OK
+                                                                  : refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+}
+
+void commit_device_resync(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    (void)store;
+    (void)index;
+    (void)cmd;
+}
+
+static bool has_pending_bricks(const struct device_entry *device)
+{
+    struct brick_entry *brick;
+
+    TREE_EACH (brick, device_pool_tree, &device->pools, in_pools) {
+        if (!id_is_none(brick_of(brick)->pending)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum store_code check_resync_end(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
+                                 struct store_result *result)
+{
+    const struct device_entry *device = find_device(store, op->rec.target);
+
+    if (cmd->failed) {
+        return STORE_OK;
+    }
+    if (device == NULL) {
+        return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
+    }
+    if (!id_is_none(device->rec.pending) || has_pending_bricks(device)) {
+        return refuse(result, STORE_IN_USE, TEXT_IN_USE);
+    }
+    if (cmd->device.total_kib > DEVICE_KIB_MAX || cmd->device.total_kib < device->used_kib ||
+        cmd->device.extent_kib != device->rec.extent_kib) {
+        return refuse(result, STORE_BAD_REQUEST,
+                      "Device %s has %llu KiB in extents of %llu KiB, its bricks take %llu KiB in extents of %llu KiB",
+                      id_text(device->rec.id).text, (unsigned long long)cmd->device.total_kib,
+                      (unsigned long long)cmd->device.extent_kib, (unsigned long long)device->used_kib,
+                      (unsigned long long)device->rec.extent_kib);
+    }
+    return STORE_OK;
+}
+
+void commit_resync_end(struct store *store, const struct op_entry *op, const struct store_cmd *cmd)
+{
+    struct device_entry *device = find_device(store, op->rec.target);
+    struct store_device next;
+
+    if (!cmd->failed) {
+        next = device->rec;
+        next.total_kib = cmd->device.total_kib;
+        update_device(store, device, &next);
+    }
+}

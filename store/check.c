@@ -377,7 +377,8 @@ static struct id pending_of(const struct store *store, const struct store_operat
         return device != NULL ? device->rec.pending : ID_NONE;
     case STORE_OP_EXPAND_VOLUME:
         return volume != NULL ? added_by(volume, op->id) : ID_NONE;
-    case STORE_OP_REBALANCE: /* holds nothing */
+    case STORE_OP_REBALANCE: /* these hold nothing */
+    case STORE_OP_DEVICE_RESYNC:
         return op->id;
     case STORE_OP_EVICT_BRICK: /* holds its brick; once that has moved, nothing but what it abandons */
         return op->phase == STORE_OP_COMMITTED          ? op->id

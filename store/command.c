@@ -70,6 +70,7 @@ static bool known_op_type(enum store_op_type type)
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
+    case STORE_OP_DEVICE_RESYNC:
     case STORE_OP_REMOVE_DEVICE:
     case STORE_OP_EVICT_BRICK:
     case STORE_OP_NODE_REMOVE:

@@ -27,8 +27,8 @@ enum store_cmd_type { /* stored: never renumber */
                                                    are abandoned. Evict: volume.bricks = one, the (next) replacement */
                       STORE_CMD_OP_UNDO = 12,   /* op_id, text = reason */
                       STORE_CMD_OP_PARKED = 13, /* op_id, parked: replaces the list (n 0: nothing is parked any more) */
-                      STORE_CMD_OP_END =
-                          14, /* op_id, time_ms, failed, text = error; device add: what the node said in `device` */
+                      /* op_id, time_ms, failed, text = error; device add, resync: what the node said in `device` */
+                      STORE_CMD_OP_END = 14,
                       /* time_ms: forget jobs (and request keys) that ended before; at most STORE_EXPIRE_MAX by one
                          command, oldest first */
                       STORE_CMD_EXPIRE_JOBS = 15,
@@ -79,7 +79,8 @@ struct store_cmd {
     char *text;                   /* never NULL */
     struct store_cluster cluster; /* CLUSTER_CREATE, CLUSTER_FLAGS */
     struct store_node node;       /* OP_BEGIN of node add: the whole record; tags and so on */
-    struct store_device device;   /* OP_BEGIN of device add; OP_END of device add: sizes, pv_uuid, paths */
+    struct store_device
+        device; /* OP_BEGIN of device add; OP_END of device add: sizes, pv_uuid, paths, of resync: sizes */
     /* OP_BEGIN of volume create, with bricks, and of clone (the new volume); OP_BEGIN of expand: size_gib to add and
      * the new bricks, their sets counted from 0; OP_REPLAN; OP_LEARN */
     struct store_volume volume;

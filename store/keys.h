@@ -96,6 +96,7 @@ enum key_block_volume {
     KEY_BLOCK_PENDING = 13,
     KEY_BLOCK_CREATED_BY = 14,
     KEY_BLOCK_FINGERPRINT = 15,
+    KEY_BLOCK_CLUSTERS = 16,
 };
 
 enum key_parked {

@@ -188,6 +188,8 @@ static enum store_code plan_request(const struct store *store, const struct stor
         return plan_device_add(request, env, cmd);
     case STORE_REQ_DEVICE_DELETE:
         return plan_target(request, env, cmd, STORE_OP_DEVICE_DELETE);
+    case STORE_REQ_DEVICE_RESYNC:
+        return plan_target(request, env, cmd, STORE_OP_DEVICE_RESYNC);
     case STORE_REQ_BRICK_EVICT:
         return plan_target(request, env, cmd, STORE_OP_EVICT_BRICK);
     case STORE_REQ_MODE:
@@ -231,6 +233,7 @@ static bool takes_key(enum store_request_type type)
     case STORE_REQ_NODE_DELETE:
     case STORE_REQ_DEVICE_ADD:
     case STORE_REQ_DEVICE_DELETE:
+    case STORE_REQ_DEVICE_RESYNC:
     case STORE_REQ_VOLUME_CREATE:
     case STORE_REQ_VOLUME_DELETE:
     case STORE_REQ_BLOCK_CREATE:

@@ -49,6 +49,8 @@ static enum store_code plan_hosting(const struct store *store, struct plan_candi
     char none[] = "";
     const struct store_volume_request hosting = {.size_gib = env->block_size_gib,
                                                  .name = none,
+                                                 .clusters = wish->clusters,
+                                                 .n_clusters = wish->n_clusters,
                                                  .oldest_client = none,
                                                  .durability = STORE_REPLICATE,
                                                  .replica = 3,
@@ -88,6 +90,8 @@ static void fill_block(struct store_block_volume *block, const struct store_bloc
     block->ha_count = wish->ha_count;
     block->auth = wish->auth;
     block->fingerprint = fingerprint;
+    block->clusters = mem_dup(wish->clusters, wish->n_clusters * sizeof(*wish->clusters));
+    block->n_clusters = wish->n_clusters;
 }
 
 enum store_code plan_block_create(const struct store *store, const struct store_request *request,

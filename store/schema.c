@@ -146,6 +146,8 @@ static const struct field block_volume_fields[] = {
     SCALAR(struct store_block_volume, pending, KEY_BLOCK_PENDING, F_ID),
     SCALAR(struct store_block_volume, created_by, KEY_BLOCK_CREATED_BY, F_ID),
     SCALAR(struct store_block_volume, fingerprint, KEY_BLOCK_FINGERPRINT, F_ID),
+    {KEY_BLOCK_CLUSTERS, F_IDS, ITEMS_MAX, offsetof(struct store_block_volume, clusters),
+     offsetof(struct store_block_volume, n_clusters), NULL},
 };
 const struct schema schema_block_volume = SCHEMA(struct store_block_volume, "block volume", block_volume_fields);
 
@@ -226,7 +228,7 @@ static const struct field cmd_fields[] = {
     SCALAR(struct store_cmd, time_ms, KEY_CMD_TIME, F_I64),
     STR(struct store_cmd, key, KEY_CMD_KEY),
     SCALAR(struct store_cmd, op_id, KEY_CMD_OP_ID, F_ID),
-    ENUM(struct store_cmd, op_type, KEY_CMD_OP_TYPE, STORE_OP_NODE_REMOVE),
+    ENUM(struct store_cmd, op_type, KEY_CMD_OP_TYPE, STORE_OP_DEVICE_RESYNC),
     SCALAR(struct store_cmd, target, KEY_CMD_TARGET, F_ID),
     ENUM(struct store_cmd, state, KEY_CMD_STATE, STORE_STATE_FAILED),
     SCALAR(struct store_cmd, failed, KEY_CMD_FAILED, F_BOOL),

@@ -334,6 +334,11 @@ RULE(node_add);
 RULE(node_delete);
 RULE(device_add);
 RULE(device_delete);
+RULE(device_resync);
+/* OP_END of a resync, with what the node said (apply_topology.c). */
+enum store_code check_resync_end(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
+                                 struct store_result *result);
+void commit_resync_end(struct store *store, const struct op_entry *op, const struct store_cmd *cmd);
 RULE(volume_create);
 RULE(volume_delete);
 RULE(block_create);

@@ -117,6 +117,8 @@ struct store_block_volume { /* its cluster is that of its hosting volume */
     struct id pending;       /* create, expand, delete */
     struct id created_by;    /* as of a volume */
     struct id fingerprint;
+    struct id *clusters; /* that the request allowed; none: all */
+    size_t n_clusters;
 };
 
 enum store_op_type { /* numbers are stored and shown by Heketi's names; never renumber */
@@ -140,7 +142,8 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
                       * (`abandoned`; they keep their space charged). Its target is that volume's id; the volume may be
                       * gone. */
                      STORE_OP_CLEAN_BRICKS = 105,
-                     STORE_OP_NODE_REMOVE = 106, /* moves its bricks, one part (REMOVE_DEVICE) after another */
+                     STORE_OP_NODE_REMOVE = 106,   /* moves its bricks, one part (REMOVE_DEVICE) after another */
+                     STORE_OP_DEVICE_RESYNC = 107, /* asks the node how large the device is; holds nothing */
                      /* Begun by the good OP_END of an expand: spreads the files over the new bricks too. Holds nothing;
                       * its volume may be gone. */
                      STORE_OP_REBALANCE = 113,

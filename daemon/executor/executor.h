@@ -44,6 +44,7 @@ enum exec_step_kind {
     EXEC_BLOCK_EXPAND,      /* to block->new_gib; is as large: done */
     EXEC_BLOCK_LOOK,        /* absent: done, result.block.present is false */
     EXEC_BLOCK_DELETE,      /* absent, or its hosting volume is: done. Not installed: refused for good */
+    EXEC_DEVICE_LOOK = 70,  /* result.device: how large the group of the device is; changes nothing */
 };
 
 struct exec_brick {
@@ -76,7 +77,7 @@ struct exec_step {
     uint32_t snapshot_limit;                /* PEER_PROBE: > 0 sets snap-max-hard-limit */
 };
 
-struct exec_device_info { /* of DEVICE_SETUP */
+struct exec_device_info { /* of DEVICE_SETUP; of DEVICE_LOOK without paths */
     uint64_t total_kib, extent_kib;
     char pv_uuid[64];
     struct store_strs paths;
@@ -199,6 +200,7 @@ struct exec_config {
     uint32_t connect_timeout_ms;  /* 5000 */
     uint32_t silence_timeout_ms;  /* 20000: a host that acknowledges nothing for so long, keep-alive probes included */
     uint64_t mock_device_kib;     /* 500 GiB */
+    bool mock_devices_once;       /* a name in use on its node is refused */
     const char *mock_faults;      /* mock: JSON text of orders, see mock_orders.h; "" none */
     const char *mock_faults_file; /* mock: a file with further ones, read again when it changes; "" none */
 };

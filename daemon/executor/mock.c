@@ -150,6 +150,6 @@ struct executor *exec_mock_new(uv_loop_t *loop, const struct exec_config *config
         free(mock);
         return NULL;
     }
-    mock->world = mock_world_new(config->mock_device_kib);
+    mock->world = mock_world_new(config->mock_device_kib, config->mock_devices_once);
     return &mock->executor;
 }

@@ -21,6 +21,7 @@ RB_HEAD(mock_fact_tree, fact);
 struct mock_world {
     struct mock_fact_tree facts, fences, hosts;
     uint64_t device_kib;
+    bool devices_once; /* a name in use on its node is refused */
     bool strict;
 };
 

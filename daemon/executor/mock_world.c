@@ -15,7 +15,7 @@ static int fact_cmp(struct fact *a, struct fact *b)
 RB_PROTOTYPE(mock_fact_tree, fact, link, fact_cmp)
 RB_GENERATE(mock_fact_tree, fact, link, fact_cmp)
 
-struct mock_world *mock_world_new(uint64_t device_kib)
+struct mock_world *mock_world_new(uint64_t device_kib, bool devices_once)
 {
     struct mock_world *world = mem_calloc(1, sizeof(*world));
 
@@ -23,6 +23,7 @@ struct mock_world *mock_world_new(uint64_t device_kib)
     RB_INIT(&world->fences);
     RB_INIT(&world->hosts);
     world->device_kib = device_kib;
+    world->devices_once = devices_once;
     return world;
 }
 
@@ -159,19 +160,56 @@ static void brick_destroy(struct mock_world *world, const struct exec_step *step
     (void)mock_drop(&world->facts, TAKE_PTR(text));
 }
 
-static void device_setup(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+static void device_look(const struct mock_world *world, struct exec_result *result)
 {
-    (void)mock_add(&world->facts, mem_printf("vg %s %s", step->host, id_text(step->device->id).text));
     result->device.total_kib = world->device_kib;
     result->device.extent_kib = 4096;
+}
+
+/* Who has the device of this name; NULL: nobody. */
+static char *name_fact(const struct exec_step *step)
+{
+    return mem_printf("device %s %s", step->host, step->device->name);
+}
+
+static void device_setup(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    struct id_text own = id_text(step->device->id);
+    CLEANUP(free_ptr) char *name = name_fact(step);
+    struct fact *owner = mock_find(&world->facts, name);
+    CLEANUP(free_ptr) char *text = NULL;
+    const char *id;
+
+    if (world->devices_once && owner != NULL && strcmp(owner->detail, own.text) != 0) {
+        id = owner->detail;
+        text =
+            step->device->destroy_data
+                ? mem_printf("Device already in use (ID: %s)", id)
+                : mem_printf("Initializing device %s failed (aleady contains Physical Volume %.8s-%.4s-%.4s-%.4s-%s):"
+                             "   Can't initialize physical volume \"%s\" of volume group \"vg_%s\" without -ff\n",
+                             step->device->name, id, id + 8, id + 12, id + 16, id + 20, step->device->name, id);
+        mock_fail(result, text, true);
+        return;
+    }
+    if (owner == NULL) {
+        describe(mock_add(&world->facts, TAKE_PTR(name)), mem_strdup(own.text));
+    }
+    (void)mock_add(&world->facts, mem_printf("vg %s %s", step->host, id_text(step->device->id).text));
+    device_look(world, result);
 }
 
 static void device_teardown(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
     CLEANUP(free_ptr) char *vg = mem_printf("vg %s %s", step->host, id_text(step->device->id).text);
 
+    CLEANUP(free_ptr) char *name = name_fact(step);
+    const struct fact *owner = mock_find(&world->facts, name);
+
     (void)result;
     (void)mock_drop(&world->facts, TAKE_PTR(vg));
+    if (owner != NULL && strcmp(owner->detail, id_text(step->device->id).text) == 0) {
+        (void)mock_drop(&world->facts, TAKE_PTR(name));
+    }
 }
 
 /* Names, user and password are those of Heketi's mock. */
@@ -306,6 +344,9 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
         break;
     case EXEC_DEVICE_SETUP:
         device_setup(world, step, result);
+        break;
+    case EXEC_DEVICE_LOOK:
+        device_look(world, result);
         break;
     case EXEC_DEVICE_TEARDOWN:
         device_teardown(world, step, result);

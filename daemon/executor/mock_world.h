@@ -6,7 +6,7 @@
 
 struct mock_world;
 
-struct mock_world *mock_world_new(uint64_t device_kib);
+struct mock_world *mock_world_new(uint64_t device_kib, bool devices_once);
 void mock_world_free(struct mock_world *world);
 /* Does one step at once: idempotent, fenced by term, as on a real node. */
 void mock_world_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *ret_result);

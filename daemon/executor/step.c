@@ -58,6 +58,7 @@ static const struct kind kinds[] = {
     [EXEC_PEER_DETACH] = {"peer-detach", step_peer_detach, PEER, 0},
     [EXEC_DEVICE_SETUP] = {"device-setup", step_device_setup, DEVICE, DEVICE_TIMEOUT_MS},
     [EXEC_DEVICE_TEARDOWN] = {"device-teardown", step_device_teardown, DEVICE, DEVICE_TIMEOUT_MS},
+    [EXEC_DEVICE_LOOK] = {"device-look", step_device_look, DEVICE, DEVICE_TIMEOUT_MS},
     [EXEC_BRICK_CREATE] = {"brick-create", step_brick_create, BRICK, BRICK_TIMEOUT_MS},
     [EXEC_BRICK_SYNC] = {"brick-sync", step_brick_sync, BRICK, BRICK_TIMEOUT_MS},
     [EXEC_BRICK_DESTROY] = {"brick-destroy", step_brick_destroy, BRICK, BRICK_TIMEOUT_MS},

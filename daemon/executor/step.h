@@ -73,6 +73,7 @@ void step_brick_sync(struct step_talk *talk);
 void step_brick_destroy(struct step_talk *talk);
 void step_device_setup(struct step_talk *talk);
 void step_device_teardown(struct step_talk *talk);
+void step_device_look(struct step_talk *talk);
 void step_inventory(struct step_talk *talk);
 void step_peer_probe(struct step_talk *talk);
 void step_peer_detach(struct step_talk *talk);

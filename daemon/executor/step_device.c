@@ -17,13 +17,18 @@ static const char functions[] = "mark=$base/.hecate-new-$VG\n"
                                 "}\n"
                                 "pv() { L pvs --noheadings -o \"$1\" \"$NAME\" 2>/dev/null | tr -d ' '; }\n";
 
+/* Read by lvm_json_device. */
+#define LOOK                                                                                                          \
+    "L vgs --reportformat json --units b --nosuffix -o vg_extent_size,vg_extent_count,vg_free_count,pv_uuid,pv_name " \
+    "\"$VG\"\n"
+
 static const char setup[] =
     "if ! have_group; then\n"
     "    uuid=$(pv pv_uuid)\n"
     "    group=$(pv vg_name)\n"
     "    if [ -n \"$uuid\" ] && { [ -n \"$group\" ] || [ ! -e \"$mark\" ]; }; then\n"
     "        case $DESTROY$group in\n"
-    "        yesvg_*) say \"Device already in use (volume group $group)\"; exit 70 ;;\n"
+    "        yesvg_*) say \"Device already in use (ID: ${group#vg_})\"; exit 70 ;;\n"
     "        yes)  ;;\n"
     "        yes*)\n"
     "            count=$(L vgs --noheadings -o pv_count \"$group\" | tr -d ' ')\n"
@@ -57,9 +62,10 @@ static const char setup[] =
     "printf 'hecate: path %s\\n' \"$NAME\"\n"
     "rm -f \"$mark\"\n"
     "sync $base\n"
-    "printf 'hecate: lvm\\n'\n"
-    "L vgs --reportformat json --units b --nosuffix -o vg_extent_size,vg_extent_count,vg_free_count,pv_uuid,pv_name "
-    "\"$VG\"\n";
+    "printf 'hecate: lvm\\n'\n" LOOK;
+
+static const char look[] = "have_group || { say \"Volume group $VG was not found\"; exit 70; }\n"
+                           "printf 'hecate: lvm\\n'\n" LOOK;
 
 static const char teardown[] = "set -e\n"
                                "if have_group; then\n"
@@ -141,6 +147,11 @@ static void setup_heard(struct step_talk *talk, const struct step_reply *reply)
 void step_device_setup(struct step_talk *talk)
 {
     buf_append_str(begin(talk, setup_heard), setup);
+}
+
+void step_device_look(struct step_talk *talk)
+{
+    buf_append_str(begin(talk, setup_heard), look);
 }
 
 void step_device_teardown(struct step_talk *talk)

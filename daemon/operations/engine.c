@@ -410,7 +410,7 @@ static void step_done(struct engine *engine, struct engine_step *step, const str
     if (result->volume.present) {
         step_found(engine, step, &result->volume);
     }
-    if (step->kind == EXEC_DEVICE_SETUP) {
+    if (step->kind == EXEC_DEVICE_SETUP || step->kind == EXEC_DEVICE_LOOK) {
         store_strs_fini(&engine->device.paths);
         engine->device = result->device;
         store_strs_copy(&engine->device.paths, &result->device.paths);

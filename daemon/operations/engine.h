@@ -109,7 +109,7 @@ struct engine {
     bool parts;              /* a removal: consists of other operations */
     struct id *failed_nodes; /* to plan without; kept over replans */
     size_t n_failed_nodes;
-    struct exec_device_info device; /* what DEVICE_SETUP said */
+    struct exec_device_info device; /* what DEVICE_SETUP or DEVICE_LOOK said */
     struct exec_block_info block;   /* what the last BLOCK_ step said */
     struct exec_volume_info info;   /* what VOLUME_CLONE or VOLUME_LOOK said, while it is to be learnt */
     size_t info_step;

@@ -104,6 +104,7 @@ static const struct row rows[] = {
     {STORE_OP_DEVICE_ADD, STORE_OP_FORWARD, 0, EXEC_DEVICE_SETUP, DEVICE, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_DEVICE_ADD, STORE_OP_UNDO, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_SKIPS, ALWAYS},
     {STORE_OP_DEVICE_DELETE, STORE_OP_FORWARD, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_REFUSES, ALWAYS},
+    {STORE_OP_DEVICE_RESYNC, STORE_OP_FORWARD, 0, EXEC_DEVICE_LOOK, DEVICE, ENGINE_UNDOES, ALWAYS}, /* undo: nothing */
 };
 
 static struct id device_node(const struct store *store, struct id id)
@@ -225,7 +226,9 @@ void engine_build(struct engine *engine, const struct store *store, const struct
             }
             break;
         case DEVICE:
-            add_step(engine, row, device_node(store, op->target), op->target, now_ms);
+            if (op->type != STORE_OP_DEVICE_RESYNC || store_device(store, op->target) != NULL) { /* gone meanwhile */
+                add_step(engine, row, device_node(store, op->target), op->target, now_ms);
+            }
             break;
         case BRICKS:
             if (volume != NULL) {

@@ -206,6 +206,8 @@ enum engine_place engine_place(const struct engine *engine, const struct store *
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
         return place_peer(engine, store, step);
+    case EXEC_DEVICE_LOOK: /* nothing holds the device: it may be deleted meanwhile */
+        return store_device(store, step->object) != NULL ? ENGINE_PLACED : ENGINE_NOTHING;
     default:
         return ENGINE_PLACED;
     }

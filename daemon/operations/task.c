@@ -110,6 +110,7 @@ static void claim(struct op_driver *driver, struct task *task, const struct engi
         break;
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:
+    case EXEC_DEVICE_LOOK:
         schedule_claim(driver->schedule, &task->item, SCHEDULE_VG, step->object);
         break;
     case EXEC_VOLUME_CREATE:

@@ -220,6 +220,7 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
         return set_evict(work, store, op, step);
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:
+    case EXEC_DEVICE_LOOK:
         return set_device(work, store, step->object);
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:

@@ -33,7 +33,7 @@ STEPS = {
     "lvcreate": ["brick-create"],
     "umount|^mount$": ["brick-destroy"],
     "pvcreate": ["device-setup"],
-    "vgdisplay": ["device-setup"],
+    "vgdisplay": ["device-setup", "device-look"],
     "vgremove": ["device-teardown"],
     "systemctl status glusterd": ["glusterd-check"],
     "peer probe": ["peer-probe"],
@@ -83,6 +83,8 @@ class Servers:
             **server.get("top", {}),
             "glusterfs": {**server.get("config", {}), "executor": "mock", "mock": {"faults_file": self.faults_file}},
         }
+        if "nodes" in server:  # recorded with nodes that know what they have
+            config["glusterfs"]["mock"]["devices_once"] = True
         self.stop()
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump(config, file)

@@ -137,7 +137,7 @@ static void random_request(struct run *run, struct store_request *request)
         STORE_REQ_VOLUME_DELETE,  STORE_REQ_VOLUME_EXPAND,   STORE_REQ_VOLUME_EXPAND,  STORE_REQ_VOLUME_CLONE,
         STORE_REQ_VOLUME_CLONE,   STORE_REQ_VOLUME_RESTRICT, STORE_REQ_MODE,           STORE_REQ_LOG_LEVEL,
         STORE_REQ_CLEANUP,        STORE_REQ_BLOCK_CREATE,    STORE_REQ_BLOCK_CREATE,   STORE_REQ_BLOCK_EXPAND,
-        STORE_REQ_BLOCK_DELETE,   STORE_REQ_BRICK_EVICT,     STORE_REQ_BRICK_EVICT,
+        STORE_REQ_BLOCK_DELETE,   STORE_REQ_BRICK_EVICT,     STORE_REQ_BRICK_EVICT,    STORE_REQ_DEVICE_RESYNC,
     };
     struct world *w = &run->world;
     struct store_counts counts = store_counts(w->store);
@@ -175,6 +175,7 @@ static void random_request(struct run *run, struct store_request *request)
     case STORE_REQ_DEVICE_DELETE:
     case STORE_REQ_DEVICE_STATE:
     case STORE_REQ_DEVICE_TAGS:
+    case STORE_REQ_DEVICE_RESYNC:
         request->target = pick_device(run, counts.devices);
         break;
     case STORE_REQ_VOLUME_CREATE:

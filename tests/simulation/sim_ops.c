@@ -465,7 +465,7 @@ static void hook_step(void *user, size_t at)
 void sim_ops_init(struct sim_ops *ops, struct sim_config *config)
 {
     memset(ops, 0, sizeof(*ops));
-    ops->world = mock_world_new(500 * STORE_KIB_PER_GIB);
+    ops->world = mock_world_new(500 * STORE_KIB_PER_GIB, true);
     mock_world_be_strict(ops->world);
     config->hooks = (struct sim_hooks){.user = ops,
                                        .sim = &ops->sim,

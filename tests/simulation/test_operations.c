@@ -188,6 +188,7 @@ enum what {
     NODE_DELETE,
     DEVICE_ADD,
     DEVICE_DELETE,
+    DEVICE_RESYNC,
     BLOCK_CREATE,
     BLOCK_CREATE_HOSTING,
     BLOCK_EXPAND,
@@ -198,9 +199,22 @@ enum what {
     N_WHAT
 };
 static const char *const what_names[] = {
-    "create",       "delete",       "expand",        "clone",         "node add",
-    "node delete",  "device add",   "device delete", "block create",  "block create with its hosting volume",
-    "block expand", "block delete", "evict",         "device remove", "node remove",
+    "create",
+    "delete",
+    "expand",
+    "clone",
+    "node add",
+    "node delete",
+    "device add",
+    "device delete",
+    "device resync",
+    "block create",
+    "block create with its hosting volume",
+    "block expand",
+    "block delete",
+    "evict",
+    "device remove",
+    "node remove",
 };
 
 static void ask_state(struct scene *scene, enum store_request_type type, struct id target, enum store_state state)
@@ -317,6 +331,10 @@ static void ask_what(struct scene *scene, enum what what)
     case EVICT:
         ask_target(scene, STORE_REQ_BRICK_EVICT, some_brick(scene));
         break;
+    case DEVICE_RESYNC:
+        target = store_device_next(sim_ops_leader_store(&scene->ops), NULL)->id;
+        ask_target(scene, STORE_REQ_DEVICE_RESYNC, target);
+        break;
     case DEVICE_DELETE:
     case DEVICE_REMOVE:
     case NODE_REMOVE:
@@ -335,6 +353,7 @@ static struct id prepare(struct scene *scene, enum what what)
     case EXPAND:
     case CLONE:
     case EVICT:
+    case DEVICE_RESYNC:
         ask_volume(scene, 3);
         settle(scene);
         break;
@@ -439,11 +458,12 @@ static const struct {
     enum what what;
     struct sick sick;
 } undone[] = {
-    {CREATE, {EXEC_BRICK_CREATE, false}},  {EXPAND, {EXEC_BRICK_CREATE, false}},
-    {EXPAND, {EXEC_VOLUME_EXPAND, false}}, {EXPAND, {EXEC_VOLUME_EXPAND, true}},
-    {CLONE, {EXEC_VOLUME_CLONE, false}},   {CLONE, {EXEC_VOLUME_CLONE, true}},
-    {CLONE, {EXEC_CLONE_START, false}},    {EVICT, {EXEC_BRICK_CREATE, false}},
-    {EVICT, {EXEC_BRICK_REPLACE, false}},  {BLOCK_CREATE_HOSTING, {EXEC_BRICK_CREATE, false}},
+    {CREATE, {EXEC_BRICK_CREATE, false}},       {EXPAND, {EXEC_BRICK_CREATE, false}},
+    {EXPAND, {EXEC_VOLUME_EXPAND, false}},      {EXPAND, {EXEC_VOLUME_EXPAND, true}},
+    {CLONE, {EXEC_VOLUME_CLONE, false}},        {CLONE, {EXEC_VOLUME_CLONE, true}},
+    {CLONE, {EXEC_CLONE_START, false}},         {EVICT, {EXEC_BRICK_CREATE, false}},
+    {EVICT, {EXEC_BRICK_REPLACE, false}},       {BLOCK_CREATE_HOSTING, {EXEC_BRICK_CREATE, false}},
+    {DEVICE_RESYNC, {EXEC_DEVICE_LOOK, false}},
 };
 
 static void sweep_all(unsigned crashes)

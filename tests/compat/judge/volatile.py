@@ -98,6 +98,8 @@ class Volatile:
             value["Value"] = "<generation>"
         if re.fullmatch("tp_[0-9a-f]{32}", str(value.get("LvmThinPool"))):
             value["LvmThinPool"] = "tp_<id>"
+        if isinstance(value.get("LvmLv"), str):  # of a clone: Gluster's name for it, of Gluster's own id
+            value["LvmLv"] = re.sub("^[0-9a-f]{32}_", "<id>_", value["LvmLv"])
         if isinstance(value.get("path"), str):
             value["path"] = GLUSTER_RUN.sub(r"\1/<clone>", value["path"])
 

@@ -128,10 +128,10 @@ static void test_options_cannot_break_out(void **state)
 /* Every script is one that sh can read. */
 static void test_syntax(void **state)
 {
-    static const enum exec_step_kind kinds[] = {
-        EXEC_GLUSTERD_CHECK,  EXEC_PEER_PROBE,    EXEC_PEER_DETACH,   EXEC_DEVICE_SETUP,
-        EXEC_DEVICE_TEARDOWN, EXEC_BRICK_CREATE,  EXEC_BRICK_DESTROY, EXEC_BRICK_SYNC,
-        EXEC_VOLUME_CREATE,   EXEC_VOLUME_DELETE, EXEC_FENCE};
+    static const enum exec_step_kind kinds[] = {EXEC_GLUSTERD_CHECK, EXEC_PEER_PROBE,      EXEC_PEER_DETACH,
+                                                EXEC_DEVICE_SETUP,   EXEC_DEVICE_TEARDOWN, EXEC_BRICK_CREATE,
+                                                EXEC_BRICK_DESTROY,  EXEC_BRICK_SYNC,      EXEC_VOLUME_CREATE,
+                                                EXEC_VOLUME_DELETE,  EXEC_FENCE,           EXEC_DEVICE_LOOK};
     struct store_brick brick = {.pool = (char[]){"tp_1"}, .lv = (char[]){""}, .path = (char[]){""}};
     struct store_device device = {.name = (char[]){"/dev/sdb"}};
     struct store_volume volume = {.name = (char[]){"v"}, .durability = STORE_REPLICATE, .replica = 3};

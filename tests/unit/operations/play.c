@@ -168,7 +168,7 @@ void play_answer(struct play *play, size_t at, int code, bool permanent)
 
     if (code != 0) {
         (void)snprintf(result.message, sizeof(result.message), "node %d says %d", node, code);
-    } else if (play->engine.steps[at].kind == EXEC_DEVICE_SETUP) {
+    } else if (kind == EXEC_DEVICE_SETUP || kind == EXEC_DEVICE_LOOK) {
         result.device.total_kib = 500 * GIB;
         result.device.extent_kib = 4096;
     } else if (play->engine.steps[at].kind >= EXEC_BLOCK_CREATE && play->engine.steps[at].kind <= EXEC_BLOCK_LOOK) {

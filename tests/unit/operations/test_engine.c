@@ -13,7 +13,18 @@
 
 #define FOREVER UINT64_C(36000000)
 
-enum what { CREATE, DELETE, NODE_ADD, NODE_FIRST, NODE_DELETE, NODE_LAST, DEVICE_ADD, DEVICE_DELETE, DEVICE_FORGET };
+enum what {
+    CREATE,
+    DELETE,
+    NODE_ADD,
+    NODE_FIRST,
+    NODE_DELETE,
+    NODE_LAST,
+    DEVICE_ADD,
+    DEVICE_DELETE,
+    DEVICE_FORGET,
+    DEVICE_RESYNC
+};
 
 static struct id begin(struct play *play, enum what what)
 {
@@ -41,6 +52,9 @@ static struct id begin(struct play *play, enum what what)
         break;
     case DEVICE_ADD:
         (void)world_begin_device(world, play->nodes[0], "/dev/sdz");
+        break;
+    case DEVICE_RESYNC:
+        code = world_target(world, STORE_REQ_DEVICE_RESYNC, world_device(world, play->nodes[0], "/dev/sdz", 100 * GIB));
         break;
     case DEVICE_DELETE:
     case DEVICE_FORGET: {
@@ -312,6 +326,16 @@ static const struct scenario scenarios[] = {
      {{EXEC_DEVICE_TEARDOWN, -1, 0, E_REMOTE, false, 0}},
      false,
      "device-teardown@A device-teardown@A failed",
+     true,
+     "node 0 says -13",
+     0},
+    {"device resync", DEVICE_RESYNC, 1, {{0}}, false, "device-look@A done", false, "", 0},
+    {"device resync: refused",
+     DEVICE_RESYNC,
+     1,
+     {{EXEC_DEVICE_LOOK, -1, 0, E_REMOTE, true, 0}},
+     false,
+     "device-look@A undo failed",
      true,
      "node 0 says -13",
      0},
