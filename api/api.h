@@ -89,6 +89,7 @@ struct api_config {
     enum store_mode default_mode; /* while no mode was ever set; UNSET is normal */
     uint32_t max_inflight;        /* 0: not configured, the store's limit holds */
     size_t body_max_bytes;        /* 1 MiB */
+    size_t import_max_bytes;      /* of POST /db/import, one at a time: 64 MiB; 0: as others */
     size_t connections_max;       /* 512 */
     uint32_t request_timeout_ms;  /* how long a request waits for a lease, a leader, a submit: 10000 */
     const char *forward_ca_file;  /* verify the leader's certificate; NULL with tls: not verified is refused */

@@ -161,6 +161,9 @@ int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
     if (redirect_clean(request)) {
         return 0;
     }
+    if (api_bulk_refused(request)) {
+        return 0;
+    }
     request->route = api_route_open(req->method.base, req->method.len, request->path.data, request->path.len);
     if (request->route != API_ROUTE_NONE) {
         api_handle_open(request);

@@ -34,6 +34,7 @@ static void conn_closed(void *data)
 
     TAILQ_REMOVE(&server->conns, conn, link);
     server->n_conns--;
+    server->bulky = server->bulky != conn ? server->bulky : NULL;
     free(conn);
     close_step(server);
 }
@@ -67,6 +68,7 @@ static void accepted(uv_stream_t *listener, int status)
     conn->sock->on_close.data = conn;
     TAILQ_INSERT_TAIL(&server->conns, conn, link);
     server->n_conns++;
+    api_bulk_accepted(server);
     h2o_accept(&server->accept, conn->sock);
 }
 
@@ -220,7 +222,6 @@ static void start_h2o(struct api_server *server)
 
     h2o_config_init(&server->h2o);
     server->h2o.server_name = h2o_iovec_init("", 0);
-    server->h2o.max_request_entity_size = server->config.body_max_bytes;
     server->h2o.http1.req_timeout = server->config.read_timeout_ms;
     server->h2o.http1.upgrade_to_http2 = 0;
     server->h2o.http2.callbacks.request_shutdown = NULL;
@@ -353,8 +354,9 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server->listener.data = server;
     CHECK(uv_timer_init(loop, &server->tick) == 0);
     server->tick.data = server;
-    server->handles = 2;
+    server->handles = 3; /* these two, and that of bulk.c */
     start_h2o(server);
+    api_bulk_init(server);
     server->forwarder = api_forwarder_new(server);
     rc = start_listener(server, reterr);
     if (rc != 0) {
@@ -397,6 +399,7 @@ static void dispose(uv_timer_t *timer)
     h2o_context_dispose(&server->context);
     h2o_config_dispose(&server->h2o);
     uv_close((uv_handle_t *)&server->tick, handle_closed);
+    uv_close((uv_handle_t *)&server->bulk_timer, handle_closed);
 }
 
 static void forwarder_closed(void *user)

@@ -98,6 +98,8 @@ struct api_server {
     uv_timer_t tick; /* runs while there are requests */
     uint16_t port;
     size_t n_conns;
+    struct api_conn *bulky; /* the one that may have a body beyond the usual limit; NULL: the next one */
+    uv_timer_t bulk_timer;  /* runs while there are connections */
     TAILQ_HEAD(api_conn_list, api_conn) conns;
     TAILQ_HEAD(api_request_list, api_request) requests;
     TAILQ_HEAD(api_submit_list, api_submit) submits;
@@ -119,6 +121,13 @@ struct api_server {
 /* ---- server.c ---- */
 
 void api_server_tick_start(struct api_server *server);
+
+/* ---- bulk.c ---- */
+
+void api_bulk_init(struct api_server *server); /* h2o's limit, and a timer that is closed with the server's */
+void api_bulk_accepted(struct api_server *server);
+/* Answers 413 when the body is too large for its path. */
+bool api_bulk_refused(struct api_request *request);
 
 /* ---- request.c ---- */
 

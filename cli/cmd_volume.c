@@ -51,6 +51,9 @@ static json_t *make_request(const struct cli *cli)
     if (flag_bool(cli, "block")) {
         json_object_set_new(body, "block", json_true());
     }
+    if (*flag_string(cli, "oldest-client") != '\0') {
+        json_object_set_new(body, "oldestclient", json_string(flag_string(cli, "oldest-client")));
+    }
     json_object_set_new(body, "snapshot", json_pack("{s:b, s:f}", "enable", factor > 1, "factor", factor));
     return body;
 }
@@ -101,6 +104,59 @@ static int print_persistent_volume(struct cli *cli, const json_t *volume)
     return rc;
 }
 
+/* ---- what would be made ---- */
+
+/* The plan, or why there is none, node by node and device by device. */
+static int print_plan(struct cli *cli, const json_t *plan)
+{
+    const json_t *volume = js_object(plan, "volume");
+    struct buf reasons = BUF_INIT;
+    json_t *item;
+    size_t i;
+
+    if (*js_str(plan, "existing") != '\0') {
+        fprintf(cli->out, "An equal request has made it already.\nVolume Id: %s\n", js_str(plan, "existing"));
+        return 0;
+    }
+    if (js_bool(plan, "possible")) {
+        fprintf(cli->out, "Nothing was made. It would be as follows.\nCluster Id: %s\nBricks:\n",
+                js_str(volume, "cluster"));
+        json_array_foreach(js_list(volume, "bricks"), i, item)
+        {
+            fprintf(cli->out, "Size (GiB):%-8ld Node:%-35s Device:%s\n", (long)(js_int(item, "size") >> 20),
+                    js_str(item, "node"), js_str(item, "device"));
+        }
+        return 0;
+    }
+    json_array_foreach(js_list(plan, "reasons"), i, item)
+    {
+        buf_printf(&reasons, "\n  %s%s%s%s%s", *js_str(item, "host") != '\0' ? js_str(item, "host") : "cluster ",
+                   *js_str(item, "host") != '\0' ? "" : js_str(item, "cluster"),
+                   *js_str(item, "name") != '\0' ? " " : "", js_str(item, "name"), ": ");
+        buf_append_str(&reasons, js_str(item, "reason"));
+    }
+    (void)cli_fail(cli, "%s%s", js_str(plan, "error"), buf_str(&reasons));
+    buf_fini(&reasons);
+    return -1;
+}
+
+static int run_dry(struct cli *cli, const json_t *body)
+{
+    json_t *plan;
+    int rc = 0;
+
+    if (http_ask(cli, "/volumes", "dry_run=true", body, &plan) != 0) {
+        return -1;
+    }
+    if (flag_json(cli)) {
+        js_print(cli->out, plan);
+    } else {
+        rc = print_plan(cli, plan);
+    }
+    json_decref(plan);
+    return rc;
+}
+
 static int run_create(struct cli *cli)
 {
     json_t *body, *volume;
@@ -114,6 +170,11 @@ static int run_create(struct cli *cli)
         return cli_fail(cli, "Missing endpoint");
     }
     body = make_request(cli);
+    if (flag_bool(cli, "dry-run")) {
+        rc = run_dry(cli, body);
+        json_decref(body);
+        return rc;
+    }
     rc = http_job(cli, "POST", "/volumes", body, &volume);
     json_decref(body);
     if (rc != 0) {
@@ -222,6 +283,8 @@ static const struct cli_flag create_flags[] = {
     {"clusters", 0, CLI_STRING, true, NULL, "ID,...", "clusters to try, in this order; else all"},
     {"gluster-volume-options", 0, CLI_STRING, true, NULL, "\"K V,...\"", "options to set on the volume"},
     {"block", 0, CLI_BOOL, false, NULL, NULL, "make it a host of block volumes"},
+    {"oldest-client", 0, CLI_STRING, false, NULL, "VERSION", "oldest GlusterFS client that must be able to mount it"},
+    {"dry-run", 0, CLI_BOOL, false, NULL, NULL, "make nothing; tell where it would be, or why nowhere"},
     {"persistent-volume", 0, CLI_BOOL, false, NULL, NULL, "print a PersistentVolume of Kubernetes"},
     {"persistent-volume-file", 0, CLI_STRING, false, NULL, "FILE", "write the PersistentVolume to a file"},
     {"persistent-volume-endpoint", 0, CLI_STRING, false, NULL, "NAME", "endpoint that the PersistentVolume names"},

@@ -72,7 +72,8 @@ _hecate_words() {
     'topology info') own='--template' ;;
     'volume create')
         own='--size --name --durability --replica --disperse-data --redundancy --gid --snapshot-factor --clusters
-            --gluster-volume-options --block --persistent-volume --persistent-volume-file --persistent-volume-endpoint'
+            --gluster-volume-options --block --oldest-client --dry-run
+            --persistent-volume --persistent-volume-file --persistent-volume-endpoint'
         ;;
     'volume expand') choices=$(_hecate_ids volumes) own='--expand-size --volume' ;;
     'volume clone') choices=$(_hecate_ids volumes) own='--name' ;;

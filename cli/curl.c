@@ -341,6 +341,9 @@ char *http_once(struct cli *cli, const struct http_call *call, struct http_answe
     prefix = own_path(server, &origin_len);
     buf_append(&url, server, call->prefixed ? strlen(server) : origin_len);
     append_encoded(&url, call->path);
+    if (call->query != NULL) { /* not signed */
+        buf_printf(&url, "?%s", call->query);
+    }
     buf_append_str(&signed_path, call->prefixed ? prefix : "");
     buf_append_str(&signed_path, call->path);
     if (call->body != NULL) {

@@ -218,6 +218,21 @@ int http_make(struct cli *cli, const char *path, const json_t *body, json_t **re
     return ask_document(cli, "POST", path, body, 201, ret_object);
 }
 
+int http_ask(struct cli *cli, const char *path, const char *query, const json_t *body, json_t **ret_document)
+{
+    struct http_call call = {
+        .method = "POST", .path = path, .query = query, .body = body, .signed_ = true, .prefixed = true};
+    struct http_answer answer;
+    int rc;
+
+    if (http_exchange(cli, &call, &answer) != 0) {
+        return -1;
+    }
+    rc = http_document(cli, &answer, 200, ret_document);
+    http_answer_fini(&answer);
+    return rc;
+}
+
 int http_get(struct cli *cli, const char *path, json_t **ret_document)
 {
     return ask_document(cli, "GET", path, NULL, 200, ret_document);

@@ -24,6 +24,8 @@ int http_expect(struct cli *cli, const char *method, const char *path, const jso
                 struct http_answer *ret_answer);
 /* POST that must give 201 and JSON: new reference. */
 int http_make(struct cli *cli, const char *path, const json_t *body, json_t **ret_object);
+/* POST of PATH?QUERY that must give 200 and JSON: new reference. */
+int http_ask(struct cli *cli, const char *path, const char *query, const json_t *body, json_t **ret_document);
 /* GET that must give 200 and JSON: new reference. */
 int http_get(struct cli *cli, const char *path, json_t **ret_document);
 /* GET of /PREFIX/ID. */

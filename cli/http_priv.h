@@ -16,7 +16,8 @@ struct http {
 
 struct http_call {
     const char *method;
-    const char *path; /* decoded */
+    const char *path;  /* decoded */
+    const char *query; /* "NAME=VALUE...", as it is sent; NULL: none */
     const json_t *body;
     const char *url;     /* NULL; else this server instead of the current one */
     bool signed_;        /* with a token */

@@ -191,17 +191,31 @@ struct id *import_asked_clusters(const json_t *info, size_t *ret_n)
     return ids;
 }
 
-bool import_list_has(const json_t *list, struct id id)
+/* Members are the ids as we write them. Borrowed. */
+static const json_t *set_of(struct import *import, const json_t *list)
 {
+    CLEANUP(free_ptr) char *name = mem_printf("%p", (const void *)list);
+    json_t *set = json_object_get(import->sets, name);
+
+    if (set != NULL) {
+        return set;
+    }
+    set = json_object();
+    CHECK(set != NULL && json_object_set_new(import->sets, name, set) == 0);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
-        struct id item;
+        struct id id;
 
-        if (text != NULL && import_parse_id(text, &item) && id_equal(item, id)) {
-            return true;
+        if (text != NULL && import_parse_id(text, &id)) {
+            CHECK(json_object_set_new(set, id_text(id).text, json_true()) == 0);
         }
     }
-    return false;
+    return set;
+}
+
+bool import_list_has(struct import *import, const json_t *list, struct id id)
+{
+    return json_object_get(set_of(import, list), id_text(id).text) != NULL;
 }
 
 enum store_state import_state(struct import *import, const json_t *entry, const char *what, const char *id)
@@ -347,7 +361,7 @@ static int build(struct import *import, struct store **ret_store)
 int import_dump(const char *json, size_t len, import_bricks_fn gluster, void *user, struct store **ret_store,
                 struct import_report *ret_report)
 {
-    struct import import = {.report = ret_report, .gluster = gluster, .user = user};
+    struct import import = {.report = ret_report, .sets = json_object(), .gluster = gluster, .user = user};
     struct store_cmd cmd;
     json_error_t error;
     int rc = E_INVALID;
@@ -372,6 +386,7 @@ int import_dump(const char *json, size_t len, import_bricks_fn gluster, void *us
         rc = ret_report->n_errors == 0 ? build(&import, ret_store) : E_INVALID;
     }
     store_cmd_fini(&cmd);
+    json_decref(import.sets);
     json_decref(import.root);
     return rc;
 }

@@ -10,6 +10,8 @@
 
 #include "store/store.h"
 
+#define IMPORT_BYTES_MAX \
+    (64u << 20)               /* that a client may send: more than 15,000 volumes; no limit below 1 GiB offline */
 #define IMPORT_LINES_MAX 1000 /* more errors or warnings are only counted */
 
 /* What Gluster says: the bricks ("host:/path") of the volume of this name in their order, or NULL when it does not know

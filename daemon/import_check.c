@@ -25,7 +25,7 @@ static const json_t *entry_of(const struct import *import, const char *section, 
 static void check_listed(struct import *import, const json_t *list, struct id id, const char *what, struct id owner,
                          const char *owner_what)
 {
-    if (!import_list_has(list, id)) {
+    if (!import_list_has(import, list, id)) {
         import_warn(import, "%s %s is not in the list of its %s %s", what, id_text(id).text, owner_what,
                     id_text(owner).text);
     }
@@ -84,7 +84,7 @@ static void check_orphans(struct import *import)
         const json_t *volume = import_object(import_section(import, "volumeentries"), text);
         struct id id;
 
-        if (import_parse_id(key, &id) && import_list_has(json_object_get(volume, "Bricks"), id)) {
+        if (import_parse_id(key, &id) && import_list_has(import, json_object_get(volume, "Bricks"), id)) {
             continue;
         }
         import_warn(import, "brick %.40s belongs to no volume and is left out: its logical volume may still be there",

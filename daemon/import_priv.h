@@ -8,6 +8,7 @@ struct import {
     json_t *root;
     struct import_report *report;
     struct store_cmd *cmd; /* the records, as one part of a load */
+    json_t *sets;          /* of ids that were lists: see import_list_has */
     import_bricks_fn gluster;
     void *user;
 };
@@ -25,7 +26,8 @@ void import_tags(struct import *import, const json_t *object, struct store_tags 
 /* The id that a member holds; ID_NONE with an error when it is none. */
 struct id import_id(struct import *import, const json_t *object, const char *key, const char *what);
 bool import_parse_id(const char *text, struct id *ret_id);
-bool import_list_has(const json_t *list, struct id id);
+/* Is the id in the list? Asked often of long lists: at the first time it is made a set of. */
+bool import_list_has(struct import *import, const json_t *list, struct id id);
 enum store_state import_state(struct import *import, const json_t *entry, const char *what, const char *id);
 /* The clusters that a request allowed, which may be gone: what is no id is left out. */
 struct id *import_asked_clusters(const json_t *info, size_t *ret_n);

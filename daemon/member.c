@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "daemon/import.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -336,6 +337,7 @@ static int start_api(struct member *member, struct err *reterr)
         .default_mode = cfg_default_mode(cfg),
         .max_inflight = (uint32_t)cfg->max_inflight_operations,
         .body_max_bytes = 1 << 20,
+        .import_max_bytes = IMPORT_BYTES_MAX,
         .connections_max = 512,
         .request_timeout_ms = 10000,
         .forward_ca_file = cfg->enable_tls ? cfg->api_ca : NULL,

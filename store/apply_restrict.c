@@ -3,6 +3,14 @@
 
 #define FAILED "Failed to set block restriction: "
 
+/* An old database did not keep back what the file system needs; it is locked until that much is free. */
+static uint32_t missing_reserve_gib(const struct volume_entry *volume, const struct store_cmd *cmd)
+{
+    bool unlocks = cmd->restriction == STORE_UNRESTRICTED && volume->rec.restriction == STORE_LOCKED_BY_UPDATE;
+
+    return unlocks && volume->rec.reserved_gib == 0 ? store_block_reserve_gib(volume->rec.size_gib) : 0;
+}
+
 enum store_code check_restrict(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct volume_entry *volume = find_volume(store, cmd->target);
@@ -22,6 +30,11 @@ enum store_code check_restrict(const struct store *store, const struct store_cmd
         return refuse(result, STORE_NO_ALLOCATION,
                       FAILED "Block restrictions can only be set on block hosting volumes");
     }
+    if (hosting_free_gib(volume) < missing_reserve_gib(volume, cmd)) {
+        return refuse(result, STORE_NO_ALLOCATION,
+                      FAILED "Can not unlock volume. %uGiB free space is required, but found %uGiB",
+                      missing_reserve_gib(volume, cmd), hosting_free_gib(volume));
+    }
     return STORE_OK;
 }
 
@@ -31,6 +44,7 @@ void commit_restrict(struct store *store, uint64_t index, const struct store_cmd
     struct store_volume next = volume->rec;
 
     (void)index;
+    next.reserved_gib += missing_reserve_gib(volume, cmd);
     next.restriction = cmd->restriction;
     update_volume(store, volume, &next);
     commit_job(store, &(struct store_job){.id = cmd->op_id,

@@ -42,7 +42,7 @@ static void end_operation(struct fixture_member *member, struct id op_id)
     store_cmd_init(&cmd, STORE_CMD_OP_END);
     cmd.op_id = op_id;
     cmd.time_ms = 1700000000000;
-    if (op->type == STORE_OP_DEVICE_ADD) {
+    if (op->type == STORE_OP_DEVICE_ADD || op->type == STORE_OP_DEVICE_RESYNC) {
         cmd.device.id = op->target;
         cmd.device.total_kib = 524288000;
         cmd.device.extent_kib = 4096;
@@ -58,7 +58,9 @@ static void end_operation(struct fixture_member *member, struct id op_id)
         store_strs_add(&cmd.block.hosts, "h1");
     }
     apply(member, &cmd, &result);
-    assert_int_equal(result.code, STORE_OK);
+    if (result.code != STORE_OK) {
+        fail_msg("the end of %s: %s", store_op_type_name(op->type), result.text);
+    }
     store_cmd_fini(&cmd);
 }
 
@@ -259,6 +261,7 @@ void fixture_init(struct fixture *fixture, bool auth)
             .iat_leeway_s = 120,
             .brick_min_kib = STORE_KIB_PER_GIB,
             .body_max_bytes = 1 << 20,
+            .import_max_bytes = 8 << 20,
             .connections_max = 100,
             .request_timeout_ms = 10000,
             .member_id = i + 1,

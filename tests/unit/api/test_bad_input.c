@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "api/server_priv.h"
 #include "store/base/mem.h"
 #include "tests/unit/api/fixture.h"
 
@@ -22,6 +23,18 @@ static int setup(void **state)
     fixture_init(fixture, false);
     fixture->members[0].config.read_timeout_ms = 300;
     fixture->members[0].config.send_timeout_ms = 200;
+    fixture_start(fixture, 0);
+    fixture_lead(fixture, 0);
+    *state = fixture;
+    return 0;
+}
+
+/* For large bodies: on a busy machine they take their time. */
+static int setup_patient(void **state)
+{
+    struct fixture *fixture = mem_calloc(1, sizeof(*fixture));
+
+    fixture_init(fixture, false);
     fixture_start(fixture, 0);
     fixture_lead(fixture, 0);
     *state = fixture;
@@ -166,6 +179,62 @@ static void oversized(void **state)
     assert_true(status == 413 || status == 0);
     buf_fini(&buf);
     assert_int_equal(store_counts(f->store).clusters, 0);
+}
+
+/* One that begins with spaces, as all is that the import ignores. */
+static int send_large(struct fixture *f, const char *path, size_t size)
+{
+    struct buf buf = BUF_INIT;
+    int status;
+
+    buf_printf(&buf, "POST %s HTTP/1.1\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", path, size);
+    buf_reserve(&buf, size);
+    memset(buf.data + buf.len, ' ', size);
+    buf.len += size;
+    status = exchange(f, buf.data, buf.len);
+    buf_fini(&buf);
+    return status;
+}
+
+/* Only an import may be large, up to its own limit. */
+static void dumps(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(send_large(f, "/db/import", 7 << 20), 200);
+    assert_int_equal(send_large(f, "/db/import/", 2 << 20), 413);
+    assert_int_equal(send_large(f, "/volumes", 2 << 20), 413);
+    assert_int_equal(send_large(f, "/hello", 2 << 20), 413);
+    assert_true(send_large(f, "/db/import", (8 << 20) + 1) != 200);
+}
+
+/* Two at once: the one that came later is cut off, the other one is answered. */
+static void two_dumps(void **state)
+{
+    static const char head[] = "POST /db/import HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n";
+    struct fixture *f = *state;
+    CLEANUP(free_ptr) char *body = mem_alloc(3000000);
+    struct buf rest = BUF_INIT;
+    struct answer answer;
+    int first = connect_to(f), second = connect_to(f);
+
+    memset(body, ' ', 3000000);
+    client_send(f, first, head, strlen(head));
+    client_send(f, first, body, 2000000);
+    while (f->members[0].server->bulky == NULL) {
+        fixture_run_once(f);
+    }
+    client_send(f, second, head, strlen(head));
+    client_send(f, second, body, 2000000);
+    client_read_end(f, second, &rest);
+    assert_int_equal(rest.len, 0);
+    client_send(f, first, body, 1000000);
+    answer = client_read(f, first, false);
+    assert_int_equal(answer.status, 200);
+    answer_fini(&answer);
+    buf_fini(&rest);
+    close(first);
+    close(second);
 }
 
 static void largest_body(void **state)
@@ -410,6 +479,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(expect_continue, setup, teardown),
         cmocka_unit_test_setup_teardown(oversized, setup, teardown),
         cmocka_unit_test_setup_teardown(largest_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(dumps, setup_patient, teardown),
+        cmocka_unit_test_setup_teardown(two_dumps, setup_patient, teardown),
         cmocka_unit_test_setup_teardown(many_headers, setup, teardown),
         cmocka_unit_test_setup_teardown(half_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(pipelined, setup, teardown),

@@ -112,7 +112,8 @@ static void check_token(struct server *server, const char *method, const char *p
         complain(server, "wrong signature");
     }
     claims = json_loadb((char *)sent, decode_part(first + 1, (size_t)(second - first - 1), sent), 0, NULL);
-    decode_path(decoded, path);
+    (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(path, "?"), path); /* queries are not signed */
+    decode_path(decoded, text);
     (void)snprintf(text, sizeof(text), "%s&%s", method, decoded);
     (void)EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
     for (size_t i = 0; i < sizeof(digest); i++) {

@@ -43,6 +43,45 @@ static void test_expand(void **state)
                "--expand-size=-1");
 }
 
+static void test_dry_run(void **state)
+{
+#define DRY_BODY                                                                                               \
+    "{\"size\":1,\"name\":\"\",\"durability\":{\"type\":\"none\",\"replicate\":{\"replica\":3},\"disperse\":{" \
+    "\"data\":4,"                                                                                              \
+    "\"redundancy\":2}},\"snapshot\":{\"enable\":false,\"factor\":1.0},\"oldestclient\":\"3.8\"}"
+#define IMPOSSIBLE                                                                                \
+    "{\"possible\":false,\"error\":\"Failed to allocate new volume: No "                          \
+    "space\",\"reasons\":[{\"cluster\":\"c\",\"reason\":"                                         \
+    "\"no "                                                                                       \
+    "node\"},{\"cluster\":\"c\",\"node\":\"n\",\"host\":\"n1\",\"device\":\"d\",\"name\":\"/dev/" \
+    "sdb\",\"reason\":\"full\"}]}"
+    static const struct exchange possible[] = {
+        {"POST", "/volumes?dry_run=true", 200,
+         "{\"possible\":true,\"volume\":{\"cluster\":\"" C1 "\",\"bricks\":[{\"size\":1048576,\"node\":\"" N1
+         "\",\"device\":\"" D1 "\"}]}}\n",
+         JSON, DRY_BODY},
+    };
+    static const struct exchange existing[] = {
+        {"POST", "/volumes?dry_run=true", 200, "{\"possible\":true,\"existing\":\"" V1 "\"}\n", JSON, DRY_BODY},
+    };
+    static const struct exchange impossible[] = {
+        {"POST", "/volumes?dry_run=true", 200, IMPOSSIBLE "\n", JSON, DRY_BODY},
+    };
+
+    (void)state;
+    expect_run(possible, 0,
+               "Nothing was made. It would be as follows.\nCluster Id: " C1 "\nBricks:\nSize (GiB):1        Node:" N1
+               "    Device:" D1 "\n",
+               "", "volume", "create", "--size=1", "--durability=none", "--oldest-client=3.8", "--dry-run");
+    expect_run(existing, 0, "An equal request has made it already.\nVolume Id: " V1 "\n", "", "volume", "create",
+               "--size=1", "--durability=none", "--oldest-client=3.8", "--dry-run");
+    expect_run(impossible, 255, "",
+               "Error: Failed to allocate new volume: No space\n  cluster c: no node\n  n1 /dev/sdb: full\n", "volume",
+               "create", "--size=1", "--durability=none", "--oldest-client=3.8", "--dry-run");
+    expect_run(impossible, 0, IMPOSSIBLE, "", "volume", "create", "--size=1", "--durability=none",
+               "--oldest-client=3.8", "--dry-run", "--json");
+}
+
 static void test_clone(void **state)
 {
     CLEANUP(free_ptr) char *want = read_data("volume-two.txt");
@@ -219,9 +258,9 @@ static void test_setup_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_expand),   cmocka_unit_test(test_clone),        cmocka_unit_test(test_restriction),
-        cmocka_unit_test(test_endpoint), cmocka_unit_test(test_block_create), cmocka_unit_test(test_block_others),
-        cmocka_unit_test(test_setup),    cmocka_unit_test(test_setup_fails),
+        cmocka_unit_test(test_expand),       cmocka_unit_test(test_dry_run),  cmocka_unit_test(test_clone),
+        cmocka_unit_test(test_restriction),  cmocka_unit_test(test_endpoint), cmocka_unit_test(test_block_create),
+        cmocka_unit_test(test_block_others), cmocka_unit_test(test_setup),    cmocka_unit_test(test_setup_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,9 +249,50 @@ static void test_gluster_knows_the_order(void **state)
     import_report_fini(&report);
 }
 
+/* The bricks of a clone are in the pools of those it was made from: a pool is charged once, as Heketi does. */
+static void clones(void **state)
+{
+    static const char volume[] =
+        "{\"Info\":{\"size\":1,\"name\":\"copy\",\"durability\":{\"type\":\"none\"},\"snapshot\":{\"enable\":true,"
+        "\"factor\":1.5},\"id\":\"e0000000000000000000000000000002\",\"cluster\":\"" C "\",\"clusters\":[\"" C
+        "\",\"gone\"]},\"Bricks\":[\"" B "3\"],\"GlusterVolumeOptions\":null,\"Pending\":{\"Id\":\"\"}}";
+    static const char brick[] =
+        "{\"Info\":{\"id\":\"" B "3\",\"path\":\"/run/gluster/snaps/f0da/brick1/brick\",\"device\":\"" D
+        "1\",\"node\":\"" N "1\",\"volume\":\"e0000000000000000000000000000002\",\"size\":1048576},"
+        "\"TpSize\":1048576,\"PoolMetadataSize\":8192,\"Pending\":{\"Id\":\"\"},"
+        "\"LvmThinPool\":\"tp_f0000000000000000000000000000009\",\"LvmLv\":\"f0da_0\",\"SubType\":1}";
+    static const struct parts parts = {.cluster_volumes = "\"" V "\",\"e0000000000000000000000000000002\""};
+    CLEANUP(free_ptr) char *plain = make_dump(&parts);
+    json_t *root = json_loads(plain, 0, NULL);
+    json_t *device = json_object_get(json_object_get(root, "deviceentries"), D "1");
+    struct import_report report;
+    struct store *store = NULL;
+    const struct store_device *first;
+    char *dump;
+
+    (void)state;
+    assert_int_equal(json_object_set_new(json_object_get(root, "volumeentries"), "e0000000000000000000000000000002",
+                                         json_loads(volume, 0, NULL)),
+                     0);
+    assert_int_equal(json_object_set_new(json_object_get(root, "brickentries"), B "3", json_loads(brick, 0, NULL)), 0);
+    assert_int_equal(json_array_append_new(json_object_get(device, "Bricks"), json_string(B "3")), 0);
+    dump = json_dumps(root, 0);
+    assert_int_equal(import_dump(dump, strlen(dump), NULL, NULL, &store, &report), 0);
+    assert_int_equal(report.n_warnings, 0);
+    assert_int_equal(store_counts(store).bricks, 3);
+    first = store_device_next(store, NULL);
+    assert_int_equal(store_device_used_kib(store, first->id), 1056768);
+    assert_int_equal(store_volume_next(store, store_volume_next(store, NULL))->n_clusters, 1);
+    store_free(store);
+    import_report_fini(&report);
+    json_decref(root);
+    free(dump);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clones),
         cmocka_unit_test(test_everything_keeps_its_name),
         cmocka_unit_test(test_contradictions_are_told),
         cmocka_unit_test(test_refusals),

@@ -179,6 +179,67 @@ static void only_into_an_empty_database_and_only_once(void **state)
     world_fini(&world);
 }
 
+/* Hosting volumes of an old database: nothing is kept back for their file systems, so they are locked. */
+static struct id load_old_hosting(struct world *world, uint32_t block_gib)
+{
+    struct world source;
+    struct store_loader *loader;
+    struct store_cmd cmd;
+    struct id hosting;
+
+    world_init(&source, 11);
+    (void)world_topology(&source, 3, 500 * GIB, NULL, NULL);
+    hosting = world_hosting(&source, 100, "old");
+    (void)world_block(&source, 1, "");
+    loader = store_loader_new(source.store, LOAD, 1 << 20);
+    assert_true(store_loader_next(loader, &cmd));
+    assert_int_equal(cmd.load.n_volumes, 1);
+    cmd.load.volumes[0].reserved_gib = 0;
+    cmd.load.volumes[0].restriction = STORE_LOCKED_BY_UPDATE;
+    cmd.load.blocks[0].size_gib = cmd.load.blocks[0].usable_gib = block_gib;
+    world_init(world, 1);
+    assert_int_equal(world_apply(world, &cmd), STORE_OK);
+    store_cmd_fini(&cmd);
+    store_loader_free(loader);
+    world_fini(&source);
+    return hosting;
+}
+
+static enum store_code restrict_to(struct world *world, struct id hosting, enum store_restriction restriction)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_VOLUME_RESTRICT);
+    request.target = hosting;
+    request.restriction = restriction;
+    return world_request(world, &request);
+}
+
+static void old_hosting_volumes_are_unlocked_when_there_is_room(void **state)
+{
+    struct world world;
+    struct id hosting = load_old_hosting(&world, 98);
+
+    (void)state;
+    assert_int_equal(store_volume_free_gib(world.store, hosting), 2);
+    assert_int_equal(restrict_to(&world, hosting, STORE_UNRESTRICTED), STORE_OK);
+    assert_int_equal(store_volume(world.store, hosting)->restriction, STORE_UNRESTRICTED);
+    assert_int_equal(store_volume(world.store, hosting)->reserved_gib, 2);
+    assert_int_equal(store_volume_free_gib(world.store, hosting), 0);
+    /* Locked by hand and unlocked, it keeps back no more. */
+    assert_int_equal(restrict_to(&world, hosting, STORE_LOCKED), STORE_OK);
+    assert_int_equal(restrict_to(&world, hosting, STORE_UNRESTRICTED), STORE_OK);
+    assert_int_equal(store_volume(world.store, hosting)->reserved_gib, 2);
+    world_fini(&world);
+
+    hosting = load_old_hosting(&world, 99);
+    assert_int_equal(restrict_to(&world, hosting, STORE_UNRESTRICTED), STORE_NO_ALLOCATION);
+    assert_string_equal(world.result.text, "Failed to set block restriction: Can not unlock volume. 2GiB free space is "
+                                           "required, but found 1GiB");
+    assert_int_equal(store_volume(world.store, hosting)->restriction, STORE_LOCKED_BY_UPDATE);
+    world_fini(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_part_that_does_not_fit_takes_all_back),
         cmocka_unit_test(an_unfinished_load_is_taken_back_or_begun_anew),
         cmocka_unit_test(only_into_an_empty_database_and_only_once),
+        cmocka_unit_test(old_hosting_volumes_are_unlocked_when_there_is_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
