@@ -42,7 +42,7 @@ coverage := $(if $(COV),--coverage -fprofile-update=atomic)
 
 CFLAGS_ALL = -std=gnu11 -I. -D_GNU_SOURCE -DH2O_USE_LIBUV=1 -DHECATE_VERSION='"$(VERSION)"' $(pkg_cflags) $(optimise) \
 	$(warnings) $(if $(WERROR),-Werror) $(hardening) $(coverage) -include store/base/banned.h -MMD -MP $(CFLAGS)
-LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -rdynamic $(optimise) $(coverage) $(LDFLAGS)
+LDFLAGS_ALL = -pie -Wl,--as-needed,-z,relro,-z,now -rdynamic $(optimise) $(coverage) $(LDFLAGS)
 LIBS_SYSTEM := -lh2o -lssh2 $(LIBRAFT) -lmsgpackc -ljansson -lexpat -lcurl -lssl -lcrypto -lz -lmnl -lcap -luv -lpthread -lm
 
 folders := store consensus executor operations keeper api daemon cli

@@ -122,7 +122,7 @@ static const struct cfg_key keys[] = {
     STR("glusterfs.mock", "faults_file", mock_faults_file, "", NULL),
 
     STR("cluster", "name", cluster_name, "hecate", NULL),
-    INT("cluster", "member_id", member_id, 0, 1, INT64_MAX, NULL),
+    INT("cluster", "member_id", member_id, 0, 1, INT64_MAX, "HECATE_MEMBER_ID"),
     STR("cluster", "data_dir", data_dir, "/var/lib/hecate", NULL),
     STR("cluster.tls", "ca", tls_ca, "", NULL),
     STR("cluster.tls", "cert", tls_cert, "", NULL),

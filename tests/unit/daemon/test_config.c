@@ -222,6 +222,13 @@ static void test_environment_overrides(void **state)
     assert_int_equal(cfg.max_inflight_operations, 3);
     cfg_warnings_fini(&warnings);
     cfg_fini(&cfg);
+    /* One file for all members of a cluster. */
+    assert_int_equal(setenv("HECATE_MEMBER_ID", "2", 1), 0);
+    assert_int_equal(parse("{" CLUSTER "}", &cfg, &warnings, &err), 0);
+    assert_int_equal(cfg.member_id, 2);
+    cfg_warnings_fini(&warnings);
+    cfg_fini(&cfg);
+    unsetenv("HECATE_MEMBER_ID");
     assert_int_equal(setenv("HEKETI_MAX_INFLIGHT_OPERATIONS", "many", 1), 0);
     expect_error("{" CLUSTER "}", "HEKETI_MAX_INFLIGHT_OPERATIONS");
     unsetenv("HEKETI_HTTP_PORT");
