@@ -12,6 +12,8 @@ V ?=
 Q := $(if $(V),,@)
 prefix ?= /usr/local
 sysconfdir ?= /etc
+unitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
 DESTDIR ?=
 VERSION := 0.1.0
 
@@ -177,9 +179,13 @@ install: all
 	install -D -m 644 docs/man/hecate.1 $(DESTDIR)$(prefix)/share/man/man1/hecate.1
 	install -D -m 644 cli/completion.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/hecate
 	install -D -m 640 docs/hecate.json.example $(DESTDIR)$(sysconfdir)/hecate/hecate.json.example
+	sed 's|@sbindir@|$(prefix)/sbin|' scripts/systemd/hecated.service.in | \
+		install -D -m 644 /dev/stdin $(DESTDIR)$(unitdir)/hecated.service
+	install -D -m 644 scripts/systemd/hecate.sysusers $(DESTDIR)$(sysusersdir)/hecate.conf
 uninstall:
 	rm -f $(DESTDIR)$(prefix)/sbin/hecated $(DESTDIR)$(prefix)/bin/hecate $(DESTDIR)$(prefix)/share/man/man8/hecated.8 \
-		$(DESTDIR)$(prefix)/share/man/man1/hecate.1 $(DESTDIR)$(prefix)/share/bash-completion/completions/hecate
+		$(DESTDIR)$(prefix)/share/man/man1/hecate.1 $(DESTDIR)$(prefix)/share/bash-completion/completions/hecate \
+		$(DESTDIR)$(unitdir)/hecated.service $(DESTDIR)$(sysusersdir)/hecate.conf
 
 .PHONY: clean help
 clean:

@@ -78,6 +78,7 @@ struct daemon_state {
     uv_loop_t loop;
     struct member *member;
     uv_signal_t sigterm, sigint, sigusr2;
+    uv_timer_t watchdog;
     bool stopping;
 };
 
@@ -89,6 +90,7 @@ static void closed(void *user)
     uv_close((uv_handle_t *)&daemon->sigterm, NULL);
     uv_close((uv_handle_t *)&daemon->sigint, NULL);
     uv_close((uv_handle_t *)&daemon->sigusr2, NULL);
+    uv_close((uv_handle_t *)&daemon->watchdog, NULL);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -172,6 +174,7 @@ static int run(const struct cfg *cfg)
     start_signal(&daemon, &daemon.sigusr2, SIGUSR2, on_reset);
     printf("Listening on port %s%s\n", cfg->port, cfg->enable_tls ? " with TLS enabled" : "");
     (void)fflush(stdout); /* for people only */
+    notify_watchdog_start(&daemon.loop, &daemon.watchdog);
     notify_state("READY=1");
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     CHECK_MSG(uv_loop_close(&daemon.loop) == 0, "a handle was left open");

@@ -15,6 +15,7 @@
 
 #include "daemon/import.h"
 #include "daemon/member_priv.h"
+#include "daemon/notify.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
@@ -183,7 +184,11 @@ static void env_plan_env(void *user, struct store_plan_env *ret_env)
 static void log_role(const struct cons_status *status)
 {
     static const char *const names[] = {"follower", "candidate", "leader"};
+    char state[96];
 
+    (void)snprintf(state, sizeof(state), "STATUS=%s%s, term %lu", names[status->role],
+                   status->serving ? ", serving" : "", (unsigned long)status->term);
+    notify_state(state);
     LOG(LOG_INFO, "raft", "role", LF_STR("role", names[status->role]), LF_U64("term", status->term),
         LF_U64("leader", status->leader_id), LF_STR("serving", status->serving ? "yes" : "no"),
         LF_U64("applied", status->applied_index));

@@ -51,15 +51,18 @@ def make_base():
         raise AssertionError(f"mmdebstrap failed with {made.returncode}")
 
 
+def builder():
+    """The environment of `docker build`: without the plugin buildx the engine's former builder is asked for by name."""
+    return dict(os.environ) if works("docker", "buildx", "version") else dict(os.environ, DOCKER_BUILDKIT="0")
+
+
 class Project:
     """One project of docker-compose.yml, called by one of the Composes."""
 
     def __init__(self, compose, name, **environment):
         self.compose = compose
         self.name = name
-        self.environment = dict(os.environ, COMPOSE_PROJECT_NAME=name, HECATE_IMAGE="hecate-test", **environment)
-        if not works("docker", "buildx", "version"):
-            self.environment["DOCKER_BUILDKIT"] = "0"
+        self.environment = dict(builder(), COMPOSE_PROJECT_NAME=name, HECATE_IMAGE="hecate-test", **environment)
 
     def run(self, *arguments, check=True, deadline_s=1200):
         done = subprocess.run([*self.compose, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True,
