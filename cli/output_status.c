@@ -5,6 +5,9 @@
 #include "store/base/mem.h"
 
 #define ERROR_COLUMNS 60
+/* One screen: of many nodes those that are down and a few others, of many operations the oldest. --json has all. */
+#define NODES_SHOWN 16
+#define OPERATIONS_SHOWN 8
 
 /* A number, or "-" when it is not there. Valid until the eighth call from here. */
 static const char *number(const json_t *object, const char *key)
@@ -52,6 +55,27 @@ static void print_brief(FILE *out, const char *text)
     fprintf(out, "%.*s%s", (int)(len < ERROR_COLUMNS ? len : ERROR_COLUMNS), text, len > ERROR_COLUMNS ? "..." : "");
 }
 
+/* Nothing when there are none. */
+static void print_addresses(FILE *out, const json_t *virtual_ips)
+{
+    json_t *list = js_list(virtual_ips, "addresses"), *address;
+    size_t i;
+
+    if (json_array_size(list) == 0) {
+        return;
+    }
+    fprintf(out, "Address:");
+    json_array_foreach(list, i, address)
+    {
+        fprintf(out, " %s", json_is_string(address) ? json_string_value(address) : "-");
+    }
+    if (json_is_integer(json_object_get(virtual_ips, "holder"))) {
+        fprintf(out, ", at member %s\n", number(virtual_ips, "holder"));
+    } else {
+        fprintf(out, ", at no member\n");
+    }
+}
+
 static void print_head(FILE *out, const json_t *status)
 {
     const json_t *leader = js_object(status, "leader");
@@ -64,6 +88,7 @@ static void print_head(FILE *out, const json_t *status)
     } else {
         fprintf(out, "Leader:  none\n");
     }
+    print_addresses(out, js_object(status, "virtual_ips"));
     fprintf(out, "Log:     term %s, committed %s, applied %s", number(status, "term"), number(status, "commit_index"),
             number(status, "applied_index"));
     if (json_is_integer(json_object_get(status, "lease_left_ms"))) {
@@ -111,10 +136,24 @@ static void print_members(FILE *out, const json_t *members)
     }
 }
 
+static void print_node(FILE *out, const json_t *node)
+{
+    char answered[24];
+
+    format_ms(answered, sizeof(answered), node, "last_ok_ms");
+    fprintf(out, "%-33s %-22s %-8s %-6s %s", text_or_dash(node, "id"), text_or_dash(node, "manage"),
+            *js_str(node, "state") != '\0' ? out_state(node) : "-", number(node, "fence_term"), answered);
+    if (js_bool(node, "down")) {
+        fprintf(out, "  DOWN: ");
+        print_brief(out, js_str(node, "last_error"));
+    }
+    fputc('\n', out);
+}
+
 static void print_nodes(FILE *out, const json_t *nodes)
 {
+    size_t i, up = 0;
     json_t *node;
-    size_t i;
 
     if (json_array_size(nodes) == 0) {
         return;
@@ -122,16 +161,12 @@ static void print_nodes(FILE *out, const json_t *nodes)
     fprintf(out, "\n%-33s %-22s %-8s %-6s %s\n", "Storage node", "Host", "State", "Fence", "Answered");
     json_array_foreach(nodes, i, node)
     {
-        char answered[24];
-
-        format_ms(answered, sizeof(answered), node, "last_ok_ms");
-        fprintf(out, "%-33s %-22s %-8s %-6s %s", text_or_dash(node, "id"), text_or_dash(node, "manage"),
-                *js_str(node, "state") != '\0' ? out_state(node) : "-", number(node, "fence_term"), answered);
-        if (js_bool(node, "down")) {
-            fprintf(out, "  DOWN: ");
-            print_brief(out, js_str(node, "last_error"));
+        if (js_bool(node, "down") || up++ < NODES_SHOWN) {
+            print_node(out, node);
         }
-        fputc('\n', out);
+    }
+    if (up > NODES_SHOWN) {
+        fprintf(out, "and %zu more that are not down\n", up - NODES_SHOWN);
     }
 }
 
@@ -177,6 +212,10 @@ static void print_operations(FILE *out, const json_t *status)
     fprintf(out, "\nOperations: %s\n", total);
     json_array_foreach(operations, i, operation)
     {
+        if (i == OPERATIONS_SHOWN) {
+            fprintf(out, "  and more: hecate server operations list\n");
+            break;
+        }
         fprintf(out, "  %s %s %s (%s)\n", text_or_dash(operation, "id"), text_or_dash(operation, "type"),
                 text_or_dash(operation, "target"), text_or_dash(operation, "phase"));
         if (*js_str(operation, "reason") != '\0') {

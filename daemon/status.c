@@ -2,6 +2,7 @@
  * also without a quorum: what only the leader knows (lag, steps, nodes) is left empty elsewhere. */
 #include <string.h>
 
+#include "daemon/health.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 
@@ -122,6 +123,26 @@ static void visit_node(void *user, const struct op_node_view *view)
     }
 }
 
+/* What every member knows of them; the rest is the leader's to tell. */
+static json_t *nodes_known(const struct store *store)
+{
+    const struct store_cluster *cluster = NULL;
+    json_t *list = json_array();
+
+    while ((cluster = store_cluster_next(store, cluster)) != NULL) {
+        const struct store_node *node = NULL;
+
+        while ((node = store_cluster_node_next(store, cluster->id, node)) != NULL) {
+            json_t *entry =
+                json_pack("{s:s, s:s, s:s, s:s}", "id", id_text(node->id).text, "cluster", id_text(node->cluster).text,
+                          "manage", node->manage.items[0], "state", store_state_name(node->state));
+
+            CHECK(entry != NULL && json_array_append_new(list, entry) == 0);
+        }
+    }
+    return list;
+}
+
 struct steps_visit {
     struct id op_id;
     json_t *list;
@@ -235,7 +256,23 @@ static bool warn_replicas(const struct member *member, const struct cons_status 
 
 #define TROUBLE_SHOWN_MS 10000 /* the keeper repeats it every second while it lasts */
 
-static json_t *virtual_ips_document(const struct member *member, json_t *warnings)
+/* The member on whose host the addresses are, as far as it is known here; NULL nobody. */
+static json_t *holder_document(const struct member *member, const struct cons_status *status)
+{
+    if (member->address_held) {
+        return json_integer((json_int_t)member->cfg->member_id);
+    }
+    for (size_t i = 0; i < status->n_members; i++) {
+        const struct replica *replica = replicas_get(member->replicas, status->members[i].id);
+
+        if (replica != NULL && replica->holds && status->members[i].connected) {
+            return json_integer((json_int_t)replica->member_id);
+        }
+    }
+    return json_null();
+}
+
+static json_t *virtual_ips_document(const struct member *member, const struct cons_status *status, json_t *warnings)
 {
     json_t *list = json_array();
 
@@ -246,10 +283,11 @@ static json_t *virtual_ips_document(const struct member *member, json_t *warning
         add_warning(warnings, "virtual-ip", member->address_trouble,
                     "take the address off the other host, or mend the interface of this one");
     }
-    return json_pack("{s:o, s:b}", "addresses", list, "held", member->address_held);
+    return json_pack("{s:o, s:b, s:o}", "addresses", list, "held", member->address_held, "holder",
+                     holder_document(member, status));
 }
 
-static void audit_warning(void *user, const char *code, const char *text, const char *remedy)
+static void warn(void *user, const char *code, const char *text, const char *remedy)
 {
     add_warning(user, code, text, remedy);
 }
@@ -259,20 +297,25 @@ json_t *status_document(void *user)
     struct member *member = user;
     struct cons_status status;
     json_t *warnings = json_array();
-    json_t *virtual_ips = virtual_ips_document(member, warnings);
-    struct nodes_visit nodes = {.member = member, .list = json_array(), .warnings = warnings};
+    struct nodes_visit nodes = {.member = member, .warnings = warnings};
+    json_t *virtual_ips;
     const struct cfg_peer *leader;
     const char *health;
     json_t *document;
     bool critical;
 
     cons_get_status(member->cons, &status);
+    virtual_ips = virtual_ips_document(member, &status, warnings);
     warn_members(member, &status, warnings);
     if (member->driver_term != 0) {
+        nodes.list = json_array();
         op_driver_visit_nodes(member->driver, visit_node, &nodes);
+    } else {
+        nodes.list = nodes_known(member->store);
     }
-    audit_warn(member, audit_warning, warnings);
-    critical = warn_replicas(member, &status, warnings);
+    audit_warn(member, warn, warnings);
+    critical = health_warn(member, &status, warn, warnings);
+    critical = warn_replicas(member, &status, warnings) || critical;
     if (status.leader_id == 0) {
         critical = true;
         add_warning(warnings, "no-leader", status.formed ? "there is no leader" : "the cluster has not formed yet",

@@ -39,8 +39,11 @@ class AddressTest(AddressCluster):
         others = [number for number in (1, 2, 3) if number != leader]
         self.assertIn(self.leader_has_it(others), others)
         self.cluster("start", str(leader))
-        state = eventually("status", lambda: self.members.status(self.members.leader()))
-        self.assertEqual(state["virtual_ips"], {"addresses": [f"{V4}%eth0", f"{V6}%eth0"], "held": True})
+        successor = self.members.leader()
+        for number in (1, 2, 3):  # each member knows who holds them
+            want = {"addresses": [f"{V4}%eth0", f"{V6}%eth0"], "held": number == successor, "holder": successor}
+            eventually(f"member {number} tells the holder", lambda number=number, want=want:
+                       (self.members.status(number) or {}).get("virtual_ips") == want)
 
     def test_daemon_frozen(self):
         """The keeper takes the addresses away when the deadline passes; thawed, the daemon does not take them back."""

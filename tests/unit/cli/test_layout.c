@@ -141,7 +141,8 @@ static void test_missing_members(void **state)
     "{\"cluster_id\":\"3b1f0c9a7d5e42688e4f1a2b3c4d5e6f\",\"health\":\"warning\",\"warnings\":[{\"code\":"             \
     "\"node-down\",\"text\":\"gl3 does not answer\",\"remedy\":\"look at it\"}],\"member_id\":2,\"leader\":{\"id\":2," \
     "\"api\":\"192.0.2.2:8080\"},\"term\":7,\"commit_index\":120,\"applied_index\":119,\"serving\":true,"              \
-    "\"lease_left_ms\":141,\"members\":[{\"id\":1,\"address\":\"192.0.2.1:8090\",\"api\":\"192.0.2.1:8080\",\"role\":" \
+    "\"lease_left_ms\":141,\"virtual_ips\":{\"addresses\":[\"192.0.2.9%eth0\",\"2001:db8::9%eth0\"],\"held\":true,"    \
+    "\"holder\":2},\"members\":[{\"id\":1,\"address\":\"192.0.2.1:8090\",\"api\":\"192.0.2.1:8080\",\"role\":"         \
     "\"follower\",\"voter\":true,\"version\":\"0.1.0\",\"connected\":true,\"match_index\":120,\"lag\":0,"              \
     "\"last_contact_ms\":12,\"digest\":\"0123456789abcdef\",\"digest_index\":119},{\"id\":3,\"role\":\"unknown\","     \
     "\"voter\":false,"                                                                                                 \
@@ -165,6 +166,7 @@ static void test_status(void **state)
         "Cluster: 3b1f0c9a7d5e42688e4f1a2b3c4d5e6f\n"
         "Health:  warning\n"
         "Leader:  member 2 at 192.0.2.2:8080, serving\n"
+        "Address: 192.0.2.9%eth0 2001:db8::9%eth0, at member 2\n"
         "Log:     term 7, committed 120, applied 119, lease for 141 ms\n"
         "Holds:   1 clusters, 3 nodes, 4 devices, 5 volumes, 15 bricks\n"
         "\n"
@@ -185,6 +187,35 @@ static void test_status(void **state)
         "  77f1 create-volume 9d3c (forward)\n"
         "    brick-create     on gl3                  retrying for 2 s, attempt 3: no route\n"
         "    waits for node 0a6d: later\n");
+}
+
+/* One screen also for a large cluster: what is down is always on it. */
+static void test_status_is_one_screen(void **state)
+{
+    json_t *status = json_object(), *nodes = json_array(), *operations = json_array();
+    char *text, *have;
+    size_t lines = 0;
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        json_array_append_new(
+            nodes, json_pack("{s:s, s:s, s:b}", "id", i == 90 ? "broken" : "n", "state", "online", "down", i == 90));
+        json_array_append_new(operations, json_pack("{s:s}", "id", "op"));
+    }
+    json_object_set_new(status, "nodes", nodes);
+    json_object_set_new(status, "operations", operations);
+    text = json_dumps(status, 0);
+    have = layout_text(text, out_status);
+    for (const char *at = have; (at = strchr(at, '\n')) != NULL; at++) {
+        lines++;
+    }
+    assert_true(lines < 50);
+    assert_non_null(strstr(have, "broken"));
+    assert_non_null(strstr(have, "and 83 more that are not down\n"));
+    assert_non_null(strstr(have, "  and more: hecate server operations list\n"));
+    free(have);
+    free(text);
+    json_decref(status);
 }
 
 static void test_json(void **state)
@@ -213,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_volume_line),
         cmocka_unit_test(test_missing_members),
         cmocka_unit_test(test_status),
+        cmocka_unit_test(test_status_is_one_screen),
         cmocka_unit_test(test_json),
     };
 

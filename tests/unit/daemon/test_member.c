@@ -303,7 +303,12 @@ static void test_status_of_leader_and_follower(void **state)
 
         assert_int_equal(json_is_true(json_object_get(document, "serving")), i == 0);
         assert_int_equal(json_is_integer(json_object_get(document, "lease_left_ms")), i == 0);
-        assert_int_equal(json_array_size(json_object_get(document, "nodes")), i == 0 ? FIXTURE_NODES : 0);
+        assert_int_equal(json_array_size(json_object_get(document, "nodes")), FIXTURE_NODES);
+        json_array_foreach(json_object_get(document, "nodes"), j, entry)
+        {
+            assert_string_equal(json_string_value(json_object_get(entry, "state")), "online");
+            assert_int_equal(json_object_get(entry, "down") != NULL, i == 0); /* only the leader asks them */
+        }
         assert_int_equal(json_array_size(list), 3);
         json_array_foreach(list, j, entry)
         {
@@ -326,6 +331,38 @@ static void tell(struct member *member, uint64_t from, const char *version, bool
     digest.bytes[0] ^= other_state;
     replicas_encode(version, status.applied_index, &digest, false, false, &buf);
     member_told(member, from, buf.data, buf.len);
+}
+
+static json_int_t holder_of(struct member *member)
+{
+    json_t *document = status_document(member);
+    const json_t *holder = json_object_get(json_object_get(document, "virtual_ips"), "holder");
+    json_int_t id = json_is_integer(holder) ? json_integer_value(holder) : 0;
+
+    assert_non_null(holder);
+    json_decref(document);
+    return id;
+}
+
+/* Every member says where the virtual addresses are: here, or where another one told. */
+static void test_holder_of_the_addresses(void **state)
+{
+    struct member *leader = fixture_leader(&fixture), *follower = fixture_follower(&fixture);
+    struct store_digest digest = store_digest(follower->store);
+    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
+    struct cons_status status;
+
+    (void)state;
+    assert_int_equal(holder_of(follower), 0);
+    cons_get_status(follower->cons, &status);
+    replicas_encode(HECATE_VERSION, status.applied_index, &digest, false, true, &buf);
+    member_told(follower, (uint64_t)leader->cfg->member_id, buf.data, buf.len);
+    assert_int_equal(holder_of(follower), leader->cfg->member_id);
+    tell(follower, (uint64_t)leader->cfg->member_id, HECATE_VERSION, false);
+    assert_int_equal(holder_of(follower), 0);
+    leader->address_held = true;
+    assert_int_equal(holder_of(leader), leader->cfg->member_id);
+    leader->address_held = false;
 }
 
 static void test_members_that_differ_are_shown(void **state)
@@ -530,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_stale_plan_is_made_anew),
         cmocka_unit_test(test_follower_refuses_and_points),
         cmocka_unit_test(test_status_of_leader_and_follower),
+        cmocka_unit_test(test_holder_of_the_addresses),
         cmocka_unit_test(test_members_that_differ_are_shown),
         cmocka_unit_test(test_old_jobs_are_forgotten),
         cmocka_unit_test(test_proposal_on_a_follower_is_answered_later),

@@ -1,0 +1,15 @@
+/* What is not as it should be, with a remedy each: the warnings of GET /cluster/status that one member can tell from what
+ * it knows itself. Those about other members and storage nodes are status.c's. */
+#ifndef HECATE_DAEMON_HEALTH_H
+#define HECATE_DAEMON_HEALTH_H
+
+#include "consensus/consensus.h"
+
+struct member;
+
+typedef void (*health_cb)(void *user, const char *code, const char *text, const char *remedy);
+
+/* Calls cb for each. Returns whether one of them means that the cluster does not do its work. */
+bool health_warn(const struct member *member, const struct cons_status *status, health_cb cb, void *user);
+
+#endif
