@@ -67,6 +67,11 @@ reap() {
         printf '(pid %s)\n' "$pid"
         kill -9 "$pid" 2>/dev/null || true
     done
+    pids=("${pids[@]/#//proc/}")
+    for round in $(seq 50); do # until they are gone: what follows may look for them
+        grep -qsF -- "HECATE_CHECK_MARK=$mark" "${pids[@]/%//environ}" || return 0
+        sleep 0.1
+    done
 }
 
 # Runs program I; leaves its output in a log and STATUS and seconds in a file beside it.
