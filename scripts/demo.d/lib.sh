@@ -2,6 +2,8 @@
 # shellcheck shell=bash disable=SC2154
 
 admin_key=admin-secret
+virtual_ip=198.18.0.100
+killed='' # the member that does not run
 phases=() phase_times=() phase_start='' lab_started='' cluster_started='' ok=''
 
 say() { printf '   %s\n' "$*"; }
@@ -53,7 +55,7 @@ finish() {
     fi
 }
 
-# A heketi.json as its users have it; scripts/cluster adds the section "cluster".
+# A heketi.json as its users have it, with the virtual address; scripts/cluster adds the rest of the section "cluster".
 write_config() {
     if [ -n "$mock" ]; then
         # Slow bricks, so that the leader can be killed while they are made.
@@ -63,7 +65,7 @@ write_config() {
   "jwt": {"admin": {"key": "admin-secret"}, "user": {"key": "user-secret"}},
   "glusterfs": {
     "executor": "mock",
-    "mock": {"faults": "[{\"step\": \"brick-create\", \"delay_ms\": 400}]"}
+    "mock": {"faults": "[{\"step\": \"brick-create\", \"delay_ms\": 1500}]"}
   }
 }
 JSON
@@ -83,7 +85,8 @@ JSON
     },
     "db": "/var/lib/heketi/heketi.db",
     "loglevel": "info"
-  }
+  },
+  "cluster": {"virtual_ips": ["$virtual_ip%eth0"]}
 }
 JSON
     fi
@@ -99,25 +102,39 @@ write_mock_topology() {
 JSON
 }
 
-# On the host that can reach the members.
+# The client knows one address, which is the leader's whoever that is. Pretended members are on loopback, where there is none:
+# there a member that is alive is asked, and passes on to the leader.
 reach() {
-    if [ -n "$mock" ]; then "$@"; else ip netns exec hecate-m1 "$@"; fi
+    if [ -n "$mock" ]; then "$@"; else ip netns exec hecate-c1 "$@"; fi
 }
-member_url() { sed -n "s/^member $1 \([^ ]*\) .*/\1/p" "$work/members"; }
-all_urls() { sed -n 's/^member [0-9]* \([^ ]*\) .*/\1/p' "$work/members" | paste -sd,; }
-hecate() { reach build/release/hecate --server "$(all_urls)" --user admin --secret "$admin_key" "$@"; }
-
-leader_id() {
-    reach curl -s -m 5 "$(member_url "$1")/cluster/status" | sed -n 's/.*"leader":{"id":\([0-9]*\).*/\1/p'
-}
-other_member() {
+server_url() {
     local number
+    if [ -z "$mock" ]; then
+        echo "http://$virtual_ip:8080"
+        return
+    fi
     for number in 1 2 3; do
-        [ "$number" = "$1" ] || {
-            echo "$number"
+        [ "$number" = "$killed" ] || {
+            sed -n "s/^member $number \([^ ]*\) .*/\1/p" "$work/members"
             return
         }
     done
+}
+hecate() { reach build/release/hecate --server "$(server_url)" --user admin --secret "$admin_key" "$@"; }
+
+leader_id() {
+    reach curl -s -m 5 "$(server_url)/cluster/status" | sed -n 's/.*"leader":{"id":\([0-9]*\).*/\1/p'
+}
+
+# Prints how long it takes until an answer comes that needs the leader, in seconds.
+time_to_answer() {
+    local start deadline
+    start=$(now)
+    deadline=$(($(date +%s) + 60))
+    until request GET /clusters '' --connect-timeout 1 -f -o /dev/null; do
+        [ "$(date +%s)" -lt "$deadline" ] || die 'nobody answers any more'
+    done
+    awk -v a="$start" -v b="$(now)" 'BEGIN { printf "%.2f", b - a }'
 }
 
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
@@ -132,35 +149,35 @@ token() {
     printf '%s.%s' "$signed" "$(printf '%s' "$signed" | openssl dgst -sha256 -hmac "$admin_key" -binary | base64url)"
 }
 
-# request MEMBER METHOD PATH [BODY] [curl options...]: prints the body
+# request METHOD PATH [BODY] [curl options...]: prints the body
 request() {
-    local member=$1 method=$2 path=$3 body=${4-}
-    shift 3
+    local method=$1 path=$2 body=${3-}
+    shift 2
     [ $# -eq 0 ] || shift
-    reach curl -s -m 30 -X "$method" -H "Authorization: bearer $(token "$method" "$path")" ${body:+-d "$body"} "$@" \
-        "$(member_url "$member")$path"
+    reach curl -s -m 30 -X "$method" -H "Authorization: bearer $(token "$method" "${path%%\?*}")" ${body:+-d "$body"} "$@" \
+        "$(server_url)$path"
 }
 
-# accept MEMBER METHOD PATH BODY: prints the queue path of the 202
+# accept METHOD PATH BODY: prints the queue path of the 202
 accept() {
     local answer
-    answer=$(request "$1" "$2" "$3" "$4" -D - -o "$work/body")
+    answer=$(request "$1" "$2" "$3" -D - -o "$work/body")
     case $answer in
     *' 202 '*) printf '%s\n' "$answer" | tr -d '\r' | sed -n 's/^[Ll]ocation: *//p' ;;
-    *) die "$2 $3 was refused: $(printf '%s' "$answer" | head -n 1) $(cat "$work/body")" ;;
+    *) die "$1 $2 was refused: $(printf '%s' "$answer" | head -n 1) $(cat "$work/body")" ;;
     esac
 }
 
 create_volume() {
-    accept "$1" POST /volumes "{\"size\":1,\"name\":\"$2\",\"durability\":{\"type\":\"replicate\",\"replicate\":{\"replica\":3}}}"
+    accept POST /volumes "{\"size\":1,\"name\":\"$1\",\"durability\":{\"type\":\"replicate\",\"replicate\":{\"replica\":3}}}"
 }
 
-# wait_job MEMBER QUEUE SECONDS: prints where the finished job points, or the error
+# wait_job QUEUE SECONDS: prints where the finished job points, or the error
 wait_job() {
     local answer deadline
-    deadline=$(($(date +%s) + $3))
+    deadline=$(($(date +%s) + $2))
     while [ "$(date +%s)" -lt "$deadline" ]; do
-        answer=$(request "$1" GET "$2" '' -D - -o "$work/body" || true)
+        answer=$(request GET "$1" '' -D - -o "$work/body" || true)
         case $answer in
         *' 303 '*)
             printf '%s\n' "$answer" | tr -d '\r' | sed -n 's/^[Ll]ocation: *//p'
@@ -174,15 +191,15 @@ wait_job() {
         esac
         sleep 0.2
     done
-    echo "no end within $3 s"
+    echo "no end within $2 s"
     return 1
 }
 
-# Until the leader says that a brick-create step runs.
+# wait_for_bricks QUEUE: until a brick-create step of this operation runs.
 wait_for_bricks() {
     local deadline
     deadline=$(($(date +%s) + 30))
-    until reach curl -s -m 5 "$(member_url "$1")/cluster/status" | grep -q '"step":"brick-create"[^}]*"state":"running"'; do
+    until request GET "/operations/pending/${1##*/}?steps=true" | grep -q '"step":"brick-create"[^}]*"state":"running"'; do
         [ "$(date +%s)" -lt "$deadline" ] || die 'no brick is being made'
     done
 }
@@ -222,8 +239,8 @@ compare_nodes() {
     local kind
     node_inventory >"$work/inventory"
     {
-        request "$1" GET "$volume_one"
-        request "$1" GET "$volume_two"
+        request GET "$volume_one"
+        request GET "$volume_two"
     } | grep -o 'brick_[0-9a-f]\{32\}' | sort -u >"$work/bricks-database"
     for kind in lv mount fstab directory; do
         grep " $kind " "$work/inventory" | grep -o 'brick_[0-9a-f]\{32\}' | sort -u >"$work/bricks-$kind"
