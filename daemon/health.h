@@ -1,5 +1,5 @@
-/* What is not as it should be, with a remedy each: the warnings of GET /cluster/status that one member can tell from what
- * it knows itself. Those about other members and storage nodes are status.c's. */
+/* What is not as it should be, with a remedy each: the warnings of GET /cluster/status that one member can tell from
+ * what it knows itself. Those about other members and storage nodes are status.c's. */
 #ifndef HECATE_DAEMON_HEALTH_H
 #define HECATE_DAEMON_HEALTH_H
 
