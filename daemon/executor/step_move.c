@@ -1,4 +1,5 @@
 /* A brick of a Gluster volume is replaced by another one, and heals. */
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/executor/gluster.h"
@@ -41,11 +42,11 @@ static bool has_brick(const struct gluster_volume *volume, const struct exec_bri
 typedef int (*heal_rule)(const struct exec_step *step, const struct heal_brick *bricks, size_t n,
                          struct exec_result *ret_result);
 
-/* Holds the rule against what heal info said. True: it is satisfied; otherwise the step has ended, or `again` will hear
- * another look: files that are being written may count as to be healed for a moment. */
-static bool heard_heal(struct step_talk *talk, const struct step_reply *reply, heal_rule rule, step_heard_fn again)
+/* Holds the rule against what heal info said: 0, or what the rule returns with the reason in ret_result. The step may
+ * have ended instead. */
+static int heard_heal(struct step_talk *talk, const struct step_reply *reply, heal_rule rule,
+                      struct exec_result *ret_result)
 {
-    struct exec_result result = {.code = 0};
     struct gluster_heals heals;
     struct heal_brick *bricks;
     struct err err = ERR_INIT;
@@ -53,17 +54,17 @@ static bool heard_heal(struct step_talk *talk, const struct step_reply *reply, h
     int rc;
 
     if (!gluster_answered(talk, reply)) {
-        return false;
+        return E_REMOTE;
     }
     if (gluster_xml_heals(reply->out, reply->out_len, &heals, &err) != 0) {
         gluster_garbage(talk, reply, &err);
-        return false;
+        return E_REMOTE;
     }
     if (heals.op.ret != 0) {
         step_fail(talk, gluster_meaning(&heals.op) == GLUSTER_BUSY ? E_BUSY : E_REMOTE, false,
                   "Unable to get heal info of volume : %s : %s", talk->step->volume->name, heals.op.text);
         gluster_heals_fini(&heals);
-        return false;
+        return E_REMOTE;
     }
     bricks = mem_calloc(heals.n, sizeof(*bricks));
     for (size_t i = 0; i < heals.n; i++) {
@@ -75,20 +76,34 @@ static bool heard_heal(struct step_talk *talk, const struct step_reply *reply, h
                                               .connected = strcmp(heal->status, "Connected") == 0};
         }
     }
-    rc = rule(talk->step, bricks, n, &result);
+    *ret_result = (struct exec_result){.code = 0};
+    rc = rule(talk->step, bricks, n, ret_result);
+    free_ptr(&bricks);
+    gluster_heals_fini(&heals);
+    return rc;
+}
+
+/* True: the brick may go; otherwise the step has ended, or `again` will hear another look: files that are being written
+ * may count as to be healed for a moment. */
+static bool may_go(struct step_talk *talk, const struct step_reply *reply, step_heard_fn again)
+{
+    struct exec_result result;
+    int rc = heard_heal(talk, reply, heal_check, &result);
+
+    if (talk->ended) {
+        return false;
+    }
     if (rc == E_BUSY && ++talk->tries < HEAL_LOOKS) {
         ask_heal(talk, again, GLUSTER_WAIT);
     } else if (rc != 0) {
         step_fail(talk, result.code, result.permanent, "%s", result.message);
     }
-    free_ptr(&bricks);
-    gluster_heals_fini(&heals);
     return rc == 0;
 }
 
 static void check_heard(struct step_talk *talk, const struct step_reply *reply)
 {
-    if (heard_heal(talk, reply, heal_check, check_heard)) {
+    if (may_go(talk, reply, check_heard)) {
         step_done(talk);
     }
 }
@@ -123,10 +138,50 @@ void step_heal_check(struct step_talk *talk)
     ask_info(talk, check_looked, 0);
 }
 
+/* ---- healing: look (not all is healed: heal -> refused: start what does it -> heal) ---- */
+
+static void wait_launched(struct step_talk *talk, const struct step_reply *reply);
+
+static void ask_launch(struct step_talk *talk)
+{
+    gluster_ask(talk, wait_launched, 0, GLUSTER_WORDS("volume", "heal", talk->step->volume->name));
+}
+
+static void wait_started(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (gluster_answered(talk, reply)) { /* whatever it says */
+        ask_launch(talk);
+    }
+}
+
+/* Answers in words even where XML is asked for. */
+static void wait_launched(struct step_talk *talk, const struct step_reply *reply)
+{
+    if (reply->status == 1 && talk->tries++ == 0) {
+        gluster_ask(talk, wait_started, 0, GLUSTER_WORDS("volume", "start", talk->step->volume->name, "force"));
+    } else if (reply->status == 1 || !step_failed(talk, reply)) {
+        CLEANUP(free_ptr) char *left = mem_strdup(talk->result.message);
+
+        step_fail(talk, E_REMOTE, false, "%s", left);
+    }
+}
+
+/* Gluster's self-heal daemons look every ten minutes, and when they see a brick come. What they have not healed then (a
+ * folder that was itself just healed), or missed, because glusterd has lost them, would wait that long: they are told
+ * to look. */
 static void wait_heard(struct step_talk *talk, const struct step_reply *reply)
 {
-    if (heard_heal(talk, reply, heal_done, wait_heard)) {
+    struct exec_result result;
+    int rc = heard_heal(talk, reply, heal_done, &result);
+
+    if (talk->ended) {
+        return;
+    }
+    if (rc == 0) {
         step_done(talk);
+    } else { /* the reason is kept until the end */
+        (void)snprintf(talk->result.message, sizeof(talk->result.message), "%s", result.message);
+        ask_launch(talk);
     }
 }
 
@@ -177,7 +232,7 @@ static void ask_replace(struct step_talk *talk)
 
 static void replace_checked(struct step_talk *talk, const struct step_reply *reply)
 {
-    if (heard_heal(talk, reply, heal_check, replace_checked)) {
+    if (may_go(talk, reply, replace_checked)) {
         ask_replace(talk);
     }
 }

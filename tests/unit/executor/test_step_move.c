@@ -25,6 +25,7 @@
 #define FIRST_IS_DOWN HEALS(HEALING("11", DOWN, "-") HEALING("12", "Connected", "4") HEALING("13", "Connected", "4"))
 #define FIRST_IS_SOURCE \
     HEALS(HEALING("11", "Connected", "2") HEALING("12", "Connected", "0") HEALING("13", "Connected", "0"))
+#define LAUNCH "volume heal rep"
 #define LOOK                              \
     {                                     \
         "wait " HEAL, "?" FIRST_IS_SOURCE \
@@ -50,10 +51,25 @@ static const struct trace traces[] = {
      .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?heal-absent.xml"}}, .code = E_REMOTE,
      .message = "Unable to get heal info of volume : rep : Volume absent does not exist"},
     {"healed", EXEC_HEAL_WAIT, "rep", .exchanges = {{HEAL, "?heal-rep.xml"}}, .message = ""},
-    {"heals", EXEC_HEAL_WAIT, "rep", .exchanges = {{HEAL, "?" FIRST_IS_SOURCE}}, .code = E_REMOTE,
+    {"heals: Gluster is told to go on", EXEC_HEAL_WAIT, "rep",
+     .exchanges = {{HEAL, "?" FIRST_IS_SOURCE}, {LAUNCH, "~heal-launch.txt"}}, .code = E_REMOTE,
      .message = "volume rep is healing: 2 entries are left"},
-    {"the new brick does not serve yet", EXEC_HEAL_WAIT, "rep", .exchanges = {{HEAL, "?" FIRST_IS_DOWN}},
-     .code = E_REMOTE, .message = "brick 01000000000000000000000000000000 of volume rep is not online yet"},
+    /* Recorded: after a node had left the pool and come back. */
+    {"heals not, since glusterd has lost its daemon", EXEC_HEAL_WAIT, "rep",
+     .exchanges = {{HEAL, "?" FIRST_IS_SOURCE},
+                   {LAUNCH, "~!heal-launch-no-daemon.txt"},
+                   {"volume start rep force", "~start-rep.xml"},
+                   {LAUNCH, "~heal-launch.txt"}},
+     .code = E_REMOTE, .message = "volume rep is healing: 2 entries are left"},
+    {"heals not, and nothing helps", EXEC_HEAL_WAIT, "rep",
+     .exchanges = {{HEAL, "?" FIRST_IS_SOURCE},
+                   {LAUNCH, "~!heal-launch-no-daemon.txt"},
+                   {"volume start rep force", "~start-again.xml"},
+                   {LAUNCH, "~!heal-launch-no-daemon.txt"}},
+     .code = E_REMOTE, .message = "volume rep is healing: 2 entries are left"},
+    {"the new brick does not serve yet", EXEC_HEAL_WAIT, "rep",
+     .exchanges = {{HEAL, "?" FIRST_IS_DOWN}, {LAUNCH, "~heal-launch.txt"}}, .code = E_REMOTE,
+     .message = "brick 01000000000000000000000000000000 of volume rep is not online yet"},
 
     {"replaced", EXEC_BRICK_REPLACE, "rep",
      .exchanges =

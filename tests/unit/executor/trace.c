@@ -91,9 +91,10 @@ char *trace_asked(const char *script)
 
 void trace_answer(struct step_talk *talk, const char *name)
 {
-    const char *begin = name + (*name == '!' || *name == '?');
+    const char *begin = name + strspn(name, "!?~");
     CLEANUP(free_ptr) char *text = *begin == '<' ? mem_strdup(begin) : data_read(begin);
-    const struct step_reply reply = {.status = *name == '!' ? 1 : 0, .out = text, .out_len = strlen(text), .error = ""};
+    const struct step_reply reply = {
+        .status = memchr(name, '!', (size_t)(begin - name)) != NULL, .out = text, .out_len = strlen(text), .error = ""};
 
     step_hear(talk, &reply);
 }
@@ -189,6 +190,11 @@ static const struct {
     {"too large", {0, "<cliOutput><opRet>0</opRet></cliOutput>", 0, "", true}, E_REMOTE, "too large"},
 };
 
+static bool is_left_out(const char *answer, const struct step_reply *reply)
+{
+    return (*answer == '?' && strncmp(reply->out, "<cliOutput>", 11) == 0) || (*answer == '~' && reply->status <= 1);
+}
+
 void trace_check_troubles(const struct trace *traces, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -198,7 +204,7 @@ void trace_check_troubles(const struct trace *traces, size_t n)
                 struct step_talk talk;
                 struct trace_stage stage;
 
-                if (*traces[i].exchanges[at].answer == '?' && strncmp(reply.out, "<cliOutput>", 11) == 0) {
+                if (is_left_out(traces[i].exchanges[at].answer, &reply)) {
                     continue;
                 }
                 trace_play(&talk, &stage, &traces[i], at);

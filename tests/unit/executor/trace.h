@@ -12,7 +12,8 @@
 #define TRACE_EXCHANGES_MAX 12
 
 /* What is answered is a file in data/, or a text that begins with '<'. In front of it "!": gluster's exit status is 1;
- * "?": trace_check_troubles leaves out refusals: the step goes on after one, or has words of its own for it. */
+ * "?": trace_check_troubles leaves out refusals: the step goes on after one, or has words of its own for it;
+ * "~": it goes on whatever Gluster says. */
 struct exchange {
     const char *asked; /* the words; before them "sync " and "wait " where the script does that first */
     const char *answer;
