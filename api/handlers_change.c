@@ -281,17 +281,20 @@ static void submit_change(struct api_request *request, const struct store_reques
     server->backend.submit(server->backend.user, change, submitted, submit);
 }
 
-/* Has the request only asked what a create would do, and may it? 0, or the status and text of a refusal. */
-static int check_dry_run(const struct api_request *request, bool *ret_dry_run, struct buf *text)
+/* Flags that Heketi does not have. 0, or the status and text of a refusal. */
+static int check_flags(const struct api_request *request, bool *ret_dry_run, bool *ret_forget, struct buf *text)
 {
-    enum api_dry_run asked = request->route == API_ROUTE_VOLUME_CREATE ? api_dry_run(request) : API_DRY_RUN_NO;
+    bool create = request->route == API_ROUTE_VOLUME_CREATE, delete = request->route == API_ROUTE_NODE_DELETE;
+    const char *name = create ? "dry_run" : "forceforget";
+    enum api_flag asked = create || delete ? api_query_flag(request, name) : API_FLAG_NO;
 
-    *ret_dry_run = asked == API_DRY_RUN_YES;
-    if (asked == API_DRY_RUN_UNCLEAR) {
-        buf_append_str(text, "dry_run must be true or false");
+    *ret_dry_run = create && asked == API_FLAG_YES;
+    *ret_forget = delete &&asked == API_FLAG_YES;
+    if (asked == API_FLAG_UNCLEAR) {
+        buf_printf(text, "%s must be true or false", name);
         return 400;
     }
-    if (asked == API_DRY_RUN_YES && request->role != API_ROLE_ADMIN) {
+    if (asked == API_FLAG_YES && request->role != API_ROLE_ADMIN) {
         buf_append_str(text, "Administrator access required");
         return 401;
     }
@@ -303,11 +306,11 @@ void api_handle_change(struct api_request *request)
     const h2o_iovec_t *entity = &request->req->entity;
     struct buf text = BUF_INIT;
     struct api_body body;
-    bool dry_run;
+    bool dry_run, forget;
     int status;
 
     CHECK(api_body_wanted(request->route));
-    status = check_dry_run(request, &dry_run, &text);
+    status = check_flags(request, &dry_run, &forget, &text);
     if (status != 0) {
         api_answer_text(request, status, buf_str(&text));
         buf_fini(&text);
@@ -315,6 +318,7 @@ void api_handle_change(struct api_request *request)
     }
     status = api_body_read(request->route, entity->base != NULL ? entity->base : "", entity->len, &body, &text);
     body.request.target = request->id;
+    body.request.force_forget = body.request.force_forget || forget;
     if (status == 0 && request->route == API_ROUTE_VOLUME_CREATE) {
         status = check_volume_create(request, &body, &text);
     }

@@ -1,4 +1,5 @@
-/* POST /volumes?dry_run=true: what a create would do now, or why it would find no place. Changes nothing. */
+/* Flags in queries, which Heketi does not have. POST /volumes?dry_run=true: what a create would do now, or why it would
+ * find no place. Changes nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,12 +7,11 @@
 #include "api/server_priv.h"
 #include "store/base/mem.h"
 
-enum api_dry_run api_dry_run(const struct api_request *request)
+enum api_flag api_query_flag(const struct api_request *request, const char *name)
 {
-    static const char name[] = "dry_run=";
     h2o_iovec_t query = api_request_query(request);
     const char *at = query.base, *end = query.base + query.len;
-    enum api_dry_run asked = API_DRY_RUN_NO;
+    enum api_flag asked = API_FLAG_NO;
 
     while (at < end) { /* at: a '?' or '&' */
         const char *from = ++at;
@@ -19,14 +19,14 @@ enum api_dry_run api_dry_run(const struct api_request *request)
         while (at < end && *at != '&') {
             at++;
         }
-        if ((size_t)(at - from) < strlen(name) || memcmp(from, name, strlen(name)) != 0) {
+        if ((size_t)(at - from) <= strlen(name) || memcmp(from, name, strlen(name)) != 0 || from[strlen(name)] != '=') {
             continue;
         }
-        from += strlen(name);
+        from += strlen(name) + 1;
         if (h2o_memis(from, (size_t)(at - from), H2O_STRLIT("true"))) {
-            asked = API_DRY_RUN_YES;
+            asked = API_FLAG_YES;
         } else if (!h2o_memis(from, (size_t)(at - from), H2O_STRLIT("false"))) {
-            return API_DRY_RUN_UNCLEAR; /* better asked again than a volume that nobody wanted */
+            return API_FLAG_UNCLEAR; /* better asked again than done what nobody wanted */
         }
     }
     return asked;

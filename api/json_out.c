@@ -16,7 +16,8 @@ bool api_node_visible(const struct store *store, const struct store_node *node)
 
 bool api_device_visible(const struct store *store, const struct store_device *device)
 {
-    return !pending_is(store, device->pending, STORE_OP_DEVICE_ADD);
+    return !pending_is(store, device->pending, STORE_OP_DEVICE_ADD) &&
+           !pending_is(store, device->pending, STORE_OP_CLEAN_DEVICE); /* forgotten */
 }
 
 bool api_volume_visible(const struct store_volume *volume)

@@ -180,8 +180,9 @@ void api_get_metrics(struct api_request *request);
 /* The HTTP status of a refusal. */
 int api_status_of(enum store_code code);
 /* A volume create that is only asked about. 0: answered; or the status and the text of a refusal. */
-enum api_dry_run { API_DRY_RUN_NO, API_DRY_RUN_YES, API_DRY_RUN_UNCLEAR };
-enum api_dry_run api_dry_run(const struct api_request *request);
+enum api_flag { API_FLAG_NO, API_FLAG_YES, API_FLAG_UNCLEAR };
+/* "?NAME=true" or "?NAME=false" among the parts of the query. */
+enum api_flag api_query_flag(const struct api_request *request, const char *name);
 int api_handle_dry_run(struct api_request *request, const struct store_request *change, struct buf *text);
 /* Its body and query, as sent. */
 h2o_iovec_t api_request_query(const struct api_request *request);

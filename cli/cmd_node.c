@@ -75,7 +75,21 @@ static int run_add(struct cli *cli)
 
 static int run_delete(struct cli *cli)
 {
-    return cli_delete(cli, "/nodes/", "Node", MISSING, NULL);
+    CLEANUP(free_ptr) char *path = NULL;
+    const char *id = NULL;
+
+    if (!flag_bool(cli, "force-forget")) {
+        return cli_delete(cli, "/nodes/", "Node", MISSING, NULL);
+    }
+    if (cli_need_id(cli, MISSING, &id) != 0) {
+        return -1;
+    }
+    path = mem_printf("/nodes/%s", id);
+    if (http_job_query(cli, "DELETE", path, "forceforget=true", NULL, NULL) != 0) {
+        return -1;
+    }
+    fprintf(cli->out, "Node %s deleted\n", id);
+    return 0;
 }
 
 static int run_enable(struct cli *cli)
@@ -110,11 +124,15 @@ static const struct cli_flag add_flags[] = {
     {"storage-host-name", 0, CLI_STRING, false, NULL, "HOST", "address of its bricks"},
 };
 
+static const struct cli_flag delete_flags[] = {
+    {"force-forget", 0, CLI_BOOL, false, NULL, NULL, "of a node that does not answer and never will"},
+};
+
 static const struct cli_command commands[] = {
     {"node", "list", "", "nodes of all clusters", NULL, NULL, 0, run_list, NULL},
     {"node", "info", "ID", "a node and its devices", NULL, NULL, 0, run_info, NULL},
     {"node", "add", "", "add a storage node to a cluster", "All four flags are needed.", add_flags, 4, run_add, NULL},
-    {"node", "delete", "ID", "remove a node without devices", NULL, NULL, 0, run_delete, NULL},
+    {"node", "delete", "ID", "remove a node without devices", NULL, delete_flags, 1, run_delete, NULL},
     {"node", "enable", "ID", "place bricks on it again", NULL, NULL, 0, run_enable, NULL},
     {"node", "disable", "ID", "place no new bricks on it; those it has stay", NULL, NULL, 0, run_disable, NULL},
     {"node", "remove", "ID", "move all bricks of a disabled node away", NULL, NULL, 0, run_remove, NULL},

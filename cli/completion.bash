@@ -57,6 +57,7 @@ _hecate_words() {
     'cluster info' | 'cluster delete') choices=$(_hecate_ids clusters) ;;
     'device add') own='--name --node --destroy-existing-data' ;;
     'device delete') own='--force-forget' ;;
+    'node delete') choices=$(_hecate_ids nodes) own='--force-forget' ;;
     'device resync') own='--cluster' ;;
     'device settags') own='--exact' ;;
     'device rmtags') own='--all' ;;

@@ -33,6 +33,9 @@ int http_get_id(struct cli *cli, const char *prefix, const char *id, json_t **re
 /* A request with a job: waits for its end and follows to the resource (new reference). ret_resource NULL: the job must
  * end without one. */
 int http_job(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **ret_resource);
+/* The same, of PATH?QUERY. */
+int http_job_query(struct cli *cli, const char *method, const char *path, const char *query, const json_t *body,
+                   json_t **ret_resource);
 /* Fails with the server's message. */
 int http_fail(struct cli *cli, const struct http_answer *answer);
 /* GET /cluster/status without a token, from the leader if it can be reached (its document says most). */

@@ -104,11 +104,19 @@ static int finish(struct cli *cli, const struct http_answer *end, json_t **ret_r
 
 int http_job(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **ret_resource)
 {
+    return http_job_query(cli, method, path, NULL, body, ret_resource);
+}
+
+int http_job_query(struct cli *cli, const char *method, const char *path, const char *query, const json_t *body,
+                   json_t **ret_resource)
+{
+    struct http_call call = {
+        .method = method, .path = path, .query = query, .body = body, .signed_ = true, .prefixed = true};
     CLEANUP(free_ptr) char *queue = NULL;
     struct http_answer answer;
     int rc;
 
-    if (http_request(cli, method, path, body, &answer) != 0) {
+    if (http_exchange(cli, &call, &answer) != 0) {
         return -1;
     }
     queue = location_path(&answer);

@@ -15,7 +15,8 @@ enum store_code check_cleanup(const struct store *store, const struct store_cmd 
     if (id_is_none(cmd->follow_id)) {
         return STORE_OK;
     }
-    if (op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_DELETE_VOLUME &&
+    if (!(op->rec.type == STORE_OP_DEVICE_DELETE && op->rec.force && !cmd->failed) &&
+        op->rec.type != STORE_OP_CREATE_VOLUME && op->rec.type != STORE_OP_DELETE_VOLUME &&
         op->rec.type != STORE_OP_EXPAND_VOLUME && op->rec.type != STORE_OP_CLONE_VOLUME &&
         op->rec.type != STORE_OP_EVICT_BRICK && (op->rec.type != STORE_OP_CREATE_BLOCK || volume == NULL)) {
         return refuse(result, STORE_BAD_REQUEST, "Such an operation leaves no bricks to clean up");

@@ -46,6 +46,7 @@ static struct op_rule op_rule(enum store_op_type type)
     case STORE_OP_NODE_REMOVE:
         return (struct op_rule){check_node_remove, commit_node_remove};
     case STORE_OP_CLEAN_BRICKS:
+    case STORE_OP_CLEAN_DEVICE:
     case STORE_OP_REBALANCE:
         break;
     }
@@ -74,6 +75,7 @@ static struct id target_of(const struct store_cmd *cmd)
     case STORE_OP_DEVICE_DELETE:
     case STORE_OP_DEVICE_RESYNC:
     case STORE_OP_CLEAN_BRICKS:
+    case STORE_OP_CLEAN_DEVICE:
     case STORE_OP_EVICT_BRICK:
     case STORE_OP_REMOVE_DEVICE:
     case STORE_OP_NODE_REMOVE:
@@ -126,17 +128,18 @@ enum store_code check_op_begin(const struct store *store, const struct store_cmd
 void commit_op_begin(struct store *store, uint64_t index, const struct store_cmd *cmd)
 {
     char none[] = "";
-    struct store_operation op = {.id = cmd->op_id,
-                                 .type = cmd->op_type,
-                                 .target = target_of(cmd),
-                                 .created_ms = cmd->time_ms,
-                                 .reason = none,
-                                 .force = cmd->op_type == STORE_OP_DEVICE_DELETE && cmd->force,
-                                 .source = cmd->op_type == STORE_OP_CLONE_VOLUME ? cmd->target : ID_NONE,
-                                 .size_gib = cmd->op_type == STORE_OP_EXPAND_VOLUME ? cmd->volume.size_gib : 0,
-                                 .begin_index = index,
-                                 .skip_heal = cmd->skip_heal,
-                                 .parent = cmd->parent};
+    struct store_operation op = {
+        .id = cmd->op_id,
+        .type = cmd->op_type,
+        .target = target_of(cmd),
+        .created_ms = cmd->time_ms,
+        .reason = none,
+        .force = cmd->force && (cmd->op_type == STORE_OP_DEVICE_DELETE || cmd->op_type == STORE_OP_NODE_DELETE),
+        .source = cmd->op_type == STORE_OP_CLONE_VOLUME ? cmd->target : ID_NONE,
+        .size_gib = cmd->op_type == STORE_OP_EXPAND_VOLUME ? cmd->volume.size_gib : 0,
+        .begin_index = index,
+        .skip_heal = cmd->skip_heal,
+        .parent = cmd->parent};
 
     CHECK(insert_op(store, &op, NULL) == 0);
     op_rule(cmd->op_type).commit(store, index, cmd);
@@ -167,7 +170,8 @@ static struct op_entry *need_op(const struct store *store, const struct store_cm
 static bool is_delete(enum store_op_type type)
 {
     return type == STORE_OP_DELETE_VOLUME || type == STORE_OP_DELETE_BLOCK || type == STORE_OP_NODE_DELETE ||
-           type == STORE_OP_DEVICE_DELETE || type == STORE_OP_CLEAN_BRICKS || type == STORE_OP_REBALANCE;
+           type == STORE_OP_DEVICE_DELETE || type == STORE_OP_CLEAN_BRICKS || type == STORE_OP_CLEAN_DEVICE ||
+           type == STORE_OP_REBALANCE;
 }
 
 enum store_code check_op_undo(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
@@ -246,6 +250,10 @@ enum store_code check_op_end(const struct store *store, const struct store_cmd *
     if (op->rec.type == STORE_OP_EVICT_BRICK && check_evict_end(op, cmd->failed, result) != STORE_OK) {
         return result->code;
     }
+    if ((op->rec.type == STORE_OP_DEVICE_DELETE || op->rec.type == STORE_OP_CLEAN_DEVICE) &&
+        check_device_gone(store, op, cmd, result) != STORE_OK) {
+        return result->code;
+    }
     if (op->rec.type == STORE_OP_DEVICE_RESYNC && check_resync_end(store, op, cmd, result) != STORE_OK) {
         return result->code;
     }
@@ -311,7 +319,7 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     struct op_entry *op = find_op(store, cmd->op_id);
     struct store_job job = {.id = cmd->op_id, .failed = cmd->failed, .type = op->rec.type, .ended_ms = cmd->time_ms};
     /* What was being added goes when it failed, what was being deleted goes when it did not. */
-    bool gone = is_delete(op->rec.type) != cmd->failed;
+    bool gone = is_delete(op->rec.type) != cmd->failed || op->rec.type == STORE_OP_CLEAN_DEVICE;
     struct cleanup cleanup = cleanup_prepare(store, cmd, op, gone ? op_volume(store, &op->rec) : NULL);
     CLEANUP(free_ptr) char *error = NULL;
     struct id target;
@@ -338,10 +346,18 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     case STORE_OP_NODE_ADD:
     case STORE_OP_NODE_DELETE:
         job.resource = gone || is_delete(op->rec.type) ? STORE_RES_NONE : STORE_RES_NODE;
+        if (gone && op->rec.force) {
+            forget_devices(store, find_node(store, op->rec.target), cmd->time_ms);
+        }
         end_node(store, find_node(store, op->rec.target), gone);
         break;
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE: /* no resource: a device add answers 204 */
+    case STORE_OP_CLEAN_DEVICE:
+        if (gone && !id_is_none(cmd->follow_id)) {
+            leave_device(store, index, cmd, find_device(store, op->rec.target));
+            break;
+        }
         end_device(store, find_device(store, op->rec.target), cmd, gone, op->rec.type == STORE_OP_DEVICE_ADD);
         break;
     case STORE_OP_DEVICE_RESYNC:

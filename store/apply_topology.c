@@ -55,6 +55,17 @@ void commit_node_add(struct store *store, uint64_t index, const struct store_cmd
     CHECK(insert_node(store, &node, NULL) == 0);
 }
 
+/* Forgotten devices that are to be cleaned up when the node is back count, unless it is to be forgotten as well. */
+static bool holds_devices(const struct store *store, const struct node_entry *node, bool force)
+{
+    const struct device_entry *device = TREE_FIRST(&node->devices, in_node);
+
+    while (device != NULL && force && pending_by(store, device->rec.pending, STORE_OP_CLEAN_DEVICE)) {
+        device = RB_NEXT(node_device_tree, NULL, (struct device_entry *)(uintptr_t)device);
+    }
+    return device != NULL;
+}
+
 enum store_code check_node_delete(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct node_entry *node = find_node(store, cmd->target);
@@ -65,7 +76,7 @@ enum store_code check_node_delete(const struct store *store, const struct store_
     if (!id_is_none(node->rec.pending)) {
         return refuse(result, STORE_IN_USE, TEXT_IN_USE);
     }
-    if (!RB_EMPTY(&node->devices)) {
+    if (holds_devices(store, node, cmd->force)) {
         return refuse(result, STORE_CONFLICT, "Unable to delete node [%s] because it contains devices",
                       id_text(cmd->target).text);
     }
@@ -143,7 +154,7 @@ enum store_code check_device_delete(const struct store *store, const struct stor
     if (device->rec.state != STORE_STATE_FAILED) {
         return refuse(result, STORE_BAD_REQUEST, "device: %s is not in failed state", id_text(cmd->target).text);
     }
-    if (device->n_charged > 0) {
+    if (cmd->force ? !only_left_bricks(store, device) : device->n_charged > 0) {
         return refuse(result, STORE_CONFLICT, "Unable to delete device [%s] because it contains bricks",
                       id_text(cmd->target).text);
     }

@@ -8,13 +8,41 @@
 #define BROKEN(what, id, why) err_set(reterr, E_DAMAGED, "%s %s: %s", (what), id_text(id).text, (why))
 
 /* An object is pending if and only if an operation has it as its target, of one of these types. */
-static bool pending_ok(const struct store *store, struct id pending, struct id target, enum store_op_type add,
-                       enum store_op_type delete, enum store_op_type other)
+/* Nobody, or an operation of one of these types that is about the target, holds it. The list ends with 0. */
+static bool pending_ok(const struct store *store, struct id pending, struct id target, const enum store_op_type *types)
 {
     const struct op_entry *op = find_op(store, pending);
 
-    return id_is_none(pending) || (op != NULL && id_equal(op->rec.target, target) &&
-                                   (op->rec.type == add || op->rec.type == delete || op->rec.type == other));
+    if (id_is_none(pending)) {
+        return true;
+    }
+    while (op != NULL && *types != 0 && *types != op->rec.type) {
+        types++;
+    }
+    return op != NULL && *types != 0 && id_equal(op->rec.target, target);
+}
+
+static bool node_pending_ok(const struct store *store, const struct store_node *node)
+{
+    static const enum store_op_type types[] = {STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE, STORE_OP_NODE_REMOVE, 0};
+
+    return pending_ok(store, node->pending, node->id, types);
+}
+
+static bool device_pending_ok(const struct store *store, const struct store_device *device)
+{
+    static const enum store_op_type types[] = {STORE_OP_DEVICE_ADD, STORE_OP_DEVICE_DELETE, STORE_OP_REMOVE_DEVICE,
+                                               STORE_OP_CLEAN_DEVICE, 0};
+
+    return pending_ok(store, device->pending, device->id, types);
+}
+
+static bool volume_pending_ok(const struct store *store, const struct store_volume *volume)
+{
+    static const enum store_op_type types[] = {STORE_OP_CREATE_VOLUME, STORE_OP_DELETE_VOLUME, STORE_OP_CLONE_VOLUME,
+                                               0};
+
+    return pending_ok(store, volume->pending, volume->id, types);
 }
 
 /* A brick is pending as its volume is, or without it: being added to it, or to be moved. */
@@ -133,8 +161,7 @@ static int check_nodes(const struct store *store, const struct record_set *set, 
             !hosts_ok(&store->storage_hosts, &node->rec.storage, node)) {
             return BROKEN("node", node->rec.id, "its host names are not its own");
         }
-        if (!pending_ok(store, node->rec.pending, node->rec.id, STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE,
-                        STORE_OP_NODE_REMOVE)) {
+        if (!node_pending_ok(store, &node->rec)) {
             return BROKEN("node", node->rec.id, "pending without an operation");
         }
         for (size_t i = 0; i < node->rec.manage.n + node->rec.storage.n; i++) {
@@ -249,8 +276,7 @@ static int check_devices(const struct store *store, const struct record_set *set
         if (device->rec.name[0] == '\0' || device->rec.total_kib > DEVICE_KIB_MAX || !tags_valid(&device->rec.tags)) {
             return BROKEN("device", device->rec.id, "its name, size or tags are not valid");
         }
-        if (!pending_ok(store, device->rec.pending, device->rec.id, STORE_OP_DEVICE_ADD, STORE_OP_DEVICE_DELETE,
-                        STORE_OP_REMOVE_DEVICE)) {
+        if (!device_pending_ok(store, &device->rec)) {
             return BROKEN("device", device->rec.id, "pending without an operation");
         }
         n_in_nodes += RB_FIND(node_device_tree, &device->node->devices, device) == device ? 1 : 0;
@@ -280,9 +306,7 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
         find_name(volume->cluster, volume->rec.name) != volume) {
         return BROKEN("volume", volume->rec.id, "its cluster or its name is not its own");
     }
-    if (!pending_ok(store, volume->rec.pending, volume->rec.id, STORE_OP_CREATE_VOLUME, STORE_OP_DELETE_VOLUME,
-                    STORE_OP_CLONE_VOLUME) &&
-        !made_for_block(store, volume)) {
+    if (!volume_pending_ok(store, &volume->rec) && !made_for_block(store, volume)) {
         return BROKEN("volume", volume->rec.id, "pending without an operation");
     }
     if (volume->rec.size_gib == 0 || width == 0 || volume->rec.n_bricks == 0 || volume->rec.n_bricks % width != 0) {
@@ -374,6 +398,7 @@ static struct id pending_of(const struct store *store, const struct store_operat
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
     case STORE_OP_REMOVE_DEVICE:
+    case STORE_OP_CLEAN_DEVICE:
         return device != NULL ? device->rec.pending : ID_NONE;
     case STORE_OP_EXPAND_VOLUME:
         return volume != NULL ? added_by(volume, op->id) : ID_NONE;
@@ -527,14 +552,12 @@ int check_loaded(const struct store *store, const struct store_load *load, struc
     int rc = 0;
 
     for (size_t i = 0; i < load->n_nodes && rc == 0; i++) {
-        if (!pending_ok(store, load->nodes[i].pending, load->nodes[i].id, STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE,
-                        STORE_OP_NODE_REMOVE)) {
+        if (!node_pending_ok(store, &load->nodes[i])) {
             rc = BROKEN("node", load->nodes[i].id, "pending without an operation");
         }
     }
     for (size_t i = 0; i < load->n_devices && rc == 0; i++) {
-        if (!pending_ok(store, load->devices[i].pending, load->devices[i].id, STORE_OP_DEVICE_ADD,
-                        STORE_OP_DEVICE_DELETE, STORE_OP_REMOVE_DEVICE)) {
+        if (!device_pending_ok(store, &load->devices[i])) {
             rc = BROKEN("device", load->devices[i].id, "pending without an operation");
         }
     }

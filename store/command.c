@@ -75,7 +75,8 @@ static bool known_op_type(enum store_op_type type)
     case STORE_OP_EVICT_BRICK:
     case STORE_OP_NODE_REMOVE:
         return true;
-    case STORE_OP_CLEAN_BRICKS: /* begun by an OP_END */
+    case STORE_OP_CLEAN_BRICKS: /* these are begun by an OP_END */
+    case STORE_OP_CLEAN_DEVICE:
     case STORE_OP_REBALANCE:
         break;
     }

@@ -75,7 +75,7 @@ struct store_cmd {
     struct id target;
     enum store_state state;       /* SET_STATE */
     bool failed;                  /* OP_END */
-    bool force;                   /* OP_BEGIN of device delete */
+    bool force;                   /* OP_BEGIN of device delete, node delete */
     char *text;                   /* never NULL */
     struct store_cluster cluster; /* CLUSTER_CREATE, CLUSTER_FLAGS */
     struct store_node node;       /* OP_BEGIN of node add: the whole record; tags and so on */
@@ -93,7 +93,8 @@ struct store_cmd {
     struct id fingerprint; /* of the client's request (OP_BEGIN, CLUSTER_CREATE, REPEAT): equal parameters */
     struct id base;        /* TAGS: fingerprint of the tags it was computed from; ID_NONE: replaces any */
     /* OP_END of a volume's create or delete: bricks that the end does not keep may still be on nodes that do not
-     * answer; an operation of this id (STORE_OP_CLEAN_BRICKS) takes them over. ID_NONE: none is left. */
+     * answer; an operation of this id (STORE_OP_CLEAN_BRICKS) takes them over. ID_NONE: none is left. Of a forced
+     * device delete: the same with the device (STORE_OP_CLEAN_DEVICE). */
     struct id follow_id;
     struct id rebalance_id; /* good OP_END of an expand: begins a STORE_OP_REBALANCE of this id; ID_NONE: none */
     enum store_restriction restriction; /* RESTRICT */

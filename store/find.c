@@ -139,7 +139,8 @@ bool node_visible(const struct store *store, const struct node_entry *node)
 
 bool device_visible(const struct store *store, const struct device_entry *device)
 {
-    return device != NULL && !pending_by(store, device->rec.pending, STORE_OP_DEVICE_ADD);
+    return device != NULL && !pending_by(store, device->rec.pending, STORE_OP_DEVICE_ADD) &&
+           !pending_by(store, device->rec.pending, STORE_OP_CLEAN_DEVICE);
 }
 
 uint64_t device_free_kib(const struct device_entry *device)

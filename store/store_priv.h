@@ -268,6 +268,9 @@ void change_bricks(struct store *store, struct volume_entry *volume, const struc
 void rewrite_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next,
                     struct op_entry *op, const struct store_operation *next_op);
 
+/* ... and here: the operation's abandoned bricks become these (copies). They may be some of those it has. */
+void change_abandoned(struct store *store, struct op_entry *op, const struct store_brick *bricks, size_t n);
+
 /* A brick joins or leaves its device's space (space.c). */
 void space_charge(struct brick_entry *entry);
 void space_discharge(struct brick_entry *entry);
@@ -335,6 +338,15 @@ RULE(node_delete);
 RULE(device_add);
 RULE(device_delete);
 RULE(device_resync);
+/* Forgetting (apply_forget.c). Is nothing on the device but bricks that wait for a clean-up, and no volume's? */
+bool only_left_bricks(const struct store *store, const struct device_entry *device);
+/* OP_END of a device delete, or of what a forced one left: the device may go only when no brick is charged there. */
+enum store_code check_device_gone(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
+                                  struct store_result *result);
+/* The device passes to an operation that cleans up when its node is back. */
+void leave_device(struct store *store, uint64_t index, const struct store_cmd *cmd, struct device_entry *device);
+/* The node is forgotten: so is all that was to be cleaned up there. */
+void forget_devices(struct store *store, struct node_entry *node, int64_t time_ms);
 /* OP_END of a resync, with what the node said (apply_topology.c). */
 enum store_code check_resync_end(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
                                  struct store_result *result);

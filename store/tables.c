@@ -490,6 +490,17 @@ void remove_op(struct store *store, struct op_entry *entry)
     free(entry);
 }
 
+void change_abandoned(struct store *store, struct op_entry *op, const struct store_brick *bricks, size_t n)
+{
+    struct store_operation next = op->rec;
+
+    next.abandoned = (struct store_brick *)(uintptr_t)bricks;
+    next.n_abandoned = n;
+    unlink_bricks(store, op->abandoned, op->rec.n_abandoned);
+    update_op(store, op, &next);
+    op->abandoned = link_bricks(store, NULL, op, n);
+}
+
 int insert_job(struct store *store, const struct store_job *rec, struct err *reterr)
 {
     struct job_entry *entry;

@@ -166,6 +166,8 @@ const char *store_op_type_name(enum store_op_type type)
         return "add-device";
     case STORE_OP_DEVICE_DELETE:
         return "delete-device";
+    case STORE_OP_CLEAN_DEVICE:
+        return "clean-device";
     case STORE_OP_DEVICE_RESYNC:
         return "resync-device";
     case STORE_OP_CLEAN_BRICKS:

@@ -142,7 +142,10 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
                       * (`abandoned`; they keep their space charged). Its target is that volume's id; the volume may be
                       * gone. */
                      STORE_OP_CLEAN_BRICKS = 105,
-                     STORE_OP_NODE_REMOVE = 106,   /* moves its bricks, one part (REMOVE_DEVICE) after another */
+                     STORE_OP_NODE_REMOVE = 106, /* moves its bricks, one part (REMOVE_DEVICE) after another */
+                     /* Begun by the OP_END of a forced device delete that could not clean up: does so when the node is
+                      * back. Its target is the device, which nobody sees any more. */
+                     STORE_OP_CLEAN_DEVICE = 108,
                      STORE_OP_DEVICE_RESYNC = 107, /* asks the node how large the device is; holds nothing */
                      /* Begun by the good OP_END of an expand: spreads the files over the new bricks too. Holds nothing;
                       * its volume may be gone. */
@@ -170,7 +173,7 @@ struct store_operation { /* its id is the queue id */
     int64_t created_ms;
     uint32_t attempt;  /* replans so far */
     char *reason;      /* why it is being undone; "" in FORWARD */
-    bool force;        /* device delete: forget */
+    bool force;        /* device delete, node delete: forget */
     struct id source;  /* clone: the volume it is made from */
     uint32_t size_gib; /* expand: added at the end */
     struct store_parked *parked;

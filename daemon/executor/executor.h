@@ -61,6 +61,7 @@ struct exec_step {
     uint64_t term;                     /* of the leader: the node refuses an older one (E_FENCED) */
     uint32_t timeout_ms;               /* whole step; 0: the executor's default for this kind */
     const char *peer;                  /* PEER_*: storage name */
+    bool force;                        /* PEER_DETACH: of one that does not answer */
     const struct store_device *device; /* DEVICE_* */
     const struct store_volume
         *volume;        /* VOLUME_*, REBALANCE_*, CLONE_START, HEAL_*, BRICK_(UN)REPLACE(D); BRICK_CREATE (gid) */

@@ -133,6 +133,15 @@ static void detach_detached(struct step_talk *talk, const struct step_reply *rep
     }
 }
 
+static void ask_detach(struct step_talk *talk)
+{
+    if (talk->step->force) {
+        gluster_ask(talk, detach_detached, 0, GLUSTER_WORDS("peer", "detach", talk->step->peer, "force"));
+    } else {
+        gluster_ask(talk, detach_detached, 0, GLUSTER_WORDS("peer", "detach", talk->step->peer));
+    }
+}
+
 static void detach_looked(struct step_talk *talk, const struct step_reply *reply)
 {
     enum peer_state state;
@@ -143,7 +152,7 @@ static void detach_looked(struct step_talk *talk, const struct step_reply *reply
     if (state == PEER_UNKNOWN) {
         step_done(talk);
     } else {
-        gluster_ask(talk, detach_detached, 0, GLUSTER_WORDS("peer", "detach", talk->step->peer));
+        ask_detach(talk);
     }
 }
 

@@ -124,6 +124,17 @@ static bool makes_volume(const struct engine *engine)
     return engine->type == STORE_OP_CREATE_VOLUME || engine->type == STORE_OP_CREATE_BLOCK;
 }
 
+/* A device that is forgotten: its node did not answer, or bricks that are left on it still wait for it. */
+static bool leaves_device(const struct engine *engine, const struct store *store, const struct store_operation *op)
+{
+    bool leaves = store_device_used_kib(store, op->target) > 0;
+
+    for (size_t i = 0; i < engine->n_steps; i++) {
+        leaves = leaves || is_unreachable(engine->steps[i].code);
+    }
+    return engine->type == STORE_OP_DEVICE_DELETE && engine->force && leaves;
+}
+
 static void act_end(struct engine *engine, const struct store *store, struct engine_action *action)
 {
     const struct store_operation *op = store_operation(store, engine->op_id);
@@ -137,7 +148,8 @@ static void act_end(struct engine *engine, const struct store *store, struct eng
             (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
         }
         /* What succeeded at the second attempt is ready; what the first one left is cleaned up afterwards. */
-        action->leave = action->leave || (engine_makes_bricks(engine) && op->n_abandoned > 0);
+        action->leave =
+            action->leave || (engine_makes_bricks(engine) && op->n_abandoned > 0) || leaves_device(engine, store, op);
     }
 }
 
@@ -240,7 +252,7 @@ static bool act_run(struct engine *engine, const struct store *store, unsigned s
                 action->wait_ms = now_ms;
                 continue;
             case ENGINE_HELD:
-                step->retry_ms = now_ms + ENGINE_HOLD_MS;
+                step->retry_ms = now_ms + (engine->type == STORE_OP_CLEAN_DEVICE ? ENGINE_POLL_MS : ENGINE_HOLD_MS);
                 break;
             }
         }
@@ -436,6 +448,7 @@ void engine_result(struct engine *engine, size_t at, const struct exec_result *r
     step->refusals += result->code == E_REMOTE && result->permanent;
     if (result->code == 0 || step->policy == ENGINE_IGNORES ||
         (step->policy == ENGINE_SKIPS && step->refusals >= step->needed)) {
+        step->code = result->code;
         step_done(engine, step, result, now_ms);
         return;
     }

@@ -135,7 +135,7 @@ struct engine_action {
     size_t step;
     uint64_t wait_ms;
     bool failed;
-    bool leave; /* END: bricks may be left on nodes: they go to a clean-up operation */
+    bool leave; /* END: bricks, or a forgotten device, may be left on nodes: they go to a clean-up operation */
     char text[2048];
 };
 

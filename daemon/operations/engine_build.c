@@ -104,6 +104,8 @@ static const struct row rows[] = {
     {STORE_OP_DEVICE_ADD, STORE_OP_FORWARD, 0, EXEC_DEVICE_SETUP, DEVICE, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_DEVICE_ADD, STORE_OP_UNDO, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_SKIPS, ALWAYS},
     {STORE_OP_DEVICE_DELETE, STORE_OP_FORWARD, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_REFUSES, ALWAYS},
+    /* Of one that was forgotten: when its node is back. Bricks that are left there go first. */
+    {STORE_OP_CLEAN_DEVICE, STORE_OP_FORWARD, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_REFUSES, ALWAYS},
     {STORE_OP_DEVICE_RESYNC, STORE_OP_FORWARD, 0, EXEC_DEVICE_LOOK, DEVICE, ENGINE_UNDOES, ALWAYS}, /* undo: nothing */
 };
 
@@ -226,7 +228,7 @@ void engine_build(struct engine *engine, const struct store *store, const struct
             }
             break;
         case DEVICE:
-            if (op->type != STORE_OP_DEVICE_RESYNC || store_device(store, op->target) != NULL) { /* gone meanwhile */
+            if (store_device(store, op->target) != NULL) { /* it may be gone meanwhile where nothing holds it */
                 add_step(engine, row, device_node(store, op->target), op->target, now_ms);
             }
             break;

@@ -177,6 +177,26 @@ static enum engine_place place_volume(const struct engine *engine, const struct 
     return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
 }
 
+/* What was left on a node may be forgotten meanwhile, with the node. */
+static enum engine_place place_left(const struct engine *engine, const struct store *store,
+                                    const struct engine_step *step)
+{
+    const struct store_operation *op = store_operation(store, engine->op_id);
+    bool found = false;
+
+    if (engine->type == STORE_OP_CLEAN_DEVICE) {
+        found = store_device(store, step->object) != NULL;
+        return !found ? ENGINE_NOTHING : store_device_used_kib(store, step->object) > 0 ? ENGINE_HELD : ENGINE_PLACED;
+    }
+    if (engine->type != STORE_OP_CLEAN_BRICKS) {
+        return ENGINE_PLACED;
+    }
+    for (size_t i = 0; op != NULL && i < op->n_abandoned; i++) {
+        found = found || id_equal(op->abandoned[i].id, step->object);
+    }
+    return found ? ENGINE_PLACED : ENGINE_NOTHING;
+}
+
 enum engine_place engine_place(const struct engine *engine, const struct store *store, struct engine_step *step)
 {
     switch (step->kind) {
@@ -208,6 +228,9 @@ enum engine_place engine_place(const struct engine *engine, const struct store *
         return place_peer(engine, store, step);
     case EXEC_DEVICE_LOOK: /* nothing holds the device: it may be deleted meanwhile */
         return store_device(store, step->object) != NULL ? ENGINE_PLACED : ENGINE_NOTHING;
+    case EXEC_DEVICE_TEARDOWN:
+    case EXEC_BRICK_DESTROY:
+        return place_left(engine, store, step);
     default:
         return ENGINE_PLACED;
     }

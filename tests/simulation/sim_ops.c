@@ -183,7 +183,10 @@ static void effect(struct sim *sim, void *user)
     bool alive = sim->members[running->member].life == running->life;
     unsigned dice = (unsigned)sim_random(sim, 100);
 
-    if (running->work.exec.kind == ops->sick) {
+    if (running->work.exec.kind == ops->sick && ops->silences > 0) {
+        ops->silences--;
+        running->result.code = E_CONNECT;
+    } else if (running->work.exec.kind == ops->sick && !ops->recovers) {
         if (ops->sick_after) {
             mock_world_apply(ops->world, &running->work.exec, &running->result);
             exec_result_fini(&running->result);

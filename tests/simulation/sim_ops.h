@@ -44,6 +44,8 @@ struct sim_ops {
     unsigned late_percent;    /* steps whose answer is a time-out, although the effect comes */
     enum exec_step_kind sick; /* steps of this kind fail for good; 0: none */
     bool sick_after;          /* ... although their effect comes */
+    unsigned silences;        /* instead: so many of them find no node, then all is well */
+    bool recovers;            /* ... has been so from the beginning */
     uint64_t points;          /* passed: before and after each step, effect and command */
     uint64_t crash_point;     /* the leader dies there; 0: never */
     unsigned crashes_left;    /* leaders after the first that die, too */

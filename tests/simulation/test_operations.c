@@ -108,6 +108,16 @@ static void ask_target(struct scene *scene, enum store_request_type type, struct
     (void)sim_ops_request(&scene->ops, &request);
 }
 
+static void ask_forget(struct scene *scene, struct id device)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_DEVICE_DELETE);
+    request.target = device;
+    request.force_forget = true;
+    (void)sim_ops_request(&scene->ops, &request);
+}
+
 static void ask_expand(struct scene *scene, struct id volume)
 {
     struct store_request request;
@@ -189,6 +199,7 @@ enum what {
     DEVICE_ADD,
     DEVICE_DELETE,
     DEVICE_RESYNC,
+    DEVICE_FORGET,
     BLOCK_CREATE,
     BLOCK_CREATE_HOSTING,
     BLOCK_EXPAND,
@@ -199,21 +210,10 @@ enum what {
     N_WHAT
 };
 static const char *const what_names[] = {
-    "create",
-    "delete",
-    "expand",
-    "clone",
-    "node add",
-    "node delete",
-    "device add",
-    "device delete",
-    "device resync",
-    "block create",
-    "block create with its hosting volume",
-    "block expand",
-    "block delete",
-    "evict",
-    "device remove",
+    "create",        "delete",        "expand",       "clone",
+    "node add",      "node delete",   "device add",   "device delete",
+    "device resync", "device forget", "block create", "block create with its hosting volume",
+    "block expand",  "block delete",  "evict",        "device remove",
     "node remove",
 };
 
@@ -336,6 +336,7 @@ static void ask_what(struct scene *scene, enum what what)
         ask_target(scene, STORE_REQ_DEVICE_RESYNC, target);
         break;
     case DEVICE_DELETE:
+    case DEVICE_FORGET:
     case DEVICE_REMOVE:
     case NODE_REMOVE:
     case N_WHAT:
@@ -371,6 +372,7 @@ static struct id prepare(struct scene *scene, enum what what)
         target = extra_node(scene);
         break;
     case DEVICE_DELETE:
+    case DEVICE_FORGET:
         target = extra_device(scene);
         offline_and_failed(scene, target);
         break;
@@ -395,6 +397,9 @@ static void ask(struct scene *scene, enum what what, struct id target)
     case DEVICE_DELETE:
         ask_target(scene, what == NODE_DELETE ? STORE_REQ_NODE_DELETE : STORE_REQ_DEVICE_DELETE, target);
         break;
+    case DEVICE_FORGET:
+        ask_forget(scene, target);
+        break;
     case DEVICE_REMOVE:
     case NODE_REMOVE:
         ask_state(scene, what == NODE_REMOVE ? STORE_REQ_NODE_STATE : STORE_REQ_DEVICE_STATE, target,
@@ -409,6 +414,7 @@ static void ask(struct scene *scene, enum what what, struct id target)
 struct sick { /* a step that fails for good, perhaps with its effect */
     enum exec_step_kind kind;
     bool after;
+    unsigned silences; /* instead: so many find no node */
 };
 
 /* Returns how many points the operation has when nobody dies (crash_point 0), or whether all went well otherwise. */
@@ -424,6 +430,8 @@ static uint64_t one_operation(uint64_t seed, enum what what, unsigned crashes, s
     target = prepare(&scene, what);
     scene.ops.sick = sick.kind;
     scene.ops.sick_after = sick.after;
+    scene.ops.silences = sick.silences;
+    scene.ops.recovers = sick.silences > 0;
     scene.ops.points = 0;
     scene.ops.crash_point = crash_point;
     scene.ops.crashes_left = crashes > 1 ? crashes - 1 : 0;
@@ -458,12 +466,12 @@ static const struct {
     enum what what;
     struct sick sick;
 } undone[] = {
-    {CREATE, {EXEC_BRICK_CREATE, false}},       {EXPAND, {EXEC_BRICK_CREATE, false}},
-    {EXPAND, {EXEC_VOLUME_EXPAND, false}},      {EXPAND, {EXEC_VOLUME_EXPAND, true}},
-    {CLONE, {EXEC_VOLUME_CLONE, false}},        {CLONE, {EXEC_VOLUME_CLONE, true}},
-    {CLONE, {EXEC_CLONE_START, false}},         {EVICT, {EXEC_BRICK_CREATE, false}},
-    {EVICT, {EXEC_BRICK_REPLACE, false}},       {BLOCK_CREATE_HOSTING, {EXEC_BRICK_CREATE, false}},
-    {DEVICE_RESYNC, {EXEC_DEVICE_LOOK, false}},
+    {CREATE, {EXEC_BRICK_CREATE, false, 0}},       {EXPAND, {EXEC_BRICK_CREATE, false, 0}},
+    {EXPAND, {EXEC_VOLUME_EXPAND, false, 0}},      {EXPAND, {EXEC_VOLUME_EXPAND, true, 0}},
+    {CLONE, {EXEC_VOLUME_CLONE, false, 0}},        {CLONE, {EXEC_VOLUME_CLONE, true, 0}},
+    {CLONE, {EXEC_CLONE_START, false, 0}},         {EVICT, {EXEC_BRICK_CREATE, false, 0}},
+    {EVICT, {EXEC_BRICK_REPLACE, false, 0}},       {BLOCK_CREATE_HOSTING, {EXEC_BRICK_CREATE, false, 0}},
+    {DEVICE_RESYNC, {EXEC_DEVICE_LOOK, false, 0}}, {DEVICE_FORGET, {EXEC_DEVICE_TEARDOWN, false, 2}},
 };
 
 static void sweep_all(unsigned crashes)

@@ -329,9 +329,12 @@ static void test_delete(void **state)
     static const struct exchange forget[] = {{"DELETE", "/devices/" D1, 202, NULL, AT_QUEUE, "{\"forceforget\":true}"},
                                              DONE};
     static const struct exchange node[] = {{"DELETE", "/nodes/" N1, 202, NULL, AT_QUEUE, NULL}, DONE};
+    static const struct exchange lost[] = {{"DELETE", "/nodes/" N1 "?forceforget=true", 202, NULL, AT_QUEUE, NULL},
+                                           DONE};
     static const struct exchange volume[] = {{"DELETE", "/volumes/" V1, 202, NULL, AT_QUEUE, NULL}, PENDING, DONE};
 
     (void)state;
+    expect_run(lost, 0, "Node " N1 " deleted\n", "", "node", "delete", N1, "--force-forget");
     expect_run(device, 0, "Device " D1 " deleted\n", "", "device", "delete", D1);
     expect_run(forget, 0, "Device " D1 " deleted\n", "", "device", "delete", D1, "--force-forget");
     expect_run(node, 0, "Node " N1 " deleted\n", "", "node", "delete", N1);

@@ -344,7 +344,7 @@ static const struct scenario scenarios[] = {
      1,
      {{EXEC_DEVICE_TEARDOWN, -1, 0, E_CONNECT, false, 0}},
      false,
-     "device-teardown@A done",
+     "device-teardown@A done+leave",
      false,
      "",
      0},
