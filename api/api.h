@@ -112,6 +112,11 @@ void api_server_drain(struct api_server *server, bool drain);
 bool api_server_drained(const struct api_server *server);
 /* A request that arrived up to then (loop time) has not been answered yet. */
 bool api_server_owes(const struct api_server *server, uint64_t until_ms);
+/* Something happened: told to the clients of GET /events, and kept for a while for those that come back. index: in the
+ * log, rising; 0: of this member alone, not kept. type: a word; json: one line. */
+void api_server_event(struct api_server *server, uint64_t index, const char *type, const char *json);
+/* Everything after this index will be told, of what was before nothing is known (start, a restored snapshot). */
+void api_server_events_since(struct api_server *server, uint64_t index);
 uint16_t api_server_port(const struct api_server *server); /* the bound one, when config.port was 0 */
 /* Stops listening, answers what runs, closes; closed_cb from the loop (or from a timer's callback within it), where the
  * server is gone already. Takes at most a few seconds; submits that are still out then are forgotten, their callbacks

@@ -48,6 +48,9 @@ static void request_fini(void *ptr)
     if (request->work != NULL) {
         api_work_forget(request);
     }
+    if (request->stream != NULL) {
+        api_events_forget(request);
+    }
     buf_fini(&request->path);
     free(request->key);
     request->magic = 0;
@@ -153,6 +156,7 @@ int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
     struct api_server *server = ((struct api_handler *)self)->server;
     struct api_request *request = request_new(server, req);
     h2o_iovec_t raw = raw_path(req);
+    struct api_match match;
 
     if (raw.len == 0 || raw.base[0] != '/' || !api_path_decode(raw.base, raw.len, &request->path)) {
         api_answer_raw(request, 400, "text/plain; charset=utf-8", "400 Bad Request", strlen("400 Bad Request"));
@@ -175,6 +179,11 @@ int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
     if (h2o_find_header_by_str(&req->headers, H2O_STRLIT("hecate-forwarded"), -1) >= 0) {
         request->forwarded = true;
         request->deadline_ms = request->arrived_ms + FORWARDED_WAIT_MS;
+    }
+    match = api_route_match(req->method.base, req->method.len, request->path.data, request->path.len);
+    if (match.kind == API_MATCH_ROUTE && match.route == API_ROUTE_EVENTS) {
+        api_events_start(request); /* by any member */
+        return 0;
     }
     api_request_dispatch(request);
     return 0;
@@ -326,6 +335,9 @@ static void look(struct api_request *request, uint64_t now_ms)
             api_work_forget(request);
             api_answer_unavailable(request, 503, "it took too long");
         }
+        break;
+    case API_STREAMING:
+        api_events_look(request, now_ms);
         break;
     case API_SENDING:
         if (now_ms >= request->deadline_ms) {

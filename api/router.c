@@ -16,6 +16,7 @@ static const struct entry open_table[] = {
 
 static const struct entry table[] = {
     {API_ROUTE_QUEUE, "GET", "/queue/{}"},
+    {API_ROUTE_EVENTS, "GET", "/events"},
     {API_ROUTE_CLUSTER_CREATE, "POST", "/clusters"},
     {API_ROUTE_CLUSTER_LIST, "GET", "/clusters"},
     {API_ROUTE_CLUSTER_INFO, "GET", "/clusters/{}"},

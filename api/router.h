@@ -16,6 +16,7 @@ enum api_route {
     API_ROUTE_METRICS,
     /* with token */
     API_ROUTE_QUEUE,
+    API_ROUTE_EVENTS,
     API_ROUTE_CLUSTER_CREATE,
     API_ROUTE_CLUSTER_LIST,
     API_ROUTE_CLUSTER_INFO,

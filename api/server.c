@@ -305,6 +305,7 @@ static void copy_config(struct api_config *to, const struct api_config *from)
 static void server_free(struct api_server *server)
 {
     SSL_CTX_free(server->ssl);
+    api_events_free(server->events);
     free_text(server->config.listen_host);
     free_text(server->config.cert_file);
     free_text(server->config.key_file);
@@ -341,6 +342,7 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server->loop = loop;
     server->backend = *backend;
     copy_config(&server->config, config);
+    server->events = api_events_new();
     TAILQ_INIT(&server->conns);
     TAILQ_INIT(&server->requests);
     TAILQ_INIT(&server->submits);

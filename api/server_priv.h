@@ -9,7 +9,7 @@
  *           -> SUBMITTED to the backend           -> answered, or WAITING again when nothing was done
  *           -> WORKING: a thread or the backend makes a long document -> answered
  *           -> FORWARDED to the leader            -> answer passed on, or WAITING again when nothing was done
- *   answered -> SENDING -> destructor
+ *   answered -> SENDING -> destructor; events: STREAMING, for as long as the client listens
  */
 #ifndef HECATE_API_SERVER_PRIV_H
 #define HECATE_API_SERVER_PRIV_H
@@ -36,11 +36,13 @@
 /* On a forwarded request that came from the member's own host; its value proves that a member says so (auth.h). */
 #define API_FROM_LOCAL "Hecate-Local"
 
-enum api_request_state { API_WAITING, API_SUBMITTED, API_FORWARDED, API_WORKING, API_SENDING };
+enum api_request_state { API_WAITING, API_SUBMITTED, API_FORWARDED, API_WORKING, API_SENDING, API_STREAMING };
 
 struct api_forward;
 struct api_work;
 struct api_forwarder;
+struct api_stream;
+struct api_events;
 
 struct api_submit {              /* a submit that is out; outlives its request and the server */
     struct api_request *request; /* NULL: nobody waits for it any more */
@@ -82,6 +84,7 @@ struct api_request {
     struct api_submit *submit;
     struct api_forward *forward;
     struct api_work *work;
+    struct api_stream *stream; /* GET /events */
     h2o_generator_t generator; /* for streamed answers */
 };
 
@@ -107,6 +110,7 @@ struct api_server {
     size_t n_works;   /* threads that make documents */
     size_t n_counted; /* submits out that count as operations in flight */
     struct api_forwarder *forwarder;
+    struct api_events *events;
     bool closing, draining;
     uint64_t close_by_ms, cut_idle_ms; /* the end of patience with all, with idle connections */
     unsigned handles;                  /* of our own still open */
@@ -197,6 +201,16 @@ void api_admin(struct api_request *request);
 void api_work_forget(struct api_request *request);
 /* The server ends: what still runs finds nobody. */
 void api_works_abandon(struct api_server *server);
+
+/* ---- events.c ---- */
+
+struct api_events *api_events_new(void);
+void api_events_free(struct api_events *events);
+void api_events_start(struct api_request *request);
+/* Its deadline, the sign of life, the end when the server ends. */
+void api_events_look(struct api_request *request, uint64_t now_ms);
+/* The request ended. */
+void api_events_forget(struct api_request *request);
 
 /* ---- forward.c ---- */
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/event.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -42,6 +43,7 @@ static const void *fsm_apply(void *user, uint64_t index, const void *data, size_
     member_compare(member, index - 1); /* while the state is still that */
     store_apply(member->store, index, &cmd, &member->result);
     note_applied(member, &cmd);
+    event_applied(member, index, &cmd);
     digest = store_digest(member->store);
     replicas_applied(member->replicas, index, &digest);
     if (cmd.type == STORE_CMD_OP_BEGIN && member->result.code == STORE_OK && member->driver_term != 0) {
@@ -100,6 +102,9 @@ static int fsm_restore(void *user, const uint8_t *data, size_t len, struct err *
     }
     store_free(member->store);
     member->store = store;
+    if (member->api != NULL) {
+        api_server_events_since(member->api, store_applied_index(store));
+    }
     member_settings_changed(member);
     digest = store_digest(store);
     replicas_restored(member->replicas, store_applied_index(store), &digest);

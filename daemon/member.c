@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "daemon/event.h"
 #include "daemon/import.h"
 #include "daemon/member_priv.h"
 #include "daemon/notify.h"
@@ -204,6 +205,7 @@ static void cons_changed(void *user)
     }
     cons_get_status(member->cons, &status);
     log_role(&status);
+    event_role(member, &status);
     if (member->driver_term != 0 && (status.role != CONS_LEADER || status.term != member->driver_term)) {
         member->driver_term = 0;
         audit_stop(member);
@@ -419,6 +421,9 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
         start_timers(member);
         rc = start_api(member, reterr);
     }
+    if (rc == 0) {
+        api_server_events_since(member->api, store_applied_index(member->store));
+    }
     if (rc != 0) {
         return rc; /* the process ends: the caller prints the error and exits, nothing has been promised to anyone */
     }
@@ -505,6 +510,7 @@ static void stop_consensus(void *user)
 {
     struct member *member = user;
 
+    member->api = NULL; /* it has closed */
     if (member->driver_term != 0) {
         member->driver_term = 0;
         audit_stop(member);
