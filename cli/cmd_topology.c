@@ -13,24 +13,19 @@
 /* Appends the objects of a list of ids; those of another cluster (NULL: any) are left out. */
 static int gather(struct cli *cli, const json_t *ids, const char *prefix, const char *cluster, json_t *list)
 {
-    json_t *id;
+    json_t *objects = http_get_ids(cli, prefix, ids), *object;
     size_t i;
 
-    json_array_foreach(ids, i, id)
+    if (objects == NULL) {
+        return -1;
+    }
+    json_array_foreach(objects, i, object)
     {
-        json_t *object;
-
-        if (!json_is_string(id)) {
-            return cli_fail(cli, "the server's list holds no ids");
-        }
-        if (http_get_id(cli, prefix, json_string_value(id), &object) != 0) {
-            return -1;
-        }
         if (cluster == NULL || strcmp(js_str(object, "cluster"), cluster) == 0) {
             json_array_append(list, object);
         }
-        json_decref(object);
     }
+    json_decref(objects);
     return 0;
 }
 

@@ -124,31 +124,17 @@ void cli_set_list(json_t *body, const char *member, const char *text)
 int cli_each(struct cli *cli, const json_t *document, const char *member, const char *prefix, const char *heading,
              void (*fn)(FILE *out, const json_t *object))
 {
-    char *text = NULL;
-    size_t len = 0, i;
-    FILE *lines = open_memstream(&text, &len);
-    json_t *id;
-    int rc = 0;
+    json_t *objects = http_get_ids(cli, prefix, js_list(document, member)), *object;
+    size_t i;
 
-    CHECK(lines != NULL);
-    json_array_foreach(js_list(document, member), i, id)
+    if (objects == NULL) {
+        return -1;
+    }
+    fprintf(cli->out, "%s", heading);
+    json_array_foreach(objects, i, object)
     {
-        json_t *object = NULL;
-
-        if (!json_is_string(id)) {
-            rc = cli_fail(cli, "the server's list holds no ids");
-        } else if (rc == 0) {
-            rc = http_get_id(cli, prefix, json_string_value(id), &object);
-        }
-        if (object != NULL) {
-            fn(lines, object);
-            json_decref(object);
-        }
+        fn(cli->out, object);
     }
-    CHECK(fclose(lines) == 0);
-    if (rc == 0) {
-        fprintf(cli->out, "%s%s", heading, text);
-    }
-    free(text);
-    return rc;
+    json_decref(objects);
+    return 0;
 }

@@ -254,11 +254,10 @@ static struct curl_slist *make_headers(const struct http *http, const struct htt
     return list;
 }
 
-static void set_options(struct cli *cli, const struct http_call *call, const char *url, struct curl_slist *headers,
-                        const char *body, struct http_answer *answer)
+static void set_options(struct cli *cli, CURL *easy, const struct http_call *call, const char *url,
+                        struct curl_slist *headers, const char *body, struct http_answer *answer)
 {
     struct http *http = cli->http;
-    CURL *easy = http->easy;
     long timeout_ms = call->timeout_ms != 0 ? (long)call->timeout_ms
                       : http->n_servers > 1 ? TIMEOUT_SEVERAL_MS
                                             : TIMEOUT_MS;
@@ -324,45 +323,163 @@ static bool not_sent(CURL *easy, CURLcode code)
            (curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && sent == 0);
 }
 
-char *http_once(struct cli *cli, const struct http_call *call, struct http_answer *ret_answer, bool *ret_sent)
+/* One attempt: what must live as long as it runs. */
+struct attempt {
+    CURL *easy;
+    struct buf url;
+    struct curl_slist *headers;
+    char *body;
+    struct http_answer answer;
+};
+
+static void attempt_begin(struct cli *cli, const struct http_call *call, struct attempt *attempt)
 {
     struct http *http = cli->http;
     const char *server = call->url != NULL ? call->url : http->servers[http->current];
-    struct buf url = BUF_INIT, signed_path = BUF_INIT;
-    struct curl_slist *headers;
-    char *body = NULL, *problem = NULL;
+    CLEANUP(buf_fini) struct buf signed_path = BUF_INIT;
     size_t origin_len;
-    const char *prefix;
-    CURLcode code;
+    const char *prefix = own_path(server, &origin_len);
 
-    *ret_answer = (struct http_answer){.retry_after_s = -1};
-    *ret_sent = false;
-    (void)fflush(cli->out); /* what is being waited for */
-    prefix = own_path(server, &origin_len);
-    buf_append(&url, server, call->prefixed ? strlen(server) : origin_len);
-    append_encoded(&url, call->path);
+    attempt->answer = (struct http_answer){.retry_after_s = -1};
+    attempt->url = (struct buf)BUF_INIT;
+    attempt->body = NULL;
+    buf_append(&attempt->url, server, call->prefixed ? strlen(server) : origin_len);
+    append_encoded(&attempt->url, call->path);
     if (call->query != NULL) { /* not signed */
-        buf_printf(&url, "?%s", call->query);
+        buf_printf(&attempt->url, "?%s", call->query);
     }
     buf_append_str(&signed_path, call->prefixed ? prefix : "");
     buf_append_str(&signed_path, call->path);
     if (call->body != NULL) {
-        body = json_dumps(call->body, JSON_COMPACT | JSON_REAL_PRECISION(9));
-        CHECK(body != NULL);
+        attempt->body = json_dumps(call->body, JSON_COMPACT | JSON_REAL_PRECISION(9));
+        CHECK(attempt->body != NULL);
     }
-    headers = make_headers(http, call, buf_str(&signed_path));
-    set_options(cli, call, buf_str(&url), headers, body, ret_answer);
-    code = curl_easy_perform(http->easy);
+    attempt->headers = make_headers(http, call, buf_str(&signed_path));
+    set_options(cli, attempt->easy, call, buf_str(&attempt->url), attempt->headers, attempt->body, &attempt->answer);
+}
+
+/* NULL when an answer came; else what went wrong. Moves the answer out. */
+static char *attempt_end(struct attempt *attempt, const struct http_call *call, CURLcode code,
+                         struct http_answer *ret_answer, bool *ret_sent)
+{
+    char *problem = NULL;
+
+    *ret_sent = false;
     if (code == CURLE_OK) {
-        curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &ret_answer->status);
+        curl_easy_getinfo(attempt->easy, CURLINFO_RESPONSE_CODE, &attempt->answer.status);
     } else {
-        *ret_sent = !not_sent(http->easy, code);
-        problem = describe(http->easy, code, call->method, buf_str(&url));
-        http_answer_fini(ret_answer);
+        *ret_sent = !not_sent(attempt->easy, code);
+        problem = describe(attempt->easy, code, call->method, buf_str(&attempt->url));
+        http_answer_fini(&attempt->answer);
     }
-    curl_slist_free_all(headers);
-    free(body);
-    buf_fini(&url);
-    buf_fini(&signed_path);
+    *ret_answer = attempt->answer;
+    curl_slist_free_all(attempt->headers);
+    free(attempt->body);
+    buf_fini(&attempt->url);
     return problem;
+}
+
+char *http_once(struct cli *cli, const struct http_call *call, struct http_answer *ret_answer, bool *ret_sent)
+{
+    struct attempt attempt = {.easy = cli->http->easy};
+
+    (void)fflush(cli->out); /* what is being waited for */
+    attempt_begin(cli, call, &attempt);
+    return attempt_end(&attempt, call, curl_easy_perform(attempt.easy), ret_answer, ret_sent);
+}
+
+/* ---- many at once ---- */
+
+struct lane { /* one request at a time, over a connection that is kept */
+    struct attempt attempt;
+    struct http_call call;
+    char *path;
+    size_t at; /* in the list */
+    bool busy;
+};
+
+struct lanes {
+    struct cli *cli;
+    CURLM *multi;
+    struct lane lane[HTTP_LANES];
+    unsigned n_busy;
+    bool failed; /* one has got no document: no further ones are asked */
+};
+
+static void lane_start(struct lanes *lanes, struct lane *lane, const char *prefix, const char *id, size_t at)
+{
+    lane->path = mem_printf("%s%s", prefix, id);
+    lane->call = (struct http_call){.method = "GET", .path = lane->path, .signed_ = true, .prefixed = true};
+    lane->at = at;
+    lane->busy = true;
+    lanes->n_busy++;
+    attempt_begin(lanes->cli, &lane->call, &lane->attempt);
+    curl_easy_setopt(lane->attempt.easy, CURLOPT_PRIVATE, lane);
+    CHECK(curl_multi_add_handle(lanes->multi, lane->attempt.easy) == CURLM_OK);
+}
+
+static void lane_end(struct lanes *lanes, struct lane *lane, CURLcode code, json_t **documents)
+{
+    struct http_answer answer;
+    bool sent;
+
+    CHECK(curl_multi_remove_handle(lanes->multi, lane->attempt.easy) == CURLM_OK);
+    free(attempt_end(&lane->attempt, &lane->call, code, &answer, &sent));
+    if (code == CURLE_OK && answer.status == 200) {
+        documents[lane->at] = json_loadb(buf_str(&answer.body), answer.body.len, JSON_ALLOW_NUL, NULL);
+    }
+    lanes->failed = lanes->failed || documents[lane->at] == NULL;
+    http_answer_fini(&answer);
+    free(lane->path);
+    lane->busy = false;
+    lanes->n_busy--;
+}
+
+static void collect(struct lanes *lanes, json_t **documents)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(lanes->multi, &left)) != NULL) {
+        struct lane *lane = NULL;
+
+        if (message->msg == CURLMSG_DONE) {
+            CURLcode code = message->data.result;
+
+            CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&lane) == CURLE_OK);
+            lane_end(lanes, lane, code, documents);
+        }
+    }
+}
+
+void http_get_many(struct cli *cli, const char *prefix, const char *const *ids, size_t n, json_t **ret_documents)
+{
+    struct lanes lanes = {.cli = cli, .multi = curl_multi_init()};
+    size_t next = 0;
+    int running;
+
+    CHECK(lanes.multi != NULL);
+    memset(ret_documents, 0, n * sizeof(json_t *));
+    (void)fflush(cli->out);
+    for (size_t i = 0; i < HTTP_LANES; i++) {
+        lanes.lane[i].attempt.easy = curl_easy_init();
+        CHECK(lanes.lane[i].attempt.easy != NULL);
+    }
+    do {
+        for (size_t i = 0; i < HTTP_LANES && next < n && !lanes.failed; i++) {
+            if (!lanes.lane[i].busy) {
+                lane_start(&lanes, &lanes.lane[i], prefix, ids[next], next);
+                next++;
+            }
+        }
+        CHECK(curl_multi_perform(lanes.multi, &running) == CURLM_OK);
+        collect(&lanes, ret_documents);
+        if (lanes.n_busy == HTTP_LANES || (lanes.n_busy > 0 && (next == n || lanes.failed))) {
+            CHECK(curl_multi_poll(lanes.multi, NULL, 0, 1000, NULL) == CURLM_OK);
+        }
+    } while (lanes.n_busy > 0 || (next < n && !lanes.failed));
+    for (size_t i = 0; i < HTTP_LANES; i++) {
+        curl_easy_cleanup(lanes.lane[i].attempt.easy);
+    }
+    (void)curl_multi_cleanup(lanes.multi);
 }

@@ -244,3 +244,42 @@ int http_get_id(struct cli *cli, const char *prefix, const char *id, json_t **re
 
     return http_get(cli, path, ret_document);
 }
+
+/* Few: one after the other, as the original does. Many: what several in flight have not got is asked for again, alone,
+ * with all retries and with the error of the first that fails. */
+#define MANY 32
+
+json_t *http_get_ids(struct cli *cli, const char *prefix, const json_t *ids)
+{
+    size_t n = json_array_size(ids);
+    const char **texts = mem_calloc(n + 1, sizeof(*texts));
+    json_t **documents = mem_calloc(n + 1, sizeof(*documents));
+    json_t *list = json_array();
+    int rc = http_open(cli);
+
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        texts[i] = json_string_value(json_array_get(ids, i));
+        if (texts[i] == NULL) {
+            rc = cli_fail(cli, "the server's list holds no ids");
+        }
+    }
+    if (rc == 0 && n >= MANY) {
+        http_get_many(cli, prefix, texts, n, documents);
+    }
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        if (documents[i] == NULL) {
+            rc = http_get_id(cli, prefix, texts[i], &documents[i]);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (documents[i] != NULL) {
+            json_array_append_new(list, documents[i]);
+        }
+    }
+    free(texts);
+    free(documents);
+    if (rc != 0) {
+        json_decref(TAKE_PTR(list));
+    }
+    return list;
+}

@@ -30,6 +30,8 @@ int http_ask(struct cli *cli, const char *path, const char *query, const json_t 
 int http_get(struct cli *cli, const char *path, json_t **ret_document);
 /* GET of /PREFIX/ID. */
 int http_get_id(struct cli *cli, const char *prefix, const char *id, json_t **ret_document);
+/* The same for a list of ids, in its order; several requests are in flight when there are many. NULL: failed. */
+json_t *http_get_ids(struct cli *cli, const char *prefix, const json_t *ids);
 /* A request with a job: waits for its end and follows to the resource (new reference). ret_resource NULL: the job must
  * end without one. */
 int http_job(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **ret_resource);

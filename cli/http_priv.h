@@ -6,6 +6,8 @@
 
 #include "cli/http.h"
 
+#define HTTP_LANES 8 /* requests of http_get_many in flight */
+
 struct http {
     CURL *easy;
     char **servers; /* base URLs without a final slash */
@@ -35,6 +37,9 @@ void http_make_key(struct cli *cli, struct http_call *call);
 /* One attempt on the current server. NULL when an answer came; else what went wrong (free()) and whether the server may
  * have received the request. ret_answer is valid in both cases. */
 char *http_once(struct cli *cli, const struct http_call *call, struct http_answer *ret_answer, bool *ret_sent);
+/* GETs of /PREFIX/ID, several in flight, without retries. ret_documents[i]: of ids[i], or NULL: not got, perhaps not
+ * even asked for, since after a failure no further ones are. */
+void http_get_many(struct cli *cli, const char *prefix, const char *const *ids, size_t n, json_t **ret_documents);
 /* With retries; ret_answer is valid (and to be finished) when it returns 0. */
 int http_exchange(struct cli *cli, struct http_call *call, struct http_answer *ret_answer);
 /* The JSON of an answer with this status. */
