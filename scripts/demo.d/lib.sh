@@ -211,11 +211,11 @@ mount_and_touch() {
     host=$HECATE_LAB_NODE1
     scripts/lab run c1 mkdir -p "$target"
     scripts/lab run c1 mount -t glusterfs "$host:/$name" "$target"
-    scripts/lab run c1 touch "$target/touched-in-a-pod"
+    scripts/lab run c1 touch "$target/touched-in-$name"
     say "mounted $name on the client and touched a file; on the bricks:"
     local number
     for number in 1 2 3; do
-        scripts/lab run "$number" sh -c "'ls -l /var/lib/heketi/mounts/*/*/brick/touched-in-a-pod'" |
+        scripts/lab run "$number" sh -c "'ls -l /var/lib/heketi/mounts/*/*/brick/touched-in-$name'" |
             sed "s/^/   node $number: /" || die "the file is not on the brick of node $number"
     done
 }
