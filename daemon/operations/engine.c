@@ -414,6 +414,7 @@ static void step_done(struct engine *engine, struct engine_step *step, const str
     step->progress = NULL;
     if (result->unfinished) {
         step->state = ENGINE_WAITING;
+        step->tries = step->busy = 0; /* what failed now and then in days is no failure */
         step->retry_ms = now_ms + ENGINE_POLL_MS;
         step->progress = mem_strdup(result->message);
         return;

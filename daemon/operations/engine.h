@@ -49,6 +49,7 @@ enum engine_policy {                /* what a failure means */
                                      */
                      ENGINE_UNDOES_REFUSED, /* a refusal, also when repeated, undoes the operation; otherwise waits */
                      ENGINE_REFUSES, /* a refusal, also when repeated, ends the operation as failed; otherwise waits */
+                     ENGINE_REFUSES_BUSY,    /* the same, and so does being busy: nothing depends on it */
                      ENGINE_REFUSES_AT_ONCE, /* only a permanent refusal ends it; otherwise waits */
                      ENGINE_WAITS,           /* repeated until done */
                      ENGINE_SKIPS,   /* permanent refusals, as many as needed: there is nothing of ours; otherwise

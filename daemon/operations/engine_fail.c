@@ -50,6 +50,7 @@ bool engine_is_hopeless(const struct engine *engine, const struct engine_step *s
     case ENGINE_UNDOES:
         return exhausted(engine, step);
     case ENGINE_UNDOES_REFUSED:
+    case ENGINE_REFUSES_BUSY:
         return (step->code == E_REMOTE || step->code == E_BUSY) && exhausted(engine, step);
     case ENGINE_REFUSES:
         return step->code == E_REMOTE && exhausted(engine, step);

@@ -268,6 +268,42 @@ static void test_rebalance_refused(void **state)
     play_fini(&play);
 }
 
+/* The process that moves the files cannot be reached: that is not waited for without end. */
+static void test_rebalance_unreachable(void **state)
+{
+    struct play play;
+    struct id op_id;
+
+    (void)state;
+    (void)expanded(&play, false);
+    op_id = play.rebalance_id;
+    play_order(&play, EXEC_REBALANCE_STATUS, -1, 0, E_BUSY, false);
+    play_begin(&play, op_id);
+    assert_true(play_run(&play, FOREVER));
+    assert_true(store_job(play.world.store, op_id)->failed);
+    play_fini(&play);
+}
+
+/* A question that fails now and then in a long time ends nothing. */
+static void test_rebalance_of_days(void **state)
+{
+    struct play play;
+    struct id op_id;
+
+    (void)state;
+    (void)expanded(&play, false);
+    op_id = play.rebalance_id;
+    play.rebalancing = 100;
+    play_begin(&play, op_id);
+    for (int i = 0; i < 5; i++) {
+        play_order(&play, EXEC_REBALANCE_STATUS, -1, 1, E_REMOTE, false);
+        assert_false(play_run(&play, 3 * ENGINE_POLL_MS));
+    }
+    assert_true(play_run(&play, FOREVER));
+    assert_false(store_job(play.world.store, op_id)->failed);
+    play_fini(&play);
+}
+
 /* A volume that is deleted meanwhile has nothing to rebalance. */
 static void test_rebalance_of_the_deleted(void **state)
 {
@@ -311,8 +347,12 @@ static void test_order_of_expands(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scenarios),         cmocka_unit_test(test_rebalance),
-        cmocka_unit_test(test_rebalance_refused), cmocka_unit_test(test_rebalance_of_the_deleted),
+        cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_rebalance),
+        cmocka_unit_test(test_rebalance_refused),
+        cmocka_unit_test(test_rebalance_of_the_deleted),
+        cmocka_unit_test(test_rebalance_unreachable),
+        cmocka_unit_test(test_rebalance_of_days),
         cmocka_unit_test(test_order_of_expands),
     };
 
