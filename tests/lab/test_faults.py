@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""Every kind of operation, in the middle of which the leader is killed, and in the middle of which a storage node loses power:
+the operation ends, what was there before keeps its content, and examine reports nothing afterwards.
+
+Needs root; boots the lab (scripts/lab) unless it is up. HECATED names the daemon (default build/release/hecated).
+"""
+
+import json
+import unittest
+
+from system import JOB_S, LabTest, eventually, lab, on_node
+from test_block import install_stand_in
+
+FILL = """
+mkdir -p folder
+for i in 1 2 3 4; do dd if=/dev/urandom of=folder/file$i bs=64k count=16 2>/dev/null; done
+cat folder/file* | sha256sum
+"""
+SUM = "cat folder/file* | sha256sum"
+
+
+class FaultsTest(LabTest):
+    """In the order of their names: test_<operation>_leader, test_<operation>_power."""
+
+    NODES = (1, 2, 3, 4)
+    SETTINGS = {"auto_create_block_hosting_volume": True, "block_hosting_volume_size": 3}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for number in cls.NODES:
+            install_stand_in(number)
+
+    # ---- helpers ----
+
+    def begin(self, method, path, body=None):
+        answer = self.members.any(method, path, body)
+        self.assertEqual(answer.status, 202, answer.body)
+        return answer.headers["location"]
+
+    def number_of_host(self, host):
+        return next(number for number in self.NODES if self.environment[f"HECATE_LAB_NODE{number}"] == host)
+
+    def running(self, kind):
+        """The node where such a step runs, once there is one."""
+        step = eventually(f"{kind} runs", lambda: self.steps(kind), deadline_s=JOB_S)[0]
+        return self.number_of_host(step["host"])
+
+    def kill_leader_and_finish(self, location, kind):
+        self.running(kind)
+        leader, others = self.kill_leader()
+        done = self.members.finish(location, among=others, deadline_s=JOB_S)
+        self.cluster("start", str(leader))
+        return done
+
+    def cut_power_and_finish(self, location, kind):
+        """Of a node where the step runs."""
+        number = self.running(kind)
+        lab("power-off", number)
+        lab("power-on", number)
+        return self.members.finish(location, deadline_s=JOB_S)
+
+    def assert_ended_well(self, *names):
+        """Whatever came of it: nothing is left to do, nothing differs, and all bricks of these volumes serve."""
+        self.wait_for_operations()
+        for name in names:
+            info = next(info for info in map(self.get, self.volume_paths()) if info["name"] == name)
+            self.assert_bricks_online(name, len(info["bricks"]))
+        self.assert_nothing_to_report()
+
+    def volume_paths(self):
+        return [f"/volumes/{volume}" for volume in self.get("/volumes")["volumes"]]
+
+    def filled(self, name):
+        path = self.create(name)
+        return path, self.mounted(name, FILL)
+
+    def assert_content(self, name, digest):
+        self.assertEqual(self.mounted(name, SUM), digest)
+
+    def delete_all(self):
+        for path in self.volume_paths():
+            self.delete(path)
+        self.assert_nodes_equal_database()
+
+    # ---- create: it may fail when a node is lost, and is then undone ----
+
+    def test_create_leader(self):
+        done = self.kill_leader_and_finish(self.begin_create("made"), "brick-create")
+        self.assertEqual(done.status, 303, done.body)
+        self.assert_ended_well("made")
+        self.delete_all()
+
+    def check_create_power(self, kind):
+        done = self.cut_power_and_finish(self.begin_create("made"), kind)
+        self.assertIn(done.status, (303, 500), done.body)
+        self.assert_ended_well(*(["made"] if done.status == 303 else []))
+        self.delete_all()
+
+    def test_create_power(self):
+        self.check_create_power("brick-create")
+
+    def test_create_power_at_the_start(self):
+        """What Gluster has written on the new brick when the volume started is lost."""
+        self.check_create_power("volume-create")
+
+    # ---- delete ----
+
+    def check_delete(self, fault):
+        location = self.begin("DELETE", self.create("gone"))
+        done = fault(location, "volume-delete")
+        self.assertEqual(done.status, 204, done.body)
+        self.assert_ended_well()
+        self.assertEqual(self.volume_paths(), [])
+
+    def test_delete_leader(self):
+        self.check_delete(self.kill_leader_and_finish)
+
+    def test_delete_power(self):
+        self.check_delete(self.cut_power_and_finish)
+
+    # ---- expand ----
+
+    def check_expand(self, fault, kind, outcomes):
+        path, digest = self.filled("grows")
+        done = fault(self.begin("POST", f"{path}/expand", {"expand_size": 1}), kind)
+        self.assertIn(done.status, outcomes, done.body)
+        self.assert_ended_well("grows")
+        self.assertEqual(len(self.get(path)["bricks"]), 6 if done.status == 303 else 3)
+        self.assert_content("grows", digest)
+        self.delete_all()
+
+    def test_expand_leader(self):
+        self.check_expand(self.kill_leader_and_finish, "volume-expand", (303,))
+
+    def test_expand_power(self):
+        self.check_expand(self.cut_power_and_finish, "brick-create", (303, 500))
+
+    # ---- clone ----
+
+    def check_clone(self, fault, kind, outcomes):
+        path, digest = self.filled("source")
+        done = fault(self.begin("POST", f"{path}/clone", {"name": "twin"}), kind)
+        self.assertIn(done.status, outcomes, done.body)
+        names = ["source"] + (["twin"] if done.status == 303 else [])
+        self.assert_ended_well(*names)
+        for name in names:
+            self.assert_content(name, digest)
+        self.delete_all()
+        self.assert_nothing_to_report()
+
+    def test_clone_leader(self):
+        self.check_clone(self.kill_leader_and_finish, "volume-clone", (303,))
+
+    def test_clone_power(self):
+        self.check_clone(self.cut_power_and_finish, "volume-clone", (303, 500))
+
+    # ---- bricks move ----
+
+    def check_evict(self, fault, kind, outcomes):
+        path, digest = self.filled("moves")
+        old = self.get(path)["bricks"][0]["id"]
+        done = fault(self.begin("POST", f"/bricks/to-evict/{old}"), kind)
+        self.assertIn(done.status, outcomes, done.body)
+        self.assert_ended_well("moves")
+        self.assertEqual(old in [brick["id"] for brick in self.get(path)["bricks"]], done.status == 500)
+        self.assert_content("moves", digest)
+        self.delete_all()
+
+    def test_evict_leader(self):
+        self.check_evict(self.kill_leader_and_finish, "brick-replace", (204,))
+
+    def test_evict_power(self):
+        self.check_evict(self.cut_power_and_finish, "brick-create", (204, 500))
+
+    def check_remove(self, fault, kind, outcomes):
+        path, digest = self.filled("leaves")
+        device = self.get(path)["bricks"][0]["device"]
+        done = self.finish_request("POST", f"/devices/{device}/state", {"state": "offline"})
+        self.assertEqual(done.status, 204, done.body)
+        done = fault(self.begin("POST", f"/devices/{device}/state", {"state": "failed"}), kind)
+        self.assertIn(done.status, outcomes, done.body)
+        self.assert_ended_well("leaves")
+        self.assertEqual(len(self.get(f"/devices/{device}")["bricks"]), 0 if done.status == 204 else 1)
+        self.assert_content("leaves", digest)
+        if done.status == 204:
+            done = self.finish_request("POST", f"/devices/{device}/state", {"state": "offline"})
+            self.assertEqual(done.status, 204, done.body)
+        done = self.finish_request("POST", f"/devices/{device}/state", {"state": "online"})
+        self.assertEqual(done.status, 204, done.body)
+        self.delete_all()
+
+    def test_remove_leader(self):
+        self.check_remove(self.kill_leader_and_finish, "brick-replace", (204,))
+
+    def test_remove_power(self):
+        self.check_remove(self.cut_power_and_finish, "brick-replace", (204, 500))
+
+    # ---- block volumes ----
+
+    def blocks_on(self, hosting, number):
+        return json.loads(on_node(number, f"gluster-block list {hosting} --json"))["blocks"]
+
+    def check_block_create(self, fault, kind, outcomes):
+        done = fault(self.begin("POST", "/blockvolumes", {"size": 1, "name": "lun", "hacount": 3}), kind)
+        self.assertIn(done.status, outcomes, done.body)
+        self.assert_ended_well(*[self.get(path)["name"] for path in self.volume_paths()])
+        for path in self.volume_paths():
+            self.assertEqual(self.blocks_on(self.get(path)["name"], 1), ["lun"] if done.status == 303 else [])
+        if done.status == 303:
+            self.delete(done.headers["location"])
+        self.delete_all()
+        self.assert_nothing_to_report()
+
+    def test_block_create_leader(self):
+        self.check_block_create(self.kill_leader_and_finish, "block-create", (303,))
+
+    def test_block_create_power(self):
+        self.check_block_create(self.cut_power_and_finish, "block-create", (303, 500))
+
+    def check_block_delete(self, fault):
+        done = self.finish_request("POST", "/blockvolumes", {"size": 1, "name": "lun", "hacount": 3})
+        self.assertEqual(done.status, 303, done.body)
+        hosting = self.get(self.volume_paths()[0])["name"]
+        done = fault(self.begin("DELETE", done.headers["location"]), "block-delete")
+        self.assertEqual(done.status, 204, done.body)
+        self.assert_ended_well(hosting)
+        self.assertEqual(self.blocks_on(hosting, 1), [])
+        self.delete_all()
+
+    def test_block_delete_leader(self):
+        self.check_block_delete(self.kill_leader_and_finish)
+
+    def test_block_delete_power(self):
+        self.check_block_delete(self.cut_power_and_finish)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
