@@ -175,9 +175,13 @@ void api_import(struct api_request *request)
 {
     const struct api_backend *backend = &request->server->backend;
     const h2o_iovec_t *entity = &request->req->entity;
+    char *dump = mem_alloc(entity->len + 1); /* it may hold NULs: no text */
 
-    backend->import(backend->user, mem_strndup(entity->base != NULL ? entity->base : "", entity->len), entity->len,
-                    made, work_new(request));
+    if (entity->len > 0) {
+        memcpy(dump, entity->base, entity->len);
+    }
+    dump[entity->len] = '\0';
+    backend->import(backend->user, dump, entity->len, made, work_new(request));
 }
 
 /* ---- administration of the members ---- */

@@ -180,10 +180,8 @@ static void refuse(api_document_cb cb, void *cb_user, const char *reason)
 void load_import(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user)
 {
     struct member *member = user;
-    struct buf input = BUF_INIT;
+    struct buf input = {dump, len, len + 1}; /* not copied: it may be large */
 
-    buf_append(&input, dump, len);
-    free(dump);
     if (member->load != NULL || !store_is_empty(member->store)) {
         buf_fini(&input);
         refuse(cb, cb_user, member->load != NULL ? "The database is being loaded" : "The database is not empty");

@@ -26,8 +26,9 @@ enum store_code check_device_gone(const struct store *store, const struct op_ent
                                   struct store_result *result)
 {
     const struct device_entry *device = find_device(store, op->rec.target);
+    bool goes = !cmd->failed || op->rec.type == STORE_OP_CLEAN_DEVICE; /* that may be impossible */
 
-    if (!cmd->failed && id_is_none(cmd->follow_id) && device->n_charged > 0) {
+    if (goes && id_is_none(cmd->follow_id) && device->n_charged > 0) {
         return refuse(result, STORE_CONFLICT, "Bricks are left on the device");
     }
     return STORE_OK;

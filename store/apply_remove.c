@@ -67,7 +67,7 @@ enum store_code check_node_remove(const struct store *store, const struct store_
         return refuse(result, STORE_STALE_PLAN, "The node has changed");
     }
     TREE_EACH (device, node_device_tree, &node->devices, in_node) {
-        if (!id_is_none(device->rec.pending)) {
+        if (!id_is_none(device->rec.pending) && !pending_by(store, device->rec.pending, STORE_OP_CLEAN_DEVICE)) {
             return refuse(result, STORE_IN_USE, TEXT_IN_USE);
         }
     }

@@ -223,6 +223,9 @@ static void backend_import(void *user, char *dump, size_t len, api_document_cb c
     json_t *report = json_pack("{s:b, s:I}", "ok", true, "len", (json_int_t)len);
 
     (void)user;
+    if (memchr(dump, 'x', len) != NULL) { /* all of it is read */
+        json_object_set_new(report, "has_x", json_true());
+    }
     free(dump);
     cb(cb_user, 200, report);
     json_decref(report);

@@ -208,6 +208,23 @@ static void dumps(void **state)
     assert_true(send_large(f, "/db/import", (8 << 20) + 1) != 200);
 }
 
+/* What is behind a NUL belongs to the body. */
+static void nul_in_a_dump(void **state)
+{
+    static const char request[] =
+        "POST /db/import HTTP/1.1\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{}\0 \0\0\0\0x";
+    struct fixture *f = *state;
+    struct buf buf = BUF_INIT;
+    int fd = connect_to(f);
+
+    client_send(f, fd, request, sizeof(request) - 1);
+    client_read_end(f, fd, &buf);
+    assert_non_null(strstr(buf_str(&buf), "\"len\": 9"));
+    assert_non_null(strstr(buf_str(&buf), "\"has_x\": true"));
+    buf_fini(&buf);
+    close(fd);
+}
+
 /* Two at once: the one that came later is cut off, the other one is answered. */
 static void two_dumps(void **state)
 {
@@ -480,6 +497,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(oversized, setup, teardown),
         cmocka_unit_test_setup_teardown(largest_body, setup, teardown),
         cmocka_unit_test_setup_teardown(dumps, setup_patient, teardown),
+        cmocka_unit_test_setup_teardown(nul_in_a_dump, setup, teardown),
         cmocka_unit_test_setup_teardown(two_dumps, setup_patient, teardown),
         cmocka_unit_test_setup_teardown(many_headers, setup, teardown),
         cmocka_unit_test_setup_teardown(half_sent, setup, teardown),

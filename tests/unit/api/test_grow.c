@@ -95,6 +95,50 @@ static void expand(void **state)
     expect_part(scene, scene->volume, "{\"size\":15,");
 }
 
+/* Asks for 5 GiB more; where the answer points to. */
+static char *ask_expand(struct scene *scene, size_t member, const char *headers)
+{
+    CLEANUP(free_ptr) char *path = mem_printf("/volumes/%s/expand", scene->volume);
+    struct answer answer = client_do(&scene->fixture, member, "POST", path, headers, "{\"expand_size\":5}");
+    char *queue;
+
+    assert_int_equal(answer.status, 202);
+    queue = mem_strdup(answer_header(&answer, "Location"));
+    answer_fini(&answer);
+    return queue;
+}
+
+/* One that equals another which still runs is its repetition, through whichever member, unless the client has given
+ * them keys that differ. Those of members say nothing. */
+static void repeated_expand(void **state)
+{
+    static const struct {
+        size_t member;
+        const char *headers;
+        bool same; /* as the first */
+    } cases[] = {
+        {0, "", true},
+        {1, "", true},
+        {0, "Idempotency-Key: forward-1\r\nHecate-Key-Made: yes\r\n", true},
+        {0, "Idempotency-Key: forward-1\r\n", true}, /* known by now */
+        {0, "Idempotency-Key: a\r\n", false},
+        {1, "Idempotency-Key: b\r\n", false},
+    };
+    struct scene *scene = *state;
+    CLEANUP(free_ptr) char *first = NULL;
+
+    scene->fixture.members[0].ends = false;
+    first = ask_expand(scene, 0, "");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        CLEANUP(free_ptr) char *queue = ask_expand(scene, cases[i].member, cases[i].headers);
+
+        if ((strcmp(queue, first) == 0) != cases[i].same) {
+            fail_msg("case %zu: %s, first %s", i, queue, first);
+        }
+    }
+    assert_int_equal(store_counts(scene->fixture.store).operations, 3);
+}
+
 /* Reasons are more specific than those of a create, and come with the devices'. */
 static void expand_without_room(void **state)
 {
@@ -202,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(expand, setup, teardown),
+        cmocka_unit_test_setup_teardown(repeated_expand, setup, teardown),
         cmocka_unit_test_setup_teardown(expand_without_room, setup, teardown),
         cmocka_unit_test_setup_teardown(clones, setup, teardown),
         cmocka_unit_test_setup_teardown(restriction, setup, teardown),

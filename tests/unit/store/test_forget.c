@@ -160,6 +160,7 @@ static void test_device_cannot_be_cleaned(void **state)
     struct id follow_id = forget_device(left_on(0));
 
     (void)state;
+    assert_int_equal(end(follow_id, true, ID_NONE), STORE_CONFLICT); /* never with bricks on it */
     assert_int_equal(end(clean_id, false, ID_NONE), STORE_OK);
     assert_int_equal(end(follow_id, true, ID_NONE), STORE_OK);
     assert_int_equal(store_counts(world.store).devices, 3);
@@ -188,6 +189,20 @@ static void test_node(void **state)
     assert_int_equal(end(world.result.op_id, false, ID_NONE), STORE_OK);
     assert_int_equal(store_counts(world.store).operations, 0);
     assert_non_null(store_job(world.store, clean_id));
+}
+
+/* A forgotten device holds nothing else up: the bricks on the other ones can be moved away. */
+static void test_node_can_be_removed(void **state)
+{
+    size_t at = left_on(0);
+
+    (void)state;
+    (void)world_device(&world, nodes[at], "/dev/sdc", 100 * GIB);
+    (void)forget_device(at);
+    assert_int_equal(world_state(&world, STORE_REQ_NODE_STATE, nodes[at], STORE_STATE_OFFLINE), STORE_OK);
+    assert_int_equal(world_state(&world, STORE_REQ_NODE_STATE, nodes[at], STORE_STATE_FAILED), STORE_OK);
+    assert_int_equal(end(world.result.op_id, false, ID_NONE), STORE_OK);
+    assert_int_equal(store_node(world.store, nodes[at])->state, STORE_STATE_FAILED);
 }
 
 /* Gluster does not let it go: nothing is forgotten. */
@@ -220,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_device, setup, teardown),
         cmocka_unit_test_setup_teardown(test_device_cannot_be_cleaned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_node, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_node_can_be_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_node_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_node_with_devices, setup, teardown),
     };
