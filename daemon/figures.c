@@ -39,6 +39,8 @@ static void out_raft(struct buf *buf, const struct member *member, const struct 
     metrics_value(buf, "hecate_raft_serving", "1 while this member answers: leader with a lease", status->serving);
     metrics_family(buf, "hecate_raft_lease_seconds", "gauge", "What is left of the leader's lease");
     buf_printf(buf, "hecate_raft_lease_seconds %.6f\n", lease_s);
+    metrics_value(buf, "hecate_address_held", "1 while the virtual addresses are on this member's host",
+                  member->address_held);
     metrics_value(buf, "hecate_raft_commit_index", "Last committed entry", status->commit_index);
     metrics_value(buf, "hecate_raft_applied_index", "Last applied entry", status->applied_index);
     metrics_value(buf, "hecate_raft_last_index", "Last entry of the log", status->last_index);

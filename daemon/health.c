@@ -13,6 +13,12 @@
 #define QUEUE_FULL_PERCENT 80
 #define SPACE_LOW_PERCENT 5
 
+/* A large disk may be nearly full and still have room for a long time; a small one is never larger than it is. */
+bool health_disk_low(uint64_t free_mib, uint64_t total_mib)
+{
+    return free_mib < DISK_LOW_MIB && free_mib < total_mib * DISK_LOW_PERCENT / 100 + 1;
+}
+
 /* The figures are the kernel's own: nothing is read from the disk. */
 static void warn_disk(const struct member *member, health_cb cb, void *user)
 {
@@ -26,7 +32,7 @@ static void warn_disk(const struct member *member, health_cb cb, void *user)
     }
     free_mib = (uint64_t)fs.f_bavail * fs.f_frsize / MIB;
     total_mib = (uint64_t)fs.f_blocks * fs.f_frsize / MIB;
-    if (free_mib < DISK_LOW_MIB && free_mib < total_mib * DISK_LOW_PERCENT / 100 + 1) {
+    if (health_disk_low(free_mib, total_mib)) {
         (void)snprintf(text, sizeof(text), "member %" PRId64 " has %" PRIu64 " MiB left of %" PRIu64 " MiB at %s",
                        member->cfg->member_id, free_mib, total_mib, dir);
         cb(user, "disk-low", text, "make room: a member whose disk is full stops, and the cluster must do without it");

@@ -9,6 +9,8 @@ struct member;
 
 typedef void (*health_cb)(void *user, const char *code, const char *text, const char *remedy);
 
+/* Is there too little room for a member's data? */
+bool health_disk_low(uint64_t free_mib, uint64_t total_mib);
 /* Calls cb for each. Returns whether one of them means that the cluster does not do its work. */
 bool health_warn(const struct member *member, const struct cons_status *status, health_cb cb, void *user);
 

@@ -23,11 +23,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 NODES = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
 
 
-def config(faults, cluster_section):
+def config(faults, cluster_section, log_format="text"):
     return {
         "port": "8080",
         "jwt": {"admin": {"key": "admin-secret"}, "user": {"key": "user-secret"}},
-        "glusterfs": {"executor": "mock", "mock": {"faults": json.dumps(list(faults))}},
+        "glusterfs": {"executor": "mock", "mock": {"faults": json.dumps(list(faults))}, "log_format": log_format},
         "cluster": cluster_section,
     }
 
@@ -35,6 +35,7 @@ def config(faults, cluster_section):
 class ClusterTest(unittest.TestCase):
     faults = ()
     cluster_section = {"snapshot_entries": 64}
+    log_format = "text"
 
     @classmethod
     def setUpClass(cls):
@@ -51,7 +52,7 @@ class ClusterTest(unittest.TestCase):
         self.directory = os.path.join(self.folder, "cluster")
         config_file = os.path.join(self.folder, "heketi.json")
         with open(config_file, "w", encoding="utf-8") as file:
-            json.dump(config(self.faults, self.cluster_section), file)
+            json.dump(config(self.faults, self.cluster_section, self.log_format), file)
         self.addCleanup(self.stop)
         self.before_up()
         output = self.cluster("up", "--config", config_file, "--hosts", self.hosts.members())

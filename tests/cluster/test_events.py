@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 from client import eventually, token  # noqa: E402
-from test_cluster import ClusterTest  # noqa: E402
+from test_cluster import NODES, ClusterTest  # noqa: E402
 
 
 class Listener:
@@ -86,6 +86,29 @@ class EventsTest(ClusterTest):
         eventually("the new leader is told", lambda: any(
             event["event"] == "leader" and event["data"]["leader"] == successor for event in listener.events()))
         self.cluster("start", str(leader))
+
+
+class LogTest(ClusterTest):
+    log_format = "json"
+
+    def test_a_line_is_an_object(self):
+        """Who follows an operation by its id finds its begin, its steps and its end, with host and term."""
+        self.load_topology()
+        location = self.create("logged")
+        self.assertEqual(self.members.finish(location).status, 303)
+        leader = self.members.leader()
+        lines = []
+        for number in (1, 2, 3):
+            with open(os.path.join(self.directory, f"member-{number}.log"), encoding="utf-8") as file:
+                text = [line for line in file.read().splitlines() if not line.startswith("Listening on port ")]
+            entries = [json.loads(line) for line in text]
+            self.assertTrue(all({"time", "level", "component", "message"} <= entry.keys() for entry in entries))
+            lines += entries if number == leader else []
+        about = [entry for entry in lines if entry.get("operation") == location.rsplit("/", 1)[1]]
+        self.assertEqual((about[0]["message"], about[-1]["message"]), ("begins", "done"))
+        steps = [entry for entry in about if entry["message"] == "step done"]
+        self.assertEqual({entry["host"] for entry in steps if entry["step"] == "brick-create"}, set(NODES))
+        self.assertEqual({type(entry["term"]) for entry in about}, {int})
 
 
 if __name__ == "__main__":

@@ -112,6 +112,7 @@ static void test_figures(void **state)
     member_metrics(leader, &buf);
     assert_has(&buf, "\nhecate_raft_leader 1\n");
     assert_has(&buf, "\nhecate_raft_serving 1\n");
+    assert_has(&buf, "\nhecate_address_held 0\n");
     assert_has(&buf, "\nhecate_volumes 1\n");
     assert_has(&buf, "hecate_operations_ended_total{result=\"done\",type=\"create-volume\"} 1\n");
     assert_has(&buf, "hecate_step_seconds_count{step=\"volume-create\"} 1\n");

@@ -1,0 +1,193 @@
+/* What a member warns of by itself. The tests share one cluster and follow each other. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/executor/mock.h"
+#include "daemon/health.h"
+#include "store/base/mem.h"
+#include "tests/unit/daemon/fixture.h"
+
+static struct fixture fixture;
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_init(&fixture);
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        fixture_start(&fixture, i);
+    }
+    fixture_load_topology(&fixture);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_fini(&fixture);
+    return 0;
+}
+
+struct heard {
+    struct buf codes, texts; /* "code code ..." */
+    bool critical;
+};
+
+static void note(void *user, const char *code, const char *text, const char *remedy)
+{
+    struct heard *heard = user;
+
+    assert_true(strlen(text) > 0 && strlen(remedy) > 0);
+    buf_printf(&heard->codes, "%s ", code);
+    buf_printf(&heard->texts, "%s\n", text);
+}
+
+/* status NULL: the member's own. Static, valid until the next call. */
+static const struct heard *warnings(const struct member *member, const struct cons_status *status)
+{
+    static struct heard heard;
+    struct cons_status own;
+
+    cons_get_status(member->cons, &own);
+    buf_fini(&heard.codes);
+    buf_fini(&heard.texts);
+    heard.critical = health_warn(member, status != NULL ? status : &own, note, &heard);
+    return &heard;
+}
+
+static void expect_codes(const struct member *member, const struct cons_status *status, const char *codes)
+{
+    assert_string_equal(buf_str(&((struct heard *)(uintptr_t)warnings(member, status))->codes), codes);
+}
+
+static void test_all_is_well(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        expect_codes(fixture.members[i], NULL, "");
+    }
+}
+
+static void test_disk(void **state)
+{
+    (void)state;
+    assert_false(health_disk_low(100 * 1024, 1024 * 1024));
+    assert_false(health_disk_low(600, 1024 * 1024)); /* room for a long time */
+    assert_true(health_disk_low(500, 1024 * 1024));
+    assert_false(health_disk_low(300, 1024)); /* small, but not full */
+    assert_true(health_disk_low(50, 1024));
+    assert_true(health_disk_low(0, 0));
+}
+
+static void test_mode(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct store_request request;
+
+    (void)state;
+    store_request_init(&request, STORE_REQ_MODE);
+    request.mode = STORE_MODE_READ_ONLY;
+    assert_int_equal(fixture_submit(&fixture, leader, &request).kind, API_DONE);
+    expect_codes(leader, NULL, "maintenance ");
+    request.mode = STORE_MODE_NORMAL;
+    assert_int_equal(fixture_submit(&fixture, leader, &request).kind, API_DONE);
+    expect_codes(leader, NULL, "");
+    store_request_fini(&request);
+}
+
+/* A leader without a lease does not do its work; a member that is far behind does not help. */
+static void test_consensus(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct cons_status status;
+    size_t other;
+
+    (void)state;
+    cons_get_status(leader->cons, &status);
+    other = status.members[0].id == (uint64_t)leader->cfg->member_id ? 1 : 0;
+    status.serving = false;
+    expect_codes(leader, &status, "not-serving ");
+    assert_true(warnings(leader, &status)->critical);
+    status.serving = true;
+    assert_false(warnings(leader, &status)->critical);
+    status.last_index += 20000;
+    for (size_t i = 0; i < status.n_members; i++) {
+        status.members[i].match_index = i == other ? 1 : status.last_index;
+    }
+    expect_codes(leader, &status, "member-lags ");
+    status.members[other].connected = false; /* said by another warning */
+    expect_codes(leader, &status, "");
+}
+
+static bool is_parked(struct fixture *any, void *user)
+{
+    const struct member *member = user;
+    const struct store_operation *op = NULL;
+
+    (void)any;
+    while ((op = store_operation_next(member->store, op)) != NULL && op->n_parked == 0) {
+    }
+    return op != NULL;
+}
+
+static bool nothing_left(struct fixture *any, void *user)
+{
+    const struct member *member = user;
+
+    (void)any;
+    return store_counts(member->store).operations == 0;
+}
+
+static void test_waiting_operation(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct answer answer = fixture_create(&fixture, "waits", 1);
+    struct store_request request;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(answer.kind, API_ACCEPTED);
+    answer.id = fixture_finish(&fixture, leader, answer.op_id)->resource_id;
+    assert_int_equal(exec_mock_order(leader->executor, "[{\"host\":\"192.0.2.1\",\"code\":\"connect\"}]", &err), 0);
+    store_request_init(&request, STORE_REQ_VOLUME_DELETE);
+    request.target = answer.id;
+    answer = fixture_submit(&fixture, leader, &request);
+    assert_int_equal(answer.kind, API_ACCEPTED);
+    store_request_fini(&request);
+    fixture_until(&fixture, "something waits for the node", is_parked, leader);
+    expect_codes(leader, NULL, "operations-wait ");
+    assert_int_equal(exec_mock_order(leader->executor, "[]", &err), 0);
+    fixture_until(&fixture, "all of it is done", nothing_left, leader);
+    expect_codes(leader, NULL, "");
+}
+
+static void test_space(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    uint64_t device_gib = store_device_next(leader->store, NULL)->total_kib / STORE_KIB_PER_GIB;
+    struct answer answer = fixture_create(&fixture, "large", (uint32_t)(device_gib * 97 / 100));
+
+    (void)state;
+    assert_int_equal(answer.kind, API_ACCEPTED);
+    assert_false(fixture_finish(&fixture, leader, answer.op_id)->failed);
+    expect_codes(leader, NULL, "space-low ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_is_well),
+        cmocka_unit_test(test_disk),
+        cmocka_unit_test(test_mode),
+        cmocka_unit_test(test_consensus),
+        cmocka_unit_test(test_waiting_operation),
+        cmocka_unit_test(test_space),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
