@@ -12,8 +12,10 @@ import time
 import unittest
 import urllib.request
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path += [HERE, os.path.join(os.path.dirname(HERE), "cluster")]
 # pylint: disable=wrong-import-position
+from client import token  # noqa: E402
 from images import ADDRESS, Project, composes, make_base, why_not  # noqa: E402
 
 MEMBERS = ["member1", "member2", "member3"]
@@ -47,9 +49,10 @@ def wait_leader(among, deadline_s=60):
 
 
 class Prober:
-    """Asks at the virtual address until stop(), each time over a new connection: how many failed, the longest gap."""
+    """Sends requests to the virtual address until stop(), each over a new connection: how many failed, the longest gap."""
 
-    def __init__(self):
+    def __init__(self, project):
+        self.key = project.run("run", "--rm", "-T", "--entrypoint", "cat", "client", "/etc/hecate/admin-key").stdout.strip()
         self.asked, self.failed, self.longest_s = 0, [], 0.0
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run)
@@ -59,7 +62,9 @@ class Prober:
         last = time.monotonic()
         while not self.stopping.is_set():
             try:
-                with urllib.request.urlopen(f"{ADDRESS}/readyz", timeout=10) as answer:
+                request = urllib.request.Request(f"{ADDRESS}/volumes", headers={
+                    "Authorization": f"bearer {token('GET', '/volumes', self.key)}"})
+                with urllib.request.urlopen(request, timeout=15) as answer:
                     answer.read()
                 now = time.monotonic()
                 self.longest_s, last = max(self.longest_s, now - last), now
@@ -115,7 +120,7 @@ class ComposeTest(unittest.TestCase):
 
     def kill_leader(self, project):
         first = wait_leader(MEMBERS)
-        prober = Prober()
+        prober = Prober(project)
         try:
             subprocess.run(["docker", "kill", project.container(first)], check=True, stdout=subprocess.DEVNULL)
             others = [member for member in MEMBERS if member != first]
@@ -128,7 +133,7 @@ class ComposeTest(unittest.TestCase):
         project.wait_healthy(MEMBERS)
 
     def rolling_restart(self, project):
-        prober = Prober()
+        prober = Prober(project)
         try:
             for member in MEMBERS:
                 project.run("restart", member)
