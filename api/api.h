@@ -41,6 +41,12 @@ typedef void (*api_document_cb)(void *cb_user, int status, const json_t *json);
 /* Administration of the cluster of members itself. */
 enum api_admin {
     API_ADMIN_TRANSFER, /* body: member, optional: who is to lead */
+    API_ADMIN_MEMBERS,  /* the list */
+    /* body: member, peer, api: adds it or tells where it is now; standby: without a vote; replace: it has lost its disk
+     */
+    API_ADMIN_MEMBER_ADD,
+    API_ADMIN_MEMBER_REMOVE,  /* member in the path */
+    API_ADMIN_MEMBER_PROMOTE, /* member in the path: gets a vote */
 };
 
 struct api_backend {

@@ -266,6 +266,10 @@ static void handle_route(struct api_request *request)
         api_import(request);
         break;
     case API_ROUTE_TRANSFER:
+    case API_ROUTE_MEMBERS:
+    case API_ROUTE_MEMBER_ADD:
+    case API_ROUTE_MEMBER_REMOVE:
+    case API_ROUTE_MEMBER_PROMOTE:
         api_admin(request);
         break;
     case API_ROUTE_ADMIN_GET:

@@ -60,6 +60,10 @@ static const struct entry table[] = {
     {API_ROUTE_LOGGING_GET, "GET", "/internal/logging"},
     {API_ROUTE_LOGGING_SET, "POST", "/internal/logging"},
     {API_ROUTE_TRANSFER, "POST", "/cluster/transfer"},
+    {API_ROUTE_MEMBERS, "GET", "/cluster/members"},
+    {API_ROUTE_MEMBER_ADD, "POST", "/cluster/members"},
+    {API_ROUTE_MEMBER_REMOVE, "DELETE", "/cluster/members/{}"},
+    {API_ROUTE_MEMBER_PROMOTE, "POST", "/cluster/members/{}/promote"},
 };
 
 #define TABLE_SIZE (sizeof(table) / sizeof(*table))

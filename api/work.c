@@ -191,6 +191,10 @@ static const struct {
     enum api_admin what;
 } admin_routes[] = {
     {API_ROUTE_TRANSFER, API_ADMIN_TRANSFER},
+    {API_ROUTE_MEMBERS, API_ADMIN_MEMBERS},
+    {API_ROUTE_MEMBER_ADD, API_ADMIN_MEMBER_ADD},
+    {API_ROUTE_MEMBER_REMOVE, API_ADMIN_MEMBER_REMOVE},
+    {API_ROUTE_MEMBER_PROMOTE, API_ADMIN_MEMBER_PROMOTE},
 };
 
 static enum api_admin admin_of(enum api_route route)

@@ -1,4 +1,4 @@
-/* hecate leader ...: the members that run the service. */
+/* hecate leader ..., member ...: the members that run the service. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,3 +58,172 @@ static const struct cli_command leader_commands[] = {
 
 const struct cli_group cli_leader = {"leader", "The leading member", leader_commands,
                                      sizeof(leader_commands) / sizeof(*leader_commands), NULL};
+
+/* ---- members ---- */
+
+static void print_members(FILE *out, const json_t *document)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(js_list(document, "members"), i, item)
+    {
+        const char *role = js_str(item, "role"), *becomes = js_str(item, "becomes");
+
+        fprintf(out, "Id:%ld  Role:%s%s%s%s  Peer:%s  Api:%s  %s  Lag:%ld\n", (long)js_int(item, "id"), role,
+                strcmp(role, becomes) != 0 ? ", becomes " : "", strcmp(role, becomes) != 0 ? becomes : "",
+                js_bool(item, "leader") ? ", leader" : "", js_str(item, "peer"), js_str(item, "api"),
+                js_bool(item, "connected") ? "connected" : "not connected", (long)js_int(item, "lag"));
+    }
+}
+
+static void show(struct cli *cli, json_t *document)
+{
+    if (flag_json(cli)) {
+        js_print(cli->out, document);
+    } else {
+        print_members(cli->out, document);
+    }
+    json_decref(document);
+}
+
+static int run_list(struct cli *cli)
+{
+    json_t *document;
+
+    if (http_get(cli, "/cluster/members", &document) != 0) {
+        return -1;
+    }
+    show(cli, document);
+    return 0;
+}
+
+static int need_member(struct cli *cli, json_int_t *ret_id)
+{
+    const char *text = NULL;
+
+    return cli_need_id(cli, "the number of a member is missing", &text) != 0 ? -1 : parse_member(cli, text, ret_id);
+}
+
+/* The body is taken. */
+static int change(struct cli *cli, const char *method, const char *path, json_t *body)
+{
+    json_t *document = NULL;
+    struct http_answer answer;
+    int rc = http_expect(cli, method, path, body, 200, &answer);
+
+    json_decref(body);
+    if (rc == 0) {
+        document = json_loads(buf_str(&answer.body), 0, NULL);
+        http_answer_fini(&answer);
+        show(cli, document);
+    }
+    return rc;
+}
+
+static json_t *place(struct cli *cli, json_int_t id)
+{
+    json_t *body = json_pack("{s:I}", "member", id);
+
+    if (*flag_string(cli, "peer") != '\0') {
+        json_object_set_new(body, "peer", json_string(flag_string(cli, "peer")));
+    }
+    if (*flag_string(cli, "api") != '\0') {
+        json_object_set_new(body, "api", json_string(flag_string(cli, "api")));
+    }
+    return body;
+}
+
+static int run_add(struct cli *cli)
+{
+    json_int_t id;
+    json_t *body;
+
+    if (need_member(cli, &id) != 0) {
+        return -1;
+    }
+    body = place(cli, id);
+    if (flag_bool(cli, "standby")) {
+        json_object_set_new(body, "standby", json_true());
+    }
+    return change(cli, "POST", "/cluster/members", body);
+}
+
+static int run_replace(struct cli *cli)
+{
+    json_int_t id;
+    json_t *body;
+
+    if (need_member(cli, &id) != 0) {
+        return -1;
+    }
+    body = place(cli, id);
+    json_object_set_new(body, "replace", json_true());
+    return change(cli, "POST", "/cluster/members", body);
+}
+
+/* One that leads is let go first. */
+static int run_remove(struct cli *cli)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+    json_t *document, *item, *body = json_object(), *answer = NULL;
+    json_int_t id = 0;
+    size_t i;
+    int rc = need_member(cli, &id);
+
+    if (rc == 0) {
+        rc = http_get(cli, "/cluster/members", &document);
+    }
+    if (rc == 0) {
+        json_array_foreach(js_list(document, "members"), i, item)
+        {
+            if (js_int(item, "id") == id && js_bool(item, "leader")) {
+                rc = ask(cli, "/cluster/transfer", body, &answer);
+            }
+        }
+        json_decref(document);
+        json_decref(answer);
+    }
+    json_decref(body);
+    if (rc == 0) {
+        path = mem_printf("/cluster/members/%ld", (long)id);
+        rc = change(cli, "DELETE", path, NULL);
+    }
+    return rc;
+}
+
+static int run_promote(struct cli *cli)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+    json_int_t id;
+
+    if (need_member(cli, &id) != 0) {
+        return -1;
+    }
+    path = mem_printf("/cluster/members/%ld/promote", (long)id);
+    return change(cli, "POST", path, NULL);
+}
+
+static const struct cli_flag add_flags[] = {
+    {"peer", 0, CLI_STRING, false, NULL, "HOST:PORT", "where the other members reach it"},
+    {"api", 0, CLI_STRING, false, NULL, "HOST:PORT", "where the other members reach its REST API"},
+    {"standby", 0, CLI_BOOL, false, NULL, NULL, "it gets everything, but no vote until it is promoted"},
+};
+
+static const struct cli_command member_commands[] = {
+    {"member", "list", "", "the members, and what they are", NULL, NULL, 0, run_list, NULL},
+    {"member", "add", "MEMBER", "add a member, or tell where one is now",
+     "A new member needs both addresses and an empty data directory; its own configuration names it and the members\n"
+     "that there are. It gets a copy of everything and then votes. It may be started before or afterwards.",
+     add_flags, 3, run_add, NULL},
+    {"member", "remove", "MEMBER", "remove a member; one that leads hands leadership over first", NULL, NULL, 0,
+     run_remove, NULL},
+    {"member", "replace", "MEMBER", "let a member that has lost its disk begin again, perhaps elsewhere",
+     "Its data directory must be empty: move away what is left. Start it before or afterwards.", add_flags, 2,
+     run_replace, NULL},
+    {"member", "promote", "MEMBER", "give a standby a vote, as soon as it has caught up", NULL, NULL, 0, run_promote,
+     NULL},
+};
+
+const struct cli_group cli_member = {"member", "The members of the cluster", member_commands,
+                                     sizeof(member_commands) / sizeof(*member_commands), NULL};

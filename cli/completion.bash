@@ -27,8 +27,8 @@ _hecate_ids() {
 
 # What may follow the words of a command: further words, or its own flags in $own.
 _hecate_words() {
-    local groups='blockvolume brick cluster db device help leader loglevel node server setup-openshift-heketi-storage status topology'
-    groups+=' volume'
+    local groups='blockvolume brick cluster db device help leader loglevel member node server'
+    groups+=' setup-openshift-heketi-storage status topology volume'
     case $1 in
     '') choices=$groups own='--version' ;;
     help) choices=${groups/help /} ;;
@@ -39,6 +39,7 @@ _hecate_words() {
     device) choices='add delete disable enable info remove resync rmtags settags' ;;
     leader) choices='transfer' ;;
     loglevel) choices='get set' ;;
+    member) choices='add list promote remove replace' ;;
     node) choices='add delete disable enable info list remove rmtags settags' ;;
     server) choices='mode operations state' ;;
     'server mode') choices='get set' ;;
@@ -63,6 +64,8 @@ _hecate_words() {
     'device rmtags') own='--all' ;;
     'loglevel set') choices='none critical error warning info debug' ;;
     'node add') own='--zone --cluster --management-host-name --storage-host-name' ;;
+    'member add') own='--peer --api --standby' ;;
+    'member replace') own='--peer --api' ;;
     'node settags') choices=$(_hecate_ids nodes) own='--exact' ;;
     'node rmtags') choices=$(_hecate_ids nodes) own='--all' ;;
     node\ *) choices=$(_hecate_ids nodes) ;;

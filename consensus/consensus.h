@@ -17,17 +17,21 @@
 
 #define CONS_MEMBERS_MAX 9
 #define CONS_TELL_MAX 4096
+#define CONS_TEXT_MAX 256 /* of an address, of a note */
 
 struct cons_peer {
     uint64_t id;         /* member id, 1..2^63 */
     const char *address; /* peer address "host:port" */
+    const char *note;    /* of the owner's, kept beside it (its REST address); no blanks; NULL: none */
 };
 
 struct cons_config {
     uint64_t member_id;
-    const char *data_dir;          /* must exist, private to this member */
-    const char *listen;            /* "host:port" the peer protocol listens on */
-    const struct cons_peer *peers; /* all initial members, this one included */
+    const char *data_dir; /* must exist, private to this member */
+    const char *listen;   /* "host:port" the peer protocol listens on */
+    /* All initial members, this one included; for one that is added later, the members that there are, and itself. Once
+     * there is a log, it says who the members are. */
+    const struct cons_peer *peers;
     size_t n_peers;
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* all NULL: plain, allowed by tls_off only */
     bool tls_off;                                         /* explicit; refused unless every peer address is loopback */
@@ -67,13 +71,20 @@ struct cons_events {
     void (*failed)(void *user, const char *message);
 };
 
+enum cons_standing {
+    CONS_NONE,    /* only configured */
+    CONS_SPARE,   /* added, not seen yet */
+    CONS_STANDBY, /* gets the log */
+    CONS_VOTER,
+};
+
 struct cons_member_status {
     uint64_t id;
-    const char *address;
+    char address[CONS_TEXT_MAX], note[CONS_TEXT_MAX];
     bool connected;
-    bool voter;
-    uint64_t match_index;     /* leader only: acknowledged by that member */
-    uint64_t last_contact_ms; /* since something was heard from it; UINT64_MAX never */
+    enum cons_standing standing, goal; /* goal NONE: it is what it is to be */
+    uint64_t match_index;              /* leader only: acknowledged by that member */
+    uint64_t last_contact_ms;          /* since something was heard from it; UINT64_MAX never */
 };
 
 struct cons_status {
@@ -84,6 +95,7 @@ struct cons_status {
     bool serving;
     bool transferring; /* leader: handing over; false again with the role unchanged: that has failed */
     bool formed;       /* a cluster exists on this disk */
+    bool changing;     /* a change of members is not committed yet */
     struct id cluster_id;
     size_t n_members;
     struct cons_member_status members[CONS_MEMBERS_MAX];
@@ -115,6 +127,21 @@ bool cons_serving(struct cons *c);
 /* What lived by the lease has let go, after events.lease with 0: a successor need not wait for its end. */
 void cons_lease_released(struct cons *c);
 void cons_get_status(struct cons *c, struct cons_status *ret_status);
+/* Changes who the members are; asked of the leader, one at a time. */
+enum cons_change_kind {
+    CONS_ADD,    /* with an empty disk; becomes what goal says by itself, when it is there and has caught up */
+    CONS_REMOVE, /* any but the leader */
+    CONS_AIM,    /* makes another of a spare or standby: goal */
+    CONS_MOVE,   /* to another address, with another note */
+};
+struct cons_change {
+    enum cons_change_kind kind;
+    struct cons_peer peer; /* address and note: ADD, MOVE */
+    enum cons_standing goal;
+};
+/* 0: submitted; committed when status.changing ends while this member leads in the same term. E_BUSY: it may be
+ * possible a moment later; E_INVALID: never as things are; E_NOT_LEADER. *reterr says why. */
+int cons_change(struct cons *c, const struct cons_change *change, struct err *reterr);
 /* Planned hand-over to the most advanced follower (target 0) or a given one; result comes as changed events. */
 int cons_transfer(struct cons *c, uint64_t target, struct err *reterr);
 

@@ -90,23 +90,26 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     CHECK(config->trailing > config->inflight && config->window <= CORE_WINDOW_MAX);
     core->disk_state = image->disk_state;
     core->cluster_id = image->cluster_id;
+    core->members_changed = true;
     core->first = 1;
     lease_init(&core->lease, core_now(core), 1000 * (uint64_t)config->lease_ms,
                1000 * (uint64_t)config->election_timeout_ms);
     core_form_init(core);
-    if (image->disk_state != CORE_FORMED) {
+    if (!core_formed(core)) {
         return core;
     }
     core->snapshot_index = image->snap_index;
     core->snapshot_term = image->snap_term;
     core->applied_index = image->snap_index;
-    core_conf_applied(core, image->conf_index, image->conf, image->conf_len);
+    if (image->snap_index > 0) {
+        core_conf_applied(core, image->conf_index, image->conf, image->conf_len);
+    }
     load_entries(core, image);
     if (image->snap_index > 0 && env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {
         core_fail(core, "the snapshot at %lu cannot be restored", (unsigned long)image->snap_index);
         return core;
     }
-    if (core->n_entries == 0 && image->snap_index == 0) {
+    if (core->n_entries == 0 && image->snap_index == 0 && core->disk_state == CORE_FORMED) {
         struct disk_op formed = {.disk_state = CORE_FORMED, .cluster_id = image->cluster_id};
 
         core_form_done(core, &formed); /* it died while the first entry was written */
@@ -204,6 +207,7 @@ void core_settle(struct core *core)
     if (core->failed) {
         return;
     }
+    core_members_update(core);
     core_snapshot_maybe_take(core);
     leader = core_raft_leader(core);
     if (leader != 0 && leader != core->closed_leader) {
@@ -231,7 +235,7 @@ static void send_numbers(struct core *core, uint64_t now)
     }
     core->lease_ping_us = now + 1000 * (uint64_t)core->config.heartbeat_ms;
     for (size_t i = 0; i < core->config.n_peers; i++) {
-        if (core->config.peers[i].id != core->config.id) {
+        if (core->config.peers[i].id != core->config.id && !core->peers[i].gone) {
             core_send(core, core->config.peers[i].id, &wire);
         }
     }
@@ -247,8 +251,10 @@ static uint64_t early_deadline(const struct core *core)
     if (core->role != CORE_FOLLOWER || core->closed_leader == 0 || core_raft_leader(core) != core->closed_leader) {
         return UINT64_MAX;
     }
-    for (size_t i = 0; i < core->config.n_peers && core->config.peers[i].id != core->config.id; i++) {
-        rank += core->config.peers[i].id != core->closed_leader;
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        uint64_t id = core->config.peers[i].id;
+
+        rank += id < core->config.id && id != core->closed_leader && core_conf_voting(core, id) == CORE_VOTER;
     }
     from = lease_silent_until(&core->lease);
     if (core->closed_us > from) {
@@ -306,6 +312,10 @@ uint64_t core_poll(struct core *core)
         return UINT64_MAX;
     }
     send_numbers(core, now);
+    core_members_pursue(core);
+    if (core->failed) {
+        return UINT64_MAX;
+    }
     core_snapshot_poll(core);
     next = raft_deadline(core);
     early = early_deadline(core);
@@ -475,11 +485,39 @@ bool core_serving(struct core *core)
     return lease_until(&core->lease, now, true) > now;
 }
 
+static void status_peers(struct core *core, struct core_status *status)
+{
+    const struct raft_configuration *conf = core_raft_configuration(core);
+
+    status->members_known = core->raft_started && conf->n > 0;
+    status->n_peers = core->config.n_peers;
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        struct core_peer_status *peer = &status->peers[i];
+        raft_index match;
+
+        peer->id = core->config.peers[i].id;
+        peer->address = core->config.peers[i].address;
+        peer->heard = core->peers[i].heard;
+        peer->last_heard_us = core->peers[i].last_heard_us;
+        peer->voting = core_conf_voting(core, peer->id);
+        for (unsigned j = 0; core->raft_started && j < conf->n; j++) {
+            if (conf->servers[j].id == peer->id) {
+                peer->member = true;
+                peer->goal = core_goal(conf->servers[j].address);
+            }
+        }
+        if (core->raft_started && core->role == CORE_LEADER && raft_match_index(&core->raft, peer->id, &match) == 0) {
+            peer->match_index = match;
+        }
+    }
+}
+
 void core_get_status(struct core *core, struct core_status *ret_status)
 {
     memset(ret_status, 0, sizeof(*ret_status));
-    ret_status->disk_state = core->disk_state;
+    ret_status->disk_state = core_formed(core) ? CORE_FORMED : core->disk_state;
     ret_status->cluster_id = core->cluster_id;
+    status_peers(core, ret_status);
     if (!core->raft_started) {
         return;
     }
@@ -495,14 +533,5 @@ void core_get_status(struct core *core, struct core_status *ret_status)
     ret_status->lease_until_us = lease_until(&core->lease, core_now(core), core->role == CORE_LEADER);
     ret_status->lease_given_up =
         core->config.lease_kept && ret_status->lease_until_us == 0 && core->lease.given_until > core_now(core);
-    for (size_t i = 0; i < core->config.n_peers; i++) {
-        raft_index match;
-
-        ret_status->peers[i].voting = core_conf_voting(core, core->config.peers[i].id);
-        ret_status->peers[i].heard = core->peers[i].heard;
-        ret_status->peers[i].last_heard_us = core->peers[i].last_heard_us;
-        if (core->role == CORE_LEADER && raft_match_index(&core->raft, core->config.peers[i].id, &match) == 0) {
-            ret_status->peers[i].match_index = match;
-        }
-    }
+    ret_status->changing = core->n_changes > 0 && core->changes[core->n_changes - 1] > 1;
 }

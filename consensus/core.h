@@ -15,12 +15,16 @@
 
 #define CORE_PEERS_MAX 9
 #define CORE_WINDOW_MAX 256
+/* In a configuration a member's address begins with what the leader is to make of it, if it is not that yet. */
+#define CORE_GOAL_VOTER '+'
+#define CORE_GOAL_STANDBY '~'
 
 /* What is on the disk, decided by forming (core_form.c). Stored: never renumber. */
 enum core_disk_state {
     CORE_EMPTY = 0,   /* nothing, or never used: takes no part in raft */
     CORE_FORMING = 1, /* agreed to be part of cluster_id; takes no part in raft yet */
     CORE_FORMED = 2,
+    CORE_JOINED = 3, /* as FORMED, but by admission to a cluster that was there: its log comes from the leader alone */
 };
 
 enum disk_kind {
@@ -82,17 +86,19 @@ struct core_env {
     void (*snapshot_free)(void *user, void *handle);
     int (*restore)(void *user, uint64_t index, const uint8_t *data, size_t len); /* 0, or the member must end */
     void (*changed)(void *user);                                                 /* role, term, leader, serving */
+    void (*members)(void *user);                  /* who is to be connected to has changed: status.peers */
     void (*failed)(void *user, const char *text); /* nothing of the core may be used afterwards, but core_free */
 };
 
 struct core_peer {
     uint64_t id;
-    const char *address;
+    const char *address; /* the owner's; must not begin with CORE_GOAL_VOTER or CORE_GOAL_STANDBY */
 };
 
 struct core_config {
     uint64_t id;
-    struct core_peer peers[CORE_PEERS_MAX]; /* all initial members, ascending by id, this one included */
+    /* All initial members, ascending by id, this one included. Who belongs to the cluster later says its log. */
+    struct core_peer peers[CORE_PEERS_MAX];
     size_t n_peers;
     uint32_t election_timeout_ms, lease_ms, heartbeat_ms;
     uint32_t slot_ms;            /* early election: distance between survivors, 25 */
@@ -114,10 +120,13 @@ enum core_voting {
 };
 
 struct core_peer_status {
+    uint64_t id;
+    const char *address; /* borrowed until the next call of the core */
+    bool member;         /* in the newest configuration; false: it was one, or is to be one */
     bool heard;
-    uint64_t last_heard_us;  /* clock */
-    uint64_t match_index;    /* leader only */
-    enum core_voting voting; /* in the newest configuration */
+    uint64_t last_heard_us;        /* clock */
+    uint64_t match_index;          /* leader only */
+    enum core_voting voting, goal; /* in the newest configuration */
 };
 
 struct core_status {
@@ -129,7 +138,10 @@ struct core_status {
     bool serving;
     bool transferring;   /* leader: ordered or about to be, the lease is given up */
     bool lease_given_up; /* with lease_kept: no lease any more, and core_lease_released is waited for */
-    struct core_peer_status peers[CORE_PEERS_MAX];
+    bool changing;       /* a change of members is not committed yet */
+    bool members_known;  /* there is a configuration in the log */
+    size_t n_peers;
+    struct core_peer_status peers[CORE_PEERS_MAX]; /* this member included */
 };
 
 struct core;
@@ -156,9 +168,24 @@ bool core_serving(struct core *core);
 int core_transfer(struct core *core, uint64_t target); /* 0 target: the most advanced; 0 or -1: not possible now */
 /* What lived by the lease has let go (config.lease_kept; after status.lease_given_up). */
 void core_lease_released(struct core *core);
-/* Changes what one member is. 0, or -1 with the reason in ret_reason: not the leader, another change or a transfer is
- * open, a voter lags, the member lags too far behind to vote, or fewer than two voters would be left. Committed when
- * status.peers[].voting stays so after the index that it was submitted at is applied. */
+/* Changes of members, one at a time. */
+enum core_change_kind {
+    CORE_ADD,     /* a member with an empty disk, as spare; the leader makes it what goal says once it can */
+    CORE_REMOVE,  /* any but the leader */
+    CORE_ASSIGN,  /* what it is, at once: voting */
+    CORE_AIM,     /* what the leader is to make of it: goal */
+    CORE_ADDRESS, /* where it is */
+};
+struct core_change {
+    enum core_change_kind kind;
+    uint64_t id;
+    enum core_voting voting, goal;
+    const char *address;
+};
+/* 0: submitted, committed when status.changing ends in the same term. -1 with the reason in ret_reason: not the leader,
+ * another change or a transfer is open, a voter lags, the member lags too far behind to vote, fewer than two voters
+ * would be left, or it makes no sense. *ret_passing: it may succeed a moment later. */
+int core_change(struct core *core, const struct core_change *change, const char **ret_reason, bool *ret_passing);
 int core_assign(struct core *core, uint64_t id, enum core_voting voting, const char **ret_reason);
 void core_get_status(struct core *core, struct core_status *ret_status);
 

@@ -13,12 +13,14 @@ void core_conf_appended(struct core *core, uint64_t index)
 {
     core->changes = mem_realloc_array(core->changes, core->n_changes + 1, sizeof(*core->changes));
     core->changes[core->n_changes++] = index;
+    core->members_changed = true;
 }
 
 void core_conf_cut(struct core *core, uint64_t from)
 {
     while (core->n_changes > 0 && core->changes[core->n_changes - 1] >= from) {
         core->n_changes--;
+        core->members_changed = true;
     }
 }
 
@@ -30,6 +32,7 @@ void core_conf_applied(struct core *core, uint64_t index, const uint8_t *conf, s
     core->conf = mem_dup(conf, len);
     core->conf_len = len;
     core->conf_applied_index = index;
+    core->members_changed = true;
     while (below < core->n_changes && core->changes[below] <= index) {
         below++;
     }
@@ -84,8 +87,9 @@ static int role_of(enum core_voting voting)
     return voting == CORE_VOTER ? RAFT_VOTER : voting == CORE_STANDBY ? RAFT_STANDBY : RAFT_SPARE;
 }
 
-/* Rule 7: one change at a time, in a term that has committed something, with all voters at hand. */
-static const char *refuse_now(struct core *core, const struct raft_configuration *conf)
+/* Rule 7: one change at a time, in a term that has committed something, with all voters at hand but the one that the
+ * change takes the vote from (it may have died for good). */
+static const char *refuse_now(struct core *core, const struct raft_configuration *conf, uint64_t leaving)
 {
     uint64_t commit = raft_commit_index(&core->raft);
 
@@ -107,7 +111,8 @@ static const char *refuse_now(struct core *core, const struct raft_configuration
     for (unsigned i = 0; i < conf->n; i++) {
         raft_index match = 0;
 
-        if (conf->servers[i].role != RAFT_VOTER || conf->servers[i].id == core->config.id) {
+        if (conf->servers[i].role != RAFT_VOTER || conf->servers[i].id == core->config.id ||
+            conf->servers[i].id == leaving) {
             continue;
         }
         if (raft_match_index(&core->raft, conf->servers[i].id, &match) != 0 || match < core->conf_applied_index ||
@@ -118,36 +123,107 @@ static const char *refuse_now(struct core *core, const struct raft_configuration
     return NULL;
 }
 
-static const char *refuse_role(struct core *core, struct raft_configuration *conf, uint64_t id, enum core_voting voting)
+/* What is asked for can never be, in this configuration. */
+static const char *refuse_ever(const struct core *core, const struct raft_configuration *conf,
+                               const struct raft_server *server, const struct core_change *change)
 {
     unsigned n_voters = 0;
-    raft_index match = 0;
-    struct raft_server *server = NULL;
+    bool votes = change->kind != CORE_ADD && server != NULL && server->role == RAFT_VOTER;
 
     for (unsigned i = 0; i < conf->n; i++) {
-        if (conf->servers[i].id == id) {
-            server = &conf->servers[i];
-        } else {
-            n_voters += conf->servers[i].role == RAFT_VOTER;
-        }
+        n_voters += conf->servers[i].role == RAFT_VOTER && conf->servers[i].id != change->id;
+    }
+    if (change->kind == CORE_ADD) {
+        return server != NULL                             ? "it is a member already"
+               : conf->n >= CORE_PEERS_MAX                ? "there are as many members as there may be"
+               : change->goal == CORE_SPARE               ? "a member is added to vote or to stand by"
+               : core_goal(change->address) != CORE_SPARE ? "its address begins with a reserved character"
+                                                          : NULL;
     }
     if (server == NULL) {
         return "no such member";
     }
-    if (server->role == role_of(voting)) {
-        return "it is that already";
+    if (change->kind == CORE_ASSIGN) {
+        if (server->role == role_of(change->voting)) {
+            return "it is that already";
+        }
+        votes = change->voting == CORE_VOTER;
+    }
+    if (change->kind == CORE_REMOVE) {
+        if (change->id == core->config.id) {
+            return "it leads: hand leadership over first";
+        }
+        votes = false;
+    }
+    if (change->kind == CORE_AIM && server->role == RAFT_VOTER) {
+        return "it votes already";
     }
     /* Rule 8. */
-    if (n_voters + (voting == CORE_VOTER) < 2 && !CORE_SKIP(PART_TWO_VOTERS)) {
-        return "fewer than two voting members would be left";
+    return n_voters + votes < 2 && !CORE_SKIP(PART_TWO_VOTERS) ? "fewer than two voting members would be left" : NULL;
+}
+
+static const char *refuse_vote(struct core *core, const struct raft_server *server)
+{
+    raft_index match = 0;
+
+    return !CORE_SKIP(PART_CHANGE_GUARD) &&
+                   (server->role != RAFT_STANDBY || raft_match_index(&core->raft, server->id, &match) != 0 ||
+                    match < raft_commit_index(&core->raft))
+               ? "it must have caught up as a standby before it votes"
+               : NULL;
+}
+
+/* The address with the goal before it, in the library's memory. */
+static char *address_text(const char *address, enum core_voting goal)
+{
+    size_t len = strlen(address);
+    char *text = raft_malloc(len + 2);
+    size_t at = 0;
+
+    CHECK(text != NULL);
+    if (goal != CORE_SPARE) {
+        text[at++] = goal == CORE_VOTER ? CORE_GOAL_VOTER : CORE_GOAL_STANDBY;
     }
-    if (voting == CORE_VOTER && !CORE_SKIP(PART_CHANGE_GUARD) &&
-        (server->role != RAFT_STANDBY || raft_match_index(&core->raft, id, &match) != 0 ||
-         match < raft_commit_index(&core->raft))) {
-        return "it must have caught up as a standby before it votes";
+    memcpy(text + at, address, len + 1);
+    return text;
+}
+
+static void set_address(struct raft_server *server, const char *address, enum core_voting goal)
+{
+    char *text = address_text(core_goal(address) != CORE_SPARE ? address + 1 : address, goal);
+
+    raft_free(server->address);
+    server->address = text;
+}
+
+static void carry_out(struct raft_configuration *conf, struct raft_server *server, const struct core_change *change)
+{
+    char *text;
+
+    switch (change->kind) {
+    case CORE_ADD:
+        text = address_text(change->address, change->goal);
+        CHECK(raft_configuration_add(conf, change->id, text, RAFT_SPARE) == 0);
+        raft_free(text);
+        break;
+    case CORE_REMOVE:
+        raft_free(server->address);
+        memmove(server, server + 1, (size_t)(conf->servers + conf->n - server - 1) * sizeof(*server));
+        conf->n--;
+        break;
+    case CORE_ASSIGN:
+        server->role = role_of(change->voting);
+        if (core_goal(server->address) <= change->voting) { /* reached */
+            set_address(server, server->address, CORE_SPARE);
+        }
+        break;
+    case CORE_AIM:
+        set_address(server, server->address, change->goal);
+        break;
+    case CORE_ADDRESS:
+        set_address(server, change->address, core_goal(server->address));
+        break;
     }
-    server->role = role_of(voting);
-    return NULL;
 }
 
 static int submit(struct core *core, struct raft_configuration *conf)
@@ -170,26 +246,55 @@ static int submit(struct core *core, struct raft_configuration *conf)
     return rc;
 }
 
-int core_assign(struct core *core, uint64_t id, enum core_voting voting, const char **ret_reason)
+static const char *change_in(struct core *core, struct raft_configuration *conf, const struct core_change *change,
+                             bool *ret_passing)
+{
+    bool leaves = change->kind == CORE_REMOVE || (change->kind == CORE_ASSIGN && change->voting != CORE_VOTER);
+    struct raft_server *server = NULL;
+    const char *reason;
+
+    for (unsigned i = 0; i < conf->n; i++) {
+        server = conf->servers[i].id == change->id ? &conf->servers[i] : server;
+    }
+    reason = refuse_ever(core, conf, server, change);
+    if (reason != NULL) {
+        return reason;
+    }
+    *ret_passing = true;
+    reason = refuse_now(core, conf, leaves ? change->id : 0);
+    if (reason == NULL && change->kind == CORE_ASSIGN && change->voting == CORE_VOTER) {
+        reason = refuse_vote(core, server);
+    }
+    if (reason != NULL) {
+        return reason;
+    }
+    carry_out(conf, server, change);
+    return submit(core, conf) == 0 ? NULL : "the library refuses a change now";
+}
+
+int core_change(struct core *core, const struct core_change *change, const char **ret_reason, bool *ret_passing)
 {
     struct raft_configuration conf;
-    int rc;
 
-    if (core->failed || !core->raft_started || newest_index(core) == 0) {
+    *ret_passing = false;
+    if (core->failed || !core->raft_started || core->role != CORE_LEADER || newest_index(core) == 0) {
         *ret_reason = "this member does not lead";
         return -1;
     }
     decode_at(core, newest_index(core), &conf);
-    *ret_reason = refuse_now(core, &conf);
-    if (*ret_reason == NULL) {
-        *ret_reason = refuse_role(core, &conf, id, voting);
-    }
-    rc = *ret_reason == NULL ? submit(core, &conf) : -1;
+    *ret_reason = change_in(core, &conf, change, ret_passing);
     raft_configuration_close(&conf);
-    if (rc != 0) {
-        *ret_reason = *ret_reason != NULL ? *ret_reason : "the library refuses a change now";
+    if (*ret_reason != NULL) {
         return -1;
     }
     core_settle(core);
     return 0;
+}
+
+int core_assign(struct core *core, uint64_t id, enum core_voting voting, const char **ret_reason)
+{
+    const struct core_change change = {.kind = CORE_ASSIGN, .id = id, .voting = voting};
+    bool passing;
+
+    return core_change(core, &change, ret_reason, &passing);
 }

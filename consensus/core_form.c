@@ -8,9 +8,17 @@
  * 3. When all have, the lowest makes itself FORMED: entry 1, the configuration, is on its disk. Everybody who is
  * FORMING and hears a greeting of a FORMED member of the same cluster becomes FORMED as well. Only FORMED members take
  * part in raft: vote, acknowledge, count. Only a FORMING member sends FORM, and it is FORMED only after all have
- * answered. So an EMPTY member that meets a FORMED one has lost its disk (or belongs elsewhere): it is refused, for it
- * may have voted and acknowledged before. If the lowest loses its disk while nobody is FORMED yet, nothing has been
- * promised to anybody and it may begin again with the same cluster id.
+ * answered. If the lowest loses its disk while nobody is FORMED yet, nothing has been promised to anybody and it may
+ * begin again with the same cluster id.
+ *
+ * An EMPTY member that meets a FORMED one does nothing on its own: it waits for the word of a leader that serves (and
+ * so knows all that was ever committed), which comes with each of its greetings (WK_ADMITS):
+ * - ADMITTED: it was added and has never had anything of the log. It makes itself JOINED, durably, and takes part.
+ * - MEMBER: it had, and has lost its disk. It ends, for it may have voted and acknowledged before.
+ * - STRANGER, or nothing at all: it waits to be added. A FORMED member that hears it was removed, and ends.
+ * With ADMITTED comes the configuration, so that a newcomer knows the leader also if it is not in its own list.
+ * A member of another cluster changes nothing here, whatever it says; one that hears from most of its peers that they
+ * belong to another cluster ends.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +28,7 @@
 
 #define GREET_EVERY_US 100000
 
-static struct id wire_cluster(const struct wire *wire)
+struct id core_wire_cluster(const struct wire *wire)
 {
     struct id id;
 
@@ -63,10 +71,15 @@ void core_form_init(struct core *core)
 void core_form_greet(struct core *core, uint64_t peer, bool ask_back)
 {
     struct wire wire = {.key = {[WK_TYPE] = WIRE_HELLO,
-                                [WK_STATE] = core->disk_state,
+                                [WK_STATE] = core_formed(core) ? CORE_FORMED : core->disk_state,
                                 [WK_PEERS_DIGEST] = core->peers_digest,
+                                [WK_ADMITS] = core_admits(core, peer),
                                 [WK_FLAGS] = ask_back ? 1 : 0}};
 
+    if (wire.key[WK_ADMITS] >= WIRE_ADMITTED) {
+        wire.body = core->conf;
+        wire.body_len = core->conf_len;
+    }
     wire_set_cluster(&wire, core->cluster_id);
     core_send(core, peer, &wire);
 }
@@ -75,7 +88,7 @@ static void greet_all(struct core *core)
 {
     for (size_t i = 0; i < core->config.n_peers; i++) {
         if (core->config.peers[i].id != core->config.id) {
-            core_form_greet(core, core->config.peers[i].id, false);
+            core_form_greet(core, core->config.peers[i].id, core->disk_state == CORE_EMPTY);
         }
     }
 }
@@ -145,7 +158,7 @@ void core_form_poll(struct core *core, uint64_t now)
 {
     struct id cluster_id;
 
-    if (core->disk_state == CORE_FORMED || core->state_writing || now < core->hello_us) {
+    if (core_formed(core) || core->state_writing || now < core->hello_us) {
         return;
     }
     core->hello_us = now + GREET_EVERY_US;
@@ -162,13 +175,55 @@ void core_form_poll(struct core *core, uint64_t now)
     }
 }
 
+/* An empty disk, and a cluster that is there. */
+static void recv_admission(struct core *core, size_t from, const struct wire *wire)
+{
+    const struct core_peer_state *peer = &core->peers[from];
+    uint64_t admits = wire->key[WK_ADMITS];
+
+    if (core->state_writing) {
+        return;
+    }
+    if (CORE_SKIP(PART_FORMING)) {
+        write_state(core, CORE_FORMED, peer->cluster_id);
+    } else if (admits == WIRE_ADMITTED || (admits == WIRE_MEMBER && CORE_SKIP(PART_ADMISSION))) {
+        write_state(core, CORE_JOINED, peer->cluster_id);
+    } else if (admits == WIRE_MEMBER) {
+        core_fail(core,
+                  "this member's data directory is empty, but it is a member of cluster %s already: a member that lost "
+                  "its disk must not come back under its old identity; run 'hecate member replace %lu', then start it",
+                  id_text(peer->cluster_id).text, (unsigned long)core->config.id);
+    }
+}
+
+/* One stranger may be a mistake of his; when most of our peers are strangers, it is ours. */
+static void recv_foreign(struct core *core, size_t from)
+{
+    size_t n_foreign = 0, n = 0;
+
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        const struct core_peer_state *peer = &core->peers[i];
+
+        n += !peer->gone;
+        n_foreign += peer->hello_seen && peer->state == CORE_FORMED && !id_equal(peer->cluster_id, core->cluster_id);
+    }
+    if (2 * n_foreign > n) {
+        core_fail(core,
+                  "member %lu and most others belong to cluster %s, this member to %s: its data directory is another "
+                  "cluster's; correct the configuration, or move the directory away, run 'hecate member replace %lu' "
+                  "and start it",
+                  (unsigned long)core->config.peers[from].id, id_text(core->peers[from].cluster_id).text,
+                  id_text(core->cluster_id).text, (unsigned long)core->config.id);
+    }
+}
+
 static void recv_hello(struct core *core, size_t from, const struct wire *wire)
 {
     struct core_peer_state *peer = &core->peers[from];
 
     peer->hello_seen = true;
     peer->state = (enum core_disk_state)wire->key[WK_STATE];
-    peer->cluster_id = wire_cluster(wire);
+    peer->cluster_id = core_wire_cluster(wire);
     peer->peers_digest = wire->key[WK_PEERS_DIGEST];
     if ((wire->key[WK_FLAGS] & 1) != 0) {
         core_form_greet(core, core->config.peers[from].id, false);
@@ -176,27 +231,23 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
     if (peer->state != CORE_FORMED) {
         return;
     }
-    if (CORE_SKIP(PART_FORMING) && core->disk_state == CORE_EMPTY && !core->state_writing) {
-        write_state(core, CORE_FORMED, peer->cluster_id);
-    } else if (core->disk_state == CORE_EMPTY && !core->state_writing) {
-        core_fail(core,
-                  "this member's data directory is empty, but member %lu belongs to cluster %s already: a member that "
-                  "lost its disk must not come back under its old id; replace it by a new member",
-                  (unsigned long)core->config.peers[from].id, id_text(peer->cluster_id).text);
-    } else if (!id_is_none(core->cluster_id) && !id_equal(core->cluster_id, peer->cluster_id)) {
-        core_fail(core,
-                  "member %lu belongs to cluster %s, this member to %s: the peer list or the data directory is "
-                  "another cluster's; correct the one that is wrong",
-                  (unsigned long)core->config.peers[from].id, id_text(peer->cluster_id).text,
-                  id_text(core->cluster_id).text);
+    if (core->disk_state == CORE_EMPTY) {
+        recv_admission(core, from, wire);
+    } else if (!id_equal(core->cluster_id, peer->cluster_id)) {
+        recv_foreign(core, from);
     } else if (core->disk_state == CORE_FORMING && !core->state_writing) {
         write_state(core, CORE_FORMED, core->cluster_id);
+    } else if (core_formed(core) && wire->key[WK_ADMITS] == WIRE_STRANGER) {
+        core_fail(core,
+                  "this member was removed from cluster %s; to add it again, move its data directory away and run "
+                  "'hecate member add %lu'",
+                  id_text(core->cluster_id).text, (unsigned long)core->config.id);
     }
 }
 
 static void recv_form(struct core *core, size_t from, const struct wire *wire)
 {
-    struct id cluster_id = wire_cluster(wire);
+    struct id cluster_id = core_wire_cluster(wire);
 
     if (from != 0 || wire->key[WK_PEERS_DIGEST] != core->peers_digest || core->state_writing) {
         return;
@@ -224,7 +275,7 @@ bool core_form_recv(struct core *core, size_t from, const struct wire *wire)
         recv_form(core, from, wire);
         return true;
     case WIRE_FORM_ACK:
-        if (core->disk_state == CORE_FORMING && id_equal(wire_cluster(wire), core->cluster_id)) {
+        if (core->disk_state == CORE_FORMING && id_equal(core_wire_cluster(wire), core->cluster_id)) {
             core->peers[from].form_acked = true;
             core->hello_us = 0; /* go on at once */
         }
@@ -272,10 +323,12 @@ void core_form_done(struct core *core, const struct disk_op *op)
     core->disk_state = op->disk_state;
     core->cluster_id = op->cluster_id;
     core->hello_us = 0;
-    if (op->disk_state == CORE_FORMED) {
-        struct disk_image image = {.disk_state = CORE_FORMED};
+    if (core_formed(core)) {
+        struct disk_image image = {.disk_state = op->disk_state};
 
-        append_configuration(core, &image);
+        if (op->disk_state == CORE_FORMED) {
+            append_configuration(core, &image);
+        }
         core_raft_start(core, &image);
     } else if (!is_lowest(core)) {
         struct wire answer = {.key = {[WK_TYPE] = WIRE_FORM_ACK}};

@@ -36,6 +36,7 @@ struct core_peer_state {
     struct id cluster_id;
     uint64_t peers_digest;
     bool form_acked;
+    bool gone; /* in no configuration any more: the slot may be used for another */
     struct core_vote vote;
     /* outgoing snapshot */
     bool sending;
@@ -65,7 +66,7 @@ struct core {
     bool state_writing; /* DISK_STATE is under way */
     struct id cluster_id;
     uint64_t peers_digest;
-    uint64_t hello_us; /* when greetings go out next while forming */
+    uint64_t hello_us; /* when greetings go out next: while forming to all, as leader to newcomers */
 
     /* the log in memory: entries[i] has index first + i */
     struct core_entry *entries;
@@ -78,6 +79,7 @@ struct core {
     size_t conf_len;
     uint64_t *changes; /* indexes of configurations in the log above conf_applied_index, ascending */
     size_t n_changes;
+    bool members_changed;                /* the table of peers is to follow the configurations */
     bool stale_message;                  /* the library is looking at a message of an older term */
     uint64_t term_on_disk, vote_on_disk; /* as last given to the disk */
     uint64_t commit_seen;
@@ -149,6 +151,16 @@ void core_conf_applied(struct core *core, uint64_t index, const uint8_t *conf, s
 void core_conf_correct(struct core *core); /* rule 6, after each step */
 void core_conf_read(const struct core *core, uint64_t index, struct raft_configuration *ret_conf);
 enum core_voting core_conf_voting(const struct core *core, uint64_t id);
+bool core_conf_has(const struct core *core, uint64_t id);
+const struct raft_configuration *core_raft_configuration(const struct core *core); /* the newest */
+/* core_members.c */
+bool core_formed(const struct core *core);   /* FORMED or JOINED */
+void core_members_update(struct core *core); /* the table of peers follows the configurations */
+/* A greeting from one that is not known: takes over whom a leader of this cluster names. */
+void core_members_introduced(struct core *core, const uint8_t *frame, size_t len);
+void core_members_pursue(struct core *core);            /* the leader makes of members what they are to be */
+uint64_t core_admits(struct core *core, uint64_t peer); /* for a greeting: enum wire_admits */
+enum core_voting core_goal(const char *address);        /* SPARE: none */
 /* core_transfer.c */
 void core_transfer_poll(struct core *core, uint64_t now);
 
@@ -161,6 +173,7 @@ void core_deliver_votes(struct core *core);
 void core_raft_recv(struct core *core, struct raft_message *message);
 /* core_form.c */
 void core_form_init(struct core *core);
+struct id core_wire_cluster(const struct wire *wire);
 void core_form_poll(struct core *core, uint64_t now);
 void core_form_greet(struct core *core, uint64_t peer, bool ask_back); /* ask_back: its greeting was lost */
 bool core_form_recv(struct core *core, size_t from, const struct wire *wire);

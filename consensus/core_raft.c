@@ -180,6 +180,21 @@ void core_raft_set_configurations(struct core *core, uint64_t uncommitted, uint6
     }
 }
 
+const struct raft_configuration *core_raft_configuration(const struct core *core)
+{
+    return &core->raft.configuration;
+}
+
+bool core_conf_has(const struct core *core, uint64_t id)
+{
+    for (unsigned i = 0; core->raft_started && i < core->raft.configuration.n; i++) {
+        if (core->raft.configuration.servers[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum core_voting core_conf_voting(const struct core *core, uint64_t id)
 {
     const struct raft_configuration *conf = &core->raft.configuration;

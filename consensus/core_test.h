@@ -34,6 +34,7 @@ enum core_part {
     PART_SNAPSHOT_RESTART = 24,  /* a snapshot transfer without progress begins anew */
     PART_INSTALL_APPLY = 25,     /* nothing is applied during an install */
     PART_EARLY_CANCEL = 26,      /* a closed connection of a leader that lives is forgotten */
+    PART_ADMISSION = 27,         /* an empty member takes part only if it never did before */
 };
 
 extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */

@@ -15,6 +15,29 @@ void lease_init(struct lease *lease, uint64_t now, uint64_t l_us, uint64_t l_max
                              : now + l_max_us; /* what was promised before the restart is forgotten: assume the worst */
 }
 
+static bool is_voter(const struct lease *lease, uint64_t id)
+{
+    for (size_t i = 0; i < lease->n_voters; i++) {
+        if (lease->voters[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Members come and go: the numbers of former voters would fill the table. */
+static void forget_others(struct lease *lease)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < lease->n_echoes; i++) {
+        if (is_voter(lease, lease->echoes[i].id)) {
+            lease->echoes[n++] = lease->echoes[i];
+        }
+    }
+    lease->n_echoes = n;
+}
+
 void lease_set_voters(struct lease *lease, uint64_t me, const uint64_t *voters, size_t n_voters)
 {
     bool me_votes = false;
@@ -29,6 +52,7 @@ void lease_set_voters(struct lease *lease, uint64_t me, const uint64_t *voters, 
         }
     }
     lease->needed = n_voters / 2 + (me_votes ? 0 : 1);
+    forget_others(lease);
 }
 
 void lease_suspend(struct lease *lease)
@@ -72,7 +96,7 @@ bool lease_on_ping(struct lease *lease, uint64_t now, uint64_t my_term, bool is_
 void lease_on_ack(struct lease *lease, uint64_t now, uint64_t my_term, bool is_leader, uint64_t peer, uint64_t term,
                   uint64_t number)
 {
-    if (!is_leader || term != my_term || number > now) {
+    if (!is_leader || term != my_term || number > now || !is_voter(lease, peer)) {
         return;
     }
     for (size_t i = 0; i < lease->n_echoes; i++) {
@@ -112,16 +136,6 @@ uint64_t lease_silent_until(const struct lease *lease)
     return lease->given_until > until && !CORE_SKIP(PART_OWN_PROMISE) ? lease->given_until : until;
 }
 
-static bool is_voter(const struct lease *lease, uint64_t id)
-{
-    for (size_t i = 0; i < lease->n_voters; i++) {
-        if (lease->voters[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The needed-th newest number that voters have returned; 0: too few. */
 static uint64_t majority_number(const struct lease *lease)
 {
@@ -131,9 +145,6 @@ static uint64_t majority_number(const struct lease *lease)
     for (size_t i = 0; i < lease->n_echoes; i++) { /* insertion sort, newest first */
         size_t at = n;
 
-        if (!is_voter(lease, lease->echoes[i].id)) {
-            continue;
-        }
         while (at > 0 && numbers[at - 1] < lease->echoes[i].number) {
             numbers[at] = numbers[at - 1];
             at--;

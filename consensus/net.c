@@ -17,8 +17,8 @@
 static struct net_peer *find_peer(struct net *net, uint64_t id)
 {
     for (size_t i = 0; i < net->n_peers; i++) {
-        if (net->peers[i].id == id) {
-            return &net->peers[i];
+        if (net->peers[i]->id == id) {
+            return net->peers[i];
         }
     }
     return NULL;
@@ -32,13 +32,15 @@ static void maybe_closed(struct net *net)
         return;
     }
     for (size_t i = 0; i < net->n_peers; i++) {
-        if (net->peers[i].resolving) {
+        if (net->peers[i]->resolving) {
             return;
         }
     }
     for (size_t i = 0; i < net->n_peers; i++) {
-        free(net->peers[i].address);
+        free(net->peers[i]->address);
+        free(net->peers[i]);
     }
+    free(net->peers);
     SSL_CTX_free(net->tls);
     net->closed_cb(net->closed_user);
     free(net);
@@ -82,7 +84,9 @@ void net_link_close(struct net_link *link)
     }
     if (peer->out == link) {
         peer->out = NULL;
-        CHECK(uv_timer_start(&peer->retry, retry, peer->retry_ms, 0) == 0);
+        if (!peer->gone) {
+            CHECK(uv_timer_start(&peer->retry, retry, peer->retry_ms, 0) == 0);
+        }
         peer->retry_ms = peer->retry_ms * 2 < NET_RETRY_MAX_MS ? peer->retry_ms * 2 : NET_RETRY_MAX_MS;
         if (link->ready) {
             net->events.disconnected(net->events.user, peer->id);
@@ -95,12 +99,22 @@ void net_link_close(struct net_link *link)
 
 /* ---- links become ready ---- */
 
+/* Of one that is not known, too, only the newest connection counts. */
+static void end_others(struct net_link *link)
+{
+    for (struct net_link *other = link->net->links; other != NULL; other = other->next) {
+        if (other != link && !other->outgoing && other->ready && other->peer == link->peer) {
+            net_link_close(other);
+        }
+    }
+}
+
 void net_link_ready(struct net_link *link, uint64_t id)
 {
     struct net *net = link->net;
     struct net_peer *peer = find_peer(net, id);
 
-    if (peer == NULL || (link->outgoing && id != link->peer)) {
+    if (id == 0 || id == net->member_id || (link->outgoing && id != link->peer)) {
         LOG(LOG_WARNING, "peer", "refused a connection: the other end is not the expected member", LF_U64("claims", id),
             LF_U64("expected", link->peer));
         net_link_close(link);
@@ -114,6 +128,11 @@ void net_link_ready(struct net_link *link, uint64_t id)
         return;
     }
     link->peer = id;
+    if (peer == NULL) {
+        LOG(LOG_INFO, "peer", "a member that is not known connects", LF_U64("member", id));
+        end_others(link); /* whoever reads its frames judges them */
+        return;
+    }
     if (peer->in != NULL) { /* nothing of the old connection is read any more */
         struct net_link *old = peer->in;
 
@@ -178,7 +197,7 @@ static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *res
     struct net_peer *peer = request->data;
 
     peer->resolving = false;
-    if (peer->net->closing) {
+    if (peer->net->closing || peer->gone) {
         uv_freeaddrinfo(result);
         maybe_closed(peer->net);
         return;
@@ -213,7 +232,7 @@ static void retry(uv_timer_t *timer)
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     char host[256], port[16];
 
-    if (peer->net->closing || peer->out != NULL || peer->resolving) {
+    if (peer->net->closing || peer->gone || peer->out != NULL || peer->resolving) {
         return;
     }
     CHECK(split(peer->address, host, sizeof(host), port, sizeof(port)));
@@ -247,6 +266,75 @@ static int start_listening(struct net *net, const char *address, struct err *ret
     return rc == 0 ? 0 : err_set(reterr, E_IO, "cannot listen on peer address %s: %s", address, uv_strerror(rc));
 }
 
+bool net_check_address(const char *address)
+{
+    char host[256], port[16];
+
+    return split(address, host, sizeof(host), port, sizeof(port)) && port[0] != '\0' &&
+           port[strspn(port, "0123456789")] == '\0';
+}
+
+static struct net_peer *add_peer(struct net *net, uint64_t id)
+{
+    struct net_peer *peer = mem_calloc(1, sizeof(*peer));
+
+    peer->net = net;
+    peer->id = id;
+    CHECK(uv_timer_init(net->loop, &peer->retry) == 0);
+    peer->retry.data = peer;
+    net->open_handles++;
+    net->peers = mem_realloc_array(net->peers, net->n_peers + 1, sizeof(struct net_peer *));
+    net->peers[net->n_peers++] = peer;
+    for (struct net_link *link = net->links; link != NULL; link = link->next) { /* it may have come first */
+        if (!link->outgoing && link->ready && !link->closing && link->peer == id) {
+            peer->in = link;
+        }
+    }
+    return peer;
+}
+
+static void set_peer(struct net *net, const struct cons_peer *wanted)
+{
+    struct net_peer *peer = find_peer(net, wanted->id);
+
+    peer = peer != NULL ? peer : add_peer(net, wanted->id);
+    if (peer->address != NULL && strcmp(peer->address, wanted->address) == 0 && !peer->gone) {
+        return;
+    }
+    free(peer->address);
+    peer->address = mem_strdup(wanted->address);
+    peer->gone = false;
+    peer->retry_ms = NET_RETRY_MIN_MS;
+    if (peer->out != NULL) {
+        net_link_close(peer->out); /* dialled anew, where it is now */
+    } else {
+        CHECK(uv_timer_start(&peer->retry, retry, 0, 0) == 0);
+    }
+}
+
+void net_set_peers(struct net *net, const struct cons_peer *peers, size_t n_peers)
+{
+    for (size_t i = 0; i < net->n_peers; i++) {
+        bool wanted = false;
+
+        for (size_t j = 0; j < n_peers; j++) {
+            wanted = wanted || peers[j].id == net->peers[i]->id;
+        }
+        if (!wanted && !net->peers[i]->gone) {
+            net->peers[i]->gone = true;
+            uv_timer_stop(&net->peers[i]->retry);
+            if (net->peers[i]->out != NULL) {
+                net_link_close(net->peers[i]->out);
+            }
+        }
+    }
+    for (size_t i = 0; i < n_peers; i++) {
+        if (peers[i].id != net->member_id) {
+            set_peer(net, &peers[i]);
+        }
+    }
+}
+
 int net_start(uv_loop_t *loop, const struct cons_config *config, const struct net_events *events, struct net **ret_net,
               struct err *reterr)
 {
@@ -270,20 +358,7 @@ int net_start(uv_loop_t *loop, const struct cons_config *config, const struct ne
         return rc; /* the process ends */
     }
     net->open_handles = 1;
-    for (size_t i = 0; i < config->n_peers; i++) {
-        struct net_peer *peer = &net->peers[net->n_peers];
-
-        if (config->peers[i].id == config->member_id) {
-            continue;
-        }
-        *peer = (struct net_peer){.net = net, .id = config->peers[i].id, .retry_ms = NET_RETRY_MIN_MS};
-        peer->address = mem_strdup(config->peers[i].address);
-        CHECK(uv_timer_init(loop, &peer->retry) == 0);
-        peer->retry.data = peer;
-        CHECK(uv_timer_start(&peer->retry, retry, 0, 0) == 0);
-        net->n_peers++;
-        net->open_handles++;
-    }
+    net_set_peers(net, config->peers, config->n_peers);
     *ret_net = net;
     return 0;
 }
@@ -306,8 +381,8 @@ void net_send(struct net *net, uint64_t peer_id, uint8_t *frame, size_t len)
 void net_flush(struct net *net)
 {
     for (size_t i = 0; i < net->n_peers; i++) {
-        if (net->peers[i].out != NULL) {
-            net_link_flush(net->peers[i].out);
+        if (net->peers[i]->out != NULL) {
+            net_link_flush(net->peers[i]->out);
         }
     }
 }
@@ -337,7 +412,7 @@ void net_close(struct net *net, void (*closed_cb)(void *user), void *user)
         net_link_close(link);
     }
     for (size_t i = 0; i < net->n_peers; i++) {
-        uv_close((uv_handle_t *)&net->peers[i].retry, handle_closed);
+        uv_close((uv_handle_t *)&net->peers[i]->retry, handle_closed);
     }
     uv_close((uv_handle_t *)&net->listener, handle_closed);
 }

@@ -2,8 +2,9 @@
  *
  * Each member dials every other one and sends on its own outgoing connections only; it reads from incoming ones only.
  * So a member's death is seen by each of the others on its own connection. A new incoming connection of a peer ends the
- * old one: nothing of an old connection is read after a newer one's. The other end is who its certificate says (common
- * name "hecate-member-<id>"). Without TLS (loopback only) it is who its first frame says.
+ * old one: nothing of an old connection is read after a newer one's. Connections of members that are not known are
+ * read, too: it is the owner who judges what they say. The other end is who its certificate says (common name
+ * "hecate-member-<id>"). Without TLS (loopback only) it is who its first frame says.
  */
 #ifndef HECATE_CONSENSUS_NET_H
 #define HECATE_CONSENSUS_NET_H
@@ -25,6 +26,9 @@ struct net_events {
 
 int net_start(uv_loop_t *loop, const struct cons_config *config, const struct net_events *events, struct net **ret_net,
               struct err *reterr);
+/* Who is to be connected to from now on, this member excluded or not; others are no longer dialled, nor heard. */
+void net_set_peers(struct net *net, const struct cons_peer *peers, size_t n_peers);
+bool net_check_address(const char *address); /* "host:port", "[v6]:port" */
 /* Queues a frame (malloc'ed, taken); lost if the peer is not connected or does not read. */
 void net_send(struct net *net, uint64_t peer, uint8_t *frame, size_t len);
 void net_flush(struct net *net); /* writes what is queued, one write per peer */

@@ -34,6 +34,7 @@ struct net_peer {
     uv_timer_t retry;
     uv_getaddrinfo_t resolve;
     bool resolving;
+    bool gone; /* not dialled any more */
     uint64_t retry_ms;
 };
 
@@ -44,7 +45,7 @@ struct net {
     SSL_CTX *tls; /* NULL: plain */
     uv_tcp_t listener;
     struct net_link *links;
-    struct net_peer peers[CONS_MEMBERS_MAX];
+    struct net_peer **peers; /* also those that are none any more: they stay until the end */
     size_t n_peers;
     size_t open_handles;
     bool closing;

@@ -4,6 +4,7 @@
  * peer, the timer is set to the core's next deadline. No periodic tick.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -87,6 +88,54 @@ static int env_restore(void *user, uint64_t index, const uint8_t *data, size_t l
 static void env_changed(void *user)
 {
     ((struct cons *)user)->changed = true; /* told after the core has returned */
+}
+
+/* ---- members ---- */
+
+char *node_join_address(const struct cons_peer *peer)
+{
+    return mem_printf("%s %s", peer->address, peer->note != NULL ? peer->note : "");
+}
+
+void node_split_address(const char *text, char *ret_address, char *ret_note)
+{
+    size_t len = strcspn(text, " ");
+
+    (void)snprintf(ret_address, CONS_TEXT_MAX, "%.*s", (int)len, text);
+    (void)snprintf(ret_note, CONS_TEXT_MAX, "%s", text[len] == ' ' ? text + len + 1 : "");
+}
+
+int node_check_address(const struct cons_peer *peer, struct err *reterr)
+{
+    const char *note = peer->note != NULL ? peer->note : "";
+
+    if (strlen(peer->address) >= CONS_TEXT_MAX || strlen(note) >= CONS_TEXT_MAX || strchr(peer->address, ' ') != NULL ||
+        strchr(note, ' ') != NULL || !net_check_address(peer->address)) {
+        return err_set(reterr, E_INVALID, "%s: expected host:port", peer->address);
+    }
+    return 0;
+}
+
+static void env_members(void *user)
+{
+    ((struct cons *)user)->members_changed = true; /* told after the core has returned */
+}
+
+/* Connections follow whom the core knows. */
+static void connect_members(struct cons *c)
+{
+    struct cons_peer peers[CONS_MEMBERS_MAX];
+    char addresses[CONS_MEMBERS_MAX][CONS_TEXT_MAX], note[CONS_TEXT_MAX];
+    struct core_status status;
+
+    c->members_changed = false;
+    core_get_status(c->core, &status);
+    for (size_t i = 0; i < status.n_peers; i++) {
+        node_split_address(status.peers[i].address, addresses[i], note);
+        peers[i] = (struct cons_peer){.id = status.peers[i].id, .address = addresses[i]};
+    }
+    net_set_peers(c->net, peers, status.n_peers);
+    c->changed = true;
 }
 
 static void env_failed(void *user, const char *text)
@@ -231,6 +280,9 @@ static void turn(struct cons *c)
     submit_waiting(c);
     next = core_poll(c->core);
     drop_proposals(c);
+    if (c->members_changed) {
+        connect_members(c);
+    }
     net_flush(c->net);
     tell_lease(c);
     if (c->changed) {
@@ -333,14 +385,18 @@ static int fill_core_config(struct core_config *core, const struct cons_config *
         return err_set(reterr, E_INVALID, "a cluster has 2 to %d members", CONS_MEMBERS_MAX);
     }
     for (size_t i = 0; i < config->n_peers; i++) {
+        int rc = node_check_address(&config->peers[i], reterr);
         size_t at = i;
 
+        if (rc != 0) {
+            return rc;
+        }
         while (at > 0 && core->peers[at - 1].id > config->peers[i].id) {
             core->peers[at] = core->peers[at - 1];
             at--;
         }
         core->peers[at] =
-            (struct core_peer){.id = config->peers[i].id, .address = mem_strdup(config->peers[i].address)};
+            (struct core_peer){.id = config->peers[i].id, .address = node_join_address(&config->peers[i])};
     }
     CHECK(getrandom(&core->seed, sizeof(core->seed), 0) == sizeof(core->seed));
     CHECK(getrandom(&core->new_cluster_id, sizeof(core->new_cluster_id), 0) == sizeof(core->new_cluster_id));
@@ -370,6 +426,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                  .snapshot_free = env_snapshot_free,
                                  .restore = env_restore,
                                  .changed = env_changed,
+                                 .members = env_members,
                                  .failed = env_failed};
     struct disk_image image;
     int rc;

@@ -75,14 +75,14 @@ void cons_tell(struct cons *c, const void *data, size_t len)
     if (c->closing || c->failed || status.disk_state != CORE_FORMED) {
         return;
     }
-    for (size_t i = 0; i < c->core_config.n_peers; i++) {
+    for (size_t i = 0; i < status.n_peers; i++) {
         struct buf frame = BUF_INIT;
         size_t frame_len;
 
-        if (c->core_config.peers[i].id != c->core_config.id) {
+        if (status.peers[i].id != c->core_config.id) {
             tell_encode(c->core_config.id, status.cluster_id, data, len, &frame);
             frame_len = frame.len;
-            net_send(c->net, c->core_config.peers[i].id, (uint8_t *)buf_take(&frame), frame_len);
+            net_send(c->net, status.peers[i].id, (uint8_t *)buf_take(&frame), frame_len);
         }
     }
     node_want_turn(c);
@@ -99,6 +99,11 @@ void cons_lease_released(struct cons *c)
         core_lease_released(c->core);
         node_want_turn(c);
     }
+}
+
+static enum cons_standing standing_of(enum core_voting voting, bool any)
+{
+    return !any ? CONS_NONE : voting == CORE_VOTER ? CONS_VOTER : voting == CORE_STANDBY ? CONS_STANDBY : CONS_SPARE;
 }
 
 void cons_get_status(struct cons *c, struct cons_status *ret_status)
@@ -121,17 +126,55 @@ void cons_get_status(struct cons *c, struct cons_status *ret_status)
     ret_status->transferring = status.transferring;
     ret_status->formed = status.disk_state == CORE_FORMED;
     ret_status->cluster_id = status.cluster_id;
-    ret_status->n_members = c->core_config.n_peers;
-    for (size_t i = 0; i < c->core_config.n_peers; i++) {
-        struct cons_member_status *member = &ret_status->members[i];
+    ret_status->changing = status.changing;
+    for (size_t i = 0; i < status.n_peers; i++) {
+        const struct core_peer_status *peer = &status.peers[i];
+        struct cons_member_status *member = &ret_status->members[ret_status->n_members];
 
-        member->id = c->core_config.peers[i].id;
-        member->address = c->core_config.peers[i].address;
+        if (status.members_known && !peer->member) {
+            continue; /* it was one, or is configured only */
+        }
+        ret_status->n_members++;
+        member->id = peer->id;
+        node_split_address(peer->address, member->address, member->note);
         member->connected = net_is_connected(c->net, member->id);
-        member->voter = true;
-        member->match_index = status.peers[i].match_index;
-        member->last_contact_ms = status.peers[i].heard ? (now - status.peers[i].last_heard_us) / 1000 : UINT64_MAX;
+        member->standing = standing_of(peer->voting, peer->member);
+        member->goal = standing_of(peer->goal, peer->goal != CORE_SPARE);
+        member->match_index = peer->match_index;
+        member->last_contact_ms = peer->heard ? (now - peer->last_heard_us) / 1000 : UINT64_MAX;
     }
+}
+
+/* ---- changes of members ---- */
+
+int cons_change(struct cons *c, const struct cons_change *change, struct err *reterr)
+{
+    static const enum core_change_kind kinds[] = {
+        [CONS_ADD] = CORE_ADD, [CONS_REMOVE] = CORE_REMOVE, [CONS_AIM] = CORE_AIM, [CONS_MOVE] = CORE_ADDRESS};
+    struct core_change wanted = {.kind = kinds[change->kind],
+                                 .id = change->peer.id,
+                                 .goal = change->goal == CONS_VOTER ? CORE_VOTER : CORE_STANDBY};
+    CLEANUP(free_ptr) char *text = NULL;
+    const char *reason;
+    bool passing;
+
+    if (c->closing || c->failed) {
+        return err_set(reterr, E_NOT_LEADER, "this member does not lead");
+    }
+    if (change->kind == CONS_ADD || change->kind == CONS_MOVE) {
+        int rc = node_check_address(&change->peer, reterr);
+
+        if (rc != 0) {
+            return rc;
+        }
+        text = node_join_address(&change->peer);
+        wanted.address = text;
+    }
+    if (core_change(c->core, &wanted, &reason, &passing) != 0) {
+        return err_set(reterr, passing ? E_BUSY : E_INVALID, "%s", reason);
+    }
+    node_want_turn(c);
+    return 0;
 }
 
 int cons_transfer(struct cons *c, uint64_t target, struct err *reterr)

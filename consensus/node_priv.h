@@ -36,7 +36,7 @@ struct cons {
     uv_prepare_t turn; /* once per turn of the loop, when something was put in */
     struct proposals waiting, submitted;
     char *failed_text;
-    bool changed, failed, closing, starting;
+    bool changed, members_changed, failed, closing, starting;
     uint64_t lease_told_us; /* with lease_kept: the deadline that the owner knows; 0 none */
     size_t open_handles;
     void (*closed_cb)(void *user);
@@ -47,6 +47,10 @@ struct cons {
 uint64_t node_now_us(void);
 /* Something was put in: a turn follows before the loop waits again. */
 void node_want_turn(struct cons *c);
+/* In the log a member's address and note stand together. The buffers have CONS_TEXT_MAX bytes. */
+char *node_join_address(const struct cons_peer *peer);
+void node_split_address(const char *text, char *ret_address, char *ret_note);
+int node_check_address(const struct cons_peer *peer, struct err *reterr);
 /* node_ask.c */
 void proposals_push(struct proposals *queue, struct proposal *proposal);
 struct proposal *proposals_pop(struct proposals *queue);                         /* NULL: none */

@@ -59,7 +59,14 @@ enum wire_key { /* header keys: never reused */
                 WK_OFFSET = 22,
                 WK_TOTAL = 23,
                 WK_CONF_LEN = 24, /* SNAPSHOT at offset 0: the body begins with the configuration */
-                WIRE_KEYS = 25,
+                WK_ADMITS = 25,   /* HELLO of a serving leader: what the receiver is to the cluster */
+                WIRE_KEYS = 26,
+};
+
+enum wire_admits {                    /* on the wire: never renumber */
+                   WIRE_STRANGER = 1, /* not a member */
+                   WIRE_ADMITTED = 2, /* a member that has never had anything of the log */
+                   WIRE_MEMBER = 3,   /* a member that votes, or has a part of the log */
 };
 
 struct wire {

@@ -41,12 +41,12 @@ bool backend_leader(void *user, struct api_leader *ret_leader)
     struct cons_status status;
 
     cons_get_status(member->cons, &status);
-    for (size_t i = 0; i < member->cfg->n_peers; i++) {
-        const struct cfg_peer *peer = &member->cfg->peers[i];
+    for (size_t i = 0; i < status.n_members; i++) {
+        const struct cons_member_status *item = &status.members[i];
 
-        if ((uint64_t)peer->id == status.leader_id && peer->id != member->cfg->member_id) {
+        if (item->id == status.leader_id && item->id != (uint64_t)member->cfg->member_id) {
             ret_leader->tls = member->cfg->enable_tls;
-            return cfg_split_address(peer->api, ret_leader->host, sizeof(ret_leader->host), &ret_leader->port);
+            return cfg_split_address(item->note, ret_leader->host, sizeof(ret_leader->host), &ret_leader->port);
         }
     }
     return false;

@@ -277,7 +277,8 @@ static int start_consensus(struct member *member, struct err *reterr)
         .user = member, .changed = cons_changed, .lease = member_lease, .told = member_told, .failed = cons_failed};
 
     for (size_t i = 0; i < cfg->n_peers; i++) {
-        peers[i] = (struct cons_peer){.id = (uint64_t)cfg->peers[i].id, .address = cfg->peers[i].peer};
+        peers[i] = (struct cons_peer){
+            .id = (uint64_t)cfg->peers[i].id, .address = cfg->peers[i].peer, .note = cfg->peers[i].api};
     }
     if (!cfg->plain) {
         config.tls_ca_file = cfg->tls_ca;
@@ -408,6 +409,7 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
     member->failed_user = user;
     member->store = store_new();
     member->replicas = replicas_new();
+    TAILQ_INIT(&member->admins);
     driver_env.user = member;
     if (keeper != NULL) {
         member_address_start(member, keeper);
@@ -518,6 +520,7 @@ static void stop_consensus(void *user)
     }
     uv_timer_stop(&member->expire_timer); /* they ask consensus */
     uv_timer_stop(&member->tell_timer);
+    members_stop(member);
     member->cons_closing = true;
     cons_close(member->cons, stop_driver, member);
 }

@@ -3,6 +3,8 @@
 #ifndef HECATE_DAEMON_MEMBER_PRIV_H
 #define HECATE_DAEMON_MEMBER_PRIV_H
 
+#include <sys/queue.h>
+
 #include "api/api.h"
 #include "consensus/consensus.h"
 #include "daemon/audit.h"
@@ -49,6 +51,7 @@ struct member {
     bool resetting;    /* the command for it is on its way */
     bool wants_normal; /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
     struct handover handover;
+    TAILQ_HEAD(admin_list, admin) admins; /* changes of members that are waited for */
     bool stopping, failed;
     bool cons_closing;
 
@@ -92,6 +95,8 @@ void member_metrics(void *user, struct buf *buf);
 void member_mode_pursue(struct member *member, bool wanted);
 void member_settings_changed(struct member *member);
 /* members.c: administration of the cluster of members, for the API */
+const char *members_standing(enum cons_standing standing);
+void members_stop(struct member *member); /* whoever waits for a change is told that this member stops */
 void members_admin(void *user, enum api_admin what, uint64_t id, const json_t *body, api_document_cb cb, void *cb_user);
 /* backend.c */
 bool backend_serving(void *user);

@@ -13,11 +13,11 @@ static void add_warning(json_t *warnings, const char *code, const char *text, co
     CHECK(item != NULL && json_array_append_new(warnings, item) == 0);
 }
 
-static const struct cfg_peer *find_peer(const struct cfg *cfg, uint64_t id)
+static const struct cons_member_status *find_member(const struct cons_status *status, uint64_t id)
 {
-    for (size_t i = 0; i < cfg->n_peers; i++) {
-        if ((uint64_t)cfg->peers[i].id == id) {
-            return &cfg->peers[i];
+    for (size_t i = 0; i < status->n_members; i++) {
+        if (status->members[i].id == id) {
+            return &status->members[i];
         }
     }
     return NULL;
@@ -37,6 +37,9 @@ static const char *member_role(const struct cons_status *status, const struct co
     }
     if (item->id == status->leader_id) {
         return "leader";
+    }
+    if (item->standing == CONS_SPARE || item->standing == CONS_STANDBY) {
+        return members_standing(item->standing);
     }
     return item->connected ? "follower" : "unknown";
 }
@@ -70,12 +73,11 @@ static json_t *members_document(struct member *member, const struct cons_status 
 
     for (size_t i = 0; i < status->n_members; i++) {
         const struct cons_member_status *item = &status->members[i];
-        const struct cfg_peer *peer = find_peer(member->cfg, item->id);
         uint64_t match = item->id == self ? status->last_index : item->match_index;
         json_t *entry =
             json_pack("{s:I, s:s, s:s, s:s, s:b, s:b, s:o}", "id", (json_int_t)item->id, "address", item->address,
-                      "api", peer != NULL ? peer->api : "", "role", member_role(status, item, self), "voter",
-                      item->voter, "connected", item->connected || item->id == self, "last_contact_ms",
+                      "api", item->note, "role", member_role(status, item, self), "voter", item->standing == CONS_VOTER,
+                      "connected", item->connected || item->id == self, "last_contact_ms",
                       item->id == self ? json_integer(0) : optional_ms(item->last_contact_ms));
 
         CHECK(entry != NULL);
@@ -86,6 +88,9 @@ static json_t *members_document(struct member *member, const struct cons_status 
             uint64_t lag = status->last_index > match ? status->last_index - match : 0;
 
             json_object_set_new(entry, "lag", json_integer((json_int_t)lag));
+        }
+        if (item->goal != CONS_NONE) {
+            json_object_set_new(entry, "becomes", json_string(members_standing(item->goal)));
         }
         add_replica(member, status, item->id, entry);
         json_array_append_new(list, entry);
@@ -298,8 +303,8 @@ json_t *status_document(void *user)
     struct cons_status status;
     json_t *warnings = json_array();
     struct nodes_visit nodes = {.member = member, .warnings = warnings};
+    const struct cons_member_status *leader;
     json_t *virtual_ips;
-    const struct cfg_peer *leader;
     const char *health;
     json_t *document;
     bool critical;
@@ -318,16 +323,19 @@ json_t *status_document(void *user)
     critical = warn_replicas(member, &status, warnings) || critical;
     if (status.leader_id == 0) {
         critical = true;
-        add_warning(warnings, "no-leader", status.formed ? "there is no leader" : "the cluster has not formed yet",
-                    "a majority of the members must run and reach each other");
+        add_warning(warnings, "no-leader",
+                    status.formed ? "there is no leader" : "this member belongs to no cluster yet",
+                    status.formed ? "a majority of the members must run and reach each other"
+                                  : "a new cluster forms when all its members run and reach each other; to a cluster "
+                                    "that is there this member must be added: hecate member add");
     }
     health = critical ? "critical" : json_array_size(warnings) > 0 ? "warning" : "ok";
-    leader = find_peer(member->cfg, status.leader_id);
+    leader = find_member(&status, status.leader_id);
     document = json_pack(
         "{s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "cluster_id",
         status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings", warnings, "member_id",
         (json_int_t)member->cfg->member_id, "name", member->cfg->cluster_name, "version", HECATE_VERSION, "leader",
-        leader != NULL ? json_pack("{s:I, s:s}", "id", (json_int_t)leader->id, "api", leader->api) : json_null(),
+        leader != NULL ? json_pack("{s:I, s:s}", "id", (json_int_t)leader->id, "api", leader->note) : json_null(),
         "term", (json_int_t)status.term, "commit_index", (json_int_t)status.commit_index, "applied_index",
         (json_int_t)status.applied_index, "last_index", (json_int_t)status.last_index, "snapshot_index",
         (json_int_t)status.snapshot_index, "serving", status.serving, "lease_left_ms",

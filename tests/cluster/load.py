@@ -11,6 +11,8 @@ Everything else but a good answer is a failure.
 
 import http.client
 import json
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -77,6 +79,29 @@ class Client(threading.Thread):
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.failures.append(f"{self.url} at {time.time():.3f} after {time.monotonic() - begin:.3f} s: {error!r}")
             self.stop_event.wait(0.1 if self.creates else 0.002)
+
+
+class Load:
+    """This program on a host, while the block runs; result is what it printed, None if it ended early."""
+
+    def __init__(self, namespace, clients, urls):
+        self.command = ["ip", "netns", "exec", namespace, sys.executable, os.path.abspath(__file__), str(clients), *urls]
+        self.result = None
+
+    def __enter__(self):
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        output, _ = self.process.communicate()
+        if self.process.returncode == 0:
+            self.result = json.loads(output)
+
+    def summary(self):
+        return (f"{self.result['requests']} requests, {len(self.result['failures'])} failed, "
+                f"{self.result['repeated']} repeated, longest gap {self.result['longest_gap_ms']:.0f} ms, "
+                f"slowest {self.result['slowest_ms']:.0f} ms")
 
 
 def main():

@@ -20,6 +20,7 @@ from client import Members, eventually  # noqa: E402
 from hosts import Hosts  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HECATE = os.environ.get("HECATE", os.path.join(ROOT, "build", "release", "hecate"))
 NODES = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
 
 
@@ -36,12 +37,13 @@ class ClusterTest(unittest.TestCase):
     faults = ()
     cluster_section = {"snapshot_entries": 64}
     log_format = "text"
+    spare_hosts = 0  # beside the three of the members
 
     @classmethod
     def setUpClass(cls):
         if os.geteuid() != 0:
             raise unittest.SkipTest("needs root for network namespaces")
-        cls.hosts = Hosts(3)
+        cls.hosts = Hosts(3 + cls.spare_hosts)
 
     @classmethod
     def tearDownClass(cls):
@@ -67,7 +69,7 @@ class ClusterTest(unittest.TestCase):
         """What a subclass prepares in self.folder before the members start."""
 
     def stop(self):
-        for name in ("m1", "m2", "m3"):
+        for name in self.hosts.names:
             self.hosts.heal(name)
         subprocess.run([os.path.join(ROOT, "scripts", "cluster"), "down", "--dir", self.directory], check=True)
         shutil.rmtree(self.folder)
@@ -87,6 +89,19 @@ class ClusterTest(unittest.TestCase):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     text += f"--- member {number}\n" + "".join(file.readlines()[-15:])
         return text
+
+    def log(self, number):
+        with open(os.path.join(self.directory, f"member-{number}.log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def hecate(self, *arguments, expect=0):
+        """The command line client, on the client's host, with all members as its servers: what it prints."""
+        environment = dict(os.environ, HEKETI_CLI_SERVER=",".join(self.members.urls.values()), HEKETI_CLI_USER="admin",
+                           HEKETI_CLI_KEY="admin-secret")
+        done = subprocess.run(["ip", "netns", "exec", self.hosts.namespace("c1"), HECATE, *arguments], env=environment,
+                              capture_output=True, text=True, check=False, timeout=120)
+        self.assertEqual(done.returncode, expect, f"hecate {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
 
     def pid(self, number):
         with open(os.path.join(self.directory, "cluster.json"), encoding="utf-8") as file:

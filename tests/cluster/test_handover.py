@@ -4,9 +4,7 @@
 Needs root. HECATED names the daemon (default build/release/hecated).
 """
 
-import json
 import os
-import subprocess
 import sys
 import unittest
 
@@ -14,27 +12,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 from address import URL, AddressCluster  # noqa: E402
 from client import eventually  # noqa: E402
+from load import Load  # noqa: E402
 
-LOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "load.py")
 TRANSFERS = 6
-
-
-class Load:
-    """load.py on the client's host, while the block runs."""
-
-    def __init__(self, namespace, clients, urls):
-        self.command = ["ip", "netns", "exec", namespace, sys.executable, LOAD, str(clients), *urls]
-        self.result = None
-
-    def __enter__(self):
-        # pylint: disable=consider-using-with
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        return self
-
-    def __exit__(self, *_):
-        output, _ = self.process.communicate()
-        if self.process.returncode == 0:
-            self.result = json.loads(output)
 
 
 class HandoverTest(AddressCluster):
@@ -49,10 +29,10 @@ class HandoverTest(AddressCluster):
         self.assertEqual(self.leader_has_it(), successor)
         return successor
 
-    def assert_none_failed(self, name, result):
+    def assert_none_failed(self, name, load):
+        result = load.result
         self.assertIsNotNone(result, "the load ended early")
-        print(f"{name}: {result['requests']} requests, {len(result['failures'])} failed, {result['repeated']} repeated, "
-              f"longest gap {result['longest_gap_ms']:.0f} ms, slowest {result['slowest_ms']:.0f} ms", file=sys.stderr)
+        print(f"{name}: {load.summary()}", file=sys.stderr)
         self.assertEqual(result["failures"], [])
         self.assertGreater(result["requests"], 100)
         for location in result["accepted"]:
@@ -66,7 +46,7 @@ class HandoverTest(AddressCluster):
             with Load(self.hosts.namespace("c1"), 9, urls) as load:
                 for _ in range(TRANSFERS):
                     self.transfer()
-            self.assert_none_failed(f"{TRANSFERS} transfers, {name}", load.result)
+            self.assert_none_failed(f"{TRANSFERS} transfers, {name}", load)
 
     def test_transfer_to_the_given_member(self):
         leader = self.leader_has_it()
@@ -87,7 +67,7 @@ class HandoverTest(AddressCluster):
                 self.cluster("start", str(leader))
                 eventually("it is back", lambda number=leader: (self.members.status(number) or {}).get("leader"))
                 leader = successor
-        self.assert_none_failed("3 stops of the leader, virtual address", load.result)
+        self.assert_none_failed("3 stops of the leader, virtual address", load)
 
 
 if __name__ == "__main__":

@@ -243,7 +243,9 @@ static bool equal(struct sim *sim, void *user)
     }
     status = sim_status(sim, (size_t)leader);
     for (size_t i = 0; i < sim->config.n_members; i++) {
-        if (status.peers[i].voting != CORE_SPARE && /* nothing is sent to spares */
+        const struct core_peer_status *peer = sim_peer(sim, &status, i);
+
+        if (peer != NULL && peer->voting != CORE_SPARE && /* nothing is sent to spares */
             (!sim->members[i].up || sim_status(sim, i).applied_index < status.last_index)) {
             return false;
         }
@@ -261,6 +263,7 @@ bool sim_wait_equal(struct sim *sim, uint64_t at_most_us)
 static void defaults(struct sim_config *config)
 {
     config->n_members = config->n_members > 0 ? config->n_members : 3;
+    config->n_initial = config->n_initial > 0 ? config->n_initial : config->n_members;
     config->election_timeout_ms = config->election_timeout_ms > 0 ? config->election_timeout_ms : 300;
     config->lease_ms = config->lease_ms > 0 ? config->lease_ms : 150;
     config->heartbeat_ms = config->heartbeat_ms > 0 ? config->heartbeat_ms : 50;

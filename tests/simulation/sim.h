@@ -44,7 +44,8 @@ struct sim_hooks {
 
 struct sim_config {
     uint64_t seed;
-    size_t n_members;                                        /* 3 */
+    size_t n_members; /* 3 */
+    size_t n_initial; /* so many form the cluster, the others wait to be added; 0: all of them */
     uint32_t election_timeout_ms, lease_ms, heartbeat_ms;    /* 300, 150, 50 */
     uint32_t snapshot_threshold, trailing, inflight, window; /* 1000000, 64, 48, 32 */
     size_t snapshot_bytes;                                   /* size of the state; 100 */
@@ -148,6 +149,9 @@ bool sim_wait_serving(struct sim *sim, uint64_t at_most_us, size_t *ret_member);
 bool sim_wait_equal(struct sim *sim, uint64_t at_most_us); /* a leader serves, all have applied all */
 int sim_leader(struct sim *sim);                           /* the one that serves; -1: none */
 struct core_status sim_status(struct sim *sim, size_t member);
+extern const char *const sim_addresses[SIM_MEMBERS_MAX];
+/* What a member knows of another one; NULL: nothing. */
+const struct core_peer_status *sim_peer(const struct sim *sim, const struct core_status *status, size_t other);
 uint64_t sim_submit(struct sim *sim, size_t member, size_t n);                      /* first index, 0: refused */
 uint64_t sim_propose(struct sim *sim, size_t member, const void *data, size_t len); /* one command; index, 0: refused */
 void sim_print(struct sim *sim); /* a line for each member, to look for the cause */
@@ -162,6 +166,7 @@ void sim_cut(struct sim *sim, size_t from, size_t to, bool cut);
 void sim_isolate(struct sim *sim, size_t member, bool cut); /* both ways, all others */
 void sim_close(struct sim *sim, size_t from, size_t to);    /* the connection ends; it is made again */
 int sim_transfer(struct sim *sim, size_t member, size_t target);
+int sim_change(struct sim *sim, size_t member, const struct core_change *change);
 int sim_assign(struct sim *sim, size_t member, size_t target, enum core_voting voting);
 void sim_heal(struct sim *sim); /* everything that hampers ends; the dead come back */
 /* One random fault; what is chosen depends on the seed alone. */

@@ -50,18 +50,26 @@ int sim_transfer(struct sim *sim, size_t member, size_t target)
     return rc;
 }
 
-int sim_assign(struct sim *sim, size_t member, size_t target, enum core_voting voting)
+int sim_change(struct sim *sim, size_t member, const struct core_change *change)
 {
     const char *reason;
+    bool passing;
     int rc;
 
     if (!sim->members[member].up || sim->members[member].frozen_until > sim->now) {
         return -1;
     }
-    rc = core_assign(sim->members[member].core, sim->members[target].id, voting, &reason);
+    rc = core_change(sim->members[member].core, change, &reason, &passing);
     sim->faults.changes += rc == 0;
     sim_touched(sim, member);
     return rc;
+}
+
+int sim_assign(struct sim *sim, size_t member, size_t target, enum core_voting voting)
+{
+    const struct core_change change = {.kind = CORE_ASSIGN, .id = sim->members[target].id, .voting = voting};
+
+    return sim_change(sim, member, &change);
 }
 
 void sim_heal(struct sim *sim)

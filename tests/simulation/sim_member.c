@@ -206,6 +206,18 @@ static void env_changed(void *user)
     (void)user; /* the oracle looks after every event */
 }
 
+/* Everybody is connected to everybody; a core hears of it once it knows whom it is about. */
+static void env_members(void *user)
+{
+    struct sim_member *member = user;
+
+    for (size_t i = 0; i < member->sim->config.n_members; i++) {
+        if (member->sim->links[member->at][i].connected) {
+            sim_post(member->sim, member->sim->now, SIM_CONNECTED, member->at)->other = i;
+        }
+    }
+}
+
 static void env_failed(void *user, const char *text)
 {
     struct sim_member *member = user;
@@ -217,9 +229,10 @@ static void env_failed(void *user, const char *text)
 
 /* ---- life ---- */
 
+const char *const sim_addresses[] = {"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1", "10.0.0.5:1"};
+
 void sim_member_start(struct sim_member *member)
 {
-    static const char *const addresses[] = {"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1", "10.0.0.5:1"};
     struct sim *sim = member->sim;
     const struct core_env env = {.user = member,
                                  .now = env_now,
@@ -230,9 +243,9 @@ void sim_member_start(struct sim_member *member)
                                  .snapshot_free = env_snapshot_free,
                                  .restore = env_restore,
                                  .changed = env_changed,
+                                 .members = env_members,
                                  .failed = env_failed};
     struct core_config config = {.id = member->id,
-                                 .n_peers = sim->config.n_members,
                                  .election_timeout_ms = sim->config.election_timeout_ms,
                                  .lease_ms = sim->config.lease_ms,
                                  .heartbeat_ms = sim->config.heartbeat_ms,
@@ -246,7 +259,9 @@ void sim_member_start(struct sim_member *member)
     struct disk_image image;
 
     for (size_t i = 0; i < sim->config.n_members; i++) {
-        config.peers[i] = (struct core_peer){.id = i + 1, .address = addresses[i]};
+        if (i < sim->config.n_initial || i == member->at) {
+            config.peers[config.n_peers++] = (struct core_peer){.id = i + 1, .address = sim_addresses[i]};
+        }
     }
     for (size_t i = 0; i < sizeof(config.new_cluster_id.bytes); i++) {
         config.new_cluster_id.bytes[i] = (uint8_t)sim_random(sim, 256);
@@ -390,6 +405,16 @@ struct core_status sim_status(struct sim *sim, size_t at)
     return status;
 }
 
+const struct core_peer_status *sim_peer(const struct sim *sim, const struct core_status *status, size_t other)
+{
+    for (size_t i = 0; i < status->n_peers; i++) {
+        if (status->peers[i].id == sim->members[other].id) {
+            return &status->peers[i];
+        }
+    }
+    return NULL;
+}
+
 static uint64_t submit(struct sim *sim, size_t at, const void *const *data, const uint32_t *lens, size_t n)
 {
     struct sim_member *member = &sim->members[at];
@@ -457,8 +482,9 @@ void sim_print(struct sim *sim)
                 (unsigned long)status.leader_id, (unsigned long)status.commit_index,
                 (unsigned long)status.applied_index, (unsigned long)status.last_index,
                 (unsigned long)status.snapshot_index);
-        for (size_t j = 0; j < sim->config.n_members; j++) {
-            fprintf(stderr, " %lu/%d", (unsigned long)status.peers[j].match_index, (int)status.peers[j].voting);
+        for (size_t j = 0; j < status.n_peers; j++) {
+            fprintf(stderr, " %lu:%lu/%d", (unsigned long)status.peers[j].id,
+                    (unsigned long)status.peers[j].match_index, (int)status.peers[j].voting);
         }
         fprintf(stderr, "\n");
     }

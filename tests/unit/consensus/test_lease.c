@@ -112,6 +112,26 @@ static void test_only_voters_count(void **state)
     assert_true(lease_until(&lease, now, true) > now);
 }
 
+/* Many more than the table holds, one after the other. */
+static void test_members_come_and_go(void **state)
+{
+    struct lease lease;
+
+    (void)state;
+    lease_init(&lease, 0, L, T);
+    lease_lead(&lease);
+    for (uint64_t id = 2; id < 50; id++) {
+        const uint64_t voters[] = {1, id, id + 1};
+
+        lease_set_voters(&lease, 1, voters, 3);
+        lease_on_ack(&lease, START + id, 5, true, id + 7, 5, START + id); /* does not vote */
+        assert_true(lease_until(&lease, START + id, true) <= START + id + L);
+        lease_on_ack(&lease, START + id, 5, true, id, 5, START + id);
+        lease_on_ack(&lease, START + id, 5, true, id + 1, 5, START + id);
+        assert_true(lease_until(&lease, START + id, true) > START + id);
+    }
+}
+
 static void test_own_promise(void **state)
 {
     struct lease lease;
@@ -120,6 +140,7 @@ static void test_own_promise(void **state)
     (void)state;
     lease_init(&lease, 0, L, T);
     lease_lead(&lease);
+    (void)until_of(&lease, START, 3);
     lease_on_ack(&lease, START, 5, true, 2, 5, START);
     until = until_of(&lease, START, 3);
     assert_false(lease_may_vote(&lease, until - 1, 6, 0)); /* an ex-leader is silent until what it gave away is over */
@@ -136,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_transfer_releases_only_its_own_promise),
         cmocka_unit_test(test_lease_of_a_majority),
         cmocka_unit_test(test_only_voters_count),
+        cmocka_unit_test(test_members_come_and_go),
         cmocka_unit_test(test_own_promise),
     };
 

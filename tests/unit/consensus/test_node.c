@@ -368,7 +368,7 @@ static void test_wiped_member_is_refused(void **state)
     assert_int_equal(rename(members[victim].dir, command), 0);
     must_start(victim);
     run_until("refused", victim_failed);
-    assert_non_null(strstr(members[victim].failed, "replace it by a new member"));
+    assert_non_null(strstr(members[victim].failed, "hecate member replace"));
     stop(victim);
     propose(10);
 }
@@ -428,7 +428,7 @@ static int set_up(void **state)
         (void)snprintf(members[i].dir, sizeof(members[i].dir), "%s/data-%d", folder, i + 1);
         (void)snprintf(certs[i], sizeof(certs[i]), "%s/member-%d.pem", pki, i + 1);
         (void)snprintf(keys[i], sizeof(keys[i]), "%s/member-%d.key", pki, i + 1);
-        peers[i] = (struct cons_peer){(uint64_t)i + 1, addresses[i]};
+        peers[i] = (struct cons_peer){.id = (uint64_t)i + 1, .address = addresses[i]};
     }
     return 0;
 }

@@ -102,7 +102,7 @@ static void test_alone_it_serves_nothing(void **state)
     (void)state;
     fixture_start(&fixture, 0);
     assert_string_equal(health_of(fixture.members[0]), "critical");
-    assert_string_equal(warning_of(fixture.members[0], "no-leader"), "the cluster has not formed yet");
+    assert_string_equal(warning_of(fixture.members[0], "no-leader"), "this member belongs to no cluster yet");
     assert_non_null(strstr(warning_of(fixture.members[0], "member-unreachable"), "member 2 at 127.0.0.1:"));
     store_request_init(&request, STORE_REQ_CLUSTER_CREATE);
     answer = fixture_submit(&fixture, fixture.members[0], &request);
