@@ -142,6 +142,10 @@ struct cons_change {
 /* 0: submitted; committed when status.changing ends while this member leads in the same term. E_BUSY: it may be
  * possible a moment later; E_INVALID: never as things are; E_NOT_LEADER. *reterr says why. */
 int cons_change(struct cons *c, const struct cons_change *change, struct err *reterr);
+/* Reads the certificates again, for connections from now on. E_INVALID: the old ones stay, *reterr says why. */
+int cons_reload_tls(struct cons *c, struct err *reterr);
+/* When the first of our certificate and its authorities ends, in seconds of the epoch; 0: no TLS. */
+int64_t cons_tls_expires_s(const struct cons *c);
 /* Planned hand-over to the most advanced follower (target 0) or a given one; result comes as changed events. */
 int cons_transfer(struct cons *c, uint64_t target, struct err *reterr);
 

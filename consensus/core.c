@@ -76,6 +76,15 @@ static void load_entries(struct core *core, const struct disk_image *image)
     }
 }
 
+static void fail_restore(struct core *core, uint64_t index, const char *whose)
+{
+    core_fail(
+        core,
+        "the snapshot at %lu%s cannot be restored (the log says why): start the release that wrote it, or move the "
+        "data directory away, run 'hecate member replace %lu' and start this member",
+        (unsigned long)index, whose, (unsigned long)core->config.id);
+}
+
 struct core *core_new(const struct core_config *config, const struct core_env *env, const struct disk_image *image)
 {
     struct core *core = mem_calloc(1, sizeof(*core));
@@ -106,7 +115,7 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     }
     load_entries(core, image);
     if (image->snap_index > 0 && env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {
-        core_fail(core, "the snapshot at %lu cannot be restored", (unsigned long)image->snap_index);
+        fail_restore(core, image->snap_index, "");
         return core;
     }
     if (core->n_entries == 0 && image->snap_index == 0 && core->disk_state == CORE_FORMED) {
@@ -391,7 +400,7 @@ static void install_done(struct core *core, const struct disk_op *op)
     event.persisted_snapshot.metadata.configuration_index = op->conf_index;
     event.persisted_snapshot.last = true;
     if (core->env.restore(core->env.user, op->index, op->data, op->data_len) != 0) {
-        core_fail(core, "the snapshot at %lu that the leader sent cannot be restored", (unsigned long)op->index);
+        fail_restore(core, op->index, " that the leader sent");
         raft_configuration_close(&event.persisted_snapshot.metadata.configuration);
         return;
     }

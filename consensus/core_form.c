@@ -237,7 +237,8 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
         recv_foreign(core, from);
     } else if (core->disk_state == CORE_FORMING && !core->state_writing) {
         write_state(core, CORE_FORMED, core->cluster_id);
-    } else if (core_formed(core) && wire->key[WK_ADMITS] == WIRE_STRANGER) {
+    } else if (core_formed(core) && wire->key[WK_ADMITS] == WIRE_STRANGER &&
+               core_conf_has(core, core->config.peers[from].id)) {
         core_fail(core,
                   "this member was removed from cluster %s; to add it again, move its data directory away and run "
                   "'hecate member add %lu'",

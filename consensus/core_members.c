@@ -148,7 +148,9 @@ void core_members_introduced(struct core *core, const uint8_t *frame, size_t len
             core->peers[i].gone = core->config.peers[i].id != core->config.id && !has(&conf, core->config.peers[i].id);
         }
         for (unsigned i = 0; i < conf.n; i++) {
-            (void)know(core, &conf.servers[i]);
+            if (!core_formed(core) || core_peer_index(core, conf.servers[i].id) < 0) {
+                (void)know(core, &conf.servers[i]);
+            }
         }
         core->env.members(core->env.user);
     }

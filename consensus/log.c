@@ -134,6 +134,7 @@ int log_open(const char *dir, uint64_t member_id, size_t segment_bytes, struct l
     log->dir = mem_strdup(dir);
     log->segment_bytes =
         segment_bytes > 0 ? (segment_bytes + LOG_SECTOR - 1) / LOG_SECTOR * LOG_SECTOR : LOG_SEGMENT_BYTES;
+    log->member_id = member_id;
     log->dir_fd = log->lock_fd = log->seg_fd = -1;
     rc = open_log(log, member_id, ret_image, reterr);
     if (rc != 0) {

@@ -22,18 +22,24 @@ int log_fail(struct err *reterr, const struct log *log, const char *what, const 
 {
     bool full = errno == ENOSPC || errno == EDQUOT;
 
-    return err_set(reterr, E_IO, "%s %s/%s: %s; %s", what, log->dir, file, strerror(errno),
-                   full ? "make room on its file system, then start this member again"
-                        : "mend the disk, then start this member again or replace it by a new one");
+    if (full) {
+        return err_set(reterr, E_IO, "%s %s/%s: %s; make room on its file system, then start this member again", what,
+                       log->dir, file, strerror(errno));
+    }
+    return err_set(
+        reterr, E_IO,
+        "%s %s/%s: %s; mend the disk and start this member again, or give it an empty one, run 'hecate member "
+        "replace %lu' and start it",
+        what, log->dir, file, strerror(errno), (unsigned long)log->member_id);
 }
 
 int log_damaged(struct err *reterr, const struct log *log, const char *file, uint64_t offset, const char *what)
 {
     return err_set(
         reterr, E_DAMAGED,
-        "%s/%s is damaged at offset %lu (%s); this member must not go on with less than it had: move %s away "
-        "and replace the member by a new one",
-        log->dir, file, (unsigned long)offset, what, log->dir);
+        "%s/%s is damaged at offset %lu (%s); this member must not go on with less than it had: move %s away, run "
+        "'hecate member replace %lu' and start it",
+        log->dir, file, (unsigned long)offset, what, log->dir, (unsigned long)log->member_id);
 }
 
 bool log_write_at(int fd, const uint8_t *data, size_t len, uint64_t offset)
@@ -113,7 +119,9 @@ int log_read_file(const struct log *log, const char *name, uint8_t **ret_data, s
 
     if (fd < 0) {
         return errno == ENOENT
-                   ? err_set(reterr, E_NOT_FOUND, "%s/%s is missing; replace this member by a new one", log->dir, name)
+                   ? err_set(reterr, E_NOT_FOUND,
+                             "%s/%s is missing; move %s away, run 'hecate member replace %lu' and start this member",
+                             log->dir, name, log->dir, (unsigned long)log->member_id)
                    : log_fail(reterr, log, "cannot open", name);
     }
     if (fstat(fd, &st) != 0) {

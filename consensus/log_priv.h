@@ -23,6 +23,7 @@ struct log {
     int dir_fd, lock_fd, seg_fd;
     size_t segment_bytes; /* a multiple of LOG_SECTOR */
     bool spare;           /* the file LOG_SPARE is there: zeros, synced, segment_bytes long */
+    uint64_t member_id;   /* as configured: for messages */
     struct log_manifest manifest;
     struct log_segment *segments; /* seg_lo..seg_hi */
     size_t n_segments;

@@ -42,6 +42,9 @@ static void maybe_closed(struct net *net)
     }
     free(net->peers);
     SSL_CTX_free(net->tls);
+    for (size_t i = 0; i < 3; i++) {
+        free(net->tls_files[i]);
+    }
     net->closed_cb(net->closed_user);
     free(net);
 }
@@ -345,10 +348,12 @@ int net_start(uv_loop_t *loop, const struct cons_config *config, const struct ne
     net->member_id = config->member_id;
     net->events = *events;
     if (!config->tls_off) {
-        net->tls = net_tls_context(config, reterr);
-        if (net->tls == NULL) {
-            free(net);
-            return E_INVALID;
+        net->tls_files[0] = mem_strdup(config->tls_ca_file);
+        net->tls_files[1] = mem_strdup(config->tls_cert_file);
+        net->tls_files[2] = mem_strdup(config->tls_key_file);
+        rc = net_load_tls(net, reterr);
+        if (rc != 0) {
+            return rc; /* the process ends */
         }
     }
     CHECK(uv_tcp_init(loop, &net->listener) == 0);

@@ -29,6 +29,9 @@ int net_start(uv_loop_t *loop, const struct cons_config *config, const struct ne
 /* Who is to be connected to from now on, this member excluded or not; others are no longer dialled, nor heard. */
 void net_set_peers(struct net *net, const struct cons_peer *peers, size_t n_peers);
 bool net_check_address(const char *address); /* "host:port", "[v6]:port" */
+/* Reads the certificates again; for connections from now on. On failure the old ones stay. */
+int net_reload_tls(struct net *net, struct err *reterr);
+int64_t net_tls_expires_s(const struct net *net); /* 0: no TLS */
 /* Queues a frame (malloc'ed, taken); lost if the peer is not connected or does not read. */
 void net_send(struct net *net, uint64_t peer, uint8_t *frame, size_t len);
 void net_flush(struct net *net); /* writes what is queued, one write per peer */

@@ -42,7 +42,9 @@ struct net {
     uv_loop_t *loop;
     uint64_t member_id;
     struct net_events events;
-    SSL_CTX *tls; /* NULL: plain */
+    SSL_CTX *tls;       /* NULL: plain */
+    char *tls_files[3]; /* authority, certificate, key */
+    int64_t tls_expires_s;
     uv_tcp_t listener;
     struct net_link *links;
     struct net_peer **peers; /* also those that are none any more: they stay until the end */
@@ -62,7 +64,10 @@ struct net_link *net_link_new(struct net *net, bool outgoing);
 void net_link_start(struct net_link *link); /* connected: TLS handshake, reading */
 void net_link_flush(struct net_link *link);
 /* net_tls.c */
-SSL_CTX *net_tls_context(const struct cons_config *config, struct err *reterr);
-uint64_t net_tls_peer(SSL *ssl); /* 0: no or a foreign identity */
+/* ret_expires_s: when the first certificate of ours or of the authority ends (seconds of the epoch). */
+SSL_CTX *net_tls_context(const char *ca_file, const char *cert_file, const char *key_file, int64_t *ret_expires_s,
+                         struct err *reterr);
+int net_load_tls(struct net *net, struct err *reterr); /* from net->tls_files */
+uint64_t net_tls_peer(SSL *ssl);                       /* 0: no or a foreign identity */
 
 #endif

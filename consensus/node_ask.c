@@ -177,6 +177,16 @@ int cons_change(struct cons *c, const struct cons_change *change, struct err *re
     return 0;
 }
 
+int cons_reload_tls(struct cons *c, struct err *reterr)
+{
+    return c->closing ? 0 : net_reload_tls(c->net, reterr);
+}
+
+int64_t cons_tls_expires_s(const struct cons *c)
+{
+    return net_tls_expires_s(c->net);
+}
+
 int cons_transfer(struct cons *c, uint64_t target, struct err *reterr)
 {
     if (core_transfer(c->core, target) != 0) {

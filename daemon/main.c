@@ -77,7 +77,7 @@ static const struct argp parser = {
 struct daemon_state {
     uv_loop_t loop;
     struct member *member;
-    uv_signal_t sigterm, sigint, sigusr2;
+    uv_signal_t sigterm, sigint, sigusr2, sighup;
     uv_timer_t watchdog;
     bool stopping;
 };
@@ -90,6 +90,7 @@ static void closed(void *user)
     uv_close((uv_handle_t *)&daemon->sigterm, NULL);
     uv_close((uv_handle_t *)&daemon->sigint, NULL);
     uv_close((uv_handle_t *)&daemon->sigusr2, NULL);
+    uv_close((uv_handle_t *)&daemon->sighup, NULL);
     uv_close((uv_handle_t *)&daemon->watchdog, NULL);
 }
 
@@ -125,6 +126,16 @@ static void on_reset(uv_signal_t *handle, int number)
     (void)number;
     if (!daemon->stopping) {
         member_reset_mode(daemon->member);
+    }
+}
+
+static void on_reload(uv_signal_t *handle, int number)
+{
+    struct daemon_state *daemon = handle->data;
+
+    (void)number;
+    if (!daemon->stopping) {
+        member_reload(daemon->member);
     }
 }
 
@@ -172,6 +183,7 @@ static int run(const struct cfg *cfg)
     start_signal(&daemon, &daemon.sigterm, SIGTERM, on_signal);
     start_signal(&daemon, &daemon.sigint, SIGINT, on_signal);
     start_signal(&daemon, &daemon.sigusr2, SIGUSR2, on_reset);
+    start_signal(&daemon, &daemon.sighup, SIGHUP, on_reload);
     printf("Listening on port %s%s\n", cfg->port, cfg->enable_tls ? " with TLS enabled" : "");
     (void)fflush(stdout); /* for people only */
     notify_watchdog_start(&daemon.loop, &daemon.watchdog);

@@ -206,6 +206,7 @@ static void cons_changed(void *user)
     cons_get_status(member->cons, &status);
     log_role(&status);
     event_role(member, &status);
+    member_keep_replicas(member, &status);
     if (member->driver_term != 0 && (status.role != CONS_LEADER || status.term != member->driver_term)) {
         member->driver_term = 0;
         audit_stop(member);
@@ -523,6 +524,17 @@ static void stop_consensus(void *user)
     members_stop(member);
     member->cons_closing = true;
     cons_close(member->cons, stop_driver, member);
+}
+
+void member_reload(struct member *member)
+{
+    struct err err = ERR_INIT;
+
+    if (cons_reload_tls(member->cons, &err) != 0) {
+        LOG(LOG_ERROR, "member", "the certificates are not read again", LF_STR("reason", err.message));
+    } else {
+        LOG(LOG_INFO, "member", "the certificates were read again");
+    }
 }
 
 void member_stop_now(struct member *member)

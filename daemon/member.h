@@ -17,6 +17,8 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
                  struct err *reterr);
 /* Hands leadership over if this member leads, answers what runs, closes; closed_cb from the loop. */
 void member_stop(struct member *member, void (*closed_cb)(void *user), void *user);
+/* Reads the members' certificates again; what is wrong with them is logged, and the old ones stay. */
+void member_reload(struct member *member);
 /* Maintenance mode back to normal, whichever member leads; goes on trying until it is. */
 void member_reset_mode(struct member *member);
 

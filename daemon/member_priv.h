@@ -87,6 +87,8 @@ void member_tell_start(struct member *member);
 void member_told(void *user, uint64_t member_id, const void *data, size_t len);
 /* Compares what others told of indices up to applied_index, which is reached; logs what differs. */
 void member_compare(struct member *member, uint64_t applied_index);
+/* Members come and go. */
+void member_keep_replicas(struct member *member, const struct cons_status *status);
 /* figures.c */
 void member_lag_start(struct member *member);
 void member_metrics(void *user, struct buf *buf);

@@ -95,6 +95,43 @@ const struct replica *replicas_compare(struct replicas *replicas, uint64_t appli
     return NULL;
 }
 
+bool replicas_outvoted(const struct replicas *replicas, size_t n_voters, uint64_t *ret_index)
+{
+    const struct replica *first = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < replicas->n_members; i++) {
+        const struct replica *replica = &replicas->members[i];
+
+        if (!replica->differs) {
+            continue;
+        }
+        if (first != NULL && first->compared_index == replica->compared_index &&
+            memcmp(first->digest.bytes, replica->digest.bytes, sizeof(first->digest.bytes)) != 0) {
+            return false; /* nobody can say who is right */
+        }
+        first = replica;
+        *ret_index = replica->compared_index;
+        n++;
+    }
+    return n_voters > 0 && n > n_voters / 2;
+}
+
+void replicas_keep(struct replicas *replicas, const uint64_t *ids, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < replicas->n_members; i++) {
+        for (size_t j = 0; j < n; j++) {
+            if (ids[j] == replicas->members[i].member_id) {
+                replicas->members[kept++] = replicas->members[i];
+                break;
+            }
+        }
+    }
+    replicas->n_members = kept;
+}
+
 /* ---- what is told ---- */
 
 struct digest_text digest_text(const struct store_digest *digest)
@@ -129,12 +166,12 @@ static bool parse_digest(const char *text, struct store_digest *ret_digest)
     return true;
 }
 
-void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, bool wants_normal,
-                     bool holds, struct buf *buf)
+void replicas_encode(const struct replicas_word *word, struct buf *buf)
 {
     json_t *document =
-        json_pack("{s:s, s:I, s:s, s:b, s:b}", "version", version, "applied_index", (json_int_t)applied_index, "digest",
-                  digest_text(digest).text, "wants_normal", wants_normal, "holds", holds);
+        json_pack("{s:s, s:I, s:s, s:b, s:b, s:I}", "version", word->version, "applied_index",
+                  (json_int_t)word->applied_index, "digest", digest_text(&word->digest).text, "wants_normal",
+                  word->wants_normal, "holds", word->holds, "expires", (json_int_t)word->expires_s);
     char *text;
 
     CHECK(document != NULL);
@@ -186,6 +223,7 @@ bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *da
         replica->waits = true;
         replica->wants_normal = json_is_true(json_object_get(document, "wants_normal"));
         replica->holds = json_is_true(json_object_get(document, "holds"));
+        replica->expires_s = json_integer_value(json_object_get(document, "expires"));
     }
     json_decref(document);
     return ok;

@@ -25,6 +25,7 @@ struct replica {
     bool differs;            /* then */
     bool wants_normal;       /* it was told to leave maintenance mode */
     bool holds;              /* the virtual addresses are on its host */
+    int64_t expires_s;       /* its certificate; 0: it has none */
 };
 
 struct replicas;
@@ -39,9 +40,21 @@ void replicas_restored(struct replicas *replicas, uint64_t index, const struct s
  * call, NULL if there is none; to be called until it returns NULL. */
 const struct replica *replicas_compare(struct replicas *replicas, uint64_t applied_index);
 
-/* What a member tells, and taking it in; false: not understood. */
-void replicas_encode(const char *version, uint64_t applied_index, const struct store_digest *digest, bool wants_normal,
-                     bool holds, struct buf *buf);
+/* A majority of n_voters members differs from us, and those do not differ from each other as far as is known: it is we
+ * who are wrong. */
+bool replicas_outvoted(const struct replicas *replicas, size_t n_voters, uint64_t *ret_index);
+/* Forgets all but these: members come and go. */
+void replicas_keep(struct replicas *replicas, const uint64_t *ids, size_t n);
+
+/* What a member tells of itself, and taking it in; false: not understood. */
+struct replicas_word {
+    const char *version;
+    uint64_t applied_index;
+    struct store_digest digest;
+    bool wants_normal, holds; /* as in struct replica */
+    int64_t expires_s;
+};
+void replicas_encode(const struct replicas_word *word, struct buf *buf);
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len);
 
 /* What is known of a member; NULL: it has told nothing yet. */

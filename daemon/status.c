@@ -228,6 +228,27 @@ static void warn_members(const struct member *member, const struct cons_status *
     }
 }
 
+#define EXPIRY_WARN_S (30 * 24 * 3600)
+
+static void warn_expiry(uint64_t id, int64_t expires_s, json_t *warnings)
+{
+    int64_t left_s = expires_s - member_now_ms() / 1000;
+    char text[256];
+
+    if (expires_s == 0 || left_s > EXPIRY_WARN_S) {
+        return;
+    }
+    if (left_s <= 0) {
+        (void)snprintf(text, sizeof(text), "the certificate of member %lu, or its authority's, has expired",
+                       (unsigned long)id);
+    } else {
+        (void)snprintf(text, sizeof(text), "the certificate of member %lu, or its authority's, expires in %ld days",
+                       (unsigned long)id, (long)(left_s / (24 * 3600)));
+    }
+    add_warning(warnings, "certificate-expires", text,
+                "put a new one in its place (cluster.tls) and send SIGHUP to its hecated; no restart is needed");
+}
+
 /* What connected members told of themselves, held against this one. Returns whether a database differs. */
 static bool warn_replicas(const struct member *member, const struct cons_status *status, json_t *warnings)
 {
@@ -241,6 +262,7 @@ static bool warn_replicas(const struct member *member, const struct cons_status 
         if (replica == NULL || !status->members[i].connected) {
             continue;
         }
+        warn_expiry(replica->member_id, replica->expires_s, warnings);
         if (strcmp(replica->version, HECATE_VERSION) != 0) {
             (void)snprintf(text, sizeof(text), "member %lu runs version %s, member %lu version %s",
                            (unsigned long)replica->member_id, replica->version, self, HECATE_VERSION);
@@ -251,9 +273,10 @@ static bool warn_replicas(const struct member *member, const struct cons_status 
             (void)snprintf(text, sizeof(text),
                            "the database of member %lu differs from that of member %lu at index %lu",
                            (unsigned long)replica->member_id, self, (unsigned long)replica->compared_index);
-            add_warning(warnings, "digest-differs", text,
-                        "the member whose digest differs from that of the majority is wrong: stop it, keep its data "
-                        "directory for a report, and replace it by a new member");
+            add_warning(
+                warnings, "digest-differs", text,
+                "the member whose digest differs from that of the majority is wrong and stops by itself: move its "
+                "data directory away (keep it for a report), run 'hecate member replace' and start it");
         }
     }
     return differs;
@@ -319,6 +342,7 @@ json_t *status_document(void *user)
         nodes.list = nodes_known(member->store);
     }
     audit_warn(member, warn, warnings);
+    warn_expiry((uint64_t)member->cfg->member_id, cons_tls_expires_s(member->cons), warnings);
     critical = health_warn(member, &status, warn, warnings);
     critical = warn_replicas(member, &status, warnings) || critical;
     if (status.leader_id == 0) {

@@ -9,25 +9,66 @@
 void member_tell(struct member *member)
 {
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
-    struct store_digest digest = store_digest(member->store);
     struct cons_status status;
 
     cons_get_status(member->cons, &status);
     if (status.formed) {
-        replicas_encode(HECATE_VERSION, status.applied_index, &digest, member->wants_normal, member->address_held,
-                        &buf);
+        const struct replicas_word word = {.version = HECATE_VERSION,
+                                           .applied_index = status.applied_index,
+                                           .digest = store_digest(member->store),
+                                           .wants_normal = member->wants_normal,
+                                           .holds = member->address_held,
+                                           .expires_s = cons_tls_expires_s(member->cons)};
+
+        replicas_encode(&word, &buf);
         cons_tell(member->cons, buf.data, buf.len);
+    }
+}
+
+static void end_if_outvoted(struct member *member)
+{
+    struct cons_status status;
+    size_t n_voters = 0;
+    uint64_t index;
+
+    cons_get_status(member->cons, &status);
+    for (size_t i = 0; i < status.n_members; i++) {
+        n_voters += status.members[i].standing == CONS_VOTER;
+    }
+    if (replicas_outvoted(member->replicas, n_voters, &index)) {
+        CLEANUP(free_ptr)
+        char *text =
+            mem_printf("the database of this member differs from that of most members at index %lu: move %s away "
+                       "(keep it for a report), run 'hecate member replace %lu' and start this member",
+                       (unsigned long)index, member->cfg->data_dir, (unsigned long)member->cfg->member_id);
+
+        member_failed(member, text);
     }
 }
 
 void member_compare(struct member *member, uint64_t applied_index)
 {
     const struct replica *replica;
+    bool news = false;
 
     while ((replica = replicas_compare(member->replicas, applied_index)) != NULL) {
         LOG(LOG_CRITICAL, "member", "another member has a different database", LF_U64("member", replica->member_id),
             LF_U64("index", replica->compared_index), LF_STR("digest", digest_text(&replica->digest).text));
+        news = true;
     }
+    if (news) {
+        end_if_outvoted(member);
+    }
+}
+
+void member_keep_replicas(struct member *member, const struct cons_status *status)
+{
+    uint64_t ids[CONS_MEMBERS_MAX];
+
+    for (size_t i = 0; i < status->n_members; i++) {
+        ids[i] = status->members[i].id;
+    }
+    replicas_keep(member->replicas, ids, status->n_members);
 }
 
 void member_told(void *user, uint64_t member_id, const void *data, size_t len)

@@ -1,4 +1,4 @@
-"""A member's files (consensus/log.h, store/snapshot.c), changed so that their checksums are right: what no flipped bit
+"""A member's files (consensus/log.h), changed so that their checksums are right: what no flipped bit
 can do, but a wrong program or a mistaken copy can."""
 
 import os
@@ -39,21 +39,25 @@ def snapshot_path(data_dir):
     return os.path.join(data_dir, names[-1])
 
 
-def change_snapshot(data_dir, old, new):
-    """Replaces a text in the state of the database by another of the same length, in the snapshot."""
+def change_log(data_dir, old, new):
+    """Replaces a text in an entry of the log by another of the same length, in all sectors that have it."""
     assert len(old) == len(new)
-    path = snapshot_path(data_dir)
-    with open(path, "rb") as file:
-        whole = file.read()
-    header = list(struct.unpack("<7Q", whole[:56]))
-    conf, state = whole[56:56 + header[4]], bytearray(whole[56 + header[4]:])
-    at = state.find(old)
-    assert at >= 0, "the snapshot has no such text"
-    state[at:at + len(old)] = new
-    state[-4:] = struct.pack("<I", crc32c(state[:-4]))
-    begin = struct.pack("<6Q", *header[:6])
-    header[6] = crc32c(begin + conf + bytes(state))
-    _rewrite(path, struct.pack("<7Q", *header) + conf + bytes(state))
+    found = False
+    for name in os.listdir(data_dir):
+        if not name.startswith("seg-"):
+            continue
+        path = os.path.join(data_dir, name)
+        with open(path, "rb") as file:
+            data = bytearray(file.read())
+        for at in range(0, len(data), 512):
+            sector = data[at:at + 512]
+            if old in sector[:496]:
+                found = True
+                sector[:496] = sector[:496].replace(old, new)
+                sector[508:] = struct.pack("<I", crc32c(sector[:508]))
+                data[at:at + 512] = sector
+        _rewrite(path, bytes(data))
+    assert found, "no sector has the text"
 
 
 def flip_bit(path, offset):

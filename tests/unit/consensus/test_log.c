@@ -287,7 +287,7 @@ static void test_snapshots(void **state)
     log_close(log);
     flip("snap-00000000000000001000", 300);
     assert_int_equal(log_open(dir, 1, SEGMENT, &log, &image, &err), E_DAMAGED);
-    assert_non_null(strstr(err.message, "replace the member"));
+    assert_non_null(strstr(err.message, "hecate member replace"));
     free(op.conf);
     free(op.data);
 }

@@ -329,7 +329,8 @@ static void tell(struct member *member, uint64_t from, const char *version, bool
 
     cons_get_status(member->cons, &status);
     digest.bytes[0] ^= other_state;
-    replicas_encode(version, status.applied_index, &digest, false, false, &buf);
+    replicas_encode(
+        &(struct replicas_word){.version = version, .applied_index = status.applied_index, .digest = digest}, &buf);
     member_told(member, from, buf.data, buf.len);
 }
 

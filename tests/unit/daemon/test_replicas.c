@@ -31,7 +31,7 @@ static void tell(struct replicas *replicas, uint64_t member, const char *version
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
     struct store_digest digest = state_digest(number);
 
-    replicas_encode(version, index, &digest, false, false, &buf);
+    replicas_encode(&(struct replicas_word){.version = version, .applied_index = index, .digest = digest}, &buf);
     assert_true(replicas_told(replicas, member, buf.data, buf.len));
 }
 
@@ -106,6 +106,27 @@ static void test_differs_until_it_agrees_again(void **state)
     assert_false(replicas_get(*state, 2)->differs);
 }
 
+static void test_outvoted(void **state)
+{
+    uint64_t index = 0;
+
+    apply(*state, 10, 100);
+    tell(*state, 2, "v", 10, 101);
+    (void)replicas_compare(*state, 10);
+    assert_false(replicas_outvoted(*state, 3, &index)); /* one against one */
+    tell(*state, 3, "v", 10, 102);
+    (void)replicas_compare(*state, 10);
+    assert_false(replicas_outvoted(*state, 3, &index)); /* all three differ: nobody can say */
+    tell(*state, 3, "v", 10, 101);
+    (void)replicas_compare(*state, 10);
+    assert_true(replicas_outvoted(*state, 3, &index));
+    assert_int_equal(index, 10);
+    assert_false(replicas_outvoted(*state, 5, &index)); /* two of five */
+    replicas_keep(*state, (const uint64_t[]){1, 3}, 2);
+    assert_null(replicas_get(*state, 2));
+    assert_false(replicas_outvoted(*state, 3, &index));
+}
+
 static void test_older_than_what_is_remembered(void **state)
 {
     for (uint64_t i = 1; i <= REPLICAS_HISTORY + 5; i++) {
@@ -170,6 +191,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_differs_until_it_agrees_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_older_than_what_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_begins_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_outvoted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nonsense_is_refused, setup, teardown),
     };
 

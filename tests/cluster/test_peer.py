@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""The port between the members: only the invited are heard, and what they may say is checked.
+
+Needs root. HECATED names the daemon (default build/release/hecated).
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+# pylint: disable=wrong-import-position
+from client import eventually  # noqa: E402
+from disk import crc32c  # noqa: E402
+from test_cluster import ROOT, ClusterTest  # noqa: E402
+
+LIBC, CLONE_NEWNET = ctypes.CDLL(None, use_errno=True), 0x40000000
+HELLO, FORM, LEASE, LEASE_ACK, APPEND, APPEND_RESULT, VOTE, VOTE_RESULT, TIMEOUT_NOW, SNAPSHOT = 1, 2, 4, 5, 6, 7, 8, 9, 10, 11
+TELL = 13
+TYPE, TERM, FROM, HIGH, LOW, STATE, NUMBER, LEASE_US, MSG_TERM, LAST_INDEX, LAST_TERM, FLAGS, VERSION, TOTAL, CONF_LEN, ADMITS = (
+    0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 18, 23, 24, 25)
+
+
+def packed(value):
+    return bytes([value]) if value < 128 else b"\xcf" + struct.pack(">Q", value)
+
+
+def frame(keys, body=b""):
+    """A frame as in consensus/wire.h."""
+    header = b"\xde" + struct.pack(">H", len(keys)) + b"".join(packed(key) + packed(value) for key, value in keys.items())
+    rest = struct.pack("<H", len(header)) + header + body
+    return struct.pack("<II", len(rest) + 4, crc32c(rest)) + rest
+
+
+class PeerTest(ClusterTest):
+    def pki(self, *names):
+        return os.path.join(self.directory, "pki", *names)
+
+    def certificate(self, name, subject, authority="ca", days=10):
+        """A certificate of our own making: its files."""
+        key, pem = self.pki(name + ".key"), self.pki(name + ".pem")
+        subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key], check=True)
+        request = subprocess.run(["openssl", "req", "-new", "-key", key, "-subj", f"/CN={subject}"], check=True,
+                                 capture_output=True).stdout
+        subprocess.run(["openssl", "x509", "-req", "-sha256", "-days", str(days), "-CA", self.pki(authority + ".pem"), "-CAkey",
+                        self.pki(authority + ".key"), "-CAcreateserial", "-out", pem], input=request, check=True,
+                       capture_output=True)
+        return pem, key
+
+    def other_authority(self):
+        subprocess.run([os.path.join(ROOT, "scripts", "pki"), self.pki("other"), "2"], check=True, capture_output=True)
+        return self.pki("other", "member-2.pem"), self.pki("other", "member-2.key")
+
+    def say(self, number, data, pair=None, whole=True):
+        """Connects to a member's port, with a certificate or without TLS, says this and waits for the end."""
+        result = {}
+
+        def talk():
+            with socket.create_connection((self.hosts.address(f"m{number}"), 8090), 5) as plain:
+                plain.settimeout(5)
+                try:
+                    connection = plain
+                    if pair:
+                        context = ssl.create_default_context(cafile=self.pki("ca.pem"))
+                        context.check_hostname = False
+                        context.load_cert_chain(*pair)
+                        connection = context.wrap_socket(plain)
+                        result["peer"] = connection.getpeercert(True)
+                    connection.sendall(data)
+                    if not whole:
+                        connection.close()
+                        return
+                    plain.settimeout(1)
+                    result["closed"] = connection.recv(1) == b""
+                    connection.close()
+                except socket.timeout:
+                    result["closed"] = False
+                except OSError:
+                    result["closed"] = True
+
+        self.in_namespace(talk)
+        return result
+
+    def in_namespace(self, function):
+        """A thread of this process on the client's host."""
+        error = []
+
+        def run():
+            try:
+                with open(f"/run/netns/{self.hosts.namespace('c1')}", "rb") as file:
+                    if LIBC.setns(file.fileno(), CLONE_NEWNET) != 0:
+                        raise OSError(ctypes.get_errno(), "setns")
+                function()
+            except OSError as problem:
+                error.append(problem)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        if error:
+            raise error[0]
+
+    def steady(self):
+        """What must not change."""
+        states = [self.members.status(number) for number in (1, 2, 3)]
+        return [(state["term"], state["leader"], state["cluster_id"], state["member_id"]) for state in states]
+
+    def test_only_the_invited(self):
+        self.load_topology()
+        before, digests = self.steady(), eventually("all members at one index", self.digests)
+        leader = self.members.leader()
+        foreign = {HIGH: 1, LOW: 2, STATE: 2, TERM: 999, ADMITS: 1}
+        member_9, nobody = self.certificate("member-9", "hecate-member-9"), self.certificate("nobody", "somebody")
+        itself = self.pki(f"member-{leader}.pem"), self.pki(f"member-{leader}.key")
+        second = next(number for number in (1, 2, 3) if number != leader)
+        own = self.pki(f"member-{second}.pem"), self.pki(f"member-{second}.key")
+        hello_9 = frame({TYPE: HELLO, FROM: 9, **foreign})
+        # Without TLS, with another authority's certificate, with one that names no member or the member itself.
+        for pair in (None, self.other_authority(), nobody, itself):
+            self.assertTrue(self.say(leader, frame({TYPE: HELLO, FROM: second, **foreign}), pair)["closed"], pair)
+        # Not a member, whatever it says of itself: of another cluster, with a term and a vote of the future.
+        for kind in (HELLO, FORM, LEASE, LEASE_ACK, APPEND, APPEND_RESULT, VOTE, VOTE_RESULT, TIMEOUT_NOW, SNAPSHOT, TELL, 99):
+            data = frame({TYPE: kind, FROM: 9, MSG_TERM: 999, NUMBER: 1 << 60, LEASE_US: 150000, LAST_INDEX: 1 << 40,
+                          LAST_TERM: 999, FLAGS: 1, VERSION: 2, TOTAL: 1 << 20, CONF_LEN: 8, **foreign}, b"{}")
+            self.say(leader, hello_9 + data, member_9)
+        # In another's name.
+        self.assertTrue(self.say(leader, frame({TYPE: HELLO, FROM: second, **foreign}), member_9)["closed"])
+        self.assertEqual(self.steady(), before)
+        # Of a member whose key was stolen: damaged, cut short, too long, and what another cluster would say. Its own
+        # connection is disturbed, and comes back; nothing is believed.
+        good = frame({TYPE: HELLO, FROM: second, **foreign})
+        damaged = bytearray(good)
+        damaged[20] ^= 1
+        for data in (bytes(damaged), struct.pack("<I", 1 << 30) + b"x" * 64, os.urandom(4096)):
+            self.assertTrue(self.say(leader, data, own)["closed"])
+        self.say(leader, good[:-3], own, whole=False)
+        self.say(leader, good + frame({TYPE: APPEND, FROM: second, MSG_TERM: 999, TERM: 999}), own)
+        eventually("all are connected again", lambda: all(
+            item["connected"] for item in self.members.status(leader)["members"]))
+        self.assertEqual(self.steady(), before)
+        self.assertEqual(eventually("all members at one index", self.digests), digests)
+        self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
+
+    def warnings(self, number):
+        return [item for item in self.members.status(number)["warnings"] if item["code"] == "certificate-expires"]
+
+    def test_certificates_are_read_again(self):
+        self.load_topology()
+        follower = next(number for number in (1, 2, 3) if number != self.members.leader())
+        member_9 = self.certificate("member-9", "hecate-member-9")
+        old = self.say(follower, b"", member_9, whole=False)["peer"]
+        self.assertEqual(self.warnings(follower), [])
+        self.certificate(f"member-{follower}", "hecate-member-7")  # a wrong one is not taken
+        os.kill(self.pid(follower), signal.SIGHUP)
+        eventually("it says so", lambda: "is not of this member" in self.log(follower))
+        self.assertEqual(self.say(follower, b"", member_9, whole=False)["peer"], old)
+        self.certificate(f"member-{follower}", f"hecate-member-{follower}", days=5)
+        os.kill(self.pid(follower), signal.SIGHUP)
+        eventually("the new one is shown", lambda: self.say(follower, b"", member_9, whole=False)["peer"] != old)
+        for number in (1, 2, 3):  # all of them tell
+            text = eventually("a warning", lambda number=number: self.warnings(number))[0]
+            self.assertIn(f"certificate of member {follower}", text["text"])
+            self.assertIn("days", text["text"])
+        for number in (1, 2, 3):  # and it works
+            self.cluster("kill", str(number))
+        for number in (1, 2, 3):
+            self.cluster("start", str(number))
+        self.assert_equal_replicas()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
