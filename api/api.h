@@ -45,8 +45,11 @@ enum api_admin {
     /* body: member, peer, api: adds it or tells where it is now; standby: without a vote; replace: it has lost its disk
      */
     API_ADMIN_MEMBER_ADD,
-    API_ADMIN_MEMBER_REMOVE,  /* member in the path */
-    API_ADMIN_MEMBER_PROMOTE, /* member in the path: gets a vote */
+    API_ADMIN_MEMBER_REMOVE,    /* member in the path */
+    API_ADMIN_MEMBER_PROMOTE,   /* member in the path: gets a vote */
+    API_ADMIN_UPGRADE,          /* the feature level, and what the members know */
+    API_ADMIN_UPGRADE_HOLD,     /* the level is not raised */
+    API_ADMIN_UPGRADE_FINALIZE, /* it is, as soon as all members know the next one */
 };
 
 struct api_backend {

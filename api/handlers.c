@@ -270,6 +270,9 @@ static void handle_route(struct api_request *request)
     case API_ROUTE_MEMBER_ADD:
     case API_ROUTE_MEMBER_REMOVE:
     case API_ROUTE_MEMBER_PROMOTE:
+    case API_ROUTE_UPGRADE:
+    case API_ROUTE_UPGRADE_HOLD:
+    case API_ROUTE_UPGRADE_FINALIZE:
         api_admin(request);
         break;
     case API_ROUTE_ADMIN_GET:

@@ -47,7 +47,7 @@ struct cli_group {
 };
 
 extern const struct cli_group cli_cluster, cli_node, cli_device, cli_brick, cli_volume, cli_block, cli_topology, cli_db,
-    cli_server, cli_loglevel, cli_setup, cli_status, cli_leader, cli_member;
+    cli_server, cli_loglevel, cli_setup, cli_status, cli_leader, cli_member, cli_upgrade;
 
 #define CLI_FLAGS_MAX 32
 #define CLI_WORDS_MAX 4 /* of a command, its group included */

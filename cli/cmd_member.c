@@ -1,4 +1,4 @@
-/* hecate leader ..., member ...: the members that run the service. */
+/* hecate leader ..., member ..., upgrade ...: the members that run the service. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,3 +227,78 @@ static const struct cli_command member_commands[] = {
 
 const struct cli_group cli_member = {"member", "The members of the cluster", member_commands,
                                      sizeof(member_commands) / sizeof(*member_commands), NULL};
+
+/* ---- feature levels ---- */
+
+static void print_upgrade(FILE *out, const json_t *document)
+{
+    json_t *item;
+    size_t i;
+
+    fprintf(out, "Feature level: %ld%s\nAll members know: %ld\n", (long)js_int(document, "feature_level"),
+            js_bool(document, "held") ? ", held" : "", (long)js_int(document, "all_know"));
+    json_array_foreach(js_list(document, "members"), i, item)
+    {
+        const json_t *levels = js_list(item, "levels");
+
+        fprintf(out, "Id:%ld  Version:%s  Levels:%ld to %ld\n", (long)js_int(item, "id"), js_str(item, "version"),
+                (long)json_integer_value(json_array_get(levels, 0)),
+                (long)json_integer_value(json_array_get(levels, 1)));
+    }
+}
+
+/* The document is taken. */
+static void show_upgrade(struct cli *cli, json_t *document)
+{
+    if (flag_json(cli)) {
+        js_print(cli->out, document);
+    } else {
+        print_upgrade(cli->out, document);
+    }
+    json_decref(document);
+}
+
+static int run_upgrade_status(struct cli *cli)
+{
+    json_t *document;
+
+    if (http_get(cli, "/cluster/upgrade", &document) != 0) {
+        return -1;
+    }
+    show_upgrade(cli, document);
+    return 0;
+}
+
+static int set_hold(struct cli *cli, const char *path)
+{
+    json_t *body = json_object(), *document = NULL;
+    int rc = ask(cli, path, body, &document);
+
+    json_decref(body);
+    if (rc == 0) {
+        show_upgrade(cli, document);
+    }
+    return rc;
+}
+
+static int run_hold(struct cli *cli)
+{
+    return set_hold(cli, "/cluster/upgrade/hold");
+}
+
+static int run_finalize(struct cli *cli)
+{
+    return set_hold(cli, "/cluster/upgrade/finalize");
+}
+
+static const struct cli_command upgrade_commands[] = {
+    {"upgrade", "status", "", "the feature level, and which levels each member knows", NULL, NULL, 0,
+     run_upgrade_status, NULL},
+    {"upgrade", "hold", "", "do not raise the feature level: the older release can be put back", NULL, NULL, 0,
+     run_hold, NULL},
+    {"upgrade", "finalize", "", "raise the feature level as soon as all members know the next one", NULL, NULL, 0,
+     run_finalize, NULL},
+};
+
+const struct cli_group cli_upgrade = {"upgrade", "Feature levels of a rolling upgrade", upgrade_commands,
+                                      sizeof(upgrade_commands) / sizeof(*upgrade_commands), NULL};

@@ -28,7 +28,7 @@ _hecate_ids() {
 # What may follow the words of a command: further words, or its own flags in $own.
 _hecate_words() {
     local groups='blockvolume brick cluster db device help leader loglevel member node server'
-    groups+=' setup-openshift-heketi-storage status topology volume'
+    groups+=' setup-openshift-heketi-storage status topology upgrade volume'
     case $1 in
     '') choices=$groups own='--version' ;;
     help) choices=${groups/help /} ;;
@@ -47,6 +47,7 @@ _hecate_words() {
     'server state') choices='examine' ;;
     'server state examine') choices='gluster' ;;
     topology) choices='info load' ;;
+    upgrade) choices='finalize hold status' ;;
     volume) choices='clone create delete endpoint expand info list set-block-hosting-restriction' ;;
     'volume endpoint') choices='patch' ;;
     'volume set-block-hosting-restriction') choices='locked unlocked' ;;

@@ -13,9 +13,9 @@
 
 #define EXIT_ERROR 255
 
-const struct cli_group *const cli_groups[] = {&cli_status,   &cli_topology, &cli_volume, &cli_block, &cli_brick,
-                                              &cli_cluster,  &cli_node,     &cli_device, &cli_db,    &cli_server,
-                                              &cli_loglevel, &cli_setup,    &cli_leader, &cli_member};
+const struct cli_group *const cli_groups[] = {&cli_status,   &cli_topology, &cli_volume, &cli_block,  &cli_brick,
+                                              &cli_cluster,  &cli_node,     &cli_device, &cli_db,     &cli_server,
+                                              &cli_loglevel, &cli_setup,    &cli_leader, &cli_member, &cli_upgrade};
 const size_t cli_n_groups = sizeof(cli_groups) / sizeof(*cli_groups);
 
 static const char *real_env(const char *name)

@@ -51,6 +51,7 @@ struct member {
     bool resetting;    /* the command for it is on its way */
     bool wants_normal; /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
     struct handover handover;
+    bool raising;                         /* a command for the feature level is on its way */
     TAILQ_HEAD(admin_list, admin) admins; /* changes of members that are waited for */
     bool stopping, failed;
     bool cons_closing;
@@ -100,6 +101,10 @@ void member_settings_changed(struct member *member);
 const char *members_standing(enum cons_standing standing);
 void members_stop(struct member *member); /* whoever waits for a change is told that this member stops */
 void members_admin(void *user, enum api_admin what, uint64_t id, const json_t *body, api_document_cb cb, void *cb_user);
+/* upgrade.c */
+void upgrade_pursue(struct member *member); /* leader: raises the feature level when all members know the next one */
+json_t *upgrade_document(struct member *member);
+void upgrade_hold(struct member *member, bool hold, api_document_cb cb, void *cb_user);
 /* backend.c */
 bool backend_serving(void *user);
 bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */

@@ -345,5 +345,12 @@ void members_admin(void *user, enum api_admin what, uint64_t id, const json_t *b
     case API_ADMIN_MEMBER_PROMOTE:
         promote(member, id, cb, cb_user);
         break;
+    case API_ADMIN_UPGRADE:
+        answer(cb, cb_user, 200, upgrade_document(member));
+        break;
+    case API_ADMIN_UPGRADE_HOLD:
+    case API_ADMIN_UPGRADE_FINALIZE:
+        upgrade_hold(member, what == API_ADMIN_UPGRADE_HOLD, cb, cb_user);
+        break;
     }
 }

@@ -117,6 +117,13 @@ bool replicas_outvoted(const struct replicas *replicas, size_t n_voters, uint64_
     return n_voters > 0 && n > n_voters / 2;
 }
 
+void replicas_grow_old(struct replicas *replicas)
+{
+    for (size_t i = 0; i < replicas->n_members; i++) {
+        replicas->members[i].fresh = false;
+    }
+}
+
 void replicas_keep(struct replicas *replicas, const uint64_t *ids, size_t n)
 {
     size_t kept = 0;
@@ -169,9 +176,10 @@ static bool parse_digest(const char *text, struct store_digest *ret_digest)
 void replicas_encode(const struct replicas_word *word, struct buf *buf)
 {
     json_t *document =
-        json_pack("{s:s, s:I, s:s, s:b, s:b, s:I}", "version", word->version, "applied_index",
+        json_pack("{s:s, s:I, s:s, s:b, s:b, s:I, s:[II]}", "version", word->version, "applied_index",
                   (json_int_t)word->applied_index, "digest", digest_text(&word->digest).text, "wants_normal",
-                  word->wants_normal, "holds", word->holds, "expires", (json_int_t)word->expires_s);
+                  word->wants_normal, "holds", word->holds, "expires", (json_int_t)word->expires_s, "levels",
+                  (json_int_t)word->level_min, (json_int_t)word->level_max);
     char *text;
 
     CHECK(document != NULL);
@@ -200,6 +208,13 @@ const struct replica *replicas_get(const struct replicas *replicas, uint64_t mem
     return at < replicas->n_members ? &replicas->members[at] : NULL;
 }
 
+static uint32_t level_at(const json_t *document, size_t at)
+{
+    json_int_t value = json_integer_value(json_array_get(json_object_get(document, "levels"), at));
+
+    return value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len)
 {
     json_t *document = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
@@ -223,6 +238,9 @@ bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *da
         replica->waits = true;
         replica->wants_normal = json_is_true(json_object_get(document, "wants_normal"));
         replica->holds = json_is_true(json_object_get(document, "holds"));
+        replica->fresh = true;
+        replica->level_min = level_at(document, 0);
+        replica->level_max = level_at(document, 1);
         replica->expires_s = json_integer_value(json_object_get(document, "expires"));
     }
     json_decref(document);

@@ -20,12 +20,14 @@ struct replica {
     char version[REPLICAS_VERSION_MAX + 1];
     uint64_t index; /* the digest is of the state after this entry of the log */
     struct store_digest digest;
-    bool waits;              /* to be compared when we get to that index */
-    uint64_t compared_index; /* 0: not compared yet */
-    bool differs;            /* then */
-    bool wants_normal;       /* it was told to leave maintenance mode */
-    bool holds;              /* the virtual addresses are on its host */
-    int64_t expires_s;       /* its certificate; 0: it has none */
+    bool waits;                    /* to be compared when we get to that index */
+    uint64_t compared_index;       /* 0: not compared yet */
+    bool differs;                  /* then */
+    bool wants_normal;             /* it was told to leave maintenance mode */
+    bool holds;                    /* the virtual addresses are on its host */
+    int64_t expires_s;             /* its certificate; 0: it has none */
+    uint32_t level_min, level_max; /* feature levels that it understands */
+    bool fresh;                    /* told since replicas_grow_old */
 };
 
 struct replicas;
@@ -43,6 +45,7 @@ const struct replica *replicas_compare(struct replicas *replicas, uint64_t appli
 /* A majority of n_voters members differs from us, and those do not differ from each other as far as is known: it is we
  * who are wrong. */
 bool replicas_outvoted(const struct replicas *replicas, size_t n_voters, uint64_t *ret_index);
+void replicas_grow_old(struct replicas *replicas);
 /* Forgets all but these: members come and go. */
 void replicas_keep(struct replicas *replicas, const uint64_t *ids, size_t n);
 
@@ -53,6 +56,7 @@ struct replicas_word {
     struct store_digest digest;
     bool wants_normal, holds; /* as in struct replica */
     int64_t expires_s;
+    uint32_t level_min, level_max;
 };
 void replicas_encode(const struct replicas_word *word, struct buf *buf);
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len);

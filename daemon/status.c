@@ -230,6 +230,16 @@ static void warn_members(const struct member *member, const struct cons_status *
 
 #define EXPIRY_WARN_S (30 * 24 * 3600)
 
+/* Nothing is wrong; but a held level is easily forgotten. */
+static void warn_level(const struct member *member, json_t *warnings)
+{
+    if (store_settings(member->store)->hold == STORE_HOLD_ON) {
+        add_warning(warnings, "upgrade-held",
+                    "the feature level is held: new features wait, the older release can be put back",
+                    "when all members run the new release and it is to stay: hecate upgrade finalize");
+    }
+}
+
 static void warn_expiry(uint64_t id, int64_t expires_s, json_t *warnings)
 {
     int64_t left_s = expires_s - member_now_ms() / 1000;
@@ -335,6 +345,7 @@ json_t *status_document(void *user)
     cons_get_status(member->cons, &status);
     virtual_ips = virtual_ips_document(member, &status, warnings);
     warn_members(member, &status, warnings);
+    warn_level(member, warnings);
     if (member->driver_term != 0) {
         nodes.list = json_array();
         op_driver_visit_nodes(member->driver, visit_node, &nodes);

@@ -3,6 +3,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 
 #define TELL_EVERY_MS 1000
 
@@ -18,7 +19,9 @@ void member_tell(struct member *member)
                                            .digest = store_digest(member->store),
                                            .wants_normal = member->wants_normal,
                                            .holds = member->address_held,
-                                           .expires_s = cons_tls_expires_s(member->cons)};
+                                           .expires_s = cons_tls_expires_s(member->cons),
+                                           .level_min = STORE_LEVEL_MIN,
+                                           .level_max = STORE_LEVEL_MAX};
 
         replicas_encode(&word, &buf);
         cons_tell(member->cons, buf.data, buf.len);
@@ -93,6 +96,8 @@ static void tell_due(uv_timer_t *timer)
     struct member *member = timer->data;
 
     member_mode_pursue(member, member->wants_normal);
+    upgrade_pursue(member);
+    replicas_grow_old(member->replicas);
     member_tell(member);
 }
 

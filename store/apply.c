@@ -6,6 +6,7 @@
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/store_priv.h"
 
 typedef enum store_code (*check_fn)(const struct store *store, const struct store_cmd *cmd,
@@ -55,6 +56,7 @@ static const struct rule rules[] = {
     [STORE_CMD_RESTRICT] = {check_restrict, commit_restrict},
     [STORE_CMD_OP_MOVED] = {check_op_moved, commit_op_moved},
     [STORE_CMD_OP_FORWARD] = {check_op_forward, commit_op_forward},
+    [STORE_CMD_LEVEL] = {check_level, commit_level},
 };
 
 static const struct rule *rule_of(const struct store_cmd *cmd)
@@ -81,12 +83,16 @@ enum store_code refuse(struct store_result *result, enum store_code code, const 
 static bool fits_load(enum store_cmd_type type)
 {
     return type == STORE_CMD_LOAD || type == STORE_CMD_LOAD_ABORT || type == STORE_CMD_SETTINGS ||
-           type == STORE_CMD_EXPIRE_JOBS || type == STORE_CMD_NOOP;
+           type == STORE_CMD_LEVEL || type == STORE_CMD_EXPIRE_JOBS || type == STORE_CMD_NOOP;
 }
 
 enum store_code apply_check(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     memset(result, 0, sizeof(*result));
+    if (store_cmd_level(cmd) > store_level(store)) {
+        return refuse(result, STORE_BAD_REQUEST, "This needs feature level %u; the cluster is at %u",
+                      store_cmd_level(cmd), store_level(store));
+    }
     if (!id_is_none(store->settings.rec.load) && !fits_load(cmd->type)) {
         return refuse(result, STORE_IN_USE, "The database is being loaded");
     }

@@ -1,5 +1,19 @@
 /* What is set for the whole cluster, and jobs that have nothing to do. */
+#include "store/level.h"
 #include "store/store_priv.h"
+
+uint32_t store_level(const struct store *store)
+{
+    uint32_t level = store->settings.rec.feature_level;
+
+    return level > STORE_LEVEL_MIN ? level : STORE_LEVEL_MIN;
+}
+
+uint32_t store_cmd_level(const struct store_cmd *cmd)
+{
+    (void)cmd; /* all commands so far are of the first level */
+    return 1;
+}
 
 enum store_code check_settings(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
@@ -22,6 +36,31 @@ void commit_settings(struct store *store, uint64_t index, const struct store_cmd
     if (cmd->settings.log_level != 0) {
         next.log_level = cmd->settings.log_level;
     }
+    if (cmd->settings.hold != STORE_HOLD_UNSET) {
+        next.hold = cmd->settings.hold;
+    }
+    update_settings(store, &next);
+}
+
+enum store_code check_level(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
+{
+    if (store->settings.rec.hold == STORE_HOLD_ON) {
+        return refuse(result, STORE_CONFLICT, "The feature level is held at %u", store_level(store));
+    }
+    if (cmd->settings.feature_level != store_level(store) + 1) {
+        return refuse(result, STORE_CONFLICT, "Feature level %u does not follow %u", cmd->settings.feature_level,
+                      store_level(store));
+    }
+    return STORE_OK;
+}
+
+void commit_level(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct store_settings next = store->settings.rec;
+
+    (void)index;
+    next.id = STORE_SETTINGS_ID;
+    next.feature_level = cmd->settings.feature_level;
     update_settings(store, &next);
 }
 

@@ -5,6 +5,7 @@
 #include "store/base/check.h"
 #include "store/base/mem.h"
 #include "store/codec_priv.h"
+#include "store/level.h"
 
 #define CMD_VERSION 1
 
@@ -110,6 +111,7 @@ static bool known(const struct store_cmd *cmd)
     case STORE_CMD_LOAD_ABORT:
     case STORE_CMD_OP_MOVED:
     case STORE_CMD_OP_FORWARD:
+    case STORE_CMD_LEVEL:
         return true;
     }
     return false;
@@ -148,6 +150,11 @@ int store_cmd_decode(const void *data, size_t len, struct store_cmd *ret_cmd, st
     if (!known(ret_cmd)) {
         rc = err_set(reterr, E_UNSUPPORTED, "unknown command %u of operation type %u", (unsigned)ret_cmd->type,
                      (unsigned)ret_cmd->op_type);
+    } else if (ret_cmd->type == STORE_CMD_LEVEL && ret_cmd->settings.feature_level > STORE_LEVEL_MAX) {
+        rc = err_set(reterr, E_UNSUPPORTED, "feature level %u; this release knows levels up to %d",
+                     ret_cmd->settings.feature_level, STORE_LEVEL_MAX);
+    }
+    if (rc != 0) {
         store_cmd_fini(ret_cmd);
     }
     return rc;

@@ -48,6 +48,7 @@ enum store_cmd_type { /* stored: never renumber */
                       STORE_CMD_SETTINGS = 40, /* settings: what is not zero is set */
                       STORE_CMD_LOAD = 42,     /* op_id = the load, load: a part (store/load.h) */
                       STORE_CMD_LOAD_ABORT = 43, /* op_id: takes back what was loaded */
+                      STORE_CMD_LEVEL = 44,      /* settings.feature_level: the next one; everybody knows it */
                       STORE_CMD_JOB = 41,        /* op_id, time_ms: records a job that is done and made nothing */
 };
 

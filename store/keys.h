@@ -141,6 +141,8 @@ enum key_settings {
     KEY_SETTINGS_LOAD = 4,
     KEY_SETTINGS_LOAD_PART = 5,
     KEY_SETTINGS_LOADED = 6,
+    KEY_SETTINGS_LEVEL = 7,
+    KEY_SETTINGS_HOLD = 8,
 };
 
 enum key_load {

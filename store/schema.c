@@ -196,6 +196,8 @@ static const struct field settings_fields[] = {
     SCALAR(struct store_settings, load, KEY_SETTINGS_LOAD, F_ID),
     SCALAR(struct store_settings, load_part, KEY_SETTINGS_LOAD_PART, F_U32),
     SCALAR(struct store_settings, loaded, KEY_SETTINGS_LOADED, F_ID),
+    SCALAR(struct store_settings, feature_level, KEY_SETTINGS_LEVEL, F_U32),
+    ENUM(struct store_settings, hold, KEY_SETTINGS_HOLD, STORE_HOLD_ON),
 };
 const struct schema schema_settings = SCHEMA(struct store_settings, "settings", settings_fields);
 

@@ -14,17 +14,18 @@
 #include "store/base/check.h"
 #include "store/base/crc32c.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/store_priv.h"
 
 #define SNAPSHOT_MAGIC "HECSNAP\n"
 #define SNAPSHOT_VERSION 1
-#define FEATURE_LEVEL 1
 #define HEADER_BYTES (8 + 4 + 4 + 8 + 4 * KIND_COUNT + 16 + 8)
 #define CRC_BYTES 4
 #define RECORD_BYTES_MAX (64u << 20)
 
 struct store_snapshot {
     uint64_t applied;
+    uint32_t level;
     struct store_digest digest;
     struct blob **blobs;
     size_t n;
@@ -35,6 +36,7 @@ struct store_snapshot *store_snapshot_take(const struct store *store)
     struct store_snapshot *snapshot = mem_calloc(1, sizeof(*snapshot));
 
     snapshot->applied = store->applied;
+    snapshot->level = store_level(store);
     snapshot->digest = store->records.sum;
     snapshot->n = store->records.n;
     snapshot->blobs = mem_dup(store->records.blobs, snapshot->n * sizeof(struct blob *));
@@ -99,7 +101,7 @@ void store_snapshot_encode(const struct store_snapshot *snapshot, struct buf *bu
     buf_reserve(buf, HEADER_BYTES + bytes + CRC_BYTES);
     buf_append_str(buf, SNAPSHOT_MAGIC);
     put(buf, SNAPSHOT_VERSION, 4);
-    put(buf, FEATURE_LEVEL, 4);
+    put(buf, snapshot->level, 4);
     put(buf, snapshot->applied, 8);
     for (size_t i = 0; i < KIND_COUNT; i++) {
         put(buf, counts[i], 4);
@@ -223,11 +225,14 @@ static int check_header(const uint8_t *data, size_t len, struct err *reterr)
     if (crc32c(0, data, len - CRC_BYTES) != get(data + len - CRC_BYTES, CRC_BYTES)) {
         return err_set(reterr, E_DAMAGED, "wrong checksum");
     }
-    if (get(data + 8, 4) != SNAPSHOT_VERSION || get(data + 12, 4) != FEATURE_LEVEL) {
-        return err_set(reterr, E_UNSUPPORTED,
-                       "snapshot of version %llu and feature level %llu; this release reads %d, %d",
-                       (unsigned long long)get(data + 8, 4), (unsigned long long)get(data + 12, 4), SNAPSHOT_VERSION,
-                       FEATURE_LEVEL);
+    if (get(data + 8, 4) != SNAPSHOT_VERSION || get(data + 12, 4) < STORE_LEVEL_MIN ||
+        get(data + 12, 4) > STORE_LEVEL_MAX) {
+        return err_set(
+            reterr, E_UNSUPPORTED,
+            "snapshot of version %llu and feature level %llu; this release reads version %d and levels %d to "
+            "%d",
+            (unsigned long long)get(data + 8, 4), (unsigned long long)get(data + 12, 4), SNAPSHOT_VERSION,
+            STORE_LEVEL_MIN, STORE_LEVEL_MAX);
     }
     if (get(data + HEADER_BYTES - 8, 8) != len - HEADER_BYTES - CRC_BYTES) {
         return err_set(reterr, E_DAMAGED, "wrong length");

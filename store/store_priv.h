@@ -321,6 +321,7 @@ RULE(op_end);
 RULE(expire);
 RULE(repeat);
 RULE(settings);
+RULE(level);
 RULE(empty_job);
 RULE(load_abort);
 enum store_code check_load(const struct store *store, const struct store_cmd *cmd, struct store_result *result);

@@ -5,6 +5,7 @@
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/store_priv.h"
 
 static int cluster_cmp(const struct cluster_entry *a, const struct cluster_entry *b)
@@ -559,7 +560,7 @@ void update_settings(struct store *store, const struct store_settings *next)
 int insert_settings(struct store *store, const struct store_settings *rec, struct err *reterr)
 {
     if (!id_equal(rec->id, STORE_SETTINGS_ID) || store->settings.record.blob != NULL ||
-        rec->log_level > STORE_LOG_LEVEL_MAX) {
+        rec->log_level > STORE_LOG_LEVEL_MAX || rec->feature_level > STORE_LEVEL_MAX) {
         return damaged(reterr, "settings", rec->id, "not the one record of settings, or a level that there is not");
     }
     update_settings(store, rec);

@@ -199,13 +199,17 @@ enum store_mode {
     STORE_MODE_LOCAL_CLIENT = 3,
 };
 
+enum store_hold { STORE_HOLD_UNSET = 0, STORE_HOLD_OFF = 1, STORE_HOLD_ON = 2 };
+
 struct store_settings { /* of the whole cluster; there is one such record, or none while nothing is set */
     struct id id;       /* STORE_SETTINGS_ID */
     enum store_mode mode;
-    uint32_t log_level; /* 0: as configured on each member; otherwise a log level + 1 */
-    struct id load;     /* a load is under way: the database is not whole. ID_NONE: none */
-    uint32_t load_part; /* the part that comes next */
-    struct id loaded;   /* the load that was finished last */
+    uint32_t log_level;     /* 0: as configured on each member; otherwise a log level + 1 */
+    struct id load;         /* a load is under way: the database is not whole. ID_NONE: none */
+    uint32_t load_part;     /* the part that comes next */
+    struct id loaded;       /* the load that was finished last */
+    uint32_t feature_level; /* 0: the first one (level.h) */
+    enum store_hold hold;   /* ON: the level is not raised */
 };
 
 #define STORE_SETTINGS_ID ((struct id){{[15] = 1}})

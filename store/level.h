@@ -1,0 +1,25 @@
+/* Feature levels: what may be written because every member can read it.
+ *
+ * Each release announces the levels that it understands. The state has one level, in its settings; it is raised by a
+ * command once all members know the next one (daemon/upgrade.c). A command, a field or a snapshot format that came with
+ * level N is written only from then on: whoever proposes asks store_level, and apply refuses a command of a later
+ * level. A member of an older release that meets a later level stops; it never skips. What a level brought:
+ *
+ *   1  everything so far
+ */
+#ifndef HECATE_STORE_LEVEL_H
+#define HECATE_STORE_LEVEL_H
+
+#include <stdint.h>
+
+#define STORE_LEVEL_MIN 1 /* the oldest whose snapshots this release reads */
+#define STORE_LEVEL_MAX 1 /* the newest that it understands */
+
+struct store;
+struct store_cmd;
+
+uint32_t store_level(const struct store *store);
+/* The level that a command needs. */
+uint32_t store_cmd_level(const struct store_cmd *cmd);
+
+#endif
