@@ -2,8 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/http.h"
+#include "cli/http_priv.h"
 #include "store/base/mem.h"
+
+#define REMOVE_TRIES 3
 
 /* The number of a member; cli_fail otherwise. */
 static int parse_member(struct cli *cli, const char *text, json_int_t *ret_id)
@@ -162,34 +164,58 @@ static int run_replace(struct cli *cli)
     return change(cli, "POST", "/cluster/members", body);
 }
 
-/* One that leads is let go first. */
+/* The refusal of a member that leads; whatever else is wrong stays as it is. */
+static bool leads(const struct http_answer *answer)
+{
+    json_t *document = answer->status == 409 ? json_loads(buf_str(&answer->body), 0, NULL) : NULL;
+    bool found = strstr(js_str(document, "reason"), "it leads") != NULL;
+
+    json_decref(document);
+    return found;
+}
+
+static int hand_over(struct cli *cli)
+{
+    json_t *body = json_object(), *answer = NULL;
+    int rc = ask(cli, "/cluster/transfer", body, &answer);
+
+    json_decref(body);
+    json_decref(answer);
+    return rc;
+}
+
+/* One that leads is let go first; it may be elected again before it is removed. */
 static int run_remove(struct cli *cli)
 {
     CLEANUP(free_ptr) char *path = NULL;
-    json_t *document, *item, *body = json_object(), *answer = NULL;
+    struct http_answer answer;
     json_int_t id = 0;
-    size_t i;
-    int rc = need_member(cli, &id);
 
-    if (rc == 0) {
-        rc = http_get(cli, "/cluster/members", &document);
+    if (need_member(cli, &id) != 0) {
+        return -1;
     }
-    if (rc == 0) {
-        json_array_foreach(js_list(document, "members"), i, item)
-        {
-            if (js_int(item, "id") == id && js_bool(item, "leader")) {
-                rc = ask(cli, "/cluster/transfer", body, &answer);
-            }
+    path = mem_printf("/cluster/members/%ld", (long)id);
+    for (int i = 0;; i++) {
+        json_t *document;
+        int rc;
+
+        if (http_request(cli, "DELETE", path, NULL, &answer) != 0) {
+            return -1;
         }
-        json_decref(document);
-        json_decref(answer);
+        if (leads(&answer) && i < REMOVE_TRIES) {
+            http_answer_fini(&answer);
+            if (hand_over(cli) != 0) {
+                return -1;
+            }
+            continue;
+        }
+        rc = http_document(cli, &answer, 200, &document);
+        http_answer_fini(&answer);
+        if (rc == 0) {
+            show(cli, document);
+        }
+        return rc;
     }
-    json_decref(body);
-    if (rc == 0) {
-        path = mem_printf("/cluster/members/%ld", (long)id);
-        rc = change(cli, "DELETE", path, NULL);
-    }
-    return rc;
 }
 
 static int run_promote(struct cli *cli)

@@ -53,11 +53,14 @@ static void test_changes(void **state)
     static const struct exchange replace[] = {
         {"POST", "/cluster/members", 200, LIST, JSON, "{\"member\":2,\"replace\":true}"}};
     static const struct exchange promote[] = {{"POST", "/cluster/members/2/promote", 200, LIST, JSON, NULL}};
-    static const struct exchange remove[] = {{"GET", "/cluster/members", 200, LIST, JSON, NULL},
-                                             {"DELETE", "/cluster/members/2", 200, LIST, JSON, NULL}};
-    static const struct exchange remove_leader[] = {{"GET", "/cluster/members", 200, LIST, JSON, NULL},
-                                                    {"POST", "/cluster/transfer", 200, "{\"leader\":2}\n", JSON, "{}"},
-                                                    {"DELETE", "/cluster/members/1", 200, LIST, JSON, NULL}};
+    static const struct exchange remove[] = {{"DELETE", "/cluster/members/2", 200, LIST, JSON, NULL}};
+    static const struct exchange remove_leader[] = {
+        {"DELETE", "/cluster/members/1", 409, "{\"error\":\"refused\",\"reason\":\"it leads: hand over first\"}\n",
+         JSON, NULL},
+        {"POST", "/cluster/transfer", 200, "{\"leader\":2}\n", JSON, "{}"},
+        {"DELETE", "/cluster/members/1", 200, LIST, JSON, NULL}};
+    static const struct exchange remove_last[] = {
+        {"DELETE", "/cluster/members/1", 409, "{\"error\":\"refused\",\"reason\":\"fewer than two\"}\n", JSON, NULL}};
 
     (void)state;
     expect_run(add, 0, PRINTED, "", "member", "add", "2", "--peer", "b:1", "--api=b:2", "--standby");
@@ -65,6 +68,7 @@ static void test_changes(void **state)
     expect_run(promote, 0, PRINTED, "", "member", "promote", "2");
     expect_run(remove, 0, PRINTED, "", "member", "remove", "2");
     expect_run(remove_leader, 0, PRINTED, "", "member", "remove", "1");
+    expect_run(remove_last, 255, "", "Error: refused: fewer than two\n", "member", "remove", "1");
 }
 
 static void test_upgrade(void **state)
