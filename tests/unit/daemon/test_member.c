@@ -356,7 +356,10 @@ static void test_holder_of_the_addresses(void **state)
     (void)state;
     assert_int_equal(holder_of(follower), 0);
     cons_get_status(follower->cons, &status);
-    replicas_encode(HECATE_VERSION, status.applied_index, &digest, false, true, &buf);
+    replicas_encode(
+        &(struct replicas_word){
+            .version = HECATE_VERSION, .applied_index = status.applied_index, .digest = digest, .holds = true},
+        &buf);
     member_told(follower, (uint64_t)leader->cfg->member_id, buf.data, buf.len);
     assert_int_equal(holder_of(follower), leader->cfg->member_id);
     tell(follower, (uint64_t)leader->cfg->member_id, HECATE_VERSION, false);
