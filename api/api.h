@@ -40,8 +40,9 @@ typedef void (*api_document_cb)(void *cb_user, int status, const json_t *json);
 
 /* Administration of the cluster of members itself. */
 enum api_admin {
-    API_ADMIN_TRANSFER, /* body: member, optional: who is to lead */
-    API_ADMIN_MEMBERS,  /* the list */
+    /* body, all optional: member: who is to lead; from: who leads now, so that a repetition does nothing */
+    API_ADMIN_TRANSFER,
+    API_ADMIN_MEMBERS, /* the list */
     /* body: member, peer, api: adds it or tells where it is now; standby: without a vote; replace: it has lost its disk
      */
     API_ADMIN_MEMBER_ADD,

@@ -32,20 +32,51 @@ static int ask(struct cli *cli, const char *path, const json_t *body, json_t **r
     return 0;
 }
 
+/* From is named, so that a repetition of the request does not hand over again. */
+static int hand_over(struct cli *cli, json_int_t from, json_t **ret_answer)
+{
+    json_t *body = json_pack("{s:I}", "from", from);
+    int rc = ask(cli, "/cluster/transfer", body, ret_answer);
+
+    json_decref(body);
+    return rc;
+}
+
+static int hand_over_from_leader(struct cli *cli, json_t **ret_answer)
+{
+    json_t *document, *item;
+    json_int_t from = 0;
+    size_t i;
+
+    if (http_get(cli, "/cluster/members", &document) != 0) {
+        return -1;
+    }
+    json_array_foreach(js_list(document, "members"), i, item)
+    {
+        from = js_bool(item, "leader") ? js_int(item, "id") : from;
+    }
+    json_decref(document);
+    return hand_over(cli, from, ret_answer);
+}
+
 static int run_transfer(struct cli *cli)
 {
-    json_t *body = json_object(), *answer = NULL;
-    json_int_t target = 0;
-    int rc = 0;
+    json_t *answer = NULL;
+    json_int_t target;
+    int rc;
 
     if (cli->n_args > 0) {
-        rc = parse_member(cli, cli->args[0], &target);
-        json_object_set_new(body, "member", json_integer(target));
-    }
-    if (rc == 0) {
+        json_t *body;
+
+        if (parse_member(cli, cli->args[0], &target) != 0) {
+            return -1;
+        }
+        body = json_pack("{s:I}", "member", target);
         rc = ask(cli, "/cluster/transfer", body, &answer);
+        json_decref(body);
+    } else {
+        rc = hand_over_from_leader(cli, &answer);
     }
-    json_decref(body);
     if (rc == 0) {
         fprintf(cli->out, "Member %ld leads\n", (long)js_int(answer, "leader"));
         json_decref(answer);
@@ -174,16 +205,6 @@ static bool leads(const struct http_answer *answer)
     return found;
 }
 
-static int hand_over(struct cli *cli)
-{
-    json_t *body = json_object(), *answer = NULL;
-    int rc = ask(cli, "/cluster/transfer", body, &answer);
-
-    json_decref(body);
-    json_decref(answer);
-    return rc;
-}
-
 /* One that leads is let go first; it may be elected again before it is removed. */
 static int run_remove(struct cli *cli)
 {
@@ -204,9 +225,10 @@ static int run_remove(struct cli *cli)
         }
         if (leads(&answer) && i < REMOVE_TRIES) {
             http_answer_fini(&answer);
-            if (hand_over(cli) != 0) {
+            if (hand_over(cli, id, &document) != 0) {
                 return -1;
             }
+            json_decref(document);
             continue;
         }
         rc = http_document(cli, &answer, 200, &document);

@@ -306,14 +306,16 @@ static void transfer(struct member *member, const json_t *body, api_document_cb 
 {
     json_t *value = json_object_get(body, "member");
     json_int_t target = json_integer_value(value);
+    json_int_t from = json_integer_value(json_object_get(body, "from"));
     struct order *order;
 
     if (value != NULL && (!json_is_integer(value) || target <= 0)) {
         refuse(cb, cb_user, 400, "member: expected the number of a member");
         return;
     }
-    if (target == member->cfg->member_id) {
-        answer(cb, cb_user, 200, json_pack("{s:I}", "leader", target));
+    /* A follower repeats what it has forwarded when the leader is another one: it must not be done twice. */
+    if (target == member->cfg->member_id || (from > 0 && from != member->cfg->member_id)) {
+        answer(cb, cb_user, 200, json_pack("{s:I}", "leader", (json_int_t)member->cfg->member_id));
         return;
     }
     order = mem_calloc(1, sizeof(*order));

@@ -57,6 +57,16 @@ class HandoverTest(AddressCluster):
         self.assertEqual(answer.status, 409, answer.body)
         self.assertEqual(self.leader_has_it(), leader)
 
+    def test_asked_of_a_follower(self):
+        """Who forwards the request repeats it when the leader changes: it is carried out once."""
+        for _ in range(4):
+            leader = self.leader_has_it()
+            follower = next(number for number in (1, 2, 3) if number != leader)
+            answer = self.members.ask(follower, "POST", "/cluster/transfer", {"from": leader})
+            self.assertEqual(answer.status, 200, answer.body)
+            self.assertNotEqual(answer.json()["leader"], leader)
+            self.assertEqual(self.leader_has_it(), answer.json()["leader"])
+
     def test_stop_under_load(self):
         self.load_topology()
         leader = self.leader_has_it()

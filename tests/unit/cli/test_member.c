@@ -25,7 +25,8 @@
 
 static void test_transfer(void **state)
 {
-    static const struct exchange any[] = {{"POST", "/cluster/transfer", 200, "{\"leader\":3}\n", JSON, "{}"}};
+    static const struct exchange any[] = {{"GET", "/cluster/members", 200, LIST, JSON, NULL},
+                                          {"POST", "/cluster/transfer", 200, "{\"leader\":3}\n", JSON, "{\"from\":1}"}};
     static const struct exchange one[] = {
         {"POST", "/cluster/transfer", 200, "{\"leader\":2}\n", JSON, "{\"member\":2}"}};
     static const struct exchange refused[] = {{"POST", "/cluster/transfer", 409,
@@ -57,7 +58,7 @@ static void test_changes(void **state)
     static const struct exchange remove_leader[] = {
         {"DELETE", "/cluster/members/1", 409, "{\"error\":\"refused\",\"reason\":\"it leads: hand over first\"}\n",
          JSON, NULL},
-        {"POST", "/cluster/transfer", 200, "{\"leader\":2}\n", JSON, "{}"},
+        {"POST", "/cluster/transfer", 200, "{\"leader\":2}\n", JSON, "{\"from\":1}"},
         {"DELETE", "/cluster/members/1", 200, LIST, JSON, NULL}};
     static const struct exchange remove_last[] = {
         {"DELETE", "/cluster/members/1", 409, "{\"error\":\"refused\",\"reason\":\"fewer than two\"}\n", JSON, NULL}};
