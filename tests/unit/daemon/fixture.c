@@ -49,6 +49,8 @@ static void make_config(struct fixture *fixture, size_t at, const unsigned *port
     char *text = mem_printf("{\"port\":\"%u\",\"jwt\":{\"admin\":{\"key\":\"a\"},\"user\":{\"key\":\"u\"}},"
                             "\"glusterfs\":{\"executor\":\"mock\",\"mock\":{\"device_size_gb\":100}},"
                             "\"cluster\":{\"member_id\":%zu,\"plain\":true,\"data_dir\":\"%s/data-%zu\","
+                            /* long: on a busy machine a lease that lapses between two calls would look like a fault */
+                            "\"election_timeout_ms\":1500,\"lease_ms\":750,\"heartbeat_ms\":100,"
                             "\"snapshot_entries\":16,\"initial_peers\":["
                             "{\"id\":1,\"peer\":\"127.0.0.1:%u\",\"api\":\"127.0.0.1:%u\"},"
                             "{\"id\":2,\"peer\":\"127.0.0.1:%u\",\"api\":\"127.0.0.1:%u\"},"
