@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
@@ -123,11 +124,10 @@ class DiskTest(DiskCluster):
         with open(source, "w", encoding="ascii") as file:
             file.write(FAILING)
         subprocess.run(["gcc", "-shared", "-fPIC", f'-DFAIL="{fail}"', "-o", library, source], check=True)
-        os.environ["LD_PRELOAD"] = library
-        try:
+        changed = {"LD_PRELOAD": library,  # the sanitizer's library minds not being the first
+                   "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        with unittest.mock.patch.dict(os.environ, changed):
             self.cluster("start", str(victim))
-        finally:
-            del os.environ["LD_PRELOAD"]
         self.wait_voters([1, 2, 3])
         with open(fail, "w", encoding="ascii"):
             pass
