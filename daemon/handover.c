@@ -9,8 +9,10 @@
 #define POLL_MS 5
 #define DRAIN_MAX_MS 700 /* longer than an idle connection is left its chance (api/server.c) */
 #define TAKE_OVER_MAX_MS 2000
-#define GIVE_UP_MS 2000
-#define STRAGGLERS_MS 20 /* until caches have heard of the address' new place */
+#define NO_TARGET_MAX_MS 2000 /* a member that stops waits so long for one that could take over, */
+#define STOP_MAX_MS 10000     /* and tries so long with one that does not; */
+#define ASKED_MAX_MS 3000     /* one that is asked for it tries so long */
+#define STRAGGLERS_MS 20      /* until caches have heard of the address' new place */
 
 static uint64_t now_ms(const struct member *member)
 {
@@ -47,12 +49,13 @@ static void failed(struct member *member, const char *text)
     end(member);
 }
 
-/* Whoever stops tries again while there is time: the other one may just have started, and bound by its promise. */
-static void failed_once(struct member *member, const char *text)
+/* Again while there is time: the other one may just have started, and be bound by its promise, or be on a busy machine.
+ */
+static void failed_once(struct member *member, const char *text, uint64_t max_ms)
 {
     struct handover *handover = &member->handover;
 
-    if (member->stopping && now_ms(member) < handover->give_up_ms) {
+    if (now_ms(member) < handover->begin_ms + max_ms) {
         handover->state = HANDOVER_DRAINING;
     } else {
         failed(member, text);
@@ -93,7 +96,7 @@ static void look_draining(struct member *member, const struct cons_status *statu
     handover->holder = 0;
     handover->lent_ms = 0;
     if (cons_transfer(member->cons, handover->target, &err) != 0) {
-        failed_once(member, err.message);
+        failed_once(member, err.message, member->stopping ? NO_TARGET_MAX_MS : 0);
     }
 }
 
@@ -106,7 +109,8 @@ static void look_ordered(struct member *member, const struct cons_status *status
                      (handover->lent_ms != 0 && now_ms(member) >= handover->lent_ms);
 
     if (status->role == CONS_LEADER && !status->transferring) {
-        failed_once(member, "the other member did not take over in time");
+        failed_once(member, "the other member did not take over in time",
+                    member->stopping ? STOP_MAX_MS : ASKED_MAX_MS);
     } else if (status->role != CONS_LEADER && status->leader_id != 0 && addressed) {
         LOG(LOG_INFO, "member", "leadership was handed over", LF_U64("leader", status->leader_id));
         handover->state = HANDOVER_TAKEN;
@@ -175,7 +179,7 @@ void handover_start(struct member *member, uint64_t target, handover_cb cb, void
     handover->state = HANDOVER_DRAINING;
     handover->target = target;
     handover->deadline_ms = now_ms(member) + DRAIN_MAX_MS;
-    handover->give_up_ms = now_ms(member) + GIVE_UP_MS;
+    handover->begin_ms = now_ms(member);
     handover->cb = cb;
     handover->user = user;
     api_server_drain(member->api, true);

@@ -23,7 +23,7 @@ struct handover {
     enum handover_state state;
     uint64_t target;            /* 0: the most advanced */
     uint64_t deadline_ms;       /* of the state; loop time, as the others */
-    uint64_t give_up_ms;        /* stopping: no further try after it */
+    uint64_t begin_ms;          /* of the first try */
     uint64_t lent_ms, taken_ms; /* the addresses are lent until then; since when the successor has them */
     uint64_t holder;            /* who has told that it holds the addresses since the order; 0 nobody */
     uv_timer_t timer;
