@@ -1,10 +1,4 @@
 /* Clones as traces; the order of what makes one start is not ours to choose. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "tests/unit/executor/trace.h"
 
 #define SNAP "tmpsnap_" ID
@@ -91,26 +85,8 @@ static const struct trace traces[] = {
      .exchanges = {{"snapshot delete " SNAP, "snap-delete.xml"}, {"sync snapshot info " SNAP, "snap-info-active.xml"}},
      .code = E_REMOTE, .message = "snapshot " SNAP " is still there"},
 };
-#define TRACES (sizeof(traces) / sizeof(*traces))
-
-static void test_traces(void **state)
-{
-    (void)state;
-    trace_check(traces, TRACES);
-}
-
-static void test_troubles(void **state)
-{
-    (void)state;
-    trace_check_troubles(traces, TRACES);
-}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_traces),
-        cmocka_unit_test(test_troubles),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return trace_main(traces, sizeof(traces) / sizeof(*traces));
 }

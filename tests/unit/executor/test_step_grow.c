@@ -1,10 +1,4 @@
 /* Growing and spreading out as traces. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "tests/unit/executor/trace.h"
 
 #define ADD                                                                         \
@@ -61,26 +55,8 @@ static const struct trace traces[] = {
      .message = "brick operations failed. Check log file for more details"},
     {"no rebalance", EXEC_REBALANCE_STATUS, "rep", .exchanges = {{STATUS, "rebalance-status-none.xml"}}, .message = ""},
 };
-#define TRACES (sizeof(traces) / sizeof(*traces))
-
-static void test_traces(void **state)
-{
-    (void)state;
-    trace_check(traces, TRACES);
-}
-
-static void test_troubles(void **state)
-{
-    (void)state;
-    trace_check_troubles(traces, TRACES);
-}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_traces),
-        cmocka_unit_test(test_troubles),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return trace_main(traces, sizeof(traces) / sizeof(*traces));
 }

@@ -1,10 +1,4 @@
 /* A brick that moves, as traces. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
 #include "tests/unit/executor/trace.h"
 
 #define HEAL "volume heal rep info"
@@ -103,26 +97,8 @@ static const struct trace traces[] = {
     {"replaced after all", EXEC_BRICK_UNREPLACED, "rep", .exchanges = {{INFO("rep"), MOVED}}, .code = E_REMOTE,
      .permanent = true, .message = "volume rep has taken the new brick"},
 };
-#define TRACES (sizeof(traces) / sizeof(*traces))
-
-static void test_traces(void **state)
-{
-    (void)state;
-    trace_check(traces, TRACES);
-}
-
-static void test_troubles(void **state)
-{
-    (void)state;
-    trace_check_troubles(traces, TRACES);
-}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_traces),
-        cmocka_unit_test(test_troubles),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return trace_main(traces, sizeof(traces) / sizeof(*traces));
 }

@@ -220,3 +220,30 @@ void trace_check_troubles(const struct trace *traces, size_t n)
         }
     }
 }
+
+static const struct trace *main_traces;
+static size_t n_main_traces;
+
+static void test_traces(void **state)
+{
+    (void)state;
+    trace_check(main_traces, n_main_traces);
+}
+
+static void test_troubles(void **state)
+{
+    (void)state;
+    trace_check_troubles(main_traces, n_main_traces);
+}
+
+int trace_main(const struct trace *traces, size_t n)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_traces),
+        cmocka_unit_test(test_troubles),
+    };
+
+    main_traces = traces;
+    n_main_traces = n;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -51,5 +51,7 @@ void trace_play(struct step_talk *talk, struct trace_stage *stage, const struct 
 void trace_check(const struct trace *traces, size_t n);
 /* Every answer of every trace is replaced by each way in which things go wrong. */
 void trace_check_troubles(const struct trace *traces, size_t n);
+/* The main function of a program that has nothing but traces: both checks as tests. */
+int trace_main(const struct trace *traces, size_t n);
 
 #endif
