@@ -121,7 +121,7 @@ class FaultsTestBase(ClusterTest):
         overlap = longest_overlap(events)
         self.assertLess(overlap, OVERLAP_S, "two hosts held the address")
         accepted = [event for event in events if event["op"] == "create" and event["status"] == 202]
-        self.assertTrue(accepted, "nothing was accepted: nothing was tested")
+        self.assertGreater(len(accepted), len(self.rounds))
         self.print_figures(name, events, len(accepted), overlap)
 
     def print_figures(self, name, events, accepted, overlap):
