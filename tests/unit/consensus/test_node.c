@@ -125,8 +125,8 @@ static int start(int i, struct err *err)
                                  .tls_ca_file = ca,
                                  .tls_cert_file = certs[i],
                                  .tls_key_file = keys[i],
-                                 .election_timeout_ms = 300,
-                                 .lease_ms = 150,
+                                 .election_timeout_ms = 3000, /* three members share one loop and the machine: no */
+                                 .lease_ms = 1500,            /* other leader only because it is busy for a moment */
                                  .heartbeat_ms = 50,
                                  .snapshot_threshold = 500};
     const struct cons_fsm fsm = {&members[i], apply, snapshot_take, snapshot_encode, snapshot_free, restore};
