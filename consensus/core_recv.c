@@ -321,15 +321,15 @@ bool core_recv(struct core *core, uint64_t peer, const uint8_t *frame, size_t le
     if (core->failed) {
         return true;
     }
+    if (peer == core->config.id || !wire_decode(frame, len, &wire) || wire.key[WK_FROM] != peer) {
+        return false; /* damaged, or in another's name */
+    }
     if (at < 0) {
         core_members_introduced(core, frame, len);
         at = core_peer_index(core, peer);
         if (at < 0) {
             return true; /* a stranger, or no leader: nothing that it says counts */
         }
-    }
-    if (at < 0 || peer == core->config.id || !wire_decode(frame, len, &wire) || wire.key[WK_FROM] != peer) {
-        return false;
     }
     core->peers[at].heard = true;
     core->peers[at].last_heard_us = core_now(core);

@@ -3,9 +3,17 @@
 import base64
 import hashlib
 import hmac
+import http.client
 import json
-import subprocess
+import os
+import re
+import socket
+import sys
 import time
+import urllib.parse
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from namespace import socket_in  # noqa: E402  pylint: disable=wrong-import-position
 
 DEADLINE_S = 60
 
@@ -31,23 +39,28 @@ def token(method, path, key="admin-secret", issuer="admin"):
 
 
 def request(url, method, path, body=None, namespace=None, timeout_s=15, headers=()):
-    """One request with curl; None when the member did not answer."""
-    command = ["curl", "-s", "-i", "-m", str(timeout_s), "-X", method,
-               "-H", f"Authorization: bearer {token(method, path)}"]
-    for header in headers:
-        command += ["-H", header]
-    if body is not None:
-        command += ["-d", body if isinstance(body, str) else json.dumps(body)]
-    command.append(url + path)
-    if namespace:
-        command = ["ip", "netns", "exec", namespace] + command
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode != 0 or not done.stdout.startswith(b"HTTP/"):
+    """One request on a connection of its own, from within a namespace; None when the member did not answer.
+
+    timeout_s: of connecting, and of each silence after that. headers: lines "Name: value".
+    """
+    parts = urllib.parse.urlsplit(url)
+    family = socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
+    lines = {"Authorization": f"bearer {token(method, path)}"}
+    lines.update(re.split(r":\s*", line, maxsplit=1) for line in headers)
+    data = body if body is None or isinstance(body, str) else json.dumps(body)
+    try:
+        connection.sock = socket_in(namespace, family)
+        connection.sock.settimeout(timeout_s)
+        connection.sock.connect((parts.hostname, parts.port))
+        connection.request(method, path, body=None if data is None else data.encode(), headers=lines)
+        answer = connection.getresponse()
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()},
+                      answer.read().decode(errors="replace"))
+    except (OSError, http.client.HTTPException):
         return None
-    head, _, rest = done.stdout.partition(b"\r\n\r\n")
-    lines = head.decode().split("\r\n")
-    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    return Answer(int(lines[0].split()[1]), fields, rest.decode(errors="replace"))
+    finally:
+        connection.close()
 
 
 def eventually(what, probe, deadline_s=DEADLINE_S, pause_s=0.02):

@@ -9,7 +9,6 @@ successive looks are one event. Runs until standard input ends.
 
 import argparse
 import array
-import ctypes
 import fcntl
 import json
 import os
@@ -19,20 +18,11 @@ import struct
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from namespace import socket_in  # noqa: E402  pylint: disable=wrong-import-position
+
 SIOCGIFCONF = 0x8912
-CLONE_NEWNET = 0x40000000
 ROOM = 40 * 64  # 64 addresses
-
-
-def socket_in(namespace):
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/self/ns/net", "rb") as here, open(f"/run/netns/{namespace}", "rb") as there:
-        for fd, make in ((there.fileno(), True), (here.fileno(), False)):
-            if libc.setns(fd, CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), f"setns {namespace}")
-            if make:
-                made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    return made
 
 
 def has(sock, wanted):
@@ -49,7 +39,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("namespace", nargs="+")
     arguments = parser.parse_args()
-    sockets = [socket_in(name) for name in arguments.namespace]
+    sockets = [socket_in(name, kind=socket.SOCK_DGRAM) for name in arguments.namespace]
     wanted, events = socket.inet_aton(arguments.address), []
     print("ready", flush=True)
     os.set_blocking(sys.stdin.fileno(), False)

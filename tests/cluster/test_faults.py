@@ -94,6 +94,11 @@ class FaultsTestBase(ClusterTest):
         answer = request(URL, "GET", "/clusters", namespace=self.hosts.namespace("c1"), timeout_s=1)
         return answer is not None and answer.status == 200
 
+    def volumes(self):
+        """Those that the address shows; none while it does not answer."""
+        answer = request(URL, "GET", "/volumes", namespace=self.hosts.namespace("c1"), timeout_s=1)
+        return set(answer.json()["volumes"]) if answer is not None and answer.status == 200 else set()
+
     def others(self, leader):
         return [number for number in ALL if number != leader]
 
@@ -102,7 +107,7 @@ class FaultsTestBase(ClusterTest):
     def play(self, name, fault, heal):
         """fault(leader) and heal(leader), HECATE_ROUNDS times."""
         for _ in range(ROUNDS):
-            leader = self.healthy()
+            leader, volumes = self.healthy(), self.volumes()
             begin = time.monotonic()
             fault(leader)
             hurt = time.monotonic()
@@ -110,6 +115,7 @@ class FaultsTestBase(ClusterTest):
             eventually("the address answers", self.answers)
             end = time.monotonic()
             self.rounds.append({"begin": begin, "hurt": hurt, "end": end, "leader": leader})
+            eventually("the writers go on", lambda before=volumes: self.volumes() - before)
             heal(leader)
         self.healthy()
         self.judge(name)
@@ -212,7 +218,7 @@ class FaultsTest(FaultsTestBase):
 
     def test_majority_lost_and_back(self):
         for _ in range(ROUNDS):
-            leader = self.healthy()
+            leader, volumes = self.healthy(), self.volumes()
             begin = time.monotonic()
             for number in self.others(leader):
                 self.cluster("kill", str(number))

@@ -4,7 +4,6 @@
 Needs root. HECATED names the daemon (default build/release/hecated).
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -12,16 +11,15 @@ import ssl
 import struct
 import subprocess
 import sys
-import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 from client import eventually  # noqa: E402
 from disk import crc32c  # noqa: E402
+from namespace import socket_in  # noqa: E402
 from test_cluster import ROOT, ClusterTest  # noqa: E402
 
-LIBC, CLONE_NEWNET = ctypes.CDLL(None, use_errno=True), 0x40000000
 HELLO, FORM, LEASE, LEASE_ACK, APPEND, APPEND_RESULT, VOTE, VOTE_RESULT, TIMEOUT_NOW, SNAPSHOT = 1, 2, 4, 5, 6, 7, 8, 9, 10, 11
 TELL = 13
 TYPE, TERM, FROM, HIGH, LOW, STATE, NUMBER, LEASE_US, MSG_TERM, LAST_INDEX, LAST_TERM, FLAGS, VERSION, TOTAL, CONF_LEN, ADMITS = (
@@ -61,51 +59,27 @@ class PeerTest(ClusterTest):
     def say(self, number, data, pair=None, whole=True):
         """Connects to a member's port, with a certificate or without TLS, says this and waits for the end."""
         result = {}
-
-        def talk():
-            with socket.create_connection((self.hosts.address(f"m{number}"), 8090), 5) as plain:
-                plain.settimeout(5)
-                try:
-                    connection = plain
-                    if pair:
-                        context = ssl.create_default_context(cafile=self.pki("ca.pem"))
-                        context.check_hostname = False
-                        context.load_cert_chain(*pair)
-                        connection = context.wrap_socket(plain)
-                        result["peer"] = connection.getpeercert(True)
-                    connection.sendall(data)
-                    if not whole:
-                        connection.close()
-                        return
-                    plain.settimeout(1)
-                    result["closed"] = connection.recv(1) == b""
-                    connection.close()
-                except socket.timeout:
-                    result["closed"] = False
-                except OSError:
-                    result["closed"] = True
-
-        self.in_namespace(talk)
-        return result
-
-    def in_namespace(self, function):
-        """A thread of this process on the client's host."""
-        error = []
-
-        def run():
+        with socket_in(self.hosts.namespace("c1")) as plain:
+            plain.settimeout(5)
+            plain.connect((self.hosts.address(f"m{number}"), 8090))
+            connection = plain
             try:
-                with open(f"/run/netns/{self.hosts.namespace('c1')}", "rb") as file:
-                    if LIBC.setns(file.fileno(), CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), "setns")
-                function()
-            except OSError as problem:
-                error.append(problem)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-        if error:
-            raise error[0]
+                if pair:
+                    context = ssl.create_default_context(cafile=self.pki("ca.pem"))
+                    context.check_hostname = False
+                    context.load_cert_chain(*pair)
+                    connection = context.wrap_socket(plain)
+                    result["peer"] = connection.getpeercert(True)
+                connection.sendall(data)
+                if whole:
+                    result["closed"] = connection.recv(1) == b""
+            except socket.timeout:
+                result["closed"] = False
+            except OSError:
+                result["closed"] = True
+            finally:
+                connection.close()
+        return result
 
     def steady(self):
         """What must not change."""

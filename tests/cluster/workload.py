@@ -4,7 +4,7 @@
 usage: workload.py --address URL [--member N=URL]... [--writers N] [--readers N] --out FILE
 
 The clients know the one address. Writers create volumes under names of their own, repeat what was not answered, wait for
-the end and delete every second one; readers list and look; a prober asks for /clusters on a new connection every 5 ms; a
+the end and delete every second one; readers list and look; a prober asks for /clusters on new connections (prober.py); a
 watcher asks the members themselves who serves. It runs until standard input ends, then lets the writers finish, asks once
 more for everything that was accepted, and writes one JSON object per line to FILE.
 """
@@ -24,9 +24,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 from client import token  # noqa: E402
 from history import TERMINAL  # noqa: E402
+from prober import CONNECT_S, probe  # noqa: E402
 
 ANSWER_S = 2.0         # without an answer for so long a client tries again
-PROBE_CONNECT_S = 0.05  # a SYN to a host that is gone; on a new connection it finds the next one
 FINISH_S = 120
 REPLICA_3 = {"type": "replicate", "replicate": {"replica": 3}}
 
@@ -144,18 +144,14 @@ class Workload:
         return status
 
     def prober(self):
-        while not self.stopping.is_set():
-            client, start = Client(self.arguments.address), time.monotonic()
-            status, _, _ = client.request("GET", "/clusters", connect_s=PROBE_CONNECT_S)
-            self.log.add("probe", start, status=status)
-            client.close()
-            self.stopping.wait(max(0.0, 0.005 - (time.monotonic() - start)))
+        parts = urllib.parse.urlsplit(self.arguments.address)
+        probe(parts.hostname, parts.port, self.stopping, lambda start, status: self.log.add("probe", start, status=status))
 
     def watcher(self, number, url):
         client = Client(url)
         while not self.stopping.is_set():
             start = time.monotonic()
-            status, _, text = client.request("GET", "/cluster/status", connect_s=PROBE_CONNECT_S)
+            status, _, text = client.request("GET", "/cluster/status", connect_s=CONNECT_S)
             if status == 200:
                 state = json.loads(text)
                 self.log.add("leader", start, member=number, term=state["term"], serving=state["serving"])
