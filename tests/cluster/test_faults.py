@@ -94,8 +94,8 @@ class FaultsTestBase(ClusterTest):
         answer = request(URL, "GET", "/clusters", namespace=self.hosts.namespace("c1"), timeout_s=1)
         return answer is not None and answer.status == 200
 
-    def volumes(self):
-        """Those that the address shows; none while it does not answer."""
+    def shown(self):
+        """The volumes that the address shows; none while it does not answer."""
         answer = request(URL, "GET", "/volumes", namespace=self.hosts.namespace("c1"), timeout_s=1)
         return set(answer.json()["volumes"]) if answer is not None and answer.status == 200 else set()
 
@@ -107,16 +107,18 @@ class FaultsTestBase(ClusterTest):
     def play(self, name, fault, heal):
         """fault(leader) and heal(leader), HECATE_ROUNDS times."""
         for _ in range(ROUNDS):
-            leader, volumes = self.healthy(), self.volumes()
+            leader, shown = self.healthy(), self.shown()
             begin = time.monotonic()
-            fault(leader)
-            hurt = time.monotonic()
-            self.members.leader(among=self.others(leader))
-            eventually("the address answers", self.answers)
-            end = time.monotonic()
-            self.rounds.append({"begin": begin, "hurt": hurt, "end": end, "leader": leader})
-            eventually("the writers go on", lambda before=volumes: self.volumes() - before)
-            heal(leader)
+            try:
+                fault(leader)
+                hurt = time.monotonic()
+                self.members.leader(among=self.others(leader))
+                eventually("the address answers", self.answers)
+                end = time.monotonic()
+                self.rounds.append({"begin": begin, "hurt": hurt, "end": end, "leader": leader})
+                eventually("the writers go on", lambda before=shown: self.shown() - before)
+            finally:
+                heal(leader)
         self.healthy()
         self.judge(name)
 
@@ -218,8 +220,7 @@ class FaultsTest(FaultsTestBase):
 
     def test_majority_lost_and_back(self):
         for _ in range(ROUNDS):
-            leader, volumes = self.healthy(), self.volumes()
-            begin = time.monotonic()
+            leader, begin = self.healthy(), time.monotonic()
             for number in self.others(leader):
                 self.cluster("kill", str(number))
             hurt = time.monotonic()

@@ -4,7 +4,7 @@
 usage: workload.py --address URL [--member N=URL]... [--writers N] [--readers N] --out FILE
 
 The clients know the one address. Writers create volumes under names of their own, repeat what was not answered, wait for
-the end and delete every second one; readers list and look; a prober asks for /clusters on new connections (prober.py); a
+the end and delete every second one, later all; readers list and look; a prober asks for /clusters on new connections (prober.py); a
 watcher asks the members themselves who serves. It runs until standard input ends, then lets the writers finish, asks once
 more for everything that was accepted, and writes one JSON object per line to FILE.
 """
@@ -28,6 +28,7 @@ from prober import CONNECT_S, probe  # noqa: E402
 
 ANSWER_S = 2.0         # without an answer for so long a client tries again
 FINISH_S = 120
+KEPT_MAX = 100  # of all the writers; the storage nodes must not become full in a long run
 REPLICA_3 = {"type": "replicate", "replicate": {"replica": 3}}
 
 
@@ -118,7 +119,7 @@ class Workload:
                 continue
             with self.lock:
                 self.volumes.append(volume)
-            if count % 2 == 0:
+            if count % 2 == 0 or len(self.volumes) > KEPT_MAX:
                 status, location = self.accepted(client, "delete", "DELETE", f"/volumes/{volume}", None, id=volume)
                 if status == 202:
                     self.job(client, location, time.monotonic() + FINISH_S)
