@@ -346,12 +346,16 @@ static bool told(struct cons *c, uint64_t peer, const uint8_t *frame, size_t len
     struct core_status status;
     const void *data;
     size_t data_len;
+    bool known = false; /* whoever has a certificate may connect, only members are believed */
 
     core_get_status(c->core, &status);
-    if (!tell_decode(frame, len, status.cluster_id, &data, &data_len)) {
+    if (!tell_decode(frame, len, peer, status.cluster_id, &data, &data_len)) {
         return false;
     }
-    if (data != NULL && status.disk_state == CORE_FORMED) {
+    for (size_t i = 0; i < status.n_peers; i++) {
+        known = known || status.peers[i].id == peer;
+    }
+    if (known && data != NULL && status.disk_state == CORE_FORMED) {
         c->events.told(c->events.user, peer, data, data_len);
     }
     return true;

@@ -21,11 +21,12 @@ bool tell_is(const uint8_t *frame, size_t len)
     return wire_type(frame, len) == WIRE_TELL;
 }
 
-bool tell_decode(const uint8_t *frame, size_t len, struct id cluster_id, const void **ret_data, size_t *ret_len)
+bool tell_decode(const uint8_t *frame, size_t len, uint64_t from, struct id cluster_id, const void **ret_data,
+                 size_t *ret_len)
 {
     struct wire wire;
 
-    if (!wire_decode(frame, len, &wire) || wire.key[WK_TYPE] != WIRE_TELL) {
+    if (!wire_decode(frame, len, &wire) || wire.key[WK_TYPE] != WIRE_TELL || wire.key[WK_FROM] != from) {
         return false;
     }
     *ret_data = NULL;

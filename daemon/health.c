@@ -20,22 +20,44 @@ bool health_disk_low(uint64_t free_mib, uint64_t total_mib)
 }
 
 /* The figures are the kernel's own: nothing is read from the disk. */
-static void warn_disk(const struct member *member, health_cb cb, void *user)
+bool health_disk(const struct member *member, uint64_t *ret_free_mib, uint64_t *ret_total_mib)
 {
-    const char *dir = member->cfg->data_dir;
-    uint64_t free_mib, total_mib;
     struct statvfs fs;
-    char text[512];
 
-    if (statvfs(dir, &fs) != 0) {
-        return; /* what is wrong with it will be seen by the log */
+    if (statvfs(member->cfg->data_dir, &fs) != 0) {
+        return false; /* what is wrong with it will be seen by the log */
     }
-    free_mib = (uint64_t)fs.f_bavail * fs.f_frsize / MIB;
-    total_mib = (uint64_t)fs.f_blocks * fs.f_frsize / MIB;
+    *ret_free_mib = (uint64_t)fs.f_bavail * fs.f_frsize / MIB;
+    *ret_total_mib = (uint64_t)fs.f_blocks * fs.f_frsize / MIB;
+    return true;
+}
+
+static void warn_disk(uint64_t member_id, uint64_t free_mib, uint64_t total_mib, health_cb cb, void *user)
+{
+    char text[256];
+
     if (health_disk_low(free_mib, total_mib)) {
-        (void)snprintf(text, sizeof(text), "member %" PRId64 " has %" PRIu64 " MiB left of %" PRIu64 " MiB at %s",
-                       member->cfg->member_id, free_mib, total_mib, dir);
+        (void)snprintf(text, sizeof(text),
+                       "member %" PRIu64 " has %" PRIu64 " MiB left of %" PRIu64 " MiB for its data", member_id,
+                       free_mib, total_mib);
         cb(user, "disk-low", text, "make room: a member whose disk is full stops, and the cluster must do without it");
+    }
+}
+
+/* Of all members: whoever looks at one should see what is wrong with any. */
+static void warn_disks(const struct member *member, const struct cons_status *status, health_cb cb, void *user)
+{
+    uint64_t free_mib, total_mib;
+
+    if (health_disk(member, &free_mib, &total_mib)) {
+        warn_disk((uint64_t)member->cfg->member_id, free_mib, total_mib, cb, user);
+    }
+    for (size_t i = 0; i < status->n_members; i++) {
+        const struct replica *replica = replicas_get(member->replicas, status->members[i].id);
+
+        if (replica != NULL && status->members[i].connected && replica->disk_total_mib != 0) {
+            warn_disk(replica->member_id, replica->disk_free_mib, replica->disk_total_mib, cb, user);
+        }
     }
 }
 
@@ -113,7 +135,7 @@ static void warn_mode(const struct member *member, health_cb cb, void *user)
 
 bool health_warn(const struct member *member, const struct cons_status *status, health_cb cb, void *user)
 {
-    warn_disk(member, cb, user);
+    warn_disks(member, status, cb, user);
     warn_lag(status, cb, user);
     warn_operations(member, cb, user);
     warn_space(member, cb, user);

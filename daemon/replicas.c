@@ -175,11 +175,11 @@ static bool parse_digest(const char *text, struct store_digest *ret_digest)
 
 void replicas_encode(const struct replicas_word *word, struct buf *buf)
 {
-    json_t *document =
-        json_pack("{s:s, s:I, s:s, s:b, s:b, s:I, s:[II]}", "version", word->version, "applied_index",
-                  (json_int_t)word->applied_index, "digest", digest_text(&word->digest).text, "wants_normal",
-                  word->wants_normal, "holds", word->holds, "expires", (json_int_t)word->expires_s, "levels",
-                  (json_int_t)word->level_min, (json_int_t)word->level_max);
+    json_t *document = json_pack(
+        "{s:s, s:I, s:s, s:b, s:b, s:I, s:[II], s:[II]}", "version", word->version, "applied_index",
+        (json_int_t)word->applied_index, "digest", digest_text(&word->digest).text, "wants_normal", word->wants_normal,
+        "holds", word->holds, "expires", (json_int_t)word->expires_s, "levels", (json_int_t)word->level_min,
+        (json_int_t)word->level_max, "disk_mib", (json_int_t)word->disk_free_mib, (json_int_t)word->disk_total_mib);
     char *text;
 
     CHECK(document != NULL);
@@ -208,11 +208,12 @@ const struct replica *replicas_get(const struct replicas *replicas, uint64_t mem
     return at < replicas->n_members ? &replicas->members[at] : NULL;
 }
 
-static uint32_t level_at(const json_t *document, size_t at)
+/* A number of a list; 0 if it is not there, or cannot be. */
+static uint64_t number_at(const json_t *document, const char *list, size_t at, uint64_t max)
 {
-    json_int_t value = json_integer_value(json_array_get(json_object_get(document, "levels"), at));
+    json_int_t value = json_integer_value(json_array_get(json_object_get(document, list), at));
 
-    return value > 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+    return value > 0 && (uint64_t)value <= max ? (uint64_t)value : 0;
 }
 
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len)
@@ -239,8 +240,10 @@ bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *da
         replica->wants_normal = json_is_true(json_object_get(document, "wants_normal"));
         replica->holds = json_is_true(json_object_get(document, "holds"));
         replica->fresh = true;
-        replica->level_min = level_at(document, 0);
-        replica->level_max = level_at(document, 1);
+        replica->level_min = (uint32_t)number_at(document, "levels", 0, UINT32_MAX);
+        replica->level_max = (uint32_t)number_at(document, "levels", 1, UINT32_MAX);
+        replica->disk_free_mib = number_at(document, "disk_mib", 0, INT64_MAX / 100);
+        replica->disk_total_mib = number_at(document, "disk_mib", 1, INT64_MAX / 100);
         replica->expires_s = json_integer_value(json_object_get(document, "expires"));
     }
     json_decref(document);

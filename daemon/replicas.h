@@ -20,14 +20,15 @@ struct replica {
     char version[REPLICAS_VERSION_MAX + 1];
     uint64_t index; /* the digest is of the state after this entry of the log */
     struct store_digest digest;
-    bool waits;                    /* to be compared when we get to that index */
-    uint64_t compared_index;       /* 0: not compared yet */
-    bool differs;                  /* then */
-    bool wants_normal;             /* it was told to leave maintenance mode */
-    bool holds;                    /* the virtual addresses are on its host */
-    int64_t expires_s;             /* its certificate; 0: it has none */
-    uint32_t level_min, level_max; /* feature levels that it understands */
-    bool fresh;                    /* told since replicas_grow_old */
+    bool waits;                             /* to be compared when we get to that index */
+    uint64_t compared_index;                /* 0: not compared yet */
+    bool differs;                           /* then */
+    bool wants_normal;                      /* it was told to leave maintenance mode */
+    bool holds;                             /* the virtual addresses are on its host */
+    int64_t expires_s;                      /* its certificate; 0: it has none */
+    uint32_t level_min, level_max;          /* feature levels that it understands */
+    uint64_t disk_free_mib, disk_total_mib; /* where its data is; total 0: it did not tell */
+    bool fresh;                             /* told since replicas_grow_old */
 };
 
 struct replicas;
@@ -57,6 +58,7 @@ struct replicas_word {
     bool wants_normal, holds; /* as in struct replica */
     int64_t expires_s;
     uint32_t level_min, level_max;
+    uint64_t disk_free_mib, disk_total_mib;
 };
 void replicas_encode(const struct replicas_word *word, struct buf *buf);
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len);

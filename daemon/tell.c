@@ -1,4 +1,5 @@
 /* Telling the other members what this one is, and noticing that one of them has another database. */
+#include "daemon/health.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
@@ -14,15 +15,16 @@ void member_tell(struct member *member)
 
     cons_get_status(member->cons, &status);
     if (status.formed) {
-        const struct replicas_word word = {.version = HECATE_VERSION,
-                                           .applied_index = status.applied_index,
-                                           .digest = store_digest(member->store),
-                                           .wants_normal = member->wants_normal,
-                                           .holds = member->address_held,
-                                           .expires_s = cons_tls_expires_s(member->cons),
-                                           .level_min = STORE_LEVEL_MIN,
-                                           .level_max = STORE_LEVEL_MAX};
+        struct replicas_word word = {.version = HECATE_VERSION,
+                                     .applied_index = status.applied_index,
+                                     .digest = store_digest(member->store),
+                                     .wants_normal = member->wants_normal,
+                                     .holds = member->address_held,
+                                     .expires_s = cons_tls_expires_s(member->cons),
+                                     .level_min = STORE_LEVEL_MIN,
+                                     .level_max = STORE_LEVEL_MAX};
 
+        (void)health_disk(member, &word.disk_free_mib, &word.disk_total_mib);
         replicas_encode(&word, &buf);
         cons_tell(member->cons, buf.data, buf.len);
     }

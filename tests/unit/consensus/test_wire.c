@@ -66,19 +66,20 @@ static void test_tell(void **state)
     (void)state;
     tell_encode(2, cluster, "hello", 5, &buf);
     assert_true(tell_is((const uint8_t *)buf.data, buf.len));
-    assert_true(tell_decode((const uint8_t *)buf.data, buf.len, cluster, &data, &len));
+    assert_true(tell_decode((const uint8_t *)buf.data, buf.len, 2, cluster, &data, &len));
     assert_int_equal(len, 5);
     assert_memory_equal(data, "hello", 5);
-    assert_true(tell_decode((const uint8_t *)buf.data, buf.len, other, &data, &len));
+    assert_true(tell_decode((const uint8_t *)buf.data, buf.len, 2, other, &data, &len));
     assert_null(data); /* of another cluster: not ours to read */
+    assert_false(tell_decode((const uint8_t *)buf.data, buf.len, 3, cluster, &data, &len)); /* in another's name */
     buf.data[buf.len - 1] ^= 1;
     assert_true(tell_is((const uint8_t *)buf.data, buf.len));
-    assert_false(tell_decode((const uint8_t *)buf.data, buf.len, cluster, &data, &len));
+    assert_false(tell_decode((const uint8_t *)buf.data, buf.len, 2, cluster, &data, &len));
     buf.data[9] = 0x7f; /* a header longer than the frame */
     assert_false(tell_is((const uint8_t *)buf.data, buf.len));
     encode(&buf, &(struct wire){.key = {[WK_TYPE] = WIRE_LEASE, [WK_NUMBER] = 13}});
     assert_false(tell_is((const uint8_t *)buf.data, buf.len));
-    assert_false(tell_decode((const uint8_t *)buf.data, buf.len, cluster, &data, &len));
+    assert_false(tell_decode((const uint8_t *)buf.data, buf.len, 2, cluster, &data, &len));
     for (size_t n = 0; n < WIRE_PREFIX; n++) {
         assert_false(tell_is((const uint8_t *)buf.data, n));
     }

@@ -84,6 +84,37 @@ static void test_disk(void **state)
     assert_true(health_disk_low(0, 0));
 }
 
+/* Each member shows that of the others too, while they are connected. */
+static void test_disk_of_another(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    uint64_t other = (uint64_t)fixture_follower(&fixture)->cfg->member_id;
+    struct replicas_word word = {.version = HECATE_VERSION, .disk_free_mib = 100, .disk_total_mib = 5000};
+    struct cons_status status;
+    struct buf buf = BUF_INIT;
+    char text[128];
+
+    (void)state;
+    cons_get_status(leader->cons, &status);
+    word.applied_index = status.applied_index;
+    word.digest = store_digest(leader->store);
+    replicas_encode(&word, &buf);
+    member_told(leader, other, buf.data, buf.len);
+    (void)snprintf(text, sizeof(text), "member %lu has 100 MiB left of 5000 MiB for its data\n", (unsigned long)other);
+    assert_string_equal(buf_str(&((struct heard *)(uintptr_t)warnings(leader, NULL))->texts), text);
+    expect_codes(leader, NULL, "disk-low ");
+    for (size_t i = 0; i < status.n_members; i++) {
+        status.members[i].connected = false;
+    }
+    expect_codes(leader, &status, "");
+    buf_clear(&buf);
+    word.disk_free_mib = 4000;
+    replicas_encode(&word, &buf);
+    member_told(leader, other, buf.data, buf.len);
+    expect_codes(leader, NULL, "");
+    buf_fini(&buf);
+}
+
 static void test_mode(void **state)
 {
     struct member *leader = fixture_leader(&fixture);
@@ -181,11 +212,8 @@ static void test_space(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_is_well),
-        cmocka_unit_test(test_disk),
-        cmocka_unit_test(test_mode),
-        cmocka_unit_test(test_consensus),
-        cmocka_unit_test(test_waiting_operation),
+        cmocka_unit_test(test_all_is_well), cmocka_unit_test(test_disk),      cmocka_unit_test(test_disk_of_another),
+        cmocka_unit_test(test_mode),        cmocka_unit_test(test_consensus), cmocka_unit_test(test_waiting_operation),
         cmocka_unit_test(test_space),
     };
 
