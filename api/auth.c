@@ -344,7 +344,7 @@ void api_auth_prove_local(const char *key, const char *header, size_t header_len
     buf_append(&text, header, header_len);
     CHECK(HMAC(EVP_sha256(), key, (int)strlen(key), (const unsigned char *)text.data, text.len, mac, &len) != NULL);
     for (unsigned i = 0; i < len; i++) {
-        (void)snprintf(ret_proof + 2 * i, 3, "%02x", mac[i]);
+        (void)snprintf(ret_proof + (size_t)2 * i, 3, "%02x", mac[i]);
     }
 }
 

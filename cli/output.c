@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 
-#define KIB_PER_GIB (1024 * 1024)
+#define KIB_PER_GIB INT64_C(1048576)
 
 const char *out_state(const json_t *entry)
 {

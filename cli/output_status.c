@@ -40,7 +40,7 @@ static void format_ms(char *text, size_t size, const json_t *object, const char 
         (void)snprintf(text, size, "-");
     } else if (ms < 1000) {
         (void)snprintf(text, size, "%ld ms", (long)ms);
-    } else if (ms < 120 * 1000) {
+    } else if (ms < 120000) {
         (void)snprintf(text, size, "%ld s", (long)(ms / 1000));
     } else {
         (void)snprintf(text, size, "%ld min", (long)(ms / 60000));

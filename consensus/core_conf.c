@@ -260,6 +260,7 @@ static const char *change_in(struct core *core, struct raft_configuration *conf,
     if (reason != NULL) {
         return reason;
     }
+    CHECK(server != NULL || change->kind == CORE_ADD);
     *ret_passing = true;
     reason = refuse_now(core, conf, leaves ? change->id : 0);
     if (reason == NULL && change->kind == CORE_ASSIGN && change->voting == CORE_VOTER) {
