@@ -20,8 +20,8 @@
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
-#define JOB_KEEP_MS (2 * 3600 * INT64_C(1000)) /* promise 1: at least an hour */
-#define EXPIRE_EVERY_MS (10 * 60 * UINT64_C(1000))
+#define JOB_KEEP_MS INT64_C(7200000) /* two hours; promise 1: at least an hour */
+#define EXPIRE_EVERY_MS UINT64_C(600000)
 
 int64_t member_now_ms(void)
 {

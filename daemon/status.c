@@ -228,7 +228,8 @@ static void warn_members(const struct member *member, const struct cons_status *
     }
 }
 
-#define EXPIRY_WARN_S (30 * 24 * 3600)
+#define DAY_S INT64_C(86400)
+#define EXPIRY_WARN_S INT64_C(2592000) /* 30 days */
 
 /* Nothing is wrong; but a held level is easily forgotten. */
 static void warn_level(const struct member *member, json_t *warnings)
@@ -253,7 +254,7 @@ static void warn_expiry(uint64_t id, int64_t expires_s, json_t *warnings)
                        (unsigned long)id);
     } else {
         (void)snprintf(text, sizeof(text), "the certificate of member %lu, or its authority's, expires in %ld days",
-                       (unsigned long)id, (long)(left_s / (24 * 3600)));
+                       (unsigned long)id, (long)(left_s / DAY_S));
     }
     add_warning(warnings, "certificate-expires", text,
                 "put a new one in its place (cluster.tls) and send SIGHUP to its hecated; no restart is needed");

@@ -8,7 +8,7 @@
 #include "store/store_priv.h"
 
 #define LOAD_DOMAIN 103 /* hash domain, beside those of record.c */
-#define PENDING_BYTES_MAX (STORE_CMD_MAX_BYTES / 4 * 3)
+#define PENDING_BYTES_MAX ((size_t)STORE_CMD_MAX_BYTES / 4 * 3)
 
 struct store_loader {
     const struct store *source;

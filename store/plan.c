@@ -334,7 +334,7 @@ enum store_code store_plan_part(const struct store *store, struct id op_id, cons
     enum store_code code;
 
     memset(ret_result, 0, sizeof(*ret_result));
-    if (id_is_none(next)) {
+    if (op == NULL || id_is_none(next)) {
         return refuse(ret_result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
     store_cmd_init(ret_cmd, STORE_CMD_NOOP);

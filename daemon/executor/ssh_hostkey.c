@@ -140,14 +140,14 @@ int ssh_hostkey_check(struct ssh_session *session, char *ret_text, size_t size)
     }
     bits = type_bits(type);
     found = check(known, session->host, key, len, LIBSSH2_KNOWNHOST_KEYENC_RAW | bits);
-    if (found == LIBSSH2_KNOWNHOST_CHECK_MATCH) {
-        rc = 0;
-    } else if (found == LIBSSH2_KNOWNHOST_CHECK_MISMATCH || knows(known, session->host, 0)) {
+    if (found != LIBSSH2_KNOWNHOST_CHECK_MATCH &&
+        (found == LIBSSH2_KNOWNHOST_CHECK_MISMATCH || knows(known, session->host, 0))) {
         /* Also when the file has a key of another type only: a stranger could offer any type. */
         (void)snprintf(ret_text, size,
                        "the key of host %s is not the one in %s: it is another host, or was set up anew",
                        session->host->name, ssh->known_hosts);
-    } else if (ssh->config.trust_first_use && learn(session, known, key, len, bits) == 0) {
+    } else if (found == LIBSSH2_KNOWNHOST_CHECK_MATCH ||
+               (ssh->config.trust_first_use && learn(session, known, key, len, bits) == 0)) {
         rc = 0;
     } else {
         (void)snprintf(ret_text, size,

@@ -9,6 +9,7 @@
 
 #include "daemon/executor/block_json.h"
 #include "daemon/executor/gluster.h"
+#include "store/base/check.h"
 #include "store/base/mem.h"
 
 #define IQN_PREFIX "iqn.2016-12.org.gluster-block:"
@@ -54,7 +55,8 @@ static bool heard_answer(struct step_talk *talk, const struct step_reply *reply,
     struct err err = ERR_INIT;
 
     if (reply->status != SCRIPT_OK && reply->status != 1) {
-        return !step_failed(talk, reply);
+        CHECK(step_failed(talk, reply));
+        return false;
     }
     if (text[strspn(text, " \n")] == '\0') { /* some refusals come on the other stream */
         text = reply->error;

@@ -87,7 +87,7 @@ static int heard_heal(struct step_talk *talk, const struct step_reply *reply, he
  * may count as to be healed for a moment. */
 static bool may_go(struct step_talk *talk, const struct step_reply *reply, step_heard_fn again)
 {
-    struct exec_result result;
+    struct exec_result result = {.code = E_OK};
     int rc = heard_heal(talk, reply, heal_check, &result);
 
     if (talk->ended) {

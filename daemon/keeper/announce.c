@@ -175,7 +175,7 @@ bool announce_heard_arp(int fd, struct announce_claim *claim)
     uint8_t frame[64];
 
     for (;;) {
-        struct sockaddr_ll from;
+        struct sockaddr_ll from = {.sll_pkttype = 0};
         socklen_t from_len = sizeof(from);
         ssize_t len = recvfrom(fd, frame, sizeof(frame), MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-int err_set(struct err *err, int code, const char *fmt, ...)
+int(err_set)(struct err *err, int code, const char *fmt, ...)
 {
     va_list args;
 

@@ -43,6 +43,9 @@ struct err {
 
 /* Sets code and message (err may be NULL); returns code, so that one can write: return err_set(reterr, E_IO, ...). */
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__ /* it does not see the body, and would think that the code may become 0 */
+#define err_set(err, code, ...) (err_set(err, code, __VA_ARGS__), (code))
+#endif
 /* Puts "text: " before the message, keeps the code; returns the code. */
 int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The table's text for a code ("success" for 0, "unknown error" otherwise). */

@@ -16,12 +16,17 @@ static uint64_t running_seed;
 /* An assertion ends the process: the seed must be known then, too. */
 static void aborted(int signal_number)
 {
-    char text[64];
-    int len = snprintf(text, sizeof(text), "simulation: seed %llu aborted\n", (unsigned long long)running_seed);
+    static const char before[] = "simulation: aborted with seed ";
+    char digits[21], *first = digits + sizeof(digits) - 1;
+    uint64_t rest = running_seed;
 
-    if (len > 0) {
-        (void)!write(STDERR_FILENO, text, (size_t)len);
-    }
+    *first = '\n';
+    do {
+        *--first = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    (void)!write(STDERR_FILENO, before, sizeof(before) - 1);
+    (void)!write(STDERR_FILENO, first, (size_t)(digits + sizeof(digits) - first));
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }

@@ -453,7 +453,7 @@ static void test_without_auth(void **state)
 /* Some refusals come on standard error. */
 static void test_other_stream(void **state)
 {
-    const struct step_reply reply = {.status = 1, .out = "\n", .out_len = 1, .error = ABSENT + 1};
+    const struct step_reply reply = {.status = 1, .out = "\n", .out_len = 1, .error = &ABSENT[1]};
     struct step_talk talk;
     struct stage stage;
 

@@ -184,7 +184,7 @@ static void test_node(void **state)
     assert_int_equal(store_operation(world.store, clean_id)->n_abandoned, 1);
     assert_true(store_device_used_kib(world.store, devices[second]) > 0);
 
-    follow_id = forget_device(second);
+    (void)forget_device(second);
     assert_int_equal(ask_forget(STORE_REQ_NODE_DELETE, nodes[second], true), STORE_OK);
     assert_int_equal(end(world.result.op_id, false, ID_NONE), STORE_OK);
     assert_int_equal(store_counts(world.store).operations, 0);

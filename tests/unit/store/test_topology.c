@@ -184,7 +184,6 @@ static void test_node_delete(void **state)
     (void)world_target(&world, STORE_REQ_NODE_DELETE, node); /* the device is still there */
     EXPECT(STORE_CONFLICT, "Unable to delete node [%s] because it contains devices", id_text(node).text);
     (void)world_target(&world, STORE_REQ_DEVICE_DELETE, device);
-    op = world.result.op_id;
     EXPECT(STORE_IN_USE, "The target exists, contains other items, or is in use.");
     op = store_device(world.store, device)->pending;
     assert_int_equal(world_end(&world, op, NULL), STORE_OK);
