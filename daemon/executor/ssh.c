@@ -115,7 +115,7 @@ static void dispatch_cb(uv_idle_t *idle)
 
     uv_idle_stop(idle);
     while (call != NULL && !ssh->closing) {
-        if (call->refused_code != 0) { // NOLINT(clang-analyzer-unix.Malloc): a call that ended has left the list
+        if (call->refused_code != 0) { /* NOLINT(clang-analyzer-unix.Malloc): a call that ended has left the list */
             ssh_call_fail(call, call->refused_code, call->refused.message);
             call = ssh->calls; /* the callback may have changed the list anywhere */
         } else {
@@ -245,7 +245,7 @@ static void close_executor(struct executor *executor, void (*closed_cb)(void *us
         }
     }
     while ((call = ssh->calls) != NULL) {              /* the others: none has a session any more */
-        ssh_call_fail(call, E_CANCELLED, "cancelled"); // NOLINT(clang-analyzer-unix.Malloc): as above
+        ssh_call_fail(call, E_CANCELLED, "cancelled"); /* NOLINT(clang-analyzer-unix.Malloc): as above */
     }
     uv_idle_stop(&ssh->idle);
     uv_close((uv_handle_t *)&ssh->idle, idle_closed);
