@@ -56,7 +56,7 @@ class PeerTest(ClusterTest):
         subprocess.run([os.path.join(ROOT, "scripts", "pki"), self.pki("other"), "2"], check=True, capture_output=True)
         return self.pki("other", "member-2.pem"), self.pki("other", "member-2.key")
 
-    def say(self, number, data, pair=None, whole=True):
+    def say(self, number, data, pair=None, whole=True, wait_s=5):
         """Connects to a member's port, with a certificate or without TLS, says this and waits for the end."""
         result = {}
         with socket_in(self.hosts.namespace("c1")) as plain:
@@ -72,6 +72,7 @@ class PeerTest(ClusterTest):
                     result["peer"] = connection.getpeercert(True)
                 connection.sendall(data)
                 if whole:
+                    connection.settimeout(wait_s)
                     result["closed"] = connection.recv(1) == b""
             except socket.timeout:
                 result["closed"] = False
@@ -103,7 +104,7 @@ class PeerTest(ClusterTest):
         for kind in (HELLO, FORM, LEASE, LEASE_ACK, APPEND, APPEND_RESULT, VOTE, VOTE_RESULT, TIMEOUT_NOW, SNAPSHOT, TELL, 99):
             data = frame({TYPE: kind, FROM: 9, MSG_TERM: 999, NUMBER: 1 << 60, LEASE_US: 150000, LAST_INDEX: 1 << 40,
                           LAST_TERM: 999, FLAGS: 1, VERSION: 2, TOTAL: 1 << 20, CONF_LEN: 8, **foreign}, b"{}")
-            self.say(leader, hello_9 + data, member_9)
+            self.say(leader, hello_9 + data, member_9, wait_s=0.2)
         # In another's name.
         self.assertTrue(self.say(leader, frame({TYPE: HELLO, FROM: second, **foreign}), member_9)["closed"])
         self.assertEqual(self.steady(), before)
