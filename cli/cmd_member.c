@@ -110,25 +110,33 @@ static void print_members(FILE *out, const json_t *document)
     }
 }
 
-static void show(struct cli *cli, json_t *document)
+typedef void (*print_fn)(FILE *out, const json_t *document);
+
+/* The document is taken. */
+static void show(struct cli *cli, json_t *document, print_fn print)
 {
     if (flag_json(cli)) {
         js_print(cli->out, document);
     } else {
-        print_members(cli->out, document);
+        print(cli->out, document);
     }
     json_decref(document);
 }
 
-static int run_list(struct cli *cli)
+static int get_and_show(struct cli *cli, const char *path, print_fn print)
 {
     json_t *document;
 
-    if (http_get(cli, "/cluster/members", &document) != 0) {
+    if (http_get(cli, path, &document) != 0) {
         return -1;
     }
-    show(cli, document);
+    show(cli, document, print);
     return 0;
+}
+
+static int run_list(struct cli *cli)
+{
+    return get_and_show(cli, "/cluster/members", print_members);
 }
 
 static int need_member(struct cli *cli, json_int_t *ret_id)
@@ -149,7 +157,7 @@ static int change(struct cli *cli, const char *method, const char *path, json_t 
     if (rc == 0) {
         document = json_loads(buf_str(&answer.body), 0, NULL);
         http_answer_fini(&answer);
-        show(cli, document);
+        show(cli, document, print_members);
     }
     return rc;
 }
@@ -234,7 +242,7 @@ static int run_remove(struct cli *cli)
         rc = http_document(cli, &answer, 200, &document);
         http_answer_fini(&answer);
         if (rc == 0) {
-            show(cli, document);
+            show(cli, document, print_members);
         }
         return rc;
     }
@@ -295,26 +303,9 @@ static void print_upgrade(FILE *out, const json_t *document)
     }
 }
 
-/* The document is taken. */
-static void show_upgrade(struct cli *cli, json_t *document)
-{
-    if (flag_json(cli)) {
-        js_print(cli->out, document);
-    } else {
-        print_upgrade(cli->out, document);
-    }
-    json_decref(document);
-}
-
 static int run_upgrade_status(struct cli *cli)
 {
-    json_t *document;
-
-    if (http_get(cli, "/cluster/upgrade", &document) != 0) {
-        return -1;
-    }
-    show_upgrade(cli, document);
-    return 0;
+    return get_and_show(cli, "/cluster/upgrade", print_upgrade);
 }
 
 static int set_hold(struct cli *cli, const char *path)
@@ -324,7 +315,7 @@ static int set_hold(struct cli *cli, const char *path)
 
     json_decref(body);
     if (rc == 0) {
-        show_upgrade(cli, document);
+        show(cli, document, print_upgrade);
     }
     return rc;
 }

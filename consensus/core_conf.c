@@ -190,7 +190,7 @@ static char *address_text(const char *address, enum core_voting goal)
 
 static void set_address(struct raft_server *server, const char *address, enum core_voting goal)
 {
-    char *text = address_text(core_goal(address) != CORE_SPARE ? address + 1 : address, goal);
+    char *text = address_text(core_plain_address(address), goal);
 
     raft_free(server->address);
     server->address = text;

@@ -28,7 +28,7 @@ enum core_voting core_goal(const char *address)
     return *address == CORE_GOAL_VOTER ? CORE_VOTER : *address == CORE_GOAL_STANDBY ? CORE_STANDBY : CORE_SPARE;
 }
 
-static const char *plain_address(const char *address)
+const char *core_plain_address(const char *address)
 {
     return core_goal(address) != CORE_SPARE ? address + 1 : address;
 }
@@ -72,7 +72,7 @@ static bool know(struct core *core, const struct raft_server *server)
     }
     changed = core->peers[at].gone || changed;
     core->peers[at].gone = false;
-    return set_address(&core->config.peers[at], plain_address(server->address)) || changed;
+    return set_address(&core->config.peers[at], core_plain_address(server->address)) || changed;
 }
 
 static bool has(const struct raft_configuration *conf, uint64_t id)
@@ -130,19 +130,18 @@ void core_members_update(struct core *core)
     }
 }
 
-void core_members_introduced(struct core *core, const uint8_t *frame, size_t len)
+void core_members_introduced(struct core *core, const struct wire *wire)
 {
     struct raft_configuration conf;
     struct raft_buffer buffer;
-    struct wire wire;
 
-    if (!wire_decode(frame, len, &wire) || wire.key[WK_TYPE] != WIRE_HELLO || wire.body_len == 0 ||
-        (core_formed(core) && !id_equal(core_wire_cluster(&wire), core->cluster_id))) {
+    if (wire->key[WK_TYPE] != WIRE_HELLO || wire->body_len == 0 ||
+        (core_formed(core) && !id_equal(core_wire_cluster(wire), core->cluster_id))) {
         return;
     }
-    buffer = (struct raft_buffer){.base = mem_dup(wire.body, wire.body_len), .len = wire.body_len};
+    buffer = (struct raft_buffer){.base = mem_dup(wire->body, wire->body_len), .len = wire->body_len};
     raft_configuration_init(&conf);
-    if (raft_configuration_decode(&buffer, &conf) == 0 && conf.n <= CORE_PEERS_MAX && has(&conf, wire.key[WK_FROM]) &&
+    if (raft_configuration_decode(&buffer, &conf) == 0 && conf.n <= CORE_PEERS_MAX && has(&conf, wire->key[WK_FROM]) &&
         has(&conf, core->config.id)) {
         for (size_t i = 0; i < core->config.n_peers && !core_formed(core); i++) {
             core->peers[i].gone = core->config.peers[i].id != core->config.id && !has(&conf, core->config.peers[i].id);

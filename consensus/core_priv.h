@@ -156,11 +156,13 @@ const struct raft_configuration *core_raft_configuration(const struct core *core
 /* core_members.c */
 bool core_formed(const struct core *core);   /* FORMED or JOINED */
 void core_members_update(struct core *core); /* the table of peers follows the configurations */
-/* A greeting from one that is not known: takes over whom a leader of this cluster names. */
-void core_members_introduced(struct core *core, const uint8_t *frame, size_t len);
+/* A frame, whole and in its sender's name, from one that is not known: takes over whom a leader of this cluster names
+ * in its greeting. */
+void core_members_introduced(struct core *core, const struct wire *wire);
 void core_members_pursue(struct core *core);            /* the leader makes of members what they are to be */
 uint64_t core_admits(struct core *core, uint64_t peer); /* for a greeting: enum wire_admits */
 enum core_voting core_goal(const char *address);        /* SPARE: none */
+const char *core_plain_address(const char *address);    /* without its goal */
 /* core_transfer.c */
 void core_transfer_poll(struct core *core, uint64_t now);
 

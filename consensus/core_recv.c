@@ -325,7 +325,7 @@ bool core_recv(struct core *core, uint64_t peer, const uint8_t *frame, size_t le
         return false; /* damaged, or in another's name */
     }
     if (at < 0) {
-        core_members_introduced(core, frame, len);
+        core_members_introduced(core, &wire);
         at = core_peer_index(core, peer);
         if (at < 0) {
             return true; /* a stranger, or no leader: nothing that it says counts */

@@ -99,6 +99,7 @@ void member_mode_pursue(struct member *member, bool wanted);
 void member_settings_changed(struct member *member);
 /* members.c: administration of the cluster of members, for the API */
 const char *members_standing(enum cons_standing standing);
+const struct cons_member_status *members_find(const struct cons_status *status, uint64_t id); /* or NULL */
 void members_stop(struct member *member); /* whoever waits for a change is told that this member stops */
 void members_admin(void *user, enum api_admin what, uint64_t id, const json_t *body, api_document_cb cb, void *cb_user);
 /* upgrade.c */

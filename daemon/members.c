@@ -168,7 +168,7 @@ static void admin_start(struct admin *admin)
     }
 }
 
-static const struct cons_member_status *find(const struct cons_status *status, uint64_t id)
+const struct cons_member_status *members_find(const struct cons_status *status, uint64_t id)
 {
     for (size_t i = 0; i < status->n_members; i++) {
         if (status->members[i].id == id) {
@@ -186,12 +186,19 @@ struct wanted {
     bool standby, replace;
 };
 
+/* Or none. */
+static bool is_address(const char *text)
+{
+    char host[CONS_TEXT_MAX];
+    uint16_t port;
+
+    return text == NULL || (strlen(text) < CONS_TEXT_MAX && cfg_split_address(text, host, sizeof(host), &port));
+}
+
 /* NULL, or what is wrong. */
 static const char *parse(const json_t *body, struct wanted *ret)
 {
     int standby = 0, replace = 0;
-    char host[256];
-    uint16_t port;
 
     memset(ret, 0, sizeof(*ret));
     if (json_unpack((json_t *)(uintptr_t)body, "{s:I, s?s, s?s, s?b, s?b!}", "member", &ret->id, "peer", &ret->peer,
@@ -202,8 +209,7 @@ static const char *parse(const json_t *body, struct wanted *ret)
     }
     ret->standby = standby != 0;
     ret->replace = replace != 0;
-    if ((ret->peer != NULL && !cfg_split_address(ret->peer, host, sizeof(host), &port)) ||
-        (ret->api != NULL && !cfg_split_address(ret->api, host, sizeof(host), &port))) {
+    if (!is_address(ret->peer) || !is_address(ret->api)) {
         return "peer, api: expected HOST:PORT";
     }
     return NULL;
@@ -232,7 +238,7 @@ static void add(struct member *member, const json_t *body, api_document_cb cb, v
         return;
     }
     cons_get_status(member->cons, &status);
-    item = find(&status, (uint64_t)wanted.id);
+    item = members_find(&status, (uint64_t)wanted.id);
     if (item == NULL && (wanted.peer == NULL || wanted.api == NULL)) {
         refuse(cb, cb_user, wanted.replace ? 404 : 400,
                "it is not a member: to add it, its addresses must be given (peer and api)");
@@ -258,7 +264,7 @@ static void remove_member(struct member *member, uint64_t id, api_document_cb cb
     struct cons_status status;
 
     cons_get_status(member->cons, &status);
-    if (find(&status, id) != NULL) {
+    if (members_find(&status, id) != NULL) {
         add_step(admin, CONS_REMOVE, id, CONS_NONE);
     }
     admin_start(admin);
@@ -271,7 +277,7 @@ static void promote(struct member *member, uint64_t id, api_document_cb cb, void
     struct admin *admin;
 
     cons_get_status(member->cons, &status);
-    item = find(&status, id);
+    item = members_find(&status, id);
     if (item == NULL) {
         refuse(cb, cb_user, 404, "no such member");
         return;

@@ -13,16 +13,6 @@ static void add_warning(json_t *warnings, const char *code, const char *text, co
     CHECK(item != NULL && json_array_append_new(warnings, item) == 0);
 }
 
-static const struct cons_member_status *find_member(const struct cons_status *status, uint64_t id)
-{
-    for (size_t i = 0; i < status->n_members; i++) {
-        if (status->members[i].id == id) {
-            return &status->members[i];
-        }
-    }
-    return NULL;
-}
-
 static json_t *optional_ms(uint64_t value_ms)
 {
     return value_ms == UINT64_MAX ? json_null() : json_integer((json_int_t)value_ms);
@@ -366,7 +356,7 @@ json_t *status_document(void *user)
                                     "that is there this member must be added: hecate member add");
     }
     health = critical ? "critical" : json_array_size(warnings) > 0 ? "warning" : "ok";
-    leader = find_member(&status, status.leader_id);
+    leader = members_find(&status, status.leader_id);
     document = json_pack(
         "{s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "cluster_id",
         status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings", warnings, "member_id",
