@@ -14,11 +14,14 @@
 #include <cmocka.h>
 
 #include "consensus/consensus.h"
+#include "consensus/net.h"
+#include "consensus/tell.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
 
 #define N 3
+#define STRANGER 9 /* the authority knows it, the cluster does not */
 #define DEADLINE_MS 30000
 
 struct member {
@@ -287,18 +290,133 @@ static void test_tell(void **state)
     assert_int_equal(members[1].applied, 1000); /* and nothing of it is in the log */
 }
 
+/* ---- someone with a certificate, who says what it likes ---- */
+
+static struct {
+    struct net *net;
+    bool connected, disconnected, closed;
+} speaker;
+
+static void speaker_connected(void *user, uint64_t peer)
+{
+    (void)user;
+    (void)peer;
+    speaker.connected = true;
+}
+
+static void speaker_disconnected(void *user, uint64_t peer)
+{
+    (void)user;
+    (void)peer;
+    speaker.disconnected = true;
+}
+
+static void speaker_incoming_closed(void *user, uint64_t peer)
+{
+    (void)user;
+    (void)peer;
+}
+
+static bool speaker_frame(void *user, uint64_t peer, const uint8_t *frame, size_t len)
+{
+    (void)user;
+    (void)peer;
+    (void)frame;
+    (void)len;
+    return true;
+}
+
+static void speaker_closed(void *user)
+{
+    (void)user;
+    speaker.closed = true;
+}
+
+static bool speaker_is_connected(void)
+{
+    return speaker.connected;
+}
+
+static bool speaker_is_disconnected(void)
+{
+    return speaker.disconnected;
+}
+
+static bool speaker_is_closed(void)
+{
+    return speaker.closed;
+}
+
+/* Tells member 1 this as the given member, and waits until it has been read: what follows ends the connection. */
+static void tell_as(uint64_t id, const char *text)
+{
+    char cert[400], key[400], listen[] = "127.0.0.1:0";
+    struct cons_peer to[] = {peers[0], {.id = id, .address = listen}};
+    const struct cons_config config = {.member_id = id,
+                                       .listen = listen,
+                                       .peers = to,
+                                       .n_peers = 2,
+                                       .tls_ca_file = ca,
+                                       .tls_cert_file = cert,
+                                       .tls_key_file = key};
+    const struct net_events events = {.connected = speaker_connected,
+                                      .disconnected = speaker_disconnected,
+                                      .closed = speaker_incoming_closed,
+                                      .frame = speaker_frame};
+    struct cons_status status;
+    struct buf frame = BUF_INIT, not_mine = BUF_INIT;
+    struct err err = ERR_INIT;
+
+    (void)snprintf(cert, sizeof(cert), "%s/pki/member-%lu.pem", folder, (unsigned long)id);
+    (void)snprintf(key, sizeof(key), "%s/pki/member-%lu.key", folder, (unsigned long)id);
+    memset(&speaker, 0, sizeof(speaker));
+    if (net_start(&loop, &config, &events, &speaker.net, &err) != 0) {
+        fail_msg("%s", err.message);
+    }
+    run_until("connected", speaker_is_connected);
+    cons_get_status(members[0].cons, &status);
+    tell_encode(id, status.cluster_id, text, strlen(text), &frame);
+    tell_encode(id + 1, status.cluster_id, text, strlen(text), &not_mine); /* in another's name */
+    net_send(speaker.net, 1, (uint8_t *)frame.data, frame.len);
+    net_send(speaker.net, 1, (uint8_t *)not_mine.data, not_mine.len);
+    net_flush(speaker.net);
+    run_until("disconnected", speaker_is_disconnected);
+    net_close(speaker.net, speaker_closed, NULL);
+    run_until("closed", speaker_is_closed);
+}
+
+static void test_strangers_are_not_believed(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    stop(1); /* another speaks in its place */
+    before = members[0].n_told;
+    tell_as(STRANGER, "I am new");
+    assert_int_equal(members[0].n_told, before);
+    tell_as(2, "I am back"); /* the same of a member is heard */
+    assert_int_equal(members[0].n_told, before + 1);
+    assert_string_equal(members[0].told, "I am back");
+    assert_int_equal(members[0].told_by, 2);
+    must_start(1);
+    propose(10);
+    run_until("equal states", all_equal);
+}
+
 static void test_leader_lost(void **state)
 {
+    uint64_t before;
     int old;
 
     (void)state;
     run_until("a leader", has_leader);
     old = leader();
+    before = members[old].applied;
     stop(old);
     propose(1000);
     must_start(old);
     run_until("equal states", all_equal);
-    assert_int_equal(members[old].applied, 2000);
+    assert_int_equal(members[old].applied, before + 1000);
 }
 
 static void test_catches_up_by_snapshot(void **state)
@@ -414,7 +532,7 @@ static int set_up(void **state)
         return -1;
     }
     (void)snprintf(pki, sizeof(pki), "%s/pki", folder);
-    run_command((const char *const[]){"scripts/pki", pki, "1", "2", "3", NULL});
+    run_command((const char *const[]){"scripts/pki", pki, "1", "2", "3", "9", NULL});
     (void)snprintf(ca, sizeof(ca), "%s/ca.pem", pki);
     for (int i = 0; i < N; i++) {
         uv_tcp_t probe; /* a free port: bound to port 0 and looked at */
@@ -453,6 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms_and_commits),
         cmocka_unit_test(test_tell),
+        cmocka_unit_test(test_strangers_are_not_believed),
         cmocka_unit_test(test_leader_lost),
         cmocka_unit_test(test_catches_up_by_snapshot),
         cmocka_unit_test(test_restart_of_all),
