@@ -86,6 +86,9 @@ struct core_env {
     void (*snapshot_free)(void *user, void *handle);
     int (*restore)(void *user, uint64_t index, const uint8_t *data, size_t len); /* 0, or the member must end */
     void (*changed)(void *user);                                                 /* role, term, leader, serving */
+    /* We led, heard no majority and gave up: the outgoing connections are to be ended. Those who still hear us (a link
+     * can be cut one way) need not wait for our silence then: core_closed. */
+    void (*resigned)(void *user);
     void (*members)(void *user);                  /* who is to be connected to has changed: status.peers */
     void (*failed)(void *user, const char *text); /* nothing of the core may be used afterwards, but core_free */
 };

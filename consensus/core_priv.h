@@ -96,6 +96,7 @@ struct core {
 
     struct lease lease;
     uint64_t lease_ping_us; /* leader: when numbers go out next */
+    uint64_t lead_term;     /* the last one in which we led */
     uint64_t barrier_index; /* leader: serving needs this applied; 0: not yet submitted */
     bool submit_barrier;
     bool was_serving;

@@ -123,6 +123,7 @@ static void role_changed(struct core *core)
 
     core->role = role;
     if (role == CORE_LEADER && !was_leader) {
+        core->lead_term = raft_current_term(&core->raft);
         lease_lead(&core->lease);
         core->lease_ping_us = 0;
         core->barrier_index = 0;
@@ -131,6 +132,11 @@ static void role_changed(struct core *core)
         for (size_t i = 0; i < core->config.n_peers; i++) {
             core->peers[i].sending = false;
         }
+    }
+    /* Not because of a newer term, of which the others would know. */
+    if (was_leader && role != CORE_LEADER && raft_current_term(&core->raft) == core->lead_term &&
+        !CORE_SKIP(PART_RESIGN)) {
+        core->env.resigned(core->env.user);
     }
     if (role != CORE_LEADER) {
         core->transfer_to = 0;

@@ -71,7 +71,7 @@ static void link_closed(uv_handle_t *handle)
 
 static void retry(uv_timer_t *timer);
 
-void net_link_close(struct net_link *link)
+static void close_link(struct net_link *link, bool reset)
 {
     struct net *net = link->net;
     struct net_peer *peer = find_peer(net, link->peer);
@@ -81,7 +81,9 @@ void net_link_close(struct net_link *link)
     }
     link->closing = true;
     uv_close((uv_handle_t *)&link->timer, link_closed);
-    uv_close((uv_handle_t *)&link->tcp, link_closed);
+    if (!reset || uv_tcp_close_reset(&link->tcp, link_closed) != 0) {
+        uv_close((uv_handle_t *)&link->tcp, link_closed);
+    }
     if (peer == NULL || net->closing) {
         return;
     }
@@ -97,6 +99,20 @@ void net_link_close(struct net_link *link)
     } else if (peer->in == link) {
         peer->in = NULL;
         net->events.closed(net->events.user, peer->id);
+    }
+}
+
+void net_link_close(struct net_link *link)
+{
+    close_link(link, false);
+}
+
+void net_reset(struct net *net)
+{
+    for (struct net_link *link = net->links; link != NULL; link = link->next) {
+        if (link->outgoing && link->ready) {
+            close_link(link, true);
+        }
     }
 }
 

@@ -35,6 +35,9 @@ int64_t net_tls_expires_s(const struct net *net); /* 0: no TLS */
 /* Queues a frame (malloc'ed, taken); lost if the peer is not connected or does not read. */
 void net_send(struct net *net, uint64_t peer, uint8_t *frame, size_t len);
 void net_flush(struct net *net); /* writes what is queued, one write per peer */
+/* Ends all outgoing connections by a TCP reset, which goes out at once: data that nobody acknowledges, as when only the
+ * way back is cut, keeps everything behind it waiting. They are made again. */
+void net_reset(struct net *net);
 bool net_is_connected(const struct net *net, uint64_t peer);
 void net_close(struct net *net, void (*closed_cb)(void *user), void *user); /* no event comes any more */
 

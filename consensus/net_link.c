@@ -234,7 +234,7 @@ struct net_link *net_link_new(struct net *net, bool outgoing)
     link->handles = 2;
     link->next = net->links;
     net->links = link;
-    CHECK(uv_timer_start(&link->timer, late, NET_HANDSHAKE_MS, 0) == 0);
+    CHECK(uv_timer_start(&link->timer, late, NET_DIAL_MS, 0) == 0);
     return link;
 }
 
@@ -242,6 +242,7 @@ void net_link_start(struct net_link *link)
 {
     (void)uv_tcp_nodelay(&link->tcp, 1); /* best effort: only slower without */
     link->open = true;
+    CHECK(uv_timer_start(&link->timer, late, NET_HANDSHAKE_MS, 0) == 0);
     if (link->net->tls != NULL) {
         link->ssl = SSL_new(link->net->tls);
         link->in = BIO_new(BIO_s_mem());

@@ -8,6 +8,7 @@
 #include "store/base/buf.h"
 
 #define NET_QUEUE_MAX ((size_t)64 << 20)
+#define NET_DIAL_MS 250 /* the kernel repeats a lost SYN only after a second: longer than all of a failover */
 #define NET_HANDSHAKE_MS 3000
 #define NET_RETRY_MIN_MS 20
 #define NET_RETRY_MAX_MS 500
@@ -15,7 +16,7 @@
 struct net_link {
     struct net *net;
     uv_tcp_t tcp;
-    uv_timer_t timer; /* handshake deadline */
+    uv_timer_t timer; /* dialling, then handshake: deadline */
     uv_connect_t connect;
     bool outgoing, open, closing, ready; /* ready: handshake done, the other end known */
     unsigned handles;                    /* to be closed */

@@ -90,6 +90,11 @@ static void env_changed(void *user)
     ((struct cons *)user)->changed = true; /* told after the core has returned */
 }
 
+static void env_resigned(void *user)
+{
+    ((struct cons *)user)->resigned = true; /* done after the core has returned */
+}
+
 /* ---- members ---- */
 
 char *node_join_address(const struct cons_peer *peer)
@@ -284,6 +289,10 @@ static void turn(struct cons *c)
         connect_members(c);
     }
     net_flush(c->net);
+    if (c->resigned) {
+        c->resigned = false;
+        net_reset(c->net);
+    }
     tell_lease(c);
     if (c->changed) {
         c->changed = false;
@@ -430,6 +439,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                  .snapshot_free = env_snapshot_free,
                                  .restore = env_restore,
                                  .changed = env_changed,
+                                 .resigned = env_resigned,
                                  .members = env_members,
                                  .failed = env_failed};
     struct disk_image image;

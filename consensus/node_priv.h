@@ -36,7 +36,7 @@ struct cons {
     uv_prepare_t turn; /* once per turn of the loop, when something was put in */
     struct proposals waiting, submitted;
     char *failed_text;
-    bool changed, members_changed, failed, closing, starting;
+    bool changed, members_changed, resigned, failed, closing, starting;
     uint64_t lease_told_us; /* with lease_kept: the deadline that the owner knows; 0 none */
     size_t open_handles;
     void (*closed_cb)(void *user);

@@ -179,6 +179,7 @@ uint64_t sim_true_time(const struct sim_member *member, uint64_t clock);
 void sim_net_send(struct sim *sim, size_t from, size_t to, uint8_t *frame, size_t len);
 void sim_net_up(struct sim *sim, size_t member);
 void sim_net_down(struct sim *sim, size_t member);
+void sim_net_reset(struct sim *sim, size_t member); /* its outgoing connections end */
 void sim_disk_put(struct sim_member *member, struct disk_op *op);
 void sim_disk_crash(struct sim_member *member);
 void sim_disk_wipe(struct sim_member *member);

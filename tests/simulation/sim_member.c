@@ -206,6 +206,13 @@ static void env_changed(void *user)
     (void)user; /* the oracle looks after every event */
 }
 
+static void env_resigned(void *user)
+{
+    struct sim_member *member = user;
+
+    sim_net_reset(member->sim, member->at);
+}
+
 /* Everybody is connected to everybody; a core hears of it once it knows whom it is about. */
 static void env_members(void *user)
 {
@@ -243,6 +250,7 @@ void sim_member_start(struct sim_member *member)
                                  .snapshot_free = env_snapshot_free,
                                  .restore = env_restore,
                                  .changed = env_changed,
+                                 .resigned = env_resigned,
                                  .members = env_members,
                                  .failed = env_failed};
     struct core_config config = {.id = member->id,

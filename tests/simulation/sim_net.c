@@ -74,6 +74,15 @@ void sim_net_up(struct sim *sim, size_t member)
     }
 }
 
+void sim_net_reset(struct sim *sim, size_t member)
+{
+    for (size_t i = 0; i < sim->config.n_members; i++) {
+        if (i != member && !sim->links[member][i].cut) { /* else nobody would hear of it */
+            sim_close(sim, member, i);
+        }
+    }
+}
+
 /* The process is gone: its kernel closes all connections. */
 void sim_net_down(struct sim *sim, size_t member)
 {

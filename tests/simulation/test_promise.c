@@ -1,4 +1,4 @@
-/* Lease, promise, transfer, early election: two leases, or a needless election, without each part. */
+/* Lease, promise, transfer, early election, resignation: two leases, a needless election or wait, without each part. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -249,12 +249,46 @@ static void test_false_close(void **state)
     directed_expect(PART_EARLY_CANCEL, false_close, 10, 8);
 }
 
+/* ---- resignation ---- */
+
+static bool leads_no_more(struct sim *sim, void *user)
+{
+    return sim_status(sim, *(const size_t *)user).role != CORE_LEADER;
+}
+
+/* The leader hears nobody, but everybody hears it. When it has given up, the others wait for the end of their promise,
+ * not for its silence. */
+static bool deaf_leader(uint64_t seed)
+{
+    size_t leader, a, b;
+    struct sim_config config = {.seed = seed};
+    struct sim *sim = directed_new(&config, &leader);
+    bool ok;
+
+    directed_others(sim, leader, &a, &b);
+    sim_run(sim, sim_between(sim, 300 * SIM_MS, 600 * SIM_MS));
+    sim_cut(sim, a, leader, true);
+    sim_cut(sim, b, leader, true);
+    ok = sim_run_until(sim, 610 * SIM_MS, leads_no_more, &leader) && sim_wait_serving(sim, 210 * SIM_MS, NULL);
+    sim_run(sim, 2 * SIM_S);
+    ok = ok && sim_leader(sim) >= 0 && sim_leader(sim) != (int)leader;
+    sim_heal(sim);
+    return directed_end(sim, ok && sim_wait_equal(sim, 10 * SIM_S));
+}
+
+static void test_resign(void **state)
+{
+    (void)state;
+    directed_expect(PART_RESIGN, deaf_leader, 20, 18);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promise),       cmocka_unit_test(test_margin),         cmocka_unit_test(test_echo_number),
         cmocka_unit_test(test_start_promise), cmocka_unit_test(test_late_order),     cmocka_unit_test(test_own_promise),
         cmocka_unit_test(test_hand_over),     cmocka_unit_test(test_quick_failover), cmocka_unit_test(test_false_close),
+        cmocka_unit_test(test_resign),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
