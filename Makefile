@@ -177,6 +177,7 @@ install: all
 	install -D -m 755 $(B)/hecate $(DESTDIR)$(prefix)/bin/hecate
 	install -D -m 644 docs/man/hecated.8 $(DESTDIR)$(prefix)/share/man/man8/hecated.8
 	install -D -m 644 docs/man/hecate.1 $(DESTDIR)$(prefix)/share/man/man1/hecate.1
+	install -D -m 644 docs/man/hecate.json.5 $(DESTDIR)$(prefix)/share/man/man5/hecate.json.5
 	install -D -m 644 cli/completion.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/hecate
 	install -D -m 640 docs/hecate.json.example $(DESTDIR)$(sysconfdir)/hecate/hecate.json.example
 	sed 's|@sbindir@|$(prefix)/sbin|' scripts/systemd/hecated.service.in | \
@@ -184,7 +185,8 @@ install: all
 	install -D -m 644 scripts/systemd/hecate.sysusers $(DESTDIR)$(sysusersdir)/hecate.conf
 uninstall:
 	rm -f $(DESTDIR)$(prefix)/sbin/hecated $(DESTDIR)$(prefix)/bin/hecate $(DESTDIR)$(prefix)/share/man/man8/hecated.8 \
-		$(DESTDIR)$(prefix)/share/man/man1/hecate.1 $(DESTDIR)$(prefix)/share/bash-completion/completions/hecate \
+		$(DESTDIR)$(prefix)/share/man/man1/hecate.1 $(DESTDIR)$(prefix)/share/man/man5/hecate.json.5 \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/hecate \
 		$(DESTDIR)$(unitdir)/hecated.service $(DESTDIR)$(sysusersdir)/hecate.conf
 
 .PHONY: clean help

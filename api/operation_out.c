@@ -52,9 +52,24 @@ void api_operation_changes(const struct store *store, const struct store_operati
         block = store_block_volume(store, op->target);
         cb(user, API_CHANGE_EXPAND_BLOCK_VOLUME, op->target, block != NULL ? (int64_t)block->new_gib : 0);
         break;
+    case STORE_OP_REMOVE_DEVICE:
+        cb(user, API_CHANGE_REMOVE_DEVICE, op->target, 0);
+        break;
+    case STORE_OP_EVICT_BRICK:
+        cb(user, API_CHANGE_DELETE_BRICK, op->target, 0);
+        if (!id_is_none(op->replacement)) {
+            cb(user, API_CHANGE_ADD_BRICK, op->replacement, 0);
+        }
+        break;
     default:
         cb(user, API_CHANGE_UNKNOWN, op->target, 0);
         break;
+    }
+    if (!id_is_none(op->child)) {
+        cb(user, API_CHANGE_CHILD, op->child, 0);
+    }
+    if (!id_is_none(op->parent)) {
+        cb(user, API_CHANGE_PARENT, op->parent, 0);
     }
 }
 

@@ -84,7 +84,7 @@ static const struct cfg_key keys[] = {
         "HEKETI_BLOCK_HOSTING_VOLUME_OPTIONS"),
     INT("glusterfs", "max_inflight_operations", max_inflight_operations, 0, 0, INT32_MAX,
         "HEKETI_MAX_INFLIGHT_OPERATIONS"),
-    OBSOLETE("glusterfs.operation_retry_limits", "volume_create"),
+    INT("glusterfs.operation_retry_limits", "volume_create", volume_create_retries, 0, INT32_MIN, INT32_MAX, NULL),
     OBSOLETE("glusterfs", "disable_monitor_gluster_nodes"),
     OBSOLETE("glusterfs", "refresh_time_monitor_gluster_nodes"),
     OBSOLETE("glusterfs", "start_time_monitor_gluster_nodes"),

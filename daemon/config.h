@@ -43,6 +43,7 @@ struct cfg {
     bool block_auto;
     int64_t block_size_gib;          /* 0: not configured */
     int64_t max_inflight_operations; /* 0: not configured */
+    int64_t volume_create_retries;   /* only above 0 does it count, as in Heketi */
     bool audit_off;                  /* Heketi's background cleaner; ours compares the nodes with the database */
     int64_t audit_start_s, audit_every_s;
 

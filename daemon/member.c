@@ -397,6 +397,7 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
         .plan_env = env_plan_env,
         .step_ended = env_step_ended,
         .no_rebalance = !cfg->ssh_rebalance,
+        .replans_max = cfg->volume_create_retries > 0 ? (uint32_t)cfg->volume_create_retries : 0,
         .snapshot_limit = (uint32_t)cfg->ssh_snapshot_limit,
     };
     struct member *member = mem_calloc(1, sizeof(*member));

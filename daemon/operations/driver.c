@@ -123,7 +123,10 @@ static void remove_op(struct op_driver *driver, struct op *op)
 
 static void begin(struct op_driver *driver, struct id op_id)
 {
-    const struct engine_env env = {.user = driver, .node_down = node_down, .no_rebalance = driver->env.no_rebalance};
+    const struct engine_env env = {.user = driver,
+                                   .node_down = node_down,
+                                   .no_rebalance = driver->env.no_rebalance,
+                                   .replans_max = driver->env.replans_max};
     struct op *op;
 
     if (find_op(driver, op_id) != NULL) {

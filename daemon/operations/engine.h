@@ -86,6 +86,7 @@ struct engine_env {
     void *user;
     bool (*node_down)(void *user, struct id node); /* does the failure detector think so? NULL: nobody is */
     bool no_rebalance;                             /* after an expand */
+    uint32_t replans_max;                          /* other places that are tried; 0: ENGINE_REPLANS_MAX */
 };
 
 struct engine {

@@ -14,8 +14,9 @@ bool engine_makes_bricks(const struct engine *engine)
 bool engine_may_replan(const struct engine *engine, const struct engine_step *step)
 {
     bool evicts = engine->type == STORE_OP_EVICT_BRICK && engine->phase == STORE_OP_FORWARD;
+    uint32_t replans_max = engine->env.replans_max != 0 ? engine->env.replans_max : ENGINE_REPLANS_MAX;
 
-    return (engine_makes_bricks(engine) || evicts) && !engine->no_other_place && engine->attempt < ENGINE_REPLANS_MAX &&
+    return (engine_makes_bricks(engine) || evicts) && !engine->no_other_place && engine->attempt < replans_max &&
            (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_VOLUME_CREATE || step->kind == EXEC_VOLUME_EXPAND);
 }
 

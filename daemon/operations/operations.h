@@ -30,6 +30,7 @@ struct op_driver_env {
     /* A step has ended after so long; for figures. NULL: nobody counts. */
     void (*step_ended)(void *user, enum exec_step_kind kind, int code, uint64_t ms);
     bool no_rebalance;       /* of volumes that have grown */
+    uint32_t replans_max;    /* other places for bricks that cannot be made; 0: the default */
     uint32_t snapshot_limit; /* of heketi.json: > 0 is set on the pool when a node is added */
 };
 

@@ -101,7 +101,9 @@ static const struct row rows[] = {
      "\"sub_status\":\"in-flight\"}]}\n",
      NULL},
     {40, "GET", "/operations/pending/{operation}", NULL, 200, JSON,
-     "{\"id\":\"{operation}\",\"type_name\":\"evict-brick\",\"status\":\"\",\"sub_status\":\"\",\"changes\":[", NULL},
+     "{\"id\":\"{operation}\",\"type_name\":\"evict-brick\",\"status\":\"\",\"sub_status\":\"\",\"changes\":["
+     "{\"id\":\"{brick}\",\"description\":\"Delete brick\"}",
+     NULL},
     {41, "POST", "/operations/pending/cleanup", "{\"operations\":[\"{operation}\"]}", 202, NULL, "", "204"},
     {26, "DELETE", "/volumes/{gone}", NULL, 202, NULL, "", "204"},
     {42, "GET", "/internal/state/examine/gluster", NULL, 200, JSON, "{\n    \"heketidb\": {", NULL},

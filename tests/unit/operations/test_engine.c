@@ -596,26 +596,33 @@ static void test_parked_pool_step(void **state)
     play_fini(&play);
 }
 
-/* Four times another place at most, never one that failed before. */
-static void test_replans_end(void **state)
+/* So many times another place at most, never one that failed before. */
+static void replans_end(uint32_t configured, int expected)
 {
     struct play play;
     const char *at;
     int n = 0;
 
-    (void)state;
     play_init(&play, 8);
     play_begin(&play, begin(&play, CREATE));
+    play.engine.env.replans_max = configured;
     play_order(&play, EXEC_BRICK_CREATE, -1, 0, E_REMOTE, true);
     assert_true(play_run(&play, FOREVER));
     for (at = play_trace(&play); (at = strstr(at, "replan")) != NULL; at++) {
         n++;
     }
-    assert_int_equal(n, ENGINE_REPLANS_MAX);
-    assert_int_equal(play.engine.n_failed_nodes, ENGINE_REPLANS_MAX);
+    assert_int_equal(n, expected);
+    assert_int_equal(play.engine.n_failed_nodes, expected);
     assert_int_equal(store_counts(play.world.store).operations, 0);
     assert_int_equal(store_counts(play.world.store).bricks, 0);
     play_fini(&play);
+}
+
+static void test_replans_end(void **state)
+{
+    (void)state;
+    replans_end(0, ENGINE_REPLANS_MAX);
+    replans_end(2, 2); /* operation_retry_limits.volume_create */
 }
 
 /* Two nodes of an empty cluster at once: the second one is probed from the first, not taken for the first, too. */

@@ -154,6 +154,40 @@ static void test_create_refused(void **state)
     world_fini(&world);
 }
 
+/* As of an old Heketi: nothing is kept back for the file system. It may be unlocked once so much is free. */
+static void unlock_old(uint32_t used_gib, enum store_code expected)
+{
+    struct world world;
+    struct id hosting = set_up(&world);
+    struct store_volume *volume = (struct store_volume *)(uintptr_t)store_volume(world.store, hosting);
+    struct store_request request;
+
+    volume->reserved_gib = 0;
+    world.unchecked = true; /* that is not in the record's encoding */
+    (void)world_block(&world, used_gib, "lun");
+    restrict_volume(&world, hosting, STORE_LOCKED_BY_UPDATE);
+    store_request_init(&request, STORE_REQ_VOLUME_RESTRICT);
+    request.target = hosting;
+    request.restriction = STORE_UNRESTRICTED;
+    assert_int_equal(world_request(&world, &request), expected);
+    if (expected == STORE_OK) {
+        assert_int_equal(store_volume(world.store, hosting)->reserved_gib, 2);
+        assert_int_equal(store_volume(world.store, hosting)->restriction, STORE_UNRESTRICTED);
+    } else {
+        assert_string_equal(world.result.text, "Failed to set block restriction: Can not unlock volume. 2GiB free "
+                                               "space is required, but found 1GiB");
+        assert_int_equal(store_volume(world.store, hosting)->restriction, STORE_LOCKED_BY_UPDATE);
+    }
+    world_fini(&world);
+}
+
+static void test_unlock(void **state)
+{
+    (void)state;
+    unlock_old(98, STORE_OK);
+    unlock_old(99, STORE_NO_ALLOCATION);
+}
+
 static void set_flags(struct world *world, struct id cluster, bool file, bool block)
 {
     struct store_request request;
@@ -632,29 +666,18 @@ static void test_snapshot(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_created),
-        cmocka_unit_test(test_default_name),
-        cmocka_unit_test(test_failed_create_gives_back),
-        cmocka_unit_test(test_create_refused),
-        cmocka_unit_test(test_cluster_flags),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_choice_is_random),
-        cmocka_unit_test(test_repeated),
-        cmocka_unit_test(test_repeated_after_expiry),
-        cmocka_unit_test(test_stale_plan),
-        cmocka_unit_test(test_automatic),
-        cmocka_unit_test(test_automatic_fails),
-        cmocka_unit_test(test_automatic_refused),
-        cmocka_unit_test(test_one_at_a_time),
-        cmocka_unit_test(test_automatic_replan),
-        cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_delete_only_forward),
-        cmocka_unit_test(test_expand),
-        cmocka_unit_test(test_expand_refused),
-        cmocka_unit_test(test_expand_fails),
-        cmocka_unit_test(test_expand_race),
-        cmocka_unit_test(test_reserve),
-        cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_created),         cmocka_unit_test(test_unlock),
+        cmocka_unit_test(test_default_name),    cmocka_unit_test(test_failed_create_gives_back),
+        cmocka_unit_test(test_create_refused),  cmocka_unit_test(test_cluster_flags),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_choice_is_random),
+        cmocka_unit_test(test_repeated),        cmocka_unit_test(test_repeated_after_expiry),
+        cmocka_unit_test(test_stale_plan),      cmocka_unit_test(test_automatic),
+        cmocka_unit_test(test_automatic_fails), cmocka_unit_test(test_automatic_refused),
+        cmocka_unit_test(test_one_at_a_time),   cmocka_unit_test(test_automatic_replan),
+        cmocka_unit_test(test_delete),          cmocka_unit_test(test_delete_only_forward),
+        cmocka_unit_test(test_expand),          cmocka_unit_test(test_expand_refused),
+        cmocka_unit_test(test_expand_fails),    cmocka_unit_test(test_expand_race),
+        cmocka_unit_test(test_reserve),         cmocka_unit_test(test_snapshot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
