@@ -147,6 +147,11 @@ class SystemdTest(unittest.TestCase):
         lines = run("docker", "top", self.container(number), "-o", "pid,comm").splitlines()
         return next(int(line.split()[0]) for line in lines[1:] if line.split()[1] == "hecated")
 
+    def test_reload(self):
+        self.inside(1, "systemctl", "reload", "hecated")
+        eventually("the certificates are read again", lambda: "the certificates were read again" in self.inside(
+            1, "journalctl", "-u", "hecated", "--no-pager"))
+
     def test_stop_hands_over(self):
         leader = self.leader()
         others = [number for number in NUMBERS if number != leader]
