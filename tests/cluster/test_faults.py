@@ -199,8 +199,18 @@ class FaultsTest(FaultsTestBase):
                   lambda leader: self.only_link(leader, ("output", "oifname eth0")), self.only_link)
 
     def test_cut_off_one_way_in(self):
-        self.play("leader's link cut inwards",
-                  lambda leader: self.only_link(leader, ("input", "iifname eth0")), self.only_link)
+        """The others hear the leader; it tells them that it has given up, by ending its connections."""
+        before = {}
+
+        def fault(leader):
+            before[leader] = len(self.log(leader))
+            self.only_link(leader, ("input", "iifname eth0"))
+
+        def heal(leader):
+            said = self.log(leader)[before[leader]:]
+            self.only_link(leader)
+            self.assertEqual(said.count(" disconnected member="), 2, said)
+        self.play("leader's link cut inwards", fault, heal)
 
     def test_partition(self):
         """1|2 among the members; the clients reach all."""

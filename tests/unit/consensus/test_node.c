@@ -19,10 +19,10 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "tests/unit/consensus/turns.h"
 
 #define N 3
 #define STRANGER 9 /* the authority knows it, the cluster does not */
-#define DEADLINE_MS 30000
 
 struct member {
     struct cons *cons;
@@ -36,14 +36,11 @@ struct member {
     bool closed;
 };
 
-static uv_loop_t loop;
 static struct member members[N];
 static struct cons_peer peers[N];
 static char folder[] = "/tmp/hecate-node-test.XXXXXX";
 static char addresses[N][32], ca[400], certs[N][400], keys[N][400];
 static uint64_t answered, answered_ok;
-static uv_timer_t deadline;
-static bool late;
 
 static const void *apply(void *user, uint64_t index, const void *data, size_t len)
 {
@@ -139,7 +136,7 @@ static int start(int i, struct err *err)
     members[i].failed[0] = '\0';
     members[i].closed = false;
     (void)mkdir(members[i].dir, 0700); /* may be there */
-    return cons_start(&loop, &config, &fsm, &events, &members[i].cons, err);
+    return cons_start(&turns_loop, &config, &fsm, &events, &members[i].cons, err);
 }
 
 static void must_start(int i)
@@ -159,26 +156,6 @@ static void closed(void *user)
     member->cons = NULL;
 }
 
-static void timed_out(uv_timer_t *timer)
-{
-    (void)timer;
-    late = true;
-}
-
-/* Runs the loop until the condition holds. */
-static void run_until(const char *what, bool (*condition)(void))
-{
-    late = false;
-    assert_int_equal(uv_timer_start(&deadline, timed_out, DEADLINE_MS, 0), 0);
-    while (!condition()) {
-        if (late) {
-            fail_msg("not within %d ms: %s", DEADLINE_MS, what);
-        }
-        (void)uv_run(&loop, UV_RUN_ONCE);
-    }
-    uv_timer_stop(&deadline);
-}
-
 static int victim;
 
 static bool is_closed(void)
@@ -190,7 +167,7 @@ static void stop(int i)
 {
     victim = i;
     cons_close(members[i].cons, closed, &members[i]);
-    run_until("closed", is_closed);
+    turns_until("closed", is_closed);
 }
 
 static int leader(void)
@@ -230,7 +207,7 @@ static void propose(uint64_t n)
 {
     int at;
 
-    run_until("a leader", has_leader);
+    turns_until("a leader", has_leader);
     at = leader(); /* its lease may lapse for a moment on a busy machine: it leads on */
     answered = answered_ok = 0;
     wanted = n;
@@ -240,7 +217,7 @@ static void propose(uint64_t n)
 
         assert_int_equal(cons_propose(members[at].cons, text, (size_t)len, on_answer, NULL), 0);
     }
-    run_until("answers", all_answered);
+    turns_until("answers", all_answered);
     assert_int_equal(answered_ok, n);
 }
 
@@ -268,7 +245,7 @@ static void test_forms_and_commits(void **state)
         must_start(i);
     }
     propose(1000);
-    run_until("equal states", all_equal);
+    turns_until("equal states", all_equal);
     assert_int_equal(members[0].applied, 1000);
 }
 
@@ -281,7 +258,7 @@ static void test_tell(void **state)
 {
     (void)state;
     cons_tell(members[0].cons, "version 7", 9);
-    run_until("the others are told", others_are_told);
+    turns_until("the others are told", others_are_told);
     for (int i = 1; i < N; i++) {
         assert_string_equal(members[i].told, "version 7");
         assert_int_equal(members[i].told_by, 1);
@@ -370,19 +347,19 @@ static void tell_as(uint64_t id, const char *text)
     (void)snprintf(cert, sizeof(cert), "%s/pki/member-%lu.pem", folder, (unsigned long)id);
     (void)snprintf(key, sizeof(key), "%s/pki/member-%lu.key", folder, (unsigned long)id);
     memset(&speaker, 0, sizeof(speaker));
-    if (net_start(&loop, &config, &events, &speaker.net, &err) != 0) {
+    if (net_start(&turns_loop, &config, &events, &speaker.net, &err) != 0) {
         fail_msg("%s", err.message);
     }
-    run_until("connected", speaker_is_connected);
+    turns_until("connected", speaker_is_connected);
     cons_get_status(members[0].cons, &status);
     tell_encode(id, status.cluster_id, text, strlen(text), &frame);
     tell_encode(id + 1, status.cluster_id, text, strlen(text), &not_mine); /* in another's name */
     net_send(speaker.net, 1, (uint8_t *)frame.data, frame.len);
     net_send(speaker.net, 1, (uint8_t *)not_mine.data, not_mine.len);
     net_flush(speaker.net);
-    run_until("disconnected", speaker_is_disconnected);
+    turns_until("disconnected", speaker_is_disconnected);
     net_close(speaker.net, speaker_closed, NULL);
-    run_until("closed", speaker_is_closed);
+    turns_until("closed", speaker_is_closed);
 }
 
 static void test_strangers_are_not_believed(void **state)
@@ -400,7 +377,7 @@ static void test_strangers_are_not_believed(void **state)
     assert_int_equal(members[0].told_by, 2);
     must_start(1);
     propose(10);
-    run_until("equal states", all_equal);
+    turns_until("equal states", all_equal);
 }
 
 static void test_leader_lost(void **state)
@@ -409,13 +386,13 @@ static void test_leader_lost(void **state)
     int old;
 
     (void)state;
-    run_until("a leader", has_leader);
+    turns_until("a leader", has_leader);
     old = leader();
     before = members[old].applied;
     stop(old);
     propose(1000);
     must_start(old);
-    run_until("equal states", all_equal);
+    turns_until("equal states", all_equal);
     assert_int_equal(members[old].applied, before + 1000);
 }
 
@@ -425,12 +402,12 @@ static void test_catches_up_by_snapshot(void **state)
     int late_one;
 
     (void)state;
-    run_until("a leader", has_leader);
+    turns_until("a leader", has_leader);
     late_one = (leader() + 1) % N;
     stop(late_one);
     propose(5000); /* more than is kept behind a snapshot */
     must_start(late_one);
-    run_until("equal states", all_equal);
+    turns_until("equal states", all_equal);
     cons_get_status(members[late_one].cons, &status);
     assert_true(status.snapshot_index > 2000);
 }
@@ -441,7 +418,7 @@ static void test_restart_of_all(void **state)
 
     (void)state;
     propose(10);
-    run_until("equal states", all_equal);
+    turns_until("equal states", all_equal);
     applied = members[0].applied;
     sum = members[0].sum;
     for (int i = 0; i < N; i++) {
@@ -450,8 +427,8 @@ static void test_restart_of_all(void **state)
     for (int i = 0; i < N; i++) {
         must_start(i);
     }
-    run_until("a leader", has_leader);
-    run_until("equal states", all_equal);
+    turns_until("a leader", has_leader);
+    turns_until("equal states", all_equal);
     assert_int_equal(members[leader()].applied, applied);
     assert_int_equal(members[leader()].sum, sum);
 }
@@ -466,10 +443,10 @@ static void test_transfer(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    run_until("a leader", has_leader);
+    turns_until("a leader", has_leader);
     victim = leader();
     assert_int_equal(cons_transfer(members[victim].cons, 0, &err), 0);
-    run_until("another leader", others_lead);
+    turns_until("another leader", others_lead);
     propose(10);
 }
 
@@ -483,12 +460,12 @@ static void test_wiped_member_is_refused(void **state)
     char command[600];
 
     (void)state;
-    run_until("a leader", has_leader);
+    turns_until("a leader", has_leader);
     stop((leader() + 1) % N);
     (void)snprintf(command, sizeof(command), "%s.old", members[victim].dir);
     assert_int_equal(rename(members[victim].dir, command), 0);
     must_start(victim);
-    run_until("refused", victim_failed);
+    turns_until("refused", victim_failed);
     assert_non_null(strstr(members[victim].failed, "hecate member replace"));
     stop(victim);
     propose(10);
@@ -501,7 +478,7 @@ static void test_directory_in_use(void **state)
     int i;
 
     (void)state;
-    run_until("a leader", has_leader);
+    turns_until("a leader", has_leader);
     i = leader();
     kept = members[i].cons;
     assert_int_equal(start(i, &err), E_BUSY);
@@ -528,24 +505,14 @@ static int set_up(void **state)
 
     (void)state;
     log_set_level(LOG_NONE);
-    if (mkdtemp(folder) == NULL || uv_loop_init(&loop) != 0 || uv_timer_init(&loop, &deadline) != 0) {
+    if (mkdtemp(folder) == NULL || !turns_init()) {
         return -1;
     }
     (void)snprintf(pki, sizeof(pki), "%s/pki", folder);
     run_command((const char *const[]){"scripts/pki", pki, "1", "2", "3", "9", NULL});
     (void)snprintf(ca, sizeof(ca), "%s/ca.pem", pki);
     for (int i = 0; i < N; i++) {
-        uv_tcp_t probe; /* a free port: bound to port 0 and looked at */
-        struct sockaddr_in address;
-        int len = sizeof(address);
-
-        assert_int_equal(uv_tcp_init(&loop, &probe), 0);
-        assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &address), 0);
-        assert_int_equal(uv_tcp_bind(&probe, (struct sockaddr *)&address, 0), 0);
-        assert_int_equal(uv_tcp_getsockname(&probe, (struct sockaddr *)&address, &len), 0);
-        (void)snprintf(addresses[i], sizeof(addresses[i]), "127.0.0.1:%d", ntohs(address.sin_port));
-        uv_close((uv_handle_t *)&probe, NULL);
-        (void)uv_run(&loop, UV_RUN_NOWAIT);
+        turns_free_address(addresses[i], sizeof(addresses[i]));
         (void)snprintf(members[i].dir, sizeof(members[i].dir), "%s/data-%d", folder, i + 1);
         (void)snprintf(certs[i], sizeof(certs[i]), "%s/member-%d.pem", pki, i + 1);
         (void)snprintf(keys[i], sizeof(keys[i]), "%s/member-%d.key", pki, i + 1);
