@@ -152,15 +152,64 @@ static void expect_node(struct expected *expected, const struct store *store, co
 
 /* ---- groups, logical volumes, mounts ---- */
 
-/* A snapshot that Gluster made: it has names of its own. */
-static bool is_snapshot(const char *name)
+static bool is_being_cloned(const struct store *store)
 {
-    size_t len = strspn(name, "0123456789abcdef");
+    const struct store_operation *op = NULL;
 
-    return len == 32 && name[len] == '_';
+    while ((op = store_operation_next(store, op)) != NULL) {
+        if (op->type == STORE_OP_CLONE_VOLUME) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static void compare_lvs(const struct expected *expected, const struct store_node *node,
+/* Gluster mounts the bricks of snapshots and clones below a folder of the name that their LVs begin with. */
+static bool is_brick_of_any(const struct exec_inventory *inventory, const char *folder)
+{
+    for (size_t i = 0; i < inventory->n_volumes; i++) {
+        for (size_t j = 0; j < inventory->volumes[i].bricks.n; j++) {
+            if (strstr(inventory->volumes[i].bricks.items[j], folder) != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* An LV that Gluster made for a snapshot or a clone: does it still know what for? While a clone is being made, an LV
+ * may be neither of a snapshot any more nor of a volume yet. */
+static bool is_known_snapshot(const struct store *store, const struct exec_inventory *inventory, const char *lv)
+{
+    CLEANUP(free_ptr) char *name = mem_strndup(lv, EXEC_SNAPSHOT_NAME_LEN);
+    CLEANUP(free_ptr) char *folder = mem_printf("/snaps/%s/", name);
+
+    for (size_t i = 0; i < inventory->snapshots.n; i++) {
+        if (strcmp(inventory->snapshots.items[i], name) == 0) {
+            return true;
+        }
+    }
+    return !inventory->snapshots_known || is_brick_of_any(inventory, folder) || is_being_cloned(store);
+}
+
+static void add_leftover_lv(const struct store *store, const struct store_node *node,
+                            const struct exec_inventory *inventory, const char *name, struct examine_findings *findings)
+{
+    const char *lv = strchr(name, '/') + 1;
+
+    if (!exec_is_snapshot_lv(lv)) {
+        add(findings, "leftover-lv", node->id,
+            mem_printf("logical volume %s on node %s belongs to no brick", name, node->manage.items[0]),
+            mem_printf("lvremove %s, if you do not need what is on it", name));
+    } else if (!is_known_snapshot(store, inventory, lv)) {
+        add(findings, "leftover-snapshot", node->id,
+            mem_printf("logical volume %s on node %s was made for a snapshot that Gluster does not have", name,
+                       node->manage.items[0]),
+            mem_printf("lvremove %s, if you do not need what is on it", name));
+    }
+}
+
+static void compare_lvs(const struct expected *expected, const struct store *store, const struct store_node *node,
                         const struct exec_inventory *inventory, struct examine_findings *findings)
 {
     struct set there = {NULL, 0};
@@ -183,11 +232,8 @@ static void compare_lvs(const struct expected *expected, const struct store_node
     for (size_t i = 0; i < there.n; i++) {
         const char *name = there.items[i];
 
-        if (!set_has(&expected->must[LVS], name) && !set_has(&expected->may[LVS], name) &&
-            !is_snapshot(strchr(name, '/') + 1)) {
-            add(findings, "leftover-lv", node->id,
-                mem_printf("logical volume %s on node %s belongs to no brick", name, node->manage.items[0]),
-                mem_printf("lvremove %s, if you do not need what is on it", name));
+        if (!set_has(&expected->must[LVS], name) && !set_has(&expected->may[LVS], name)) {
+            add_leftover_lv(store, node, inventory, name, findings);
         }
     }
     set_fini(&there);
@@ -378,7 +424,7 @@ void examine_node(const struct store *store, const struct store_node *node, cons
 
     expect_node(&expected, store, node);
     compare_groups(&expected, node, inventory, findings);
-    compare_lvs(&expected, node, inventory, findings);
+    compare_lvs(&expected, store, node, inventory, findings);
     compare_mounts(&expected, node, &inventory->mounts, false, findings);
     compare_mounts(&expected, node, &inventory->fstab, true, findings);
     compare_volumes(store, node, inventory, findings);
@@ -403,85 +449,4 @@ bool examine_names_match(const struct store *store, struct id cluster, const str
         n++;
     }
     return n == inventory->n_volumes;
-}
-
-/* ---- JSON ---- */
-
-static json_t *text_json(const char *text)
-{
-    json_t *json = json_string(text);
-
-    return json != NULL ? json : json_string("(no text)"); /* what a node says need not be UTF-8 */
-}
-
-json_t *examine_findings_json(const struct examine_findings *findings)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < findings->n; i++) {
-        const struct examine_finding *item = &findings->items[i];
-
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "code", item->code, "node",
-                                              id_is_none(item->node) ? "" : id_text(item->node).text, "text",
-                                              text_json(item->text), "remedy", text_json(item->remedy)));
-    }
-    return list;
-}
-
-static json_t *strs_json(const struct store_strs *strs, const char *key)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < strs->n; i++) {
-        json_array_append_new(list, json_pack("{s:o}", key, text_json(strs->items[i])));
-    }
-    return list;
-}
-
-static json_t *volumes_json(const struct exec_inventory *inventory)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < inventory->n_volumes; i++) {
-        const struct exec_gluster_volume *volume = &inventory->volumes[i];
-
-        json_array_append_new(
-            list, json_pack("{s:o, s:o, s:i, s:s, s:I, s:{s:o}}", "VolumeName", text_json(volume->name), "ID",
-                            text_json(volume->id), "Status", volume->started ? 1 : 2, "StatusStr",
-                            volume->started ? "Started" : "Stopped", "BrickCount", (json_int_t)volume->bricks.n,
-                            "Bricks", "BrickList", strs_json(&volume->bricks, "Name")));
-    }
-    return json_pack("{s:{s:I, s:o}}", "Volumes", "Count", (json_int_t)inventory->n_volumes, "VolumeList", list);
-}
-
-static json_t *lvs_json(const struct exec_inventory *inventory)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < inventory->n_lvs; i++) {
-        const struct exec_lv *lv = &inventory->lvs[i];
-
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:I}", "lv_name", text_json(lv->name), "vg_name",
-                                              text_json(lv->group), "pool_lv", text_json(lv->pool), "lv_size_kib",
-                                              (json_int_t)lv->kib));
-    }
-    return json_pack("{s:[{s:o}]}", "report", "lv", list);
-}
-
-json_t *examine_node_json(struct id node, const struct exec_inventory *inventory)
-{
-    json_t *json;
-
-    if (inventory == NULL) {
-        json = json_pack("{s:s, s:n, s:n, s:n, s:n, s:n, s:n}", "NodeHeketiID", id_text(node).text, "VolumeInfo",
-                         "LVMPVInfo", "LVMVGInfo", "LVMLVInfo", "BricksMountStatus", "BlockVolumeNames");
-    } else {
-        json = json_pack("{s:s, s:o, s:n, s:{s:[{s:o}]}, s:o, s:{s:o, s:o}, s:n}", "NodeHeketiID", id_text(node).text,
-                         "VolumeInfo", volumes_json(inventory), "LVMPVInfo", "LVMVGInfo", "report", "vg",
-                         strs_json(&inventory->groups, "vg_name"), "LVMLVInfo", lvs_json(inventory),
-                         "BricksMountStatus", "Statuses", strs_json(&inventory->mounts, "MountPoint"), "Table",
-                         strs_json(&inventory->fstab, "MountPoint"), "BlockVolumeNames");
-    }
-    CHECK(json != NULL);
-    return json;
 }

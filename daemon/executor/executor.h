@@ -123,10 +123,16 @@ struct exec_inventory { /* of INVENTORY: of one node */
     size_t n_lvs;
     struct exec_gluster_volume *volumes;
     size_t n_volumes;
+    bool snapshots_known;        /* asked for only when there are LVs of snapshots */
+    struct store_strs snapshots; /* names of Gluster's snapshot volumes: 32 hexadecimal digits */
     bool peers_known;
     struct exec_peer *peers;
     size_t n_peers;
 };
+/* Has Gluster made this LV, for a snapshot or a clone? They are called NAME_NUMBER, NAME that of the volume made of it:
+ * 32 hexadecimal digits. */
+bool exec_is_snapshot_lv(const char *name);
+#define EXEC_SNAPSHOT_NAME_LEN 32
 /* Keeps it beyond the callback; given back by exec_inventory_free. */
 struct exec_inventory *exec_inventory_ref(struct exec_inventory *inventory);
 void exec_inventory_free(struct exec_inventory *inventory);

@@ -1,5 +1,6 @@
 /* What is on a node, as a value. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/executor/executor.h"
 #include "store/base/check.h"
@@ -8,6 +9,11 @@ struct exec_inventory *exec_inventory_ref(struct exec_inventory *inventory)
 {
     inventory->refs++;
     return inventory;
+}
+
+bool exec_is_snapshot_lv(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == EXEC_SNAPSHOT_NAME_LEN && name[EXEC_SNAPSHOT_NAME_LEN] == '_';
 }
 
 void exec_inventory_free(struct exec_inventory *inventory)
@@ -22,6 +28,7 @@ void exec_inventory_free(struct exec_inventory *inventory)
     store_strs_fini(&inventory->groups);
     store_strs_fini(&inventory->mounts);
     store_strs_fini(&inventory->fstab);
+    store_strs_fini(&inventory->snapshots);
     for (size_t i = 0; i < inventory->n_lvs; i++) {
         free(inventory->lvs[i].group);
         free(inventory->lvs[i].name);

@@ -1,4 +1,5 @@
-/* What is on a node: files -> LVM -> Gluster's volumes -> its peers. Nothing is changed. */
+/* What is on a node: files -> LVM -> Gluster's volumes -> its snapshots, if there are LVs of any -> its peers. Nothing
+ * is changed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,47 @@ static void peers_heard(struct step_talk *talk, const struct step_reply *reply)
     gluster_peers_fini(&peers);
 }
 
+/* ---- Gluster's snapshots ---- */
+
+static void snapshots_heard(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct exec_inventory *inventory = talk->result.inventory;
+    struct gluster_snapshots snapshots;
+    struct err err = ERR_INIT;
+    enum gluster_meaning meaning;
+
+    if (!gluster_answered(talk, reply)) {
+        return;
+    }
+    if (gluster_xml_snapshots(reply->out, reply->out_len, &snapshots, &err) != 0) {
+        gluster_garbage(talk, reply, &err);
+        return;
+    }
+    for (size_t i = 0; i < snapshots.n; i++) {
+        for (size_t j = 0; j < snapshots.items[i].n_volumes; j++) {
+            store_strs_add(&inventory->snapshots, snapshots.items[i].volumes[j].volume);
+        }
+    }
+    meaning = gluster_meaning(&snapshots.op);
+    if (meaning != GLUSTER_DONE && meaning != GLUSTER_ABSENT) {
+        gluster_refused(talk, &snapshots.op);
+    } else {
+        inventory->snapshots_known = true;
+        gluster_ask(talk, peers_heard, 0, GLUSTER_WORDS("peer", "status"));
+    }
+    gluster_snapshots_fini(&snapshots);
+}
+
+static bool has_snapshots(const struct exec_inventory *inventory)
+{
+    for (size_t i = 0; i < inventory->n_lvs; i++) {
+        if (exec_is_snapshot_lv(inventory->lvs[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- Gluster's volumes ---- */
 
 static void volumes_heard(struct step_talk *talk, const struct step_reply *reply)
@@ -89,6 +131,8 @@ static void volumes_heard(struct step_talk *talk, const struct step_reply *reply
     }
     if (volumes.op.ret != 0) {
         gluster_refused(talk, &volumes.op);
+    } else if (has_snapshots(inventory)) {
+        gluster_ask(talk, snapshots_heard, 0, GLUSTER_WORDS("snapshot", "info"));
     } else {
         gluster_ask(talk, peers_heard, 0, GLUSTER_WORDS("peer", "status"));
     }

@@ -51,5 +51,26 @@ class ExamineTest(LabTest):
         self.delete(path)
 
 
+    def test_3_snapshots(self):
+        """Somebody's snapshot is nobody's business; an LV of one that Gluster has forgotten is."""
+        path = self.create("three")
+        group = on_node(1, "lvm vgs --noheadings -o vg_name | grep vg_").split()[0]
+        forgotten = "0123456789abcdef0123456789abcdef_0"
+        on_node(1, "gluster --mode=script snapshot create somebodys three no-timestamp")
+        try:
+            self.assertEqual(self.findings()[1], [])
+            on_node(1, f"lvm lvcreate -y -L 8M -n {forgotten} {group}")
+            document, codes = self.findings()
+            self.assertEqual(codes, ["leftover-snapshot"], document["findings"])
+            self.assertIn(f"lvremove {group}/{forgotten}", document["findings"][0]["remedy"])
+        finally:
+            on_node(1, f"lvm lvremove -y {group}/{forgotten}; gluster --mode=script snapshot delete somebodys")
+        clone = self.finish_request("POST", f"{path}/clone", {"name": "copy"})
+        self.assertEqual(clone.status, 303, clone.body)
+        self.assertEqual(self.findings()[1], [])
+        self.delete(clone.headers["location"])
+        self.delete(path)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

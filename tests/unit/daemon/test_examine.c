@@ -105,11 +105,58 @@ static void test_logical_volumes(void **state)
     free(inventory->lvs[0].name);
     inventory->lvs[0].name = mem_strdup("brick_other");
     expect(inventory, "missing-lv,leftover-lv,");
+}
 
-    inventory = take();
-    free(inventory->lvs[1].name); /* a snapshot of Gluster's in place of the pool */
-    inventory->lvs[1].name = mem_strdup("0123456789abcdef0123456789abcdef_0");
+#define SNAPSHOT "0123456789abcdef0123456789abcdef"
+
+/* One with an LV that Gluster made, in place of the pool. */
+static struct exec_inventory *with_snapshot(void)
+{
+    struct exec_inventory *inventory = take();
+
+    free(inventory->lvs[1].name);
+    inventory->lvs[1].name = mem_strdup(SNAPSHOT "_0");
+    inventory->snapshots_known = true;
+    return inventory;
+}
+
+static void test_snapshots(void **state)
+{
+    struct exec_inventory *inventory = with_snapshot();
+
+    (void)state;
+    expect(inventory, "missing-lv,leftover-snapshot,");
+    inventory = with_snapshot();
+    store_strs_add(&inventory->snapshots, SNAPSHOT);
+    expect(inventory, "missing-lv,"); /* somebody's snapshot */
+    inventory = with_snapshot();
+    store_strs_add(&inventory->volumes[0].bricks, "h:/run/gluster/snaps/" SNAPSHOT "/brick1/brick");
+    expect(inventory, "missing-lv,bricks-differ,"); /* somebody's clone */
+    inventory = with_snapshot();
+    inventory->snapshots_known = false;
     expect(inventory, "missing-lv,");
+}
+
+/* It may be what is just being cloned. */
+static void test_snapshots_while_cloning(void **state)
+{
+    struct store_request request;
+    struct answer answer;
+    struct id clone;
+
+    (void)state;
+    store_request_init(&request, STORE_REQ_VOLUME_CLONE);
+    request.target = store_volume_next(fixture_leader(&fixture)->store, NULL)->id;
+    answer = fixture_submit(&fixture, fixture_leader(&fixture), &request);
+    store_request_fini(&request);
+    assert_int_equal(answer.code, STORE_OK);
+    expect(with_snapshot(), "missing-lv,");
+    clone = fixture_finish(&fixture, fixture_leader(&fixture), answer.op_id)->resource_id;
+    store_request_init(&request, STORE_REQ_VOLUME_DELETE); /* for the tests that follow */
+    request.target = clone;
+    answer = fixture_submit(&fixture, fixture_leader(&fixture), &request);
+    store_request_fini(&request);
+    (void)fixture_finish(&fixture, fixture_leader(&fixture), answer.op_id);
 }
 
 static void test_groups_and_mounts(void **state)
@@ -271,6 +318,8 @@ int main(void)
         cmocka_unit_test(test_nothing_when_all_is_well),
         cmocka_unit_test(test_on_demand),
         cmocka_unit_test(test_logical_volumes),
+        cmocka_unit_test(test_snapshots),
+        cmocka_unit_test(test_snapshots_while_cloning),
         cmocka_unit_test(test_groups_and_mounts),
         cmocka_unit_test(test_volumes),
         cmocka_unit_test(test_the_pool_is_told_once),

@@ -76,6 +76,51 @@ static void test_all_is_listed(void **state)
     step_fini(&talk);
 }
 
+/* Gluster is asked for its snapshots when there is an LV that it made for one. */
+static void test_snapshots(void **state)
+{
+    static const struct exec_step step = {.kind = EXEC_INVENTORY, .host = "h", .term = 1};
+    static const char lvs[] = "{\"report\":[{\"lv\":[{\"vg_name\":\"vg_0\",\"lv_name\":"
+                              "\"faf4e3ebd3df43e0bd5a6376231352f7_0\",\"pool_lv\":\"tp_1\",\"origin\":\"brick_1\","
+                              "\"lv_tags\":\"\",\"lv_size\":\"1073741824\"}]}]}";
+    static const char *const files[] = {"snap-info-one.xml", "snap-info-absent.xml"};
+    CLEANUP(free_ptr) char *volumes = data_read("info-rep.xml");
+    CLEANUP(free_ptr) char *peers = data_read("peer-status.xml");
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP(free_ptr) char *snapshots = data_read(files[i]);
+        struct step_talk talk;
+
+        begin(&talk, &step);
+        hear(&talk, "/proc/self/mounts", 0, FILES);
+        hear(&talk, "lvs --reportformat json", 0, lvs);
+        hear(&talk, "volume", 0, volumes);
+        hear(&talk, "snapshot", 0, snapshots);
+        hear(&talk, "peer", 0, peers);
+        assert_true(talk.ended);
+        assert_int_equal(talk.result.code, E_OK);
+        assert_true(talk.result.inventory->snapshots_known);
+        assert_int_equal(talk.result.inventory->snapshots.n, i == 0 ? 1 : 0);
+        if (i == 0) {
+            assert_string_equal(talk.result.inventory->snapshots.items[0], "faf4e3ebd3df43e0bd5a6376231352f7");
+        }
+        step_fini(&talk);
+    }
+    for (int garbage = 0; garbage < 2; garbage++) {
+        struct step_talk talk;
+
+        begin(&talk, &step);
+        hear(&talk, "", 0, FILES);
+        hear(&talk, "", 0, lvs);
+        hear(&talk, "", 0, volumes);
+        hear(&talk, "snapshot", garbage ? 0 : SCRIPT_FENCED, garbage ? "<x" : "");
+        assert_true(talk.ended);
+        assert_int_not_equal(talk.result.code, E_OK);
+        step_fini(&talk);
+    }
+}
+
 static void test_each_answer_can_fail(void **state)
 {
     static const struct exec_step step = {.kind = EXEC_INVENTORY, .host = "h", .term = 1};
@@ -106,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_is_listed),
+        cmocka_unit_test(test_snapshots),
         cmocka_unit_test(test_each_answer_can_fail),
     };
 
