@@ -84,16 +84,17 @@ class LabTest(unittest.TestCase):
         return done.stdout
 
     @classmethod
-    def load_topology(cls):
+    def load_topology(cls, nodes=None, disks=None):
+        """These of the nodes, or all, with so many of the disks of each, or all."""
         cluster_id = cls.members.any("POST", "/clusters", {"file": True, "block": True}).json()["id"]
-        for number in cls.NODES:
+        for number in nodes or cls.NODES:
             address = cls.environment[f"HECATE_LAB_NODE{number}"]
             done = cls.finish_request("POST", "/nodes", {
                 "zone": number, "cluster": cluster_id, "hostnames": {"manage": [address], "storage": [address]}})
             if done.status != 303:
                 raise AssertionError(f"node add: {done.body}")
             node = done.headers["location"].rsplit("/", 1)[1]
-            for disk in "bcdefg"[:cls.DISKS]:
+            for disk in "bcdefg"[:disks or cls.DISKS]:
                 done = cls.finish_request("POST", "/devices", {"name": f"/dev/ubd{disk}", "node": node})
                 if done.status != 204:
                     raise AssertionError(f"device add: {done.body}")
@@ -178,6 +179,36 @@ class LabTest(unittest.TestCase):
         leader = self.members.leader()
         self.cluster("kill", str(leader))
         return leader, [number for number in self.members.urls if number != leader]
+
+    # ---- faults in the middle of an operation ----
+
+    def accepted(self, method, path, body=None):
+        answer = self.members.any(method, path, body)
+        self.assertEqual(answer.status, 202, f"{method} {path}: {answer.body}")
+        return answer.headers["location"]
+
+    def number_of_host(self, host):
+        return next(number for number in self.NODES if self.environment[f"HECATE_LAB_NODE{number}"] == host)
+
+    def running(self, kind):
+        """The node where such a step runs, once there is one."""
+        step = eventually(f"{kind} runs", lambda: self.steps(kind), deadline_s=JOB_S)[0]
+        return self.number_of_host(step["host"])
+
+    def kill_leader_and_finish(self, location, kind):
+        self.running(kind)
+        leader, others = self.kill_leader()
+        try:
+            return self.members.finish(location, among=others, deadline_s=JOB_S)
+        finally:
+            self.cluster("start", str(leader))
+
+    def cut_power_and_finish(self, location, kind):
+        """Of a node where the step runs."""
+        number = self.running(kind)
+        lab("power-off", number)
+        lab("power-on", number)
+        return self.members.finish(location, deadline_s=JOB_S)
 
     def assert_nothing_to_report(self):
         """Every node answers and equals the database, says the daemon itself; peers may need a moment to find each other."""

@@ -8,7 +8,7 @@ Needs root; boots the lab (scripts/lab) unless it is up. HECATED names the daemo
 import json
 import unittest
 
-from system import JOB_S, LabTest, eventually, lab, on_node
+from system import JOB_S, LabTest, eventually, on_node
 from test_block import install_stand_in
 
 FILL = """
@@ -35,34 +35,6 @@ class FaultsTest(LabTest):
         self.addCleanup(self.delete_all)
 
     # ---- helpers ----
-
-    def begin(self, method, path, body=None):
-        answer = self.members.any(method, path, body)
-        self.assertEqual(answer.status, 202, answer.body)
-        return answer.headers["location"]
-
-    def number_of_host(self, host):
-        return next(number for number in self.NODES if self.environment[f"HECATE_LAB_NODE{number}"] == host)
-
-    def running(self, kind):
-        """The node where such a step runs, once there is one."""
-        step = eventually(f"{kind} runs", lambda: self.steps(kind), deadline_s=JOB_S)[0]
-        return self.number_of_host(step["host"])
-
-    def kill_leader_and_finish(self, location, kind):
-        self.running(kind)
-        leader, others = self.kill_leader()
-        try:
-            return self.members.finish(location, among=others, deadline_s=JOB_S)
-        finally:
-            self.cluster("start", str(leader))
-
-    def cut_power_and_finish(self, location, kind):
-        """Of a node where the step runs."""
-        number = self.running(kind)
-        lab("power-off", number)
-        lab("power-on", number)
-        return self.members.finish(location, deadline_s=JOB_S)
 
     def assert_ended_well(self, *names):
         """Whatever came of it: nothing is left to do, nothing differs, and all bricks of these volumes serve."""
@@ -114,7 +86,7 @@ class FaultsTest(LabTest):
     # ---- delete ----
 
     def check_delete(self, fault):
-        location = self.begin("DELETE", self.create("gone"))
+        location = self.accepted("DELETE", self.create("gone"))
         done = fault(location, "volume-delete")
         self.assertEqual(done.status, 204, done.body)
         self.assert_ended_well()
@@ -130,7 +102,7 @@ class FaultsTest(LabTest):
 
     def check_expand(self, fault, kind, outcomes):
         path, digest = self.filled("grows")
-        done = fault(self.begin("POST", f"{path}/expand", {"expand_size": 1}), kind)
+        done = fault(self.accepted("POST", f"{path}/expand", {"expand_size": 1}), kind)
         self.assertIn(done.status, outcomes, done.body)
         self.assert_ended_well("grows")
         self.assertEqual(len(self.get(path)["bricks"]), 6 if done.status == 303 else 3)
@@ -146,7 +118,7 @@ class FaultsTest(LabTest):
 
     def check_clone(self, fault, kind, outcomes):
         path, digest = self.filled("source")
-        done = fault(self.begin("POST", f"{path}/clone", {"name": "twin"}), kind)
+        done = fault(self.accepted("POST", f"{path}/clone", {"name": "twin"}), kind)
         self.assertIn(done.status, outcomes, done.body)
         names = ["source"] + (["twin"] if done.status == 303 else [])
         self.assert_ended_well(*names)
@@ -164,7 +136,7 @@ class FaultsTest(LabTest):
     def check_evict(self, fault, kind, outcomes):
         path, digest = self.filled("moves")
         old = self.get(path)["bricks"][0]["id"]
-        done = fault(self.begin("POST", f"/bricks/to-evict/{old}"), kind)
+        done = fault(self.accepted("POST", f"/bricks/to-evict/{old}"), kind)
         self.assertIn(done.status, outcomes, done.body)
         self.assert_ended_well("moves")
         self.assertEqual(old in [brick["id"] for brick in self.get(path)["bricks"]], done.status == 500)
@@ -181,7 +153,7 @@ class FaultsTest(LabTest):
         device = self.get(path)["bricks"][0]["device"]
         done = self.finish_request("POST", f"/devices/{device}/state", {"state": "offline"})
         self.assertEqual(done.status, 204, done.body)
-        done = fault(self.begin("POST", f"/devices/{device}/state", {"state": "failed"}), kind)
+        done = fault(self.accepted("POST", f"/devices/{device}/state", {"state": "failed"}), kind)
         self.assertIn(done.status, outcomes, done.body)
         self.assert_ended_well("leaves")
         self.assertEqual(len(self.get(f"/devices/{device}")["bricks"]), 0 if done.status == 204 else 1)
@@ -208,7 +180,7 @@ class FaultsTest(LabTest):
         eventually(f"{path} is deleted", lambda: self.finish_request("DELETE", path).status == 204, JOB_S, pause_s=2)
 
     def check_block_create(self, fault, kind, outcomes):
-        done = fault(self.begin("POST", "/blockvolumes", {"size": 1, "name": "lun", "hacount": 3}), kind)
+        done = fault(self.accepted("POST", "/blockvolumes", {"size": 1, "name": "lun", "hacount": 3}), kind)
         self.assertIn(done.status, outcomes, done.body)
         self.assert_ended_well(*[self.get(path)["name"] for path in self.volume_paths()])
         for path in self.volume_paths():
@@ -227,12 +199,32 @@ class FaultsTest(LabTest):
         self.assertEqual(done.status, 303, done.body)
         hosting = self.get(self.volume_paths()[0])["name"]
         path = done.headers["location"]
-        done = fault(self.begin("DELETE", path), "block-delete")
+        done = fault(self.accepted("DELETE", path), "block-delete")
         self.assertIn(done.status, outcomes, done.body)
         self.assert_ended_well(hosting)
         if done.status == 500:
             self.delete_block(path)
         self.assertEqual(self.blocks_on(hosting, 1), [])
+
+    def check_block_expand(self, fault, outcomes):
+        done = self.finish_request("POST", "/blockvolumes", {"size": 1, "name": "lun", "hacount": 3})
+        self.assertEqual(done.status, 303, done.body)
+        path = done.headers["location"]
+        hosting = self.get(self.volume_paths()[0])["name"]
+        done = fault(self.accepted("POST", f"{path}/expand", {"new_size": 2}), "block-expand")
+        self.assertIn(done.status, outcomes, done.body)
+        self.assert_ended_well(hosting)
+        if done.status == 500:  # it may have come to nothing, or to a part; the same again completes it
+            eventually(f"{path} has grown", lambda: self.finish_request(
+                "POST", f"{path}/expand", {"new_size": 2}).status == 303, JOB_S, pause_s=2)
+        self.assertEqual((self.get(path)["size"], self.get(path)["usablesize"]), (2, 2))
+        self.assertEqual(json.loads(on_node(2, f"gluster-block info {hosting}/lun --json"))["SIZE"], "2.0 GiB")
+
+    def test_block_expand_leader(self):
+        self.check_block_expand(self.kill_leader_and_finish, (303,))
+
+    def test_block_expand_power(self):
+        self.check_block_expand(self.cut_power_and_finish, (303, 500))
 
     def test_block_delete_leader(self):
         self.check_block_delete(self.kill_leader_and_finish, (204,))

@@ -46,11 +46,6 @@ class LeaderKillsTest(LabTest):
     def info(self, path):
         return self.members.any("GET", path).json()
 
-    def accepted(self, method, path, body):
-        answer = self.members.any(method, path, body)
-        self.assertEqual(answer.status, 202, f"{method} {path}: {answer.body}")
-        return answer.headers["location"]
-
     def remaining(self, operation):
         """How many steps it still has; 0 when it has ended."""
         state = self.members.status(self.members.leader())
