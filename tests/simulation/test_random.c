@@ -33,8 +33,13 @@ static void settle(struct sim *sim)
     }
 }
 
+struct sum {
+    struct sim_faults faults;
+    uint64_t acked, us;
+};
+
 /* true: nothing was wrong. */
-static bool run_one(const struct sim_config *config, bool change_members, struct sim_faults *total, uint64_t *acked)
+static bool run_one(const struct sim_config *config, bool change_members, struct sum *sum)
 {
     struct sim *sim = sim_new(config);
     bool ok;
@@ -53,13 +58,14 @@ static bool run_one(const struct sim_config *config, bool change_members, struct
         print_error("seed %lu at %lu us: %s\n", (unsigned long)config->seed, (unsigned long)sim->now, sim->failure);
         sim_print(sim);
     }
-    total->crashes += sim->faults.crashes;
-    total->cuts += sim->faults.cuts;
-    total->transfers += sim->faults.transfers;
-    total->freezes += sim->faults.freezes;
-    total->closes += sim->faults.closes;
-    total->changes += sim->faults.changes;
-    *acked += sim->acked;
+    sum->faults.crashes += sim->faults.crashes;
+    sum->faults.cuts += sim->faults.cuts;
+    sum->faults.transfers += sim->faults.transfers;
+    sum->faults.freezes += sim->faults.freezes;
+    sum->faults.closes += sim->faults.closes;
+    sum->faults.changes += sim->faults.changes;
+    sum->acked += sim->acked;
+    sum->us += sim->now;
     sim_free(sim);
     return ok;
 }
@@ -81,23 +87,23 @@ static struct sim_config config_for(uint64_t seed, size_t n_members)
 static void run_many(const char *name, unsigned n, size_t n_members, bool change_members)
 {
     uint64_t first = sim_seed(1);
-    uint64_t acked = 0;
-    struct sim_faults total = {0};
+    struct sum sum = {0};
     unsigned failed = 0;
 
     for (unsigned i = 0; i < n; i++) {
         struct sim_config config = config_for(first + i, n_members);
 
-        failed += !run_one(&config, change_members, &total, &acked);
+        failed += !run_one(&config, change_members, &sum);
     }
     print_message(
-        "%s: seeds %lu..%lu: %u crashes, %u cuts, %u freezes, %u closed connections, %u transfers, %u changes "
+        "%s: seeds %lu..%lu, %lu s: %u crashes, %u cuts, %u freezes, %u closed connections, %u transfers, %u changes "
         "of members, %lu acknowledged\n",
-        name, (unsigned long)first, (unsigned long)(first + n - 1), total.crashes, total.cuts, total.freezes,
-        total.closes, total.transfers, total.changes, (unsigned long)acked);
+        name, (unsigned long)first, (unsigned long)(first + n - 1), (unsigned long)(sum.us / SIM_S), sum.faults.crashes,
+        sum.faults.cuts, sum.faults.freezes, sum.faults.closes, sum.faults.transfers, sum.faults.changes,
+        (unsigned long)sum.acked);
     assert_int_equal(failed, 0);
-    assert_true(acked > 0 && total.crashes > 0 && total.transfers > 0);
-    assert_true(!change_members || total.changes > 0);
+    assert_true(sum.acked > 0 && sum.faults.crashes > 0 && sum.faults.transfers > 0);
+    assert_true(!change_members || sum.faults.changes > 0);
 }
 
 static void test_three_members(void **state)
