@@ -180,15 +180,18 @@ class LabTest(unittest.TestCase):
         self.cluster("kill", str(leader))
         return leader, [number for number in self.members.urls if number != leader]
 
+    def number_of_host(self, host):
+        return next(number for number in self.NODES if self.environment[f"HECATE_LAB_NODE{number}"] == host)
+
+    def number_of(self, node_id):
+        return self.number_of_host(self.get(f"/nodes/{node_id}")["hostnames"]["storage"][0])
+
     # ---- faults in the middle of an operation ----
 
     def accepted(self, method, path, body=None):
         answer = self.members.any(method, path, body)
         self.assertEqual(answer.status, 202, f"{method} {path}: {answer.body}")
         return answer.headers["location"]
-
-    def number_of_host(self, host):
-        return next(number for number in self.NODES if self.environment[f"HECATE_LAB_NODE{number}"] == host)
 
     def running(self, kind):
         """The node where such a step runs, once there is one."""

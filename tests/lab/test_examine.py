@@ -50,7 +50,6 @@ class ExamineTest(LabTest):
         self.assertEqual(self.findings()[1], [])
         self.delete(path)
 
-
     def test_3_snapshots(self):
         """Somebody's snapshot is nobody's business; an LV of one that Gluster has forgotten is."""
         path = self.create("three")

@@ -26,10 +26,6 @@ class LifeTest(LabTest):
 
     # ---- helpers ----
 
-    def number_of(self, node_id):
-        address = self.get(f"/nodes/{node_id}")["hostnames"]["storage"][0]
-        return next(number for number in self.NODES if self.environment[f"HECATE_LAB_NODE{number}"] == address)
-
     def bricks(self, path):
         return self.get(path)["bricks"]
 

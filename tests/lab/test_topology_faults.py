@@ -84,8 +84,7 @@ class TopologyFaultsTest(LabTest):
             if item["code"] == "foreign-peer":
                 print(item["text"], flush=True)
                 command = re.search(r"gluster peer detach \S+", item["remedy"]).group()
-                number = next(number for number in (1, 2, 3) if self.node_of(number) == item["node"])
-                on_node(number, command.replace("gluster", "gluster --mode=script", 1))
+                on_node(self.number_of(item["node"]), command.replace("gluster", "gluster --mode=script", 1))
 
     def delete_node(self, fault, outcomes, forgets=False):
         if self.node_of(self.NEWCOMER) is None:
