@@ -166,7 +166,9 @@ class Workload:
         for event in [item for item in self.log.events if item["op"] in ("create", "delete") and item["status"] == 202]:
             self.job(client, event["location"], time.monotonic() + FINISH_S)
         deadline = time.monotonic() + FINISH_S
-        while self.list(client) != 200 and time.monotonic() < deadline:
+        while self.list(client) != 200:  # without it nothing would show that something was lost
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no last list of volumes within {FINISH_S} s")
             time.sleep(0.05)
 
     def run(self):
