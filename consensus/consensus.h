@@ -93,10 +93,10 @@ struct cons_status {
     uint64_t commit_index, applied_index, last_index, snapshot_index;
     int64_t lease_left_us; /* leader: may be negative */
     bool serving;
-    bool transferring; /* leader: handing over; false again with the role unchanged: that has failed */
-    bool formed;       /* a cluster exists on this disk */
-    bool changing;     /* a change of members is not committed yet */
-    struct id cluster_id;
+    bool transferring;    /* leader: handing over; false again with the role unchanged: that has failed */
+    bool formed;          /* a cluster exists on this disk */
+    bool changing;        /* a change of members is not committed yet */
+    struct id cluster_id; /* greater than that of any cluster formed before it, by the clock of its founder */
     size_t n_members;
     struct cons_member_status members[CONS_MEMBERS_MAX];
 };

@@ -111,7 +111,7 @@ struct core_config {
     uint32_t window;             /* entries submitted and not yet committed; at most CORE_WINDOW_MAX */
     bool lease_kept;          /* something outside (the address) lives by the lease and confirms when it has let go */
     uint64_t seed;            /* real randomness */
-    struct id new_cluster_id; /* random; used if this member founds the cluster */
+    struct id new_cluster_id; /* of the cluster that this member founds, if it does: random, but grows with time */
 };
 
 enum core_role { CORE_FOLLOWER, CORE_CANDIDATE, CORE_LEADER };

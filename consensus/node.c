@@ -381,6 +381,23 @@ static bool net_frame(void *user, uint64_t peer, const uint8_t *frame, size_t le
 
 /* ---- start and end ---- */
 
+/* Milliseconds since 1970 in 48 bits, most significant byte first, and then random ones (as UUID version 7 has them,
+ * RFC 9562 section 5.7): storage nodes let a cluster that was formed later take over from one before it. */
+static struct id cluster_id_now(void)
+{
+    struct timespec now;
+    struct id id;
+    uint64_t ms;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
+    ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    CHECK(getrandom(&id, sizeof(id), 0) == sizeof(id));
+    for (size_t i = 0; i < 6; i++) {
+        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    }
+    return id;
+}
+
 static int fill_core_config(struct core_config *core, const struct cons_config *config, struct err *reterr)
 {
     core->id = config->member_id;
@@ -412,7 +429,7 @@ static int fill_core_config(struct core_config *core, const struct cons_config *
             (struct core_peer){.id = config->peers[i].id, .address = node_join_address(&config->peers[i])};
     }
     CHECK(getrandom(&core->seed, sizeof(core->seed), 0) == sizeof(core->seed));
-    CHECK(getrandom(&core->new_cluster_id, sizeof(core->new_cluster_id), 0) == sizeof(core->new_cluster_id));
+    core->new_cluster_id = cluster_id_now();
     return 0;
 }
 

@@ -410,7 +410,8 @@ static void compare_peers(const struct store *store, const struct store_node *no
             add(findings, "foreign-peer", node->id,
                 mem_printf("%s is a peer of node %s, but no node of its cluster", inventory->peers[i].names.items[0],
                            node->manage.items[0]),
-                mem_printf("add it as a node, or gluster peer detach %s", inventory->peers[i].names.items[0]));
+                mem_printf("add it as a node, or gluster peer detach %s (force, if it knows nothing of this pool)",
+                           inventory->peers[i].names.items[0]));
         }
     }
 }

@@ -18,6 +18,7 @@ enum exec_step_kind {
     EXEC_GLUSTERD_CHECK = 1, /* is glusterd running on `host`? */
     EXEC_PEER_PROBE,         /* on `host` (a member of the pool): probe `peer`; verified by peer status */
     EXEC_PEER_DETACH,        /* on `host`: detach `peer`; not a peer: done */
+    EXEC_PEER_FORGET,        /* on `host`: let go of `peer`, which the pool has detached; not a peer: done */
     EXEC_DEVICE_SETUP,       /* pvcreate + vgcreate vg_<device>; result has sizes, pv_uuid, paths */
     EXEC_DEVICE_TEARDOWN,    /* vgremove + pvremove + rmdir; absent: done */
     EXEC_BRICK_CREATE,       /* pool, LV, XFS, fstab, mount, directory, gid; synced */
@@ -57,11 +58,12 @@ struct exec_step {
     const char *host; /* manage address; borrowed until the callback */
     struct id node;   /* for logs and status */
     struct id op_id;
-    struct id cluster;                 /* INVENTORY: of the node */
-    uint64_t term;                     /* of the leader: the node refuses an older one (E_FENCED) */
-    uint32_t timeout_ms;               /* whole step; 0: the executor's default for this kind */
-    const char *peer;                  /* PEER_*: storage name */
-    bool force;                        /* PEER_DETACH: of one that does not answer */
+    struct id cluster;   /* INVENTORY: of the node */
+    struct id managers;  /* the managers' own cluster: the node refuses one formed before the last (E_AUTH) */
+    uint64_t term;       /* of the leader: the node refuses an older one (E_FENCED) */
+    uint32_t timeout_ms; /* whole step; 0: the executor's default for this kind */
+    const char *peer;    /* PEER_*: storage name */
+    bool force;          /* PEER_DETACH: of one that does not answer */
     const struct store_device *device; /* DEVICE_* */
     const struct store_volume
         *volume;        /* VOLUME_*, REBALANCE_*, CLONE_START, HEAL_*, BRICK_(UN)REPLACE(D); BRICK_CREATE (gid) */

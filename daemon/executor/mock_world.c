@@ -335,6 +335,7 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
     case EXEC_GLUSTERD_CHECK:
     case EXEC_BRICK_SYNC:
     case EXEC_FENCE:
+    case EXEC_PEER_FORGET: /* there is one pool in this world, the same for all */
         break;
     case EXEC_PEER_PROBE:
         (void)mock_add(&world->facts, mem_printf("peer %s", step->peer));

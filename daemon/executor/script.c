@@ -127,40 +127,50 @@ static const char prelude[] = "LC_ALL=C; export LC_ALL\n"
                               "mkdir -p $base/mounts || exit 1\n"
                               "exec 9>>$base/.hecate-lock || exit 1\n";
 
-static const char fence_shared[] =
-    "flock -s -w 60 9 || { say 'the fence of this node is being raised'; exit 75; }\n"
-    "fence=$(cat $base/.hecate-fence 2>/dev/null || echo 0)\n"
-    "[ \"$fence\" -le \"$TERM_NUMBER\" ] || { say \"term $fence has taken over\"; exit 76; }\n"
-    "[ \"$fence\" -ge \"$TERM_NUMBER\" ] || exit 77\n";
+/* The fence is "CLUSTER TERM". Ids of clusters grow with the time when they were formed: one that has been restored
+ * from a backup, or made anew, begins with low terms and takes the nodes over all the same; the one before it is shut
+ * out. */
+static const char fence_look[] =
+    "other=; fence=\n"
+    "{ read -r other fence <$base/.hecate-fence; } 2>/dev/null || true\n"
+    "if [ \"$other\" != \"$MANAGERS\" ]; then\n"
+    "    expr \"x$other\" \\< \"x$MANAGERS\" >/dev/null || { say \"cluster $other of managers, which was formed later, "
+    "has "
+    "this node; if it is gone for good, remove $base/.hecate-fence there\"; exit 78; }\n"
+    "    fence=-1\n"
+    "fi\n"
+    "[ \"$fence\" -le \"$TERM_NUMBER\" ] || { say \"term $fence has taken over\"; exit 76; }\n";
 
-static const char fence_raise[] =
-    "flock -x -w 120 9 || { say 'a step of an older term still runs'; exit 75; }\n"
-    "fence=$(cat $base/.hecate-fence 2>/dev/null || echo 0)\n"
-    "[ \"$fence\" -le \"$TERM_NUMBER\" ] || { say \"term $fence has taken over\"; exit 76; }\n"
-    "[ \"$fence\" -lt \"$TERM_NUMBER\" ] || exit 0\n"
-    "set -e\n"
-    "printf '%s\\n' \"$TERM_NUMBER\" >$base/.hecate-fence.new\n"
-    "sync $base/.hecate-fence.new\n"
-    "mv $base/.hecate-fence.new $base/.hecate-fence\n"
-    "sync $base\n";
+static const char fence_shared[] = "[ \"$fence\" -ge \"$TERM_NUMBER\" ] || exit 77\n";
 
-static void begin(const struct exec_config *config, uint64_t term, struct buf *buf)
+static const char fence_raise[] = "[ \"$fence\" -lt \"$TERM_NUMBER\" ] || exit 0\n"
+                                  "set -e\n"
+                                  "printf '%s %s\\n' \"$MANAGERS\" \"$TERM_NUMBER\" >$base/.hecate-fence.new\n"
+                                  "sync $base/.hecate-fence.new\n"
+                                  "mv $base/.hecate-fence.new $base/.hecate-fence\n"
+                                  "sync $base\n";
+
+static void begin(const struct exec_config *config, const struct exec_step *step, struct buf *buf)
 {
     script_set(buf, "WRAPPER", config->lvm_wrapper);
-    buf_printf(buf, "TERM_NUMBER=%lu LIMIT=%u BACKUP=%s\n", (unsigned long)term, config->gluster_timeout_s,
-               config->backup_lvm_metadata ? "y" : "n");
+    buf_printf(buf, "MANAGERS=%s TERM_NUMBER=%lu LIMIT=%u BACKUP=%s\n", id_text(step->managers).text,
+               (unsigned long)step->term, config->gluster_timeout_s, config->backup_lvm_metadata ? "y" : "n");
     buf_append_str(buf, prelude);
 }
 
 void script_begin(const struct exec_config *config, const struct exec_step *step, struct buf *buf)
 {
-    begin(config, step->term, buf);
+    begin(config, step, buf);
+    buf_append_str(buf, "flock -s -w 60 9 || { say 'the fence of this node is being raised'; exit 75; }\n");
+    buf_append_str(buf, fence_look);
     buf_append_str(buf, fence_shared);
 }
 
-void script_fence(const struct exec_config *config, uint64_t term, struct buf *buf)
+void script_fence(const struct exec_config *config, const struct exec_step *step, struct buf *buf)
 {
-    begin(config, term, buf);
+    begin(config, step, buf);
+    buf_append_str(buf, "flock -x -w 120 9 || { say 'a step of an older term still runs'; exit 75; }\n");
+    buf_append_str(buf, fence_look);
     buf_append_str(buf, fence_raise);
 }
 

@@ -163,7 +163,7 @@ static struct exec_call *run(struct executor *executor, const struct exec_step *
 
         step_begin(&call->talk, &ssh->config, &call->step);
         ssh_call_next(call);
-        script_fence(&ssh->config, step->term, &fence);
+        script_fence(&ssh->config, step, &fence);
         wrap(ssh, &fence, &call->fence_command);
         enqueue(call->host, call);
     }

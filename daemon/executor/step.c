@@ -28,7 +28,7 @@ static void glusterd_check(struct step_talk *talk)
 static void fence(struct step_talk *talk)
 {
     talk->heard = step_heard_all;
-    script_fence(talk->config, talk->step->term, &talk->script);
+    script_fence(talk->config, talk->step, &talk->script);
 }
 
 /* ---- the table ---- */
@@ -56,6 +56,7 @@ static const struct kind kinds[] = {
     [EXEC_INVENTORY] = {"inventory", step_inventory, 0, 0},
     [EXEC_PEER_PROBE] = {"peer-probe", step_peer_probe, PEER, 0},
     [EXEC_PEER_DETACH] = {"peer-detach", step_peer_detach, PEER, 0},
+    [EXEC_PEER_FORGET] = {"peer-forget", step_peer_forget, PEER, 0},
     [EXEC_DEVICE_SETUP] = {"device-setup", step_device_setup, DEVICE, DEVICE_TIMEOUT_MS},
     [EXEC_DEVICE_TEARDOWN] = {"device-teardown", step_device_teardown, DEVICE, DEVICE_TIMEOUT_MS},
     [EXEC_DEVICE_LOOK] = {"device-look", step_device_look, DEVICE, DEVICE_TIMEOUT_MS},
@@ -211,6 +212,8 @@ static int code_of(int status)
         return E_BUSY;
     case SCRIPT_FENCED:
         return E_FENCED;
+    case SCRIPT_FOREIGN:
+        return E_AUTH;
     case SCRIPT_TIMEOUT:
     case SCRIPT_KILLED:
         return E_TIMEOUT;

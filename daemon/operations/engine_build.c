@@ -7,7 +7,9 @@
 
 enum subject {
     TARGET,    /* the operation's volume, block volume or node; where it runs is decided at each try */
+    HOSTS,     /* each brick of the volume that hosts the block volume */
     HOSTING,   /* the hosting volume that a block volume's create makes too; without one no step */
+    POOL,      /* each other node of the cluster of the operation's node */
     DEVICE,    /* the operation's device, on its node */
     BRICKS,    /* each brick of the volume, or of that hosting volume, that the operation makes or takes away */
     ABANDONED, /* each brick of abandoned attempts */
@@ -53,13 +55,17 @@ static const struct row rows[] = {
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, HOSTING, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 4, EXEC_BLOCK_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
+    /* Whoever loses power now is healed by the others, so that the silent are not waited for. */
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 5, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_SKIPS, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 1, EXEC_VOLUME_DELETE, HOSTING, ENGINE_WAITS, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
     {STORE_OP_DELETE_BLOCK, STORE_OP_FORWARD, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_REFUSES, ALWAYS},
+    {STORE_OP_DELETE_BLOCK, STORE_OP_FORWARD, 1, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
     /* What has grown cannot shrink: undoing is finding out how large it is. */
     {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 0, EXEC_BLOCK_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 1, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
     {STORE_OP_EXPAND_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
 
     /* Gluster may have the bricks already: then what is before stage 3 is done. */
@@ -99,7 +105,10 @@ static const struct row rows[] = {
     /* The first node of a cluster is only asked whether its glusterd runs (engine_place.c). */
     {STORE_OP_NODE_ADD, STORE_OP_FORWARD, 0, EXEC_PEER_PROBE, TARGET, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_NODE_ADD, STORE_OP_UNDO, 0, EXEC_PEER_DETACH, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_NODE_ADD, STORE_OP_UNDO, 1, EXEC_PEER_FORGET, POOL, ENGINE_WAITS, ALWAYS},
     {STORE_OP_NODE_DELETE, STORE_OP_FORWARD, 0, EXEC_PEER_DETACH, TARGET, ENGINE_REFUSES, ALWAYS},
+    /* One that lost its power in the detaching may have it back as a peer. */
+    {STORE_OP_NODE_DELETE, STORE_OP_FORWARD, 1, EXEC_PEER_FORGET, POOL, ENGINE_WAITS, ALWAYS},
 
     {STORE_OP_DEVICE_ADD, STORE_OP_FORWARD, 0, EXEC_DEVICE_SETUP, DEVICE, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_DEVICE_ADD, STORE_OP_UNDO, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_SKIPS, ALWAYS},
@@ -119,7 +128,8 @@ static struct id device_node(const struct store *store, struct id id)
 
 static void add_step(struct engine *engine, const struct row *row, struct id node, struct id object, uint64_t now_ms)
 {
-    bool forget = row->type == STORE_OP_DEVICE_DELETE && engine->force;
+    /* What is forgotten by force must not wait for whoever is silent. */
+    bool forget = engine->force && (row->type == STORE_OP_DEVICE_DELETE || row->kind == EXEC_PEER_FORGET);
 
     engine->steps[engine->n_steps++] = (struct engine_step){
         .kind = row->kind,
@@ -142,18 +152,42 @@ static void add_bricks(struct engine *engine, const struct row *row, const struc
     }
 }
 
-/* gluster-block is not installed: nobody who does not have it has made a block volume. All of the cluster are asked. */
-static uint32_t nodes_asked(const struct store *store, struct id block_id)
+static size_t cluster_nodes(const struct store *store, struct id cluster)
 {
-    const struct store_block_volume *block = store_block_volume(store, block_id);
-    const struct store_volume *hosting = block != NULL ? store_volume(store, block->hosting) : NULL;
     const struct store_node *node = NULL;
-    uint32_t n = 0;
+    size_t n = 0;
 
-    while (hosting != NULL && (node = store_cluster_node_next(store, hosting->cluster, node)) != NULL) {
+    while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
         n++;
     }
     return n;
+}
+
+static void add_pool(struct engine *engine, const struct row *row, const struct store *store,
+                     const struct store_node *target, uint64_t now_ms)
+{
+    const struct store_node *node = NULL;
+
+    while (target != NULL && (node = store_cluster_node_next(store, target->cluster, node)) != NULL) {
+        if (node != target) {
+            add_step(engine, row, node->id, target->id, now_ms);
+        }
+    }
+}
+
+static const struct store_volume *hosting_volume(const struct store *store, struct id block_id)
+{
+    const struct store_block_volume *block = store_block_volume(store, block_id);
+
+    return block != NULL ? store_volume(store, block->hosting) : NULL;
+}
+
+/* gluster-block is not installed: nobody who does not have it has made a block volume. All of the cluster are asked. */
+static uint32_t nodes_asked(const struct store *store, struct id block_id)
+{
+    const struct store_volume *hosting = hosting_volume(store, block_id);
+
+    return hosting != NULL ? (uint32_t)cluster_nodes(store, hosting->cluster) : 0;
 }
 
 static bool applies(const struct row *row, const struct store_operation *op, const struct store_volume *volume)
@@ -206,9 +240,13 @@ static void add_evict(struct engine *engine, const struct row *row, const struct
 void engine_build(struct engine *engine, const struct store *store, const struct store_operation *op, uint64_t now_ms)
 {
     const struct store_volume *volume = store_operation_volume(store, op);
+    const struct store_volume *hosting = hosting_volume(store, op->target); /* of a block volume's operation */
+    const struct store_node *node = store_node(store, op->target);          /* of a node's operation */
     size_t n_bricks = volume != NULL ? volume->n_bricks : 0;
+    size_t n_hosts = hosting != NULL ? hosting->n_bricks : 0;
+    size_t n_nodes = node != NULL ? cluster_nodes(store, node->cluster) : 0;
 
-    engine->steps = mem_calloc(5 + 2 * n_bricks + op->n_abandoned, sizeof(*engine->steps));
+    engine->steps = mem_calloc(5 + 2 * n_bricks + n_hosts + n_nodes + op->n_abandoned, sizeof(*engine->steps));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
 
@@ -222,10 +260,18 @@ void engine_build(struct engine *engine, const struct store *store, const struct
                 engine->steps[engine->n_steps - 1].needed = nodes_asked(store, op->target);
             }
             break;
+        case HOSTS:
+            if (hosting != NULL) {
+                add_bricks(engine, row, store, hosting->bricks, hosting->n_bricks, now_ms);
+            }
+            break;
         case HOSTING:
             if (volume != NULL) {
                 add_step(engine, row, ID_NONE, volume->id, now_ms);
             }
+            break;
+        case POOL:
+            add_pool(engine, row, store, node, now_ms);
             break;
         case DEVICE:
             if (store_device(store, op->target) != NULL) { /* it may be gone meanwhile where nothing holds it */

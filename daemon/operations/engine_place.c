@@ -122,6 +122,16 @@ static enum engine_place place_peer(const struct engine *engine, const struct st
     return ENGINE_PLACED;
 }
 
+/* A node may be gone meanwhile, or not have come yet. */
+static enum engine_place place_forget(const struct engine *engine, const struct store *store,
+                                      const struct engine_step *step)
+{
+    const struct store_node *node = store_node(store, step->node);
+    bool wait = false;
+
+    return node != NULL && in_pool(store, node, engine->begin_index, &wait) ? ENGINE_PLACED : ENGINE_NOTHING;
+}
+
 const struct store_volume *engine_evict_volume(const struct store *store, const struct store_operation *op)
 {
     bool moved = op->phase == STORE_OP_COMMITTED;
@@ -177,6 +187,14 @@ static enum engine_place place_volume(const struct engine *engine, const struct 
     return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
 }
 
+/* A brick of a block volume's hosting volume: it may have moved meanwhile, and a silent node is not waited for. */
+static enum engine_place place_host(const struct engine *engine, const struct store *store,
+                                    const struct engine_step *step)
+{
+    return store_brick(store, step->object) != NULL && !engine_is_down(engine, step->node) ? ENGINE_PLACED
+                                                                                           : ENGINE_NOTHING;
+}
+
 /* What was left on a node may be forgotten meanwhile, with the node. */
 static enum engine_place place_left(const struct engine *engine, const struct store *store,
                                     const struct engine_step *step)
@@ -221,11 +239,16 @@ enum engine_place engine_place(const struct engine *engine, const struct store *
     case EXEC_HEAL_WAIT:
         return place_evict(engine, store, step);
     case EXEC_BRICK_SYNC:
-        return engine->type == STORE_OP_EVICT_BRICK ? place_evict(engine, store, step) : ENGINE_PLACED;
+        if (engine->type == STORE_OP_EVICT_BRICK) {
+            return place_evict(engine, store, step);
+        }
+        return step->policy == ENGINE_IGNORES ? place_host(engine, store, step) : ENGINE_PLACED;
     case EXEC_GLUSTERD_CHECK:
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
         return place_peer(engine, store, step);
+    case EXEC_PEER_FORGET:
+        return place_forget(engine, store, step);
     case EXEC_DEVICE_LOOK: /* nothing holds the device: it may be deleted meanwhile */
         return store_device(store, step->object) != NULL ? ENGINE_PLACED : ENGINE_NOTHING;
     case EXEC_DEVICE_TEARDOWN:

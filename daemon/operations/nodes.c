@@ -119,6 +119,7 @@ static void ask(struct op_driver *driver, enum exec_step_kind kind, const char *
     probe->step = (struct exec_step){.kind = kind,
                                      .host = probe->host,
                                      .node = node,
+                                     .managers = driver->env.managers(driver->env.user),
                                      .term = driver->env.term(driver->env.user),
                                      .timeout_ms = kind == EXEC_GLUSTERD_CHECK ? DRIVER_CHECK_TIMEOUT_MS : 0};
     driver->calls++;
@@ -154,6 +155,7 @@ void op_driver_inventory(struct op_driver *driver, const struct store_node *node
                                      .host = probe->host,
                                      .node = node->id,
                                      .cluster = node->cluster,
+                                     .managers = driver->env.managers(driver->env.user),
                                      .term = driver->env.term(driver->env.user)};
     driver->calls++;
     LIST_INSERT_HEAD(&driver->probes, probe, link);

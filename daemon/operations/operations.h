@@ -21,7 +21,8 @@ struct op_driver_env {
     const struct store *(*store)(void *user);
     bool (*serving)(void *user); /* asked before each step is started */
     uint64_t (*term)(void *user);
-    int64_t (*now_ms)(void *user); /* wall clock, goes into commands */
+    struct id (*managers)(void *user); /* the id of the members' own cluster, which goes with the term */
+    int64_t (*now_ms)(void *user);     /* wall clock, goes into commands */
     void (*random)(void *user, void *data, size_t len);
     /* Proposes; cb exactly once later, status 0 or E_UNKNOWN_OUTCOME / E_NOT_LEADER. */
     void (*propose)(void *user, const struct store_cmd *cmd, op_propose_cb cb, void *cb_user);

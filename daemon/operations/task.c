@@ -144,6 +144,7 @@ static void claim(struct op_driver *driver, struct task *task, const struct engi
         break;
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
+    case EXEC_PEER_FORGET:
         schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
         break;
     case EXEC_BRICK_SYNC: /* waits for the brick's process, without touching the volume group */
@@ -215,6 +216,7 @@ void tasks_run(struct op_driver *driver)
         task = item->owner;
         task->state = TASK_RUNNING;
         task->started_ms = driver_clock_ms(driver);
+        task->work.exec.managers = driver->env.managers(driver->env.user);
         task->work.exec.term = driver->env.term(driver->env.user);
         LOG(LOG_DEBUG, "operation", "step begins", LF_STR("step", exec_step_name(task->work.exec.kind)),
             LF_STR("operation", id_text(task->op_id).text), LF_STR("host", task->work.host),

@@ -224,6 +224,7 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
         return set_device(work, store, step->object);
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
+    case EXEC_PEER_FORGET:
         work->exec.force = op->force;
         return set_peer(work, store, step->object);
     case EXEC_GLUSTERD_CHECK:

@@ -19,8 +19,9 @@ DEADLINE_S = 60
 
 
 class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
+    def __init__(self, status, headers, data):
+        self.status, self.headers, self.data = status, headers, data
+        self.body = data.decode(errors="replace")
 
     def json(self):
         return json.loads(self.body)
@@ -56,7 +57,7 @@ def request(url, method, path, body=None, namespace=None, timeout_s=15, headers=
         connection.request(method, path, body=None if data is None else data.encode(), headers=lines)
         answer = connection.getresponse()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()},
-                      answer.read().decode(errors="replace"))
+                      answer.read())
     except (OSError, http.client.HTTPException):
         return None
     finally:

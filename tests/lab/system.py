@@ -59,8 +59,8 @@ class LabTest(unittest.TestCase):
         cls.environment = dict(re.findall(r"^(?:export )?(\w+)='?([^'\n]*)'?$", lab("env"), re.M))
         cls.folder = tempfile.mkdtemp(prefix="hecate-lab-test.")
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        config = os.path.join(cls.folder, "heketi.json")
-        with open(config, "w", encoding="utf-8") as file:
+        cls.config = os.path.join(cls.folder, "heketi.json")
+        with open(cls.config, "w", encoding="utf-8") as file:
             json.dump({
                 "port": "8080", "use_auth": True,
                 "jwt": {"admin": {"key": "admin-secret"}, "user": {"key": "user-secret"}},
@@ -69,12 +69,17 @@ class LabTest(unittest.TestCase):
                     "fstab": "/etc/fstab", "known_hosts": cls.environment["HECATE_LAB_KNOWN_HOSTS"]}}}, file)
         cls.directory = os.path.join(cls.folder, "cluster")
         cls.addClassCleanup(cls.cluster, "down")
+        cls.new_cluster()
+        cls.load_topology()
+
+    @classmethod
+    def new_cluster(cls):
+        """Three members without a past."""
         urls = {}
-        for line in cls.cluster("up", "--lab", "--config", config).splitlines():
+        for line in cls.cluster("up", "--lab", "--config", cls.config).splitlines():
             words = line.split()
             urls[int(words[1])] = words[2]
         cls.members = Members(urls, "hecate-m1")
-        cls.load_topology()
 
     @classmethod
     def cluster(cls, *arguments):

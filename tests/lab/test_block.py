@@ -9,7 +9,7 @@ import json
 import os
 import unittest
 
-from system import JOB_S, LabTest, eventually, on_node
+from system import JOB_S, LabTest, eventually, lab, on_node
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -149,7 +149,19 @@ class BlockTest(LabTest):
         self.assertIn("daemon is operational", done.body)
         self.assert_blocks_equal_database()
 
-    def test_6_not_installed(self):
+    def test_6_all_lose_power_right_after_a_create(self):
+        """What was acknowledged is on the disks of the hosting volume."""
+        path = self.create_block(size=1, name="lasting")
+        for number in self.NODES:
+            lab("power-off", number)
+        for number in self.NODES:
+            lab("power-on", number)
+        block = self.get(path)
+        self.assert_bricks_online(self.get(f"/volumes/{block['blockhostingvolume']}")["name"])
+        self.assertEqual(self.seen(block)["SIZE"], "1.0 GiB")
+        self.assert_blocks_equal_database()
+
+    def test_7_not_installed(self):
         """Refused, and nothing is waited for."""
         for number in self.NODES:
             on_node(number, "mv /usr/local/bin/gluster-block /usr/local/bin/away; rm -f /usr/sbin/gluster-block")

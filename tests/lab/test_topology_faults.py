@@ -4,7 +4,6 @@
 Needs root; boots the lab (scripts/lab) unless it is up. HECATED names the daemon (default build/release/hecated).
 """
 
-import re
 import unittest
 
 from system import JOB_S, LabTest, eventually, on_node
@@ -34,10 +33,14 @@ class TopologyFaultsTest(LabTest):
     def devices_of(self, number):
         return {device["name"]: device["id"] for device in self.get(f"/nodes/{self.node_of(number)}")["devices"]}
 
-    def pool(self, number):
-        """Whom glusterd takes for its peers."""
-        return {number for number in (1, 2, 3, 4)
-                if self.environment[f"HECATE_LAB_NODE{number}"] in on_node(1, "gluster pool list")} - {1}
+    def peers(self, number):
+        """Whom the node's glusterd takes for its peers."""
+        told = on_node(number, "gluster pool list").split()
+        return {other for other in self.NODES if self.environment[f"HECATE_LAB_NODE{other}"] in told}
+
+    def assert_pool(self, members):
+        for number in members:
+            self.assertEqual(self.peers(number), members - {number}, f"as node {number} sees it")
 
     def groups(self, number):
         return set(on_node(number, "lvm vgs --noheadings -o vg_name").split())
@@ -75,20 +78,15 @@ class TopologyFaultsTest(LabTest):
         self.assertIn(done.status, outcomes, done.body)
         self.wait_for_operations()
         self.assertEqual(self.node_of(self.NEWCOMER) is not None, done.status == 303)
-        self.assertEqual(self.pool(1), {2, 3, 4} if done.status == 303 else {2, 3})
+        self.assert_pool({1, 2, 3, 4} if done.status == 303 else {1, 2, 3})
         self.assert_nothing_to_report()
 
-    def forget_again(self):
-        """A node that lost its power may have lost with it that it had let go of a peer: examine says so, and what to do."""
-        for item in self.get("/internal/state/examine/gluster")["findings"]:
-            if item["code"] == "foreign-peer":
-                print(item["text"], flush=True)
-                command = re.search(r"gluster peer detach \S+", item["remedy"]).group()
-                on_node(self.number_of(item["node"]), command.replace("gluster", "gluster --mode=script", 1))
-
-    def delete_node(self, fault, outcomes, forgets=False):
+    def have_newcomer(self):
         if self.node_of(self.NEWCOMER) is None:
             self.add_node(lambda location, _: self.members.finish(location, deadline_s=JOB_S), (303,))
+
+    def delete_node(self, fault, outcomes):
+        self.have_newcomer()
         path = f"/nodes/{self.node_of(self.NEWCOMER)}"
         done = fault(self.accepted("DELETE", path), "peer-detach")
         self.assertIn(done.status, outcomes, done.body)
@@ -96,9 +94,7 @@ class TopologyFaultsTest(LabTest):
         if done.status == 500:
             self.delete(path)
         self.assertIsNone(self.node_of(self.NEWCOMER))
-        if forgets:
-            self.forget_again()
-        self.assertEqual(self.pool(1), {2, 3})
+        self.assert_pool({1, 2, 3})
         self.assert_nothing_to_report()
 
     # ---- tests ----
@@ -118,7 +114,20 @@ class TopologyFaultsTest(LabTest):
     def test_4_node_power(self):
         """Of the node that asks its peers; the newcomer itself may be it."""
         self.add_node(self.cut_power_and_finish, (303, 500))
-        self.delete_node(self.cut_power_and_finish, (204, 500), forgets=True)
+        self.delete_node(self.cut_power_and_finish, (204, 500))
+
+    def test_5_node_remembered(self):
+        """A node that lost its power in a detaching may have lost with it that it had let go of the peer."""
+        self.have_newcomer()
+        on_node(2, "systemctl stop glusterd")
+        on_node(1, f"gluster --mode=script peer detach {self.environment[f'HECATE_LAB_NODE{self.NEWCOMER}']} force")
+        on_node(2, "systemctl start glusterd")
+        eventually("node 2 sees its pool again", lambda: 3 in self.peers(2), JOB_S, pause_s=1)
+        self.assertIn(self.NEWCOMER, self.peers(2))
+        self.assertNotIn(self.NEWCOMER, self.peers(1))
+        self.delete(f"/nodes/{self.node_of(self.NEWCOMER)}")
+        self.assert_pool({1, 2, 3})
+        self.assert_nothing_to_report()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -238,12 +239,37 @@ static bool all_equal(void)
     return first != NULL;
 }
 
+static uint64_t wall_clock_ms(void)
+{
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The id of the cluster begins with the time when it was formed: a later one is greater. */
+static void expect_formed_since(uint64_t begin_ms)
+{
+    struct cons_status status;
+    uint64_t formed_ms = 0;
+
+    cons_get_status(members[0].cons, &status);
+    for (size_t i = 0; i < 6; i++) {
+        formed_ms = formed_ms << 8 | status.cluster_id.bytes[i];
+    }
+    assert_in_range(formed_ms, begin_ms, wall_clock_ms());
+}
+
 static void test_forms_and_commits(void **state)
 {
+    uint64_t begin_ms = wall_clock_ms();
+
     (void)state;
     for (int i = 0; i < N; i++) {
         must_start(i);
     }
+    turns_until("a leader", has_leader);
+    expect_formed_since(begin_ms);
     propose(1000);
     turns_until("equal states", all_equal);
     assert_int_equal(members[0].applied, 1000);

@@ -338,10 +338,20 @@ void client_wait(struct sshd_client *client, struct sshd_call *call)
     client_until(client, is_set, &call->done);
 }
 
-void client_check(struct sshd_client *client, struct sshd_call *call)
+void client_do(struct sshd_client *client, struct exec_step step, struct sshd_call *call)
 {
-    const struct exec_step step = {.kind = EXEC_GLUSTERD_CHECK, .host = "127.0.0.1"};
-
     client_run(client, &step, call);
     client_wait(client, call);
+}
+
+void client_check(struct sshd_client *client, struct sshd_call *call)
+{
+    client_do(client, (struct exec_step){.kind = EXEC_GLUSTERD_CHECK, .host = "127.0.0.1"}, call);
+}
+
+void call_expect(const struct sshd_call *call, int code, const char *text)
+{
+    if (call->code != code || strstr(call->message, text) == NULL) {
+        fail_msg("code %d, expected %d; '%s', expected '%s'", call->code, code, call->message, text);
+    }
 }

@@ -57,7 +57,11 @@ void client_run(struct sshd_client *client, const struct exec_step *step, struct
 /* Until the condition is true; fails the test after a minute. */
 void client_until(struct sshd_client *client, bool (*condition)(void *user), void *user);
 void client_wait(struct sshd_client *client, struct sshd_call *call);
-/* Both: a step of the kind that needs no more. */
+/* Both: begins the step and waits. */
+void client_do(struct sshd_client *client, struct exec_step step, struct sshd_call *call);
+/* The same with a step of the kind that needs no more. */
 void client_check(struct sshd_client *client, struct sshd_call *call);
+/* It ended with this code, and its message has the text in it. */
+void call_expect(const struct sshd_call *call, int code, const char *text);
 
 #endif

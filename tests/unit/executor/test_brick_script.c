@@ -140,6 +140,7 @@ static char *script_of(enum exec_step_kind kind)
 static void reset(void)
 {
     assert_int_equal(shell("rm -rf base lv tags fs dev fstab; mkdir -p base lv tags dev; : >mounts; "
+                           "echo 00000000000000000000000000000000 0 >base/.hecate-fence; "
                            "printf '# mine\\n/dev/sda1 / ext4 defaults 0 1' >fstab; "
                            "echo '<cliOutput><opRet>0</opRet></cliOutput>' >volumes.xml"),
                      0);

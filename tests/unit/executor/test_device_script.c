@@ -122,7 +122,9 @@ static void run(enum exec_step_kind kind, bool destroy, struct exec_result *ret_
 
 static void set(const char *script)
 {
-    assert_int_equal(shell("rm -rf base no-*; mkdir -p base/mounts; : >groups; : >uuid; : >group"), 0);
+    assert_int_equal(shell("rm -rf base no-*; mkdir -p base/mounts; : >groups; : >uuid; : >group; "
+                           "echo 00000000000000000000000000000000 0 >base/.hecate-fence"),
+                     0);
     assert_int_equal(shell(script), 0);
 }
 

@@ -128,10 +128,10 @@ static void test_options_cannot_break_out(void **state)
 /* Every script is one that sh can read. */
 static void test_syntax(void **state)
 {
-    static const enum exec_step_kind kinds[] = {EXEC_GLUSTERD_CHECK, EXEC_PEER_PROBE,      EXEC_PEER_DETACH,
-                                                EXEC_DEVICE_SETUP,   EXEC_DEVICE_TEARDOWN, EXEC_BRICK_CREATE,
-                                                EXEC_BRICK_DESTROY,  EXEC_BRICK_SYNC,      EXEC_VOLUME_CREATE,
-                                                EXEC_VOLUME_DELETE,  EXEC_FENCE,           EXEC_DEVICE_LOOK};
+    static const enum exec_step_kind kinds[] = {
+        EXEC_GLUSTERD_CHECK,  EXEC_PEER_PROBE,   EXEC_PEER_DETACH,   EXEC_PEER_FORGET, EXEC_DEVICE_SETUP,
+        EXEC_DEVICE_TEARDOWN, EXEC_BRICK_CREATE, EXEC_BRICK_DESTROY, EXEC_BRICK_SYNC,  EXEC_VOLUME_CREATE,
+        EXEC_VOLUME_DELETE,   EXEC_FENCE,        EXEC_DEVICE_LOOK};
     struct store_brick brick = {.pool = (char[]){"tp_1"}, .lv = (char[]){""}, .path = (char[]){""}};
     struct store_device device = {.name = (char[]){"/dev/sdb"}};
     struct store_volume volume = {.name = (char[]){"v"}, .durability = STORE_REPLICATE, .replica = 3};
@@ -194,6 +194,7 @@ static void test_results(void **state)
         {SCRIPT_PERMANENT, "text of the node\n", E_REMOTE, true, "text of the node"},
         {SCRIPT_BUSY, "", E_BUSY, false, "process exited with status 75"},
         {SCRIPT_FENCED, "term 9 has taken over", E_FENCED, false, "term 9 has taken over"},
+        {SCRIPT_FOREIGN, "cluster 1 has this node", E_AUTH, false, "cluster 1 has this node"},
         {SCRIPT_TIMEOUT, "", E_TIMEOUT, false, "process exited with status 124"},
         {SCRIPT_KILLED, "", E_TIMEOUT, false, "process exited with status 137"},
         {3, "\n", E_REMOTE, false, "process exited with status 3"},

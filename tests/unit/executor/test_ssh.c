@@ -1,4 +1,4 @@
-/* Sessions against a real sshd: keys, host keys, how calls end, and the fence as a node keeps it. */
+/* Sessions against a real sshd: keys, host keys, how calls end. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -38,24 +38,6 @@ static struct exec_step delete_step(uint64_t term)
     return (struct exec_step){.kind = EXEC_VOLUME_DELETE, .host = HOST, .term = term, .volume = &volume};
 }
 
-static struct exec_step fence_step(uint64_t term)
-{
-    return (struct exec_step){.kind = EXEC_FENCE, .host = HOST, .term = term};
-}
-
-static void run(struct sshd_client *client, struct exec_step step, struct sshd_call *call)
-{
-    client_run(client, &step, call);
-    client_wait(client, call);
-}
-
-static void expect(const struct sshd_call *call, int code, const char *text)
-{
-    if (call->code != code || strstr(call->message, text) == NULL) {
-        fail_msg("code %d, expected %d; '%s', expected '%s'", call->code, code, call->message, text);
-    }
-}
-
 /* ---- keys ---- */
 
 static void test_user_keys(void **state)
@@ -85,7 +67,7 @@ static void test_wrong_user_key(void **state)
     (void)state;
     client_init(&client, sshd, "stranger");
     client_check(&client, &call);
-    expect(&call, E_AUTH, "the user's key is not accepted");
+    call_expect(&call, E_AUTH, "the user's key is not accepted");
     assert_int_equal(sshd_lines(sshd, "calls"), 0);
     client_fini(&client);
 }
@@ -153,7 +135,7 @@ static void with_known(const char *known, bool trust, int code, const char *text
     client.config.trust_first_use = trust;
     sshd_mode(sshd, OK);
     client_check(&client, &call);
-    expect(&call, code, text);
+    call_expect(&call, code, text);
     client_fini(&client);
 }
 
@@ -224,7 +206,7 @@ static void test_first_use_is_learnt(void **state)
     sshd_write(sshd, "known_hosts", text);
     sshd_mode(sshd, OK);
     client_check(&client, &call);
-    expect(&call, E_OK, "");
+    call_expect(&call, E_OK, "");
     assert_int_equal(sshd_lines(sshd, "known_hosts"), 4);
     client_fini(&client);
 }
@@ -239,7 +221,7 @@ static void test_first_use_cannot_be_written(void **state)
     client.config.known_hosts = "/nowhere/at/all/known_hosts";
     client.config.trust_first_use = true;
     client_check(&client, &call);
-    expect(&call, E_AUTH, "is not in /nowhere/at/all/known_hosts");
+    call_expect(&call, E_AUTH, "is not in /nowhere/at/all/known_hosts");
     client_fini(&client);
 }
 
@@ -268,7 +250,7 @@ static void test_refused_connection(void **state)
     client_init(&client, sshd, "ed25519");
     fd = listener(&client.config.port); /* bound, not listening */
     client_check(&client, &call);
-    expect(&call, E_CONNECT, "connection refused");
+    call_expect(&call, E_CONNECT, "connection refused");
     client_fini(&client);
     (void)close(fd); /* a socket */
 }
@@ -285,7 +267,7 @@ static void test_silent_listener(void **state)
     assert_int_equal(listen(fd, 5), 0);
     client.config.connect_timeout_ms = 100;
     client_check(&client, &call);
-    expect(&call, E_CONNECT, "no connection in time");
+    call_expect(&call, E_CONNECT, "no connection in time");
     client_fini(&client);
     (void)close(fd); /* a socket */
 }
@@ -315,7 +297,7 @@ static void test_not_ssh(void **state)
     assert_int_equal(write(fds[1], "HTTP/1.1 400 no\r\n\r\n", 19), 19);
     assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
     client_wait(&client, &call);
-    expect(&call, E_CONNECT, "SSH handshake failed");
+    call_expect(&call, E_CONNECT, "SSH handshake failed");
     client_fini(&client);
     (void)close(fds[1]); /* a socket */
     (void)close(fds[0]); /* a socket */
@@ -352,7 +334,7 @@ static void test_exit_codes(void **state)
 
         sshd_mode(sshd, cases[i].mode);
         client_check(&client, &call);
-        expect(&call, cases[i].code, cases[i].text);
+        call_expect(&call, cases[i].code, cases[i].text);
         assert_int_equal(call.permanent, cases[i].permanent);
     }
     client_fini(&client);
@@ -374,7 +356,7 @@ static void test_lost_in_mid_command(void **state)
 
         sshd_mode(sshd, modes[i]);
         client_check(&client, &call);
-        expect(&call, E_TIMEOUT, "what it did is looked at again");
+        call_expect(&call, E_TIMEOUT, "what it did is looked at again");
     }
     client_fini(&client);
 }
@@ -388,15 +370,15 @@ static void test_takes_too_long(void **state)
     (void)state;
     client_init(&client, sshd, "ed25519");
     sshd_mode(sshd, OK);
-    run(&client, step, &call); /* connected: the time is the step's */
-    expect(&call, E_OK, "");
+    client_do(&client, step, &call); /* connected: the time is the step's */
+    call_expect(&call, E_OK, "");
     sshd_mode(sshd, "sleep 60");
     step.timeout_ms = 200;
-    run(&client, step, &call);
-    expect(&call, E_TIMEOUT, "the step did not end in time; what it did is looked at again");
+    client_do(&client, step, &call);
+    call_expect(&call, E_TIMEOUT, "the step did not end in time; what it did is looked at again");
     sshd_mode(sshd, OK);
-    run(&client, check_step(), &call); /* in a session of its own */
-    expect(&call, E_OK, "");
+    client_do(&client, check_step(), &call); /* in a session of its own */
+    call_expect(&call, E_OK, "");
     client_fini(&client);
 }
 
@@ -411,7 +393,7 @@ static void test_much_output(void **state)
     sshd_mode(sshd, "head -c 3000000 /dev/zero | tr '\\0' e >&2 & head -c 3000000 /dev/zero | tr '\\0' o; wait; "
                     "echo last >&2; exit 1");
     client_check(&client, &call);
-    expect(&call, E_REMOTE, "eeeeeeee");
+    call_expect(&call, E_REMOTE, "eeeeeeee");
     assert_int_equal(strlen(call.message), sizeof(call.message) - 1);
     client_fini(&client);
 }
@@ -424,8 +406,8 @@ static void test_too_much_output(void **state)
     (void)state;
     client_init(&client, sshd, "ed25519");
     sshd_mode(sshd, "echo '<cliOutput><opRet>0</opRet></cliOutput>'; head -c 17000000 /dev/zero; exit 0");
-    run(&client, delete_step(1), &call);
-    expect(&call, E_REMOTE, "the answer of gluster is too large");
+    client_do(&client, delete_step(1), &call);
+    call_expect(&call, E_REMOTE, "the answer of gluster is too large");
     client_fini(&client);
 }
 
@@ -437,8 +419,8 @@ static void test_refused_step(void **state)
 
     (void)state;
     client_init(&client, sshd, "ed25519");
-    run(&client, step, &call);
-    expect(&call, E_INVALID, "host name 'a;b' has characters that are not allowed");
+    client_do(&client, step, &call);
+    call_expect(&call, E_INVALID, "host name 'a;b' has characters that are not allowed");
     assert_int_equal(sshd_lines(sshd, "calls"), 0);
     client_fini(&client);
 }
@@ -489,14 +471,14 @@ static void test_cancel(void **state)
         exec_cancel(client.executor, waiting[i].call);
         assert_int_equal(waiting[i].done, i < 5); /* no session is to be ended: answered from the loop */
         client_wait(&client, &waiting[i]);
-        expect(&waiting[i], E_CANCELLED, "cancelled");
+        call_expect(&waiting[i], E_CANCELLED, "cancelled");
     }
     exec_cancel(client.executor, running.call);
     client_wait(&client, &running);
-    expect(&running, E_CANCELLED, "cancelled");
+    call_expect(&running, E_CANCELLED, "cancelled");
     sshd_mode(sshd, OK);
     client_check(&client, &next);
-    expect(&next, E_OK, "");
+    call_expect(&next, E_OK, "");
     client_fini(&client);
 }
 
@@ -552,7 +534,7 @@ static void test_many_calls(void **state)
     }
     client_until(&client, all_done, calls);
     for (size_t i = 0; i < MANY; i++) {
-        expect(&calls[i], E_OK, "");
+        call_expect(&calls[i], E_OK, "");
     }
     assert_int_equal(sshd_lines(sshd, "calls"), MANY);
     sshd_shell(sshd, "test \"$(sort -u calls | wc -l)\" = 6; test \"$(sort -n most | tail -n 1)\" -le 6; rm met");
@@ -569,138 +551,11 @@ static void test_idle_session_is_closed_by_the_host(void **state)
     client_init(&client, sshd, "ed25519");
     sshd_mode(sshd, "echo $PPID >session; exit 0");
     client_check(&client, &call);
-    expect(&call, E_OK, "");
+    call_expect(&call, E_OK, "");
     sshd_shell(sshd, "kill -9 $(cat session); while kill -0 $(cat session) 2>/dev/null; do :; done");
     client_check(&client, &call);
-    expect(&call, E_OK, "");
+    call_expect(&call, E_OK, "");
     sshd_shell(sshd, "test \"$(sort -u calls | wc -l)\" = 2");
-    client_fini(&client);
-}
-
-/* ---- the fence, and steps of several calls ---- */
-
-static const char no_volume[] =
-    "<cliOutput><opRet>-1</opRet><opErrno>30806</opErrno><opErrstr>no</opErrstr></cliOutput>";
-
-/* Writes a pretended gluster: shell text that sees the words in "$*". */
-static void gluster(const char *text)
-{
-    CLEANUP(free_ptr) char *script = mem_printf("#!/bin/sh\necho \"$*\" >>%s/asked\n%s\n", sshd->folder, text);
-
-    sshd_write(sshd, "asked", "");
-    sshd_write(sshd, "bin/gluster", script);
-    sshd_shell(sshd, "rm -f base/.hecate-fence");
-}
-
-static void test_fence_is_raised_first(void **state)
-{
-    CLEANUP(free_ptr) char *gone = mem_printf("echo '%s'; exit 1", no_volume);
-    CLEANUP(free_ptr) char *fence = NULL;
-    struct sshd_client client;
-    struct sshd_call call;
-
-    (void)state;
-    client_init(&client, sshd, "ed25519");
-    gluster(gone);
-    run(&client, delete_step(5), &call);
-    expect(&call, E_OK, "");
-    fence = sshd_read(sshd, "base/.hecate-fence");
-    assert_string_equal(fence, "5\n");
-    assert_int_equal(sshd_lines(sshd, "calls"), 3); /* refused, raised, done */
-    assert_int_equal(sshd_lines(sshd, "asked"), 1); /* nothing before the fence was raised */
-    run(&client, delete_step(5), &call);
-    expect(&call, E_OK, "");
-    assert_int_equal(sshd_lines(sshd, "calls"), 4);
-    run(&client, delete_step(4), &call); /* a deposed leader's */
-    expect(&call, E_FENCED, "term 5 has taken over");
-    assert_int_equal(sshd_lines(sshd, "asked"), 2);
-    run(&client, fence_step(4), &call);
-    expect(&call, E_FENCED, "term 5 has taken over");
-    run(&client, fence_step(7), &call);
-    expect(&call, E_OK, "");
-    run(&client, fence_step(7), &call);
-    expect(&call, E_OK, "");
-    run(&client, delete_step(6), &call);
-    expect(&call, E_FENCED, "term 7 has taken over");
-    assert_int_equal(sshd_lines(sshd, "asked"), 2);
-    client_fini(&client);
-}
-
-/* A leader is deposed between two calls of a step: the node refuses the second one. */
-static void test_deposed_between_calls(void **state)
-{
-    struct sshd_client client;
-    struct sshd_call call;
-
-    (void)state;
-    client_init(&client, sshd, "ed25519");
-    gluster("case \"$*\" in *'volume info'*) echo 9 >base/.hecate-fence; cat volume.xml ;; *) echo '<a/>' ;; esac");
-    sshd_write(
-        sshd, "volume.xml",
-        "<cliOutput><opRet>0</opRet><volInfo><volumes><volume><name>v</name><id>i</id><status>1</status></volume>"
-        "</volumes></volInfo></cliOutput>");
-    run(&client, delete_step(5), &call);
-    expect(&call, E_FENCED, "term 9 has taken over");
-    assert_int_equal(sshd_lines(sshd, "asked"), 1);
-    client_fini(&client);
-}
-
-static bool has_file(void *user)
-{
-    return sshd_lines(sshd, user) > 0;
-}
-
-static bool has_two_calls(void *user)
-{
-    (void)user;
-    return sshd_lines(sshd, "calls") == 2;
-}
-
-/* Raising waits for what runs, and what comes meanwhile with an older term is refused afterwards. */
-static void test_raise_waits_for_running_steps(void **state)
-{
-    CLEANUP(free_ptr)
-    char *slow = mem_printf("echo x >>begun; while [ ! -e go ]; do sleep 0.02; done; echo '%s'; exit 1", no_volume);
-    struct sshd_client client;
-    struct sshd_call running, raising;
-    struct exec_step old = delete_step(5), fence = fence_step(6);
-
-    (void)state;
-    client_init(&client, sshd, "ed25519");
-    gluster(slow);
-    sshd_shell(sshd, "rm -f go begun; echo 5 >base/.hecate-fence");
-    client_run(&client, &old, &running);
-    client_until(&client, has_file, (void *)(uintptr_t) "begun");
-    client_run(&client, &fence, &raising);
-    client_until(&client, has_two_calls, NULL);
-    assert_false(raising.done);
-    assert_false(running.done);
-    sshd_shell(sshd, "test \"$(cat base/.hecate-fence)\" = 5; touch go");
-    client_wait(&client, &running);
-    expect(&running, E_OK, "");
-    client_wait(&client, &raising);
-    expect(&raising, E_OK, "");
-    assert_int_equal(running.order, 1);
-    sshd_shell(sshd, "test \"$(cat base/.hecate-fence)\" = 6; rm go");
-    client_fini(&client);
-}
-
-static void test_conversation_over_ssh(void **state)
-{
-    struct sshd_client client;
-    struct sshd_call call;
-
-    (void)state;
-    client_init(&client, sshd, "ed25519");
-    gluster("case \"$*\" in *'pool list'*) if [ -e base/joined ]; then cat pool.xml; else cat single.xml; fi ;;\n"
-            "*'peer probe'*) touch base/joined; echo '<cliOutput><opRet>0</opRet></cliOutput>' ;; esac");
-    sshd_shell(sshd, "data=\"$OLDPWD/tests/unit/executor/data\"; rm -f base/joined; cp \"$data/pool.xml\" pool.xml; "
-                     "cp \"$data/pool-single.xml\" single.xml");
-    run(&client, (struct exec_step){.kind = EXEC_PEER_PROBE, .host = HOST, .term = 1, .peer = "198.18.0.12"}, &call);
-    expect(&call, E_OK, "");
-    sshd_shell(sshd,
-               "test \"$(cut -d' ' -f3-5 asked | tr '\\n' ,)\" = 'pool list --xml,peer probe 198.18.0.12,pool list "
-               "--xml,'; rm base/joined; test \"$(sort -u calls | wc -l)\" = 1");
     client_fini(&client);
 }
 
@@ -746,10 +601,6 @@ int main(void)
         cmocka_unit_test(test_close_with_calls),
         cmocka_unit_test(test_many_calls),
         cmocka_unit_test(test_idle_session_is_closed_by_the_host),
-        cmocka_unit_test(test_fence_is_raised_first),
-        cmocka_unit_test(test_deposed_between_calls),
-        cmocka_unit_test(test_raise_waits_for_running_steps),
-        cmocka_unit_test(test_conversation_over_ssh),
     };
 
     if (access("/usr/sbin/sshd", X_OK) != 0) {

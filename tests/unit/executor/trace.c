@@ -182,6 +182,7 @@ static const struct {
      {SCRIPT_BUSY, "", 0, "the fence of this node is being raised", false},
      E_BUSY,
      "raised"},
+    {"another cluster's", {SCRIPT_FOREIGN, "", 0, "cluster 1 has this node", false}, E_AUTH, "cluster 1 has this node"},
     {"the fence does not stay raised", {SCRIPT_RAISE, "", 0, "", false}, E_REMOTE, "status 77"},
     {"empty", {0, "", 0, "", false}, E_REMOTE, "not what was expected: no XML"},
     {"garbage", {0, "\x01\xff<<>", 0, "oops", false}, E_REMOTE, "not what was expected: no XML"},

@@ -29,6 +29,12 @@ static uint64_t env_term(void *user)
     return ((struct fixture *)user)->term;
 }
 
+static struct id env_managers(void *user)
+{
+    (void)user;
+    return ID_NONE;
+}
+
 static int64_t env_now_ms(void *user)
 {
     return ((struct fixture *)user)->world.env.now_ms;
@@ -102,6 +108,7 @@ void fixture_init(struct fixture *fixture, size_t n_nodes)
         .store = env_store,
         .serving = env_serving,
         .term = env_term,
+        .managers = env_managers,
         .now_ms = env_now_ms,
         .random = env_random,
         .propose = env_propose,

@@ -74,12 +74,35 @@ static void test_create(void **state)
     block = begin_create(&play, 0);
     op_id = play.engine.op_id;
     assert_true(play_run(&play, MINUTE));
-    assert_string_equal(steps_of(&play), "block-create done");
+    assert_string_equal(steps_of(&play), "block-create brick-sync brick-sync brick-sync done");
     assert_string_equal(store_block_volume(play.world.store, block)->iqn, "iqn.x");
     assert_int_equal(store_block_volume(play.world.store, block)->hosts.n, 3); /* all of the cluster */
     assert_int_equal(store_block_volume(play.world.store, block)->ha_count, 3);
     assert_false(job_of(&play, op_id)->failed);
     play_fini(&play);
+}
+
+/* Nobody waits for a brick of the hosting volume whose node is silent, known or not. */
+static void test_sync_waits_for_nobody(void **state)
+{
+    struct play play;
+    struct id block;
+    uint64_t begin_ms;
+
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        (void)set_up(&play, 3);
+        block = begin_create(&play, 0);
+        play.down[1] = known == 1;
+        play_order(&play, EXEC_BRICK_SYNC, 1, 0, E_CONNECT, false);
+        begin_ms = play.now_ms;
+        assert_true(play_run(&play, MINUTE));
+        assert_int_equal(play.now_ms, begin_ms);
+        assert_string_equal(steps_of(&play), known == 1 ? "block-create brick-sync brick-sync done"
+                                                        : "block-create brick-sync brick-sync brick-sync done");
+        assert_non_null(store_block_volume(play.world.store, block));
+        play_fini(&play);
+    }
 }
 
 /* As many hosts as asked, all different, and only such as are up; more than there are: all. */
@@ -184,7 +207,7 @@ static void test_create_with_hosting(void **state)
     block = begin_create(&play, 0);
     assert_true(play_run(&play, MINUTE));
     assert_string_equal(steps_of(&play), "brick-create brick-create brick-create volume-create brick-sync brick-sync "
-                                         "brick-sync block-create done");
+                                         "brick-sync block-create brick-sync brick-sync brick-sync done");
     volume = store_volume(play.world.store, store_block_volume(play.world.store, block)->hosting);
     assert_true(id_is_none(volume->pending));
     assert_int_equal(store_volume_free_gib(play.world.store, volume->id), 88);
@@ -229,7 +252,7 @@ static void test_create_with_hosting_replanned(void **state)
     assert_true(play_run(&play, MINUTE));
     assert_string_equal(steps_of(&play), "brick-create replan volume-delete brick-create "
                                          "brick-create brick-create volume-create brick-sync brick-sync brick-sync "
-                                         "block-create done+leave");
+                                         "block-create brick-sync brick-sync brick-sync done+leave");
     assert_int_equal(store_operation(play.world.store, play.follow_id)->n_abandoned, 3);
     assert_true(id_equal(store_operation(play.world.store, play.follow_id)->target,
                          store_block_volume(play.world.store, block)->hosting));
@@ -283,7 +306,7 @@ static void test_delete(void **state)
     play_order(&play, EXEC_BLOCK_DELETE, -1, 6, E_CONNECT, false); /* silence is waited out */
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(steps_of(&play), "block-delete block-delete park block-delete block-delete block-delete "
-                                         "block-delete block-delete done");
+                                         "block-delete block-delete brick-sync brick-sync brick-sync done");
     assert_null(store_block_volume(play.world.store, block));
     play_fini(&play);
 }
@@ -327,7 +350,7 @@ static void test_expand(void **state)
     play_order(&play, EXEC_BLOCK_EXPAND, -1, 5, E_TIMEOUT, false); /* each try looks what the one before has done */
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(steps_of(&play), "block-expand block-expand park block-expand block-expand block-expand "
-                                         "block-expand done");
+                                         "block-expand brick-sync brick-sync brick-sync done");
     assert_int_equal(store_block_volume(play.world.store, block)->size_gib, 20);
     play_fini(&play);
 }
@@ -380,6 +403,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create),
+        cmocka_unit_test(test_sync_waits_for_nobody),
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_hosts_change),
         cmocka_unit_test(test_too_few_hosts),

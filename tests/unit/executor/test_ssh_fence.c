@@ -1,0 +1,234 @@
+/* The fence as a node keeps it, and steps of several calls, against a real sshd. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/base/log.h"
+#include "store/base/mem.h"
+#include "tests/unit/executor/sshd.h"
+
+static struct sshd *sshd;
+
+#define HOST "127.0.0.1"
+#define FIRST "01900000000000000000000000000000" /* clusters of managers, in the order in which they were formed */
+#define SECOND "01a0ffffffffffffffffffffffffffff"
+
+static char name_of_volume[] = "v";
+static const struct store_volume volume = {.name = name_of_volume};
+static const char *managers = FIRST;
+
+static struct exec_step step_of(enum exec_step_kind kind, uint64_t term)
+{
+    struct exec_step step = {.kind = kind, .host = HOST, .term = term, .volume = &volume};
+
+    assert_true(id_parse(managers, strlen(managers), &step.managers));
+    return step;
+}
+
+static struct exec_step delete_step(uint64_t term)
+{
+    return step_of(EXEC_VOLUME_DELETE, term);
+}
+
+static struct exec_step fence_step(uint64_t term)
+{
+    return step_of(EXEC_FENCE, term);
+}
+
+static const char no_volume[] =
+    "<cliOutput><opRet>-1</opRet><opErrno>30806</opErrno><opErrstr>no</opErrstr></cliOutput>";
+
+/* Writes a pretended gluster: shell text that sees the words in "$*". */
+static void gluster(const char *text)
+{
+    CLEANUP(free_ptr) char *script = mem_printf("#!/bin/sh\necho \"$*\" >>%s/asked\n%s\n", sshd->folder, text);
+
+    sshd_write(sshd, "asked", "");
+    sshd_write(sshd, "bin/gluster", script);
+    sshd_shell(sshd, "rm -f base/.hecate-fence");
+}
+
+static void test_fence_is_raised_first(void **state)
+{
+    CLEANUP(free_ptr) char *gone = mem_printf("echo '%s'; exit 1", no_volume);
+    CLEANUP(free_ptr) char *fence = NULL;
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    client_init(&client, sshd, "ed25519");
+    gluster(gone);
+    client_do(&client, delete_step(5), &call);
+    call_expect(&call, E_OK, "");
+    fence = sshd_read(sshd, "base/.hecate-fence");
+    assert_string_equal(fence, FIRST " 5\n");
+    assert_int_equal(sshd_lines(sshd, "calls"), 3); /* refused, raised, done */
+    assert_int_equal(sshd_lines(sshd, "asked"), 1); /* nothing before the fence was raised */
+    client_do(&client, delete_step(5), &call);
+    call_expect(&call, E_OK, "");
+    assert_int_equal(sshd_lines(sshd, "calls"), 4);
+    client_do(&client, delete_step(4), &call); /* a deposed leader's */
+    call_expect(&call, E_FENCED, "term 5 has taken over");
+    assert_int_equal(sshd_lines(sshd, "asked"), 2);
+    client_do(&client, fence_step(4), &call);
+    call_expect(&call, E_FENCED, "term 5 has taken over");
+    client_do(&client, fence_step(7), &call);
+    call_expect(&call, E_OK, "");
+    client_do(&client, fence_step(7), &call);
+    call_expect(&call, E_OK, "");
+    client_do(&client, delete_step(6), &call);
+    call_expect(&call, E_FENCED, "term 7 has taken over");
+    assert_int_equal(sshd_lines(sshd, "asked"), 2);
+    client_fini(&client);
+}
+
+/* A cluster of managers that was formed later takes over, however low its terms are; the one before it is shut out, and
+ * to it the node is one that does not let it in. */
+static void test_later_cluster_takes_over(void **state)
+{
+    CLEANUP(free_ptr) char *gone = mem_printf("echo '%s'; exit 1", no_volume);
+    CLEANUP(free_ptr) char *fence = NULL;
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    client_init(&client, sshd, "ed25519");
+    gluster(gone);
+    client_do(&client, delete_step(900), &call);
+    call_expect(&call, E_OK, "");
+    managers = SECOND;
+    client_do(&client, delete_step(1), &call);
+    call_expect(&call, E_OK, "");
+    client_do(&client, fence_step(2), &call);
+    call_expect(&call, E_OK, "");
+    client_do(&client, delete_step(1), &call);
+    call_expect(&call, E_FENCED, "term 2 has taken over");
+    managers = FIRST;
+    assert_int_equal(sshd_lines(sshd, "asked"), 2);
+    client_do(&client, delete_step(901), &call);
+    call_expect(&call, E_AUTH, "cluster " SECOND " of managers, which was formed later, has this node");
+    client_do(&client, fence_step(901), &call);
+    call_expect(&call, E_AUTH, "cluster " SECOND " of managers, which was formed later, has this node");
+    assert_int_equal(sshd_lines(sshd, "asked"), 2);
+    fence = sshd_read(sshd, "base/.hecate-fence");
+    assert_string_equal(fence, SECOND " 2\n");
+    client_fini(&client);
+}
+
+/* A leader is deposed between two calls of a step: the node refuses the second one. */
+static void test_deposed_between_calls(void **state)
+{
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    client_init(&client, sshd, "ed25519");
+    gluster("case \"$*\" in *'volume info'*) echo " FIRST
+            " 9 >base/.hecate-fence; cat volume.xml ;; *) echo '<a/>' ;; esac");
+    sshd_write(
+        sshd, "volume.xml",
+        "<cliOutput><opRet>0</opRet><volInfo><volumes><volume><name>v</name><id>i</id><status>1</status></volume>"
+        "</volumes></volInfo></cliOutput>");
+    client_do(&client, delete_step(5), &call);
+    call_expect(&call, E_FENCED, "term 9 has taken over");
+    assert_int_equal(sshd_lines(sshd, "asked"), 1);
+    client_fini(&client);
+}
+
+static bool has_file(void *user)
+{
+    return sshd_lines(sshd, user) > 0;
+}
+
+static bool has_two_calls(void *user)
+{
+    (void)user;
+    return sshd_lines(sshd, "calls") == 2;
+}
+
+/* Raising waits for what runs, and what comes meanwhile with an older term is refused afterwards. */
+static void test_raise_waits_for_running_steps(void **state)
+{
+    CLEANUP(free_ptr)
+    char *slow = mem_printf("echo x >>begun; while [ ! -e go ]; do sleep 0.02; done; echo '%s'; exit 1", no_volume);
+    struct sshd_client client;
+    struct sshd_call running, raising;
+    struct exec_step old = delete_step(5), fence = fence_step(6);
+
+    (void)state;
+    client_init(&client, sshd, "ed25519");
+    gluster(slow);
+    sshd_shell(sshd, "rm -f go begun; echo " FIRST " 5 >base/.hecate-fence");
+    client_run(&client, &old, &running);
+    client_until(&client, has_file, (void *)(uintptr_t) "begun");
+    client_run(&client, &fence, &raising);
+    client_until(&client, has_two_calls, NULL);
+    assert_false(raising.done);
+    assert_false(running.done);
+    sshd_shell(sshd, "test \"$(cat base/.hecate-fence)\" = '" FIRST " 5'; touch go");
+    client_wait(&client, &running);
+    call_expect(&running, E_OK, "");
+    client_wait(&client, &raising);
+    call_expect(&raising, E_OK, "");
+    assert_int_equal(running.order, 1);
+    sshd_shell(sshd, "test \"$(cat base/.hecate-fence)\" = '" FIRST " 6'; rm go");
+    client_fini(&client);
+}
+
+static void test_conversation_over_ssh(void **state)
+{
+    struct exec_step probe = step_of(EXEC_PEER_PROBE, 1);
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    client_init(&client, sshd, "ed25519");
+    gluster("case \"$*\" in *'pool list'*) if [ -e base/joined ]; then cat pool.xml; else cat single.xml; fi ;;\n"
+            "*'peer probe'*) touch base/joined; echo '<cliOutput><opRet>0</opRet></cliOutput>' ;; esac");
+    sshd_shell(sshd, "data=\"$OLDPWD/tests/unit/executor/data\"; rm -f base/joined; cp \"$data/pool.xml\" pool.xml; "
+                     "cp \"$data/pool-single.xml\" single.xml");
+    probe.peer = "198.18.0.12";
+    client_do(&client, probe, &call);
+    call_expect(&call, E_OK, "");
+    sshd_shell(sshd,
+               "test \"$(cut -d' ' -f3-5 asked | tr '\\n' ,)\" = 'pool list --xml,peer probe 198.18.0.12,pool list "
+               "--xml,'; rm base/joined; test \"$(sort -u calls | wc -l)\" = 1");
+    client_fini(&client);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    log_set_level(LOG_ERROR);
+    sshd = sshd_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sshd_free(sshd);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fence_is_raised_first), cmocka_unit_test(test_later_cluster_takes_over),
+        cmocka_unit_test(test_deposed_between_calls), cmocka_unit_test(test_raise_waits_for_running_steps),
+        cmocka_unit_test(test_conversation_over_ssh),
+    };
+
+    if (access("/usr/sbin/sshd", X_OK) != 0) {
+        printf("SKIPPED: sshd is not installed (scripts/deps test installs openssh-server)\n");
+        return 0;
+    }
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
