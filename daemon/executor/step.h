@@ -77,7 +77,6 @@ void step_device_look(struct step_talk *talk);
 void step_inventory(struct step_talk *talk);
 void step_peer_probe(struct step_talk *talk);
 void step_peer_detach(struct step_talk *talk);
-void step_peer_forget(struct step_talk *talk);
 void step_volume_create(struct step_talk *talk);
 void step_volume_delete(struct step_talk *talk);
 void step_block_create(struct step_talk *talk);

@@ -133,9 +133,11 @@ static void detach_detached(struct step_talk *talk, const struct step_reply *rep
     }
 }
 
-static void ask_detach(struct step_talk *talk, bool force)
+/* A node that loses its power in the middle of a detach may come back with the peer that all others have let go of. To
+ * Gluster that one is down or a stranger, whom it lets go of by force only. */
+static void ask_detach(struct step_talk *talk)
 {
-    if (force) {
+    if (talk->step->force || talk->step->kind == EXEC_PEER_FORGET) {
         gluster_ask(talk, detach_detached, 0, GLUSTER_WORDS("peer", "detach", talk->step->peer, "force"));
     } else {
         gluster_ask(talk, detach_detached, 0, GLUSTER_WORDS("peer", "detach", talk->step->peer));
@@ -152,34 +154,11 @@ static void detach_looked(struct step_talk *talk, const struct step_reply *reply
     if (state == PEER_UNKNOWN) {
         step_done(talk);
     } else {
-        ask_detach(talk, talk->step->force);
+        ask_detach(talk);
     }
 }
 
 void step_peer_detach(struct step_talk *talk)
 {
     ask_peers(talk, detach_looked, GLUSTER_SYNC);
-}
-
-/* ---- forget: look -> detach -> look ---- */
-
-/* A node that loses its power in the middle of a detach may come back with the peer that all others have let go of. To
- * Gluster that one is down or a stranger, whom it lets go of by force only. */
-static void forget_looked(struct step_talk *talk, const struct step_reply *reply)
-{
-    enum peer_state state;
-
-    if (!heard_peer(talk, reply, &state)) {
-        return;
-    }
-    if (state == PEER_UNKNOWN) {
-        step_done(talk);
-    } else {
-        ask_detach(talk, true);
-    }
-}
-
-void step_peer_forget(struct step_talk *talk)
-{
-    ask_peers(talk, forget_looked, GLUSTER_SYNC);
 }
