@@ -54,6 +54,55 @@ void play_order(struct play *play, enum exec_step_kind kind, int node, int times
         (struct play_order){.kind = kind, .node = node, .times = times, .code = code, .permanent = permanent};
 }
 
+struct id play_request(struct play *play, enum play_what what)
+{
+    struct world *world = &play->world;
+    enum store_code code = STORE_OK;
+
+    switch (what) {
+    case PLAY_CREATE:
+        code = world_create(world, 10, 2, "v");
+        break;
+    case PLAY_DELETE:
+        code = world_target(world, STORE_REQ_VOLUME_DELETE, world_volume(world, 10, 2, "v"));
+        break;
+    case PLAY_NODE_ADD:
+        (void)world_begin_node(world, play->cluster, 9, "new");
+        break;
+    case PLAY_NODE_FIRST:
+        (void)world_begin_node(world, world_cluster(world), 9, "new");
+        break;
+    case PLAY_NODE_DELETE:
+        code = world_target(world, STORE_REQ_NODE_DELETE, world_node(world, play->cluster, 9, "new"));
+        break;
+    case PLAY_NODE_LAST:
+        code = world_target(world, STORE_REQ_NODE_DELETE, world_node(world, world_cluster(world), 9, "new"));
+        break;
+    case PLAY_DEVICE_ADD:
+        (void)world_begin_device(world, play->nodes[0], "/dev/sdz");
+        break;
+    case PLAY_DEVICE_RESYNC:
+        code = world_target(world, STORE_REQ_DEVICE_RESYNC, world_device(world, play->nodes[0], "/dev/sdz", 100 * GIB));
+        break;
+    case PLAY_DEVICE_DELETE:
+    case PLAY_DEVICE_FORGET: {
+        struct id device = world_device(world, play->nodes[0], "/dev/sdz", 100 * GIB);
+        struct store_request request;
+
+        assert_int_equal(world_state(world, STORE_REQ_DEVICE_STATE, device, STORE_STATE_OFFLINE), STORE_OK);
+        assert_int_equal(world_state(world, STORE_REQ_DEVICE_STATE, device, STORE_STATE_FAILED), STORE_OK);
+        store_request_init(&request, STORE_REQ_DEVICE_DELETE);
+        request.target = device;
+        request.force_forget = what == PLAY_DEVICE_FORGET;
+        code = world_request(world, &request);
+        break;
+    }
+    }
+    assert_int_equal(code, STORE_OK);
+    assert_int_equal(world->result.code, STORE_OK);
+    return world->result.op_id;
+}
+
 void play_begin(struct play *play, struct id op_id)
 {
     const struct engine_env env = {.user = play, .node_down = node_down};

@@ -10,6 +10,19 @@
 #define PLAY_NODES 8
 #define PLAY_ORDERS 8
 
+enum play_what {
+    PLAY_CREATE,
+    PLAY_DELETE,
+    PLAY_NODE_ADD,
+    PLAY_NODE_FIRST,
+    PLAY_NODE_DELETE,
+    PLAY_NODE_LAST,
+    PLAY_DEVICE_ADD,
+    PLAY_DEVICE_DELETE,
+    PLAY_DEVICE_FORGET,
+    PLAY_DEVICE_RESYNC
+};
+
 struct play_order {           /* steps of this kind at this node answer so */
     enum exec_step_kind kind; /* 0: any */
     int node;                 /* index; -1: any */
@@ -45,6 +58,8 @@ struct play {
 void play_init(struct play *play, size_t n);
 void play_fini(struct play *play);
 void play_order(struct play *play, enum exec_step_kind kind, int node, int times, int code, bool permanent);
+/* Asks for an operation; its id. */
+struct id play_request(struct play *play, enum play_what what);
 /* Takes an operation up. */
 void play_begin(struct play *play, struct id op_id);
 /* Until it ends, waits for ever, or max_ms have passed; true: it ended. One step at a time. */
