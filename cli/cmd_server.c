@@ -1,4 +1,4 @@
-/* hecate server ..., db ..., loglevel ...: administration. */
+/* hecate server ..., loglevel ...: administration. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,26 +151,6 @@ static const struct cli_command server_commands[] = {
 
 const struct cli_group cli_server = {"server", "The server itself", server_commands,
                                      sizeof(server_commands) / sizeof(*server_commands), NULL};
-
-/* ---- database ---- */
-
-static int run_dump(struct cli *cli)
-{
-    return cli_print_body(cli, "/db/dump");
-}
-
-static int run_check(struct cli *cli)
-{
-    return cli_print_body(cli, "/db/check");
-}
-
-static const struct cli_command db_commands[] = {
-    {"db", "dump", "", "the whole database as JSON", NULL, NULL, 0, run_dump, NULL},
-    {"db", "check", "", "look for inconsistencies in the database", NULL, NULL, 0, run_check, NULL},
-};
-
-const struct cli_group cli_db = {"db", "The volume database", db_commands, sizeof(db_commands) / sizeof(*db_commands),
-                                 NULL};
 
 /* ---- log level ---- */
 

@@ -35,7 +35,7 @@ _hecate_words() {
     blockvolume) choices='create delete expand info list' ;;
     brick) choices='evict' ;;
     cluster) choices='create delete info list setflags' ;;
-    db) choices='check dump' ;;
+    db) choices='backup check dump import' ;;
     device) choices='add delete disable enable info remove resync rmtags settags' ;;
     leader) choices='transfer' ;;
     loglevel) choices='get set' ;;
