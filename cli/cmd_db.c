@@ -105,7 +105,7 @@ static int show_report(struct cli *cli, const struct http_answer *answer)
     print_lines(cli->out, "warning", json_object_get(report, "warnings"));
     print_lines(cli->err, "error", json_object_get(report, "errors"));
     if (answer->status != 200) {
-        rc = cli_fail(cli, "nothing was imported: %ld errors", (long)js_int(report, "error_count"));
+        rc = cli_fail(cli, "nothing was imported");
     } else if (flag_json(cli)) {
         js_print(cli->out, report);
         fprintf(cli->out, "\n");
