@@ -58,12 +58,15 @@ struct exec_step {
     const char *host; /* manage address; borrowed until the callback */
     struct id node;   /* for logs and status */
     struct id op_id;
-    struct id cluster;   /* INVENTORY: of the node */
-    struct id managers;  /* the managers' own cluster: the node refuses one formed before the last (E_AUTH) */
-    uint64_t term;       /* of the leader: the node refuses an older one (E_FENCED) */
-    uint32_t timeout_ms; /* whole step; 0: the executor's default for this kind */
-    const char *peer;    /* PEER_*: storage name */
-    bool force;          /* PEER_DETACH: of one that does not answer */
+    struct id cluster;  /* INVENTORY: of the node */
+    struct id managers; /* the managers' own cluster: the node refuses one formed before the last (E_AUTH) */
+    uint64_t term;      /* of the leader: the node refuses an older one (E_FENCED) */
+    const struct store_strs *silent; /* Gluster: storage names of nodes that fell silent lately, or NULL. A command for
+                                        the whole pool is not begun where Gluster takes one of them for connected still
+                                        (E_BUSY): it would wait for it, some ten minutes */
+    uint32_t timeout_ms;             /* whole step; 0: the executor's default for this kind */
+    const char *peer;                /* PEER_*: storage name */
+    bool force;                      /* PEER_DETACH: of one that does not answer */
     const struct store_device *device; /* DEVICE_* */
     const struct store_volume
         *volume;        /* VOLUME_*, REBALANCE_*, CLONE_START, HEAL_*, BRICK_(UN)REPLACE(D); BRICK_CREATE (gid) */

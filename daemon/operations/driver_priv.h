@@ -14,6 +14,8 @@
 #define DRIVER_LEASE_POLL_MS 20 /* while the lease is out nothing is begun; looked at again after so long */
 #define DRIVER_CHECK_EVERY_MS 5000
 #define DRIVER_CHECK_TIMEOUT_MS 10000
+/* Within this time Gluster has noticed, too, that a node is down: by probes after 10 s, nine every 2 s. */
+#define DRIVER_UNNOTICED_MS 60000
 
 struct op;
 struct node_state;
@@ -53,6 +55,7 @@ struct node_state {
     bool no_glusterd; /* answers, but its glusterd does not run */
     bool fencing, checking;
     uint64_t fence_term;
+    uint64_t silent_ms;               /* clock when it fell silent */
     uint64_t last_ok_ms;              /* clock + 1; 0: never */
     struct driver_task_queue waiting; /* for the fence */
     char error[512];
@@ -111,6 +114,8 @@ void nodes_cancel(struct op_driver *driver); /* what is being asked; callbacks s
 void nodes_fini(struct op_driver *driver);
 /* The outcome of a step. */
 void nodes_note(struct op_driver *driver, struct id node, const struct exec_result *result);
+/* Storage names of the Gluster cluster's nodes that fell silent so lately that Gluster may not know it. */
+void nodes_silent(const struct op_driver *driver, struct id cluster, struct store_strs *ret_names);
 /* Is the node's fence raised in this term? If not: raises it, task_fenced follows later. */
 bool nodes_fence(struct op_driver *driver, struct task *task);
 RB_PROTOTYPE(driver_node_tree, node_state, link, node_cmp);

@@ -57,6 +57,7 @@ static void set(struct op_driver *driver, struct node_state *state, bool silent,
 {
     bool was_down = is_down(state);
 
+    state->silent_ms = silent && !state->silent ? driver_clock_ms(driver) : state->silent_ms;
     state->silent = silent;
     state->no_glusterd = no_glusterd;
     (void)snprintf(state->error, sizeof(state->error), "%s", is_down(state) ? error : "");
@@ -86,6 +87,20 @@ void nodes_note(struct op_driver *driver, struct id node, const struct exec_resu
 
     if (result->code != E_CANCELLED && result->code != E_FENCED) {
         set(driver, state, is_silence(result->code), state->no_glusterd, result->message);
+    }
+}
+
+void nodes_silent(const struct op_driver *driver, struct id cluster, struct store_strs *ret_names)
+{
+    const struct store *store = driver_store(driver);
+    const struct store_node *node = NULL;
+
+    while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
+        const struct node_state *state = find(driver, node->id);
+
+        if (state != NULL && state->silent && driver_clock_ms(driver) - state->silent_ms < DRIVER_UNNOTICED_MS) {
+            store_strs_add(ret_names, node->storage.items[0]);
+        }
     }
 }
 

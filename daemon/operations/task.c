@@ -198,6 +198,17 @@ void task_start(struct op_driver *driver, struct op *op, size_t at)
     }
 }
 
+/* What the pool may not know yet. */
+static void tell_silent(struct op_driver *driver, struct task *task)
+{
+    const struct store_node *node = store_node(driver_store(driver), task->node);
+
+    if (node != NULL) {
+        nodes_silent(driver, node->cluster, &task->work.silent);
+        task->work.exec.silent = &task->work.silent;
+    }
+}
+
 void tasks_run(struct op_driver *driver)
 {
     struct schedule_item *item;
@@ -216,6 +227,7 @@ void tasks_run(struct op_driver *driver)
         task = item->owner;
         task->state = TASK_RUNNING;
         task->started_ms = driver_clock_ms(driver);
+        tell_silent(driver, task);
         task->work.exec.managers = driver->env.managers(driver->env.user);
         task->work.exec.term = driver->env.term(driver->env.user);
         LOG(LOG_DEBUG, "operation", "step begins", LF_STR("step", exec_step_name(task->work.exec.kind)),

@@ -243,6 +243,7 @@ void op_work_fini(struct op_work *work)
     free(work->storage_hosts);
     free(work->bricks);
     store_brick_fini(&work->brick);
+    store_strs_fini(&work->silent);
     for (size_t i = 0; i < 2; i++) {
         store_brick_fini(&work->moving[i]);
         free(work->moving_hosts[i]);

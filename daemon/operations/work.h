@@ -16,6 +16,7 @@ struct op_work {
     struct store_strs hosts;      /* that are to export it */
     struct store_brick moving[2]; /* evict: the old brick and its replacement, as far as known */
     char *moving_hosts[2];
+    struct store_strs silent; /* the caller's to fill, for exec.silent */
 };
 
 /* False: what the step is about, or the node it runs on, is not in the store. Either way op_work_fini frees it. The

@@ -152,6 +152,13 @@ class LabTest(unittest.TestCase):
             return state and not state["operations"]
         eventually("no operation is left", idle, deadline_s=JOB_S, pause_s=0.5)
 
+    def wait_for_nodes(self):
+        """Until the leader knows that all of them answer: before, nothing is placed on one that was away."""
+        def all_up():
+            state = self.members.status(self.members.leader())
+            return state and not any(node["down"] for node in state["nodes"])
+        eventually("all storage nodes answer", all_up, deadline_s=60, pause_s=0.5)
+
     def assert_nodes_equal_database(self):
         """LVs, mounts, fstab lines and directories of bricks, and Gluster volumes, are those of the database."""
         bricks, names = set(), set()

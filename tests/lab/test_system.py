@@ -73,6 +73,7 @@ class SystemTest(LabTest):
         lab("power-on", 2)
         self.wait_for_operations()
         self.assert_nodes_equal_database()
+        self.wait_for_nodes()
         self.delete(self.create("eight"))
 
     def test_4_node_loses_power_during_delete(self):

@@ -203,6 +203,44 @@ static void test_conversation_over_ssh(void **state)
     client_fini(&client);
 }
 
+/* A peer that has just lost its power: no command for the whole pool while Gluster takes it for connected; what the
+ * node knows by itself is asked all the same. */
+static void test_gluster_has_not_noticed(void **state)
+{
+    char dead[] = "198.18.0.12", other[] = "198.18.0.13";
+    char *items[] = {other, dead};
+    const struct store_strs silent = {.items = items, .n = 2};
+    struct exec_step probe = step_of(EXEC_PEER_DETACH, 1);
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    client_init(&client, sshd, "ed25519");
+    gluster("case \"$*\" in *'pool list --xml'*) cat pool.xml ;; *'pool list'*) cat pool ;; *) echo '<a/>' ;; esac");
+    sshd_shell(sshd, "cp \"$OLDPWD/tests/unit/executor/data/pool.xml\" pool.xml");
+    probe.peer = "198.18.0.12";
+    for (int noticed = 0; noticed < 2; noticed++) {
+        sshd_write(sshd, "asked", "");
+        sshd_write(sshd, "pool",
+                   noticed == 0
+                       ? "UUID\t\t\tHostname\tState\nu1\t198.18.0.12\tConnected \nu2\tlocalhost\tConnected \n"
+                       : "UUID\t\t\tHostname\tState\nu1\t198.18.0.12\tDisconnected \nu2\tlocalhost\tConnected \n");
+        probe.silent = &silent;
+        client_do(&client, probe, &call);
+        if (noticed == 0) {
+            call_expect(&call, E_BUSY, "gluster has not noticed yet that 198.18.0.12 is down");
+        } else {
+            call_expect(&call, E_REMOTE, "gluster's answer is not what was expected");
+        }
+        sshd_shell(sshd, noticed == 0 ? "! grep detach asked" : "grep -q detach asked");
+    }
+    sshd_write(sshd, "asked", "");
+    probe.silent = NULL;
+    client_do(&client, probe, &call);
+    assert_int_equal(sshd_lines(sshd, "asked"), 2); /* nobody is silent: nothing is asked besides */
+    client_fini(&client);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -223,7 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fence_is_raised_first), cmocka_unit_test(test_later_cluster_takes_over),
         cmocka_unit_test(test_deposed_between_calls), cmocka_unit_test(test_raise_waits_for_running_steps),
-        cmocka_unit_test(test_conversation_over_ssh),
+        cmocka_unit_test(test_conversation_over_ssh), cmocka_unit_test(test_gluster_has_not_noticed),
     };
 
     if (access("/usr/sbin/sshd", X_OK) != 0) {
