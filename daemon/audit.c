@@ -8,6 +8,7 @@
 
 #include "daemon/examine.h"
 #include "daemon/member_priv.h"
+#include "daemon/order.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
@@ -198,11 +199,27 @@ static void keep_confirmed(struct member *member, struct examine_findings *now)
     member->audit.last = *now;
 }
 
+/* From the first node of each cluster that has answered: all know the same. */
+static bool learn_orders(const struct gather *gather)
+{
+    size_t learnt = 0;
+
+    for (size_t i = 0; i < gather->n; i++) {
+        bool first = gather->nodes[i].inventory != NULL;
+
+        for (size_t j = 0; first && j < i; j++) {
+            first = gather->nodes[j].inventory == NULL || !id_equal(gather->nodes[j].cluster, gather->nodes[i].cluster);
+        }
+        learnt += first ? order_learn(gather->member, gather->nodes[i].cluster, gather->nodes[i].inventory) : 0;
+    }
+    return learnt > 0;
+}
+
 static void audit_done(struct gather *gather)
 {
     struct member *member = gather->member;
     struct examine_findings findings = {NULL, 0};
-    bool confirm;
+    bool confirm, learns;
 
     member->audit.running = false;
     if (member->driver_term == 0) { /* leadership was lost meanwhile */
@@ -210,10 +227,11 @@ static void audit_done(struct gather *gather)
         return;
     }
     compare_all(gather, &findings);
+    learns = learn_orders(gather);
     gather_free(gather);
     keep_confirmed(member, &findings);
     member->audit.rounds++;
-    confirm = member->audit.last.n > member->audit.told.n; /* something is new: looked at again soon */
+    confirm = learns || member->audit.last.n > member->audit.told.n; /* something is new: looked at again soon */
     if (!member->cfg->audit_off) {
         arm(member, confirm && member->cfg->audit_start_s < member->cfg->audit_every_s ? member->cfg->audit_start_s
                                                                                        : member->cfg->audit_every_s);

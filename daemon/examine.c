@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/order.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
@@ -313,10 +314,7 @@ static bool same_bricks(const struct store *store, const struct store_volume *vo
     bool same = there->bricks.n == volume->n_bricks;
 
     for (size_t i = 0; same && i < volume->n_bricks; i++) {
-        const struct store_device *device = store_device(store, volume->bricks[i].device);
-        const struct store_node *node = store_node(store, device->node);
-        CLEANUP(free_ptr) char *path = store_brick_path(&volume->bricks[i]);
-        CLEANUP(free_ptr) char *name = mem_printf("%s:%s", node->storage.items[0], path);
+        CLEANUP(free_ptr) char *name = order_brick_name(store, &volume->bricks[i]);
 
         same = strcmp(name, there->bricks.items[i]) == 0;
     }

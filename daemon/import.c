@@ -358,10 +358,9 @@ static int build(struct import *import, struct store **ret_store)
     return 0;
 }
 
-int import_dump(const char *json, size_t len, import_bricks_fn gluster, void *user, struct store **ret_store,
-                struct import_report *ret_report)
+int import_dump(const char *json, size_t len, struct store **ret_store, struct import_report *ret_report)
 {
-    struct import import = {.report = ret_report, .sets = json_object(), .gluster = gluster, .user = user};
+    struct import import = {.report = ret_report, .sets = json_object()};
     struct store_cmd cmd;
     json_error_t error;
     int rc = E_INVALID;

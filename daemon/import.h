@@ -2,7 +2,8 @@
  *
  * Everything keeps its id, name, LV, pool and path. What the dump says twice is compared, what is derived is computed
  * again; any contradiction that the new database could not keep refuses the whole dump, lesser ones are told. Which
- * bricks of a volume form a set, and in which order, is not in a dump: Gluster knows it, or it is a guess. */
+ * bricks of a volume form a set, and in which order, is not in a dump: it is a guess, until it is learnt from Gluster
+ * (order.h). */
 #ifndef HECATE_DAEMON_IMPORT_H
 #define HECATE_DAEMON_IMPORT_H
 
@@ -14,10 +15,6 @@
     (64u << 20)               /* that a client may send: more than 15,000 volumes; no limit below 1 GiB offline */
 #define IMPORT_LINES_MAX 1000 /* more errors or warnings are only counted */
 
-/* What Gluster says: the bricks ("host:/path") of the volume of this name in their order, or NULL when it does not know
- * the volume. */
-typedef const struct store_strs *(*import_bricks_fn)(void *user, struct id cluster, const char *volume);
-
 struct import_report {
     struct store_strs errors, warnings;
     size_t n_errors, n_warnings;
@@ -25,10 +22,8 @@ struct import_report {
     char generation[64]; /* DB_GENERATION_ID, "" when there is none */
 };
 
-/* 0 with a whole store (store_check has passed), or E_INVALID with the errors in the report. gluster NULL: nobody is
- * asked; the sets of volumes with several of them are then a guess, which is told. */
-int import_dump(const char *json, size_t len, import_bricks_fn gluster, void *user, struct store **ret_store,
-                struct import_report *ret_report);
+/* 0 with a whole store (store_check has passed), or E_INVALID with the errors in the report. */
+int import_dump(const char *json, size_t len, struct store **ret_store, struct import_report *ret_report);
 void import_report_fini(struct import_report *report);
 /* The report as a document; new reference. */
 json_t *import_report_json(const struct import_report *report);

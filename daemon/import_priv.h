@@ -9,8 +9,6 @@ struct import {
     struct import_report *report;
     struct store_cmd *cmd; /* the records, as one part of a load */
     json_t *sets;          /* of ids that were lists: see import_list_has */
-    import_bricks_fn gluster;
-    void *user;
 };
 
 void import_error(struct import *import, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -81,32 +81,6 @@ static void swap_bricks(struct store_brick *a, struct store_brick *b)
 }
 
 /* Puts the bricks into Gluster's order. False when they are not the same ones. */
-static bool order_by_gluster(const struct import *import, struct store_volume *volume, const struct store_strs *order)
-{
-    if (order->n != volume->n_bricks) {
-        return false;
-    }
-    for (size_t i = 0; i < order->n; i++) {
-        size_t j = i;
-
-        for (; j < volume->n_bricks; j++) {
-            const struct store_node *node = node_of(import, &volume->bricks[j]);
-            CLEANUP(free_ptr) char *path = store_brick_path(&volume->bricks[j]);
-            CLEANUP(free_ptr)
-            char *name = mem_printf("%s:%s", node != NULL && node->storage.n > 0 ? node->storage.items[0] : "", path);
-
-            if (strcmp(name, order->items[i]) == 0) {
-                break;
-            }
-        }
-        if (j == volume->n_bricks) {
-            return false;
-        }
-        swap_bricks(&volume->bricks[i], &volume->bricks[j]);
-    }
-    return true;
-}
-
 /* Sets of bricks on different nodes; an arbiter is the last one of its set. */
 static bool order_by_guess(const struct import *import, struct store_volume *volume, size_t width)
 {
@@ -149,27 +123,17 @@ static size_t width_of(const struct store_volume *volume)
 
 static void order_bricks(struct import *import, struct store_volume *volume)
 {
-    const struct store_strs *order =
-        import->gluster != NULL ? import->gluster(import->user, volume->cluster, volume->name) : NULL;
     size_t width = width_of(volume);
-    bool known = false;
 
     if (width == 0 || volume->n_bricks == 0 || volume->n_bricks % width != 0) {
         import_error(import, "volume %s (%s): %zu bricks are no whole sets of %zu", id_text(volume->id).text,
                      volume->name, volume->n_bricks, width);
         return;
     }
-    if (order != NULL) {
-        known = order_by_gluster(import, volume, order);
-        if (!known) {
-            import_warn(import, "volume %s (%s): Gluster lists other bricks than the dump", id_text(volume->id).text,
-                        volume->name);
-        }
-    }
-    if (!known && !order_by_guess(import, volume, width)) {
+    if (!order_by_guess(import, volume, width)) {
         import_error(import, "volume %s (%s): its bricks cannot be sets of %zu on different nodes",
                      id_text(volume->id).text, volume->name, width);
-    } else if (!known && width > 1 && volume->n_bricks > width) {
+    } else if (width > 1 && volume->n_bricks > width) {
         import_warn(import, "volume %s (%s): which of its bricks form a set is a guess", id_text(volume->id).text,
                     volume->name);
     }

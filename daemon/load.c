@@ -50,6 +50,9 @@ static void load_end(struct load *load, int status, const char *reason)
     if (status == 200) {
         LOG(LOG_INFO, "load", "the database is loaded", LF_STR("load", id_text(load->id).text),
             LF_U64("volumes", store_counts(load->source).volumes));
+        if (load->member != NULL) {
+            audit_now(load->member); /* what a dump does not say, the nodes do */
+        }
     } else {
         LOG(LOG_ERROR, "load", "the database could not be loaded", LF_STR("reason", reason));
     }
@@ -127,7 +130,7 @@ static void read_input(uv_work_t *work)
     load->id = store_load_id(load->input.data, load->input.len);
     if (load->staged) {
         (void)store_snapshot_decode(load->input.data, load->input.len, &load->source, &load->err);
-    } else if (import_dump(buf_str(&load->input), load->input.len, NULL, NULL, &load->source, &load->report) != 0) {
+    } else if (import_dump(buf_str(&load->input), load->input.len, &load->source, &load->report) != 0) {
         (void)err_set(&load->err, E_INVALID, "%s", "");
     }
 }

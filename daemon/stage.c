@@ -172,7 +172,7 @@ int stage_import(const struct cfg *cfg, const char *file)
 
     rc = rc == 0 ? stage_read(file, &dump, &err) : rc;
     if (rc == 0) {
-        rc = import_dump(buf_str(&dump), dump.len, NULL, NULL, &store, &report);
+        rc = import_dump(buf_str(&dump), dump.len, &store, &report);
         print_lines("error", &report.errors, report.n_errors);
         print_lines("warning", &report.warnings, report.n_warnings);
         if (rc != 0) {

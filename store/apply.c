@@ -54,6 +54,7 @@ static const struct rule rules[] = {
     [STORE_CMD_OP_LEARN] = {check_op_learn, commit_op_learn},
     [STORE_CMD_OP_REDO] = {check_op_redo, commit_op_redo},
     [STORE_CMD_RESTRICT] = {check_restrict, commit_restrict},
+    [STORE_CMD_ORDER] = {check_order, commit_order},
     [STORE_CMD_OP_MOVED] = {check_op_moved, commit_op_moved},
     [STORE_CMD_OP_FORWARD] = {check_op_forward, commit_op_forward},
     [STORE_CMD_LEVEL] = {check_level, commit_level},

@@ -122,7 +122,7 @@ static bool bricks_ordered(const struct store_volume *volume)
     return volume_arbiters_sane(volume);
 }
 
-static bool nodes_distinct(const struct store *store, const struct store_volume *volume)
+bool volume_nodes_distinct(const struct store *store, const struct store_volume *volume)
 {
     uint32_t width = volume_set_width(volume);
 
@@ -170,7 +170,7 @@ enum store_code check_bricks(const struct store *store, const struct store_volum
                           id_text(loads[i].device->rec.id).text);
         }
     }
-    if (!bricks_linkable(store, volume->bricks, volume->n_bricks) || !nodes_distinct(store, volume)) {
+    if (!bricks_linkable(store, volume->bricks, volume->n_bricks) || !volume_nodes_distinct(store, volume)) {
         return refuse(result, STORE_STALE_PLAN, "Two bricks of a set share a node, or a brick id is in use");
     }
     return STORE_OK;

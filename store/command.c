@@ -107,6 +107,7 @@ static bool known(const struct store_cmd *cmd)
     case STORE_CMD_OP_LEARN:
     case STORE_CMD_OP_REDO:
     case STORE_CMD_RESTRICT:
+    case STORE_CMD_ORDER:
     case STORE_CMD_LOAD:
     case STORE_CMD_LOAD_ABORT:
     case STORE_CMD_OP_MOVED:

@@ -42,6 +42,9 @@ enum store_cmd_type { /* stored: never renumber */
                       /* volume expand: op_id. It is being undone, but Gluster has the bricks: forward again. */
                       STORE_CMD_OP_REDO = 26,
                       STORE_CMD_RESTRICT = 27, /* target (volume), restriction; a finished job under op_id */
+                      /* target (volume); volume.bricks: each of its bricks, of which only the id counts, in Gluster's
+                       * order */
+                      STORE_CMD_ORDER = 28,
                       STORE_CMD_OP_MOVED = 30, /* evict: op_id; Gluster has taken the replacement */
                       STORE_CMD_OP_FORWARD =
                           31,                  /* evict that is undone: op_id; Gluster took the replacement after all */

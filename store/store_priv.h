@@ -383,6 +383,7 @@ RULE(volume_clone);
 RULE(op_learn);
 RULE(op_redo);
 RULE(restrict);
+RULE(order);
 
 /* Bricks of a create or replan: shape, devices, nodes, space. STORE_OK, STORE_BAD_REQUEST or STORE_STALE_PLAN. */
 enum store_code check_bricks(const struct store *store, const struct store_volume *volume, struct id cluster,
@@ -446,6 +447,8 @@ bool volume_has_pending(const struct store_volume *volume);
 uint32_t volume_set_width(const struct store_volume *volume);
 /* Arbiters: the third brick of three replicas, in every set or in none. */
 bool volume_arbiters_sane(const struct store_volume *volume);
+/* The bricks of each set are on different nodes. */
+bool volume_nodes_distinct(const struct store *store, const struct store_volume *volume);
 /* The volume an equal earlier request with the same explicit name made, or NULL. */
 struct volume_entry *find_repeated(const struct store *store, const char *name, struct id fingerprint);
 

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct import_report report;
     struct store *store = NULL;
     struct err err = ERR_INIT;
-    int rc = import_dump((const char *)data, size, NULL, NULL, &store, &report);
+    int rc = import_dump((const char *)data, size, &store, &report);
 
     CHECK(rc == 0 || (rc == E_INVALID && report.n_errors > 0 && report.errors.n > 0));
     if (rc == 0) {

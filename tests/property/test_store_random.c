@@ -249,13 +249,36 @@ static void learn(struct run *run, struct store_cmd *cmd)
     }
 }
 
+/* The bricks of a volume in another order. */
+static void shuffle(struct run *run, struct store_cmd *cmd)
+{
+    struct world *w = &run->world;
+    const struct store_volume *volume;
+
+    cmd->target = pick_volume(run, store_counts(w->store).volumes);
+    volume = store_volume(w->store, cmd->target);
+    if (volume == NULL) {
+        return;
+    }
+    cmd->volume.n_bricks = volume->n_bricks;
+    cmd->volume.bricks = mem_calloc(volume->n_bricks, sizeof(*cmd->volume.bricks));
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        size_t j = world_below(w, i + 1);
+
+        cmd->volume.bricks[i] =
+            (struct store_brick){.pool = mem_strdup(""), .lv = mem_strdup(""), .path = mem_strdup("")};
+        cmd->volume.bricks[i].id = cmd->volume.bricks[j].id;
+        cmd->volume.bricks[j].id = volume->bricks[i].id;
+    }
+}
+
 static void random_op_command(struct run *run, struct store_cmd *cmd)
 {
     static const enum store_cmd_type types[] = {
         STORE_CMD_OP_END,    STORE_CMD_OP_END,    STORE_CMD_OP_END,      STORE_CMD_OP_END,   STORE_CMD_OP_UNDO,
         STORE_CMD_OP_PARKED, STORE_CMD_OP_REPLAN, STORE_CMD_EXPIRE_JOBS, STORE_CMD_NOOP,     STORE_CMD_OP_LEARN,
         STORE_CMD_OP_LEARN,  STORE_CMD_OP_REDO,   STORE_CMD_OP_MOVED,    STORE_CMD_OP_MOVED, STORE_CMD_OP_FORWARD,
-        STORE_CMD_OP_BEGIN,  STORE_CMD_OP_BEGIN,  STORE_CMD_OP_REPLAN};
+        STORE_CMD_OP_BEGIN,  STORE_CMD_OP_BEGIN,  STORE_CMD_OP_REPLAN,   STORE_CMD_ORDER};
     struct world *w = &run->world;
     enum store_cmd_type type = types[world_below(w, sizeof(types) / sizeof(types[0]))];
     struct id op_id = pick_operation(run, store_counts(w->store).operations);
@@ -282,6 +305,9 @@ static void random_op_command(struct run *run, struct store_cmd *cmd)
     store_strs_add(&cmd->block.hosts, "h1");
     if (type == STORE_CMD_OP_LEARN) {
         learn(run, cmd);
+    }
+    if (type == STORE_CMD_ORDER) {
+        shuffle(run, cmd);
     }
     if (type == STORE_CMD_OP_END && world_below(w, 2) > 0) {
         const struct store_operation *op = store_operation(w->store, op_id);

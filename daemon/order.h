@@ -1,0 +1,20 @@
+/* Which bricks of a volume form a set, and in which order: Gluster knows, and the database may only guess (a dump of
+ * Heketi does not say). What the nodes tell is taken over, since moves and expands depend on it. */
+#ifndef HECATE_DAEMON_ORDER_H
+#define HECATE_DAEMON_ORDER_H
+
+#include "daemon/executor/executor.h"
+#include "store/command.h"
+#include "store/store.h"
+
+struct member;
+
+/* "HOST:PATH" of a brick, as Gluster lists it; the caller frees. */
+char *order_brick_name(const struct store *store, const struct store_brick *brick);
+/* Does Gluster list the same bricks in another order? Then fills the command that says so (store_cmd_fini). */
+bool order_differs(const struct store *store, const struct store_volume *volume,
+                   const struct exec_gluster_volume *there, struct store_cmd *ret_cmd);
+/* Proposes what differs in the cluster of that node, a limited number at a time; how many. */
+size_t order_learn(struct member *member, struct id cluster, const struct exec_inventory *inventory);
+
+#endif
