@@ -134,9 +134,10 @@ static const char fence_look[] =
     "other=; fence=\n"
     "{ read -r other fence <$base/.hecate-fence; } 2>/dev/null || true\n"
     "if [ \"$other\" != \"$MANAGERS\" ]; then\n"
-    "    expr \"x$other\" \\< \"x$MANAGERS\" >/dev/null || { say \"cluster $other of managers, which was formed later, "
-    "has "
-    "this node; if it is gone for good, remove $base/.hecate-fence there\"; exit 78; }\n"
+    "    expr \"x$other\" \\< \"x$MANAGERS\" >/dev/null || {\n"
+    "        say \"cluster $other of managers, which was formed later, has this node ($base/.hecate-fence)\"\n"
+    "        exit 78\n"
+    "    }\n"
     "    fence=-1\n"
     "fi\n"
     "[ \"$fence\" -le \"$TERM_NUMBER\" ] || { say \"term $fence has taken over\"; exit 76; }\n";
