@@ -61,6 +61,7 @@ struct exec_step {
     struct id cluster;  /* INVENTORY: of the node */
     struct id managers; /* the managers' own cluster: the node refuses one formed before the last (E_AUTH) */
     uint64_t term;      /* of the leader: the node refuses an older one (E_FENCED) */
+    bool replaced;      /* BRICK_SYNC: it has taken the place of another one in a dispersed volume */
     const struct store_strs *silent; /* Gluster: storage names of nodes that fell silent lately, or NULL. A command for
                                         the whole pool is not begun where Gluster takes one of them for connected still
                                         (E_BUSY): it would wait for it, some ten minutes */

@@ -88,6 +88,20 @@ static const char sync_brick[] = "mounted || { say \"$MNT is not mounted\"; exit
                                  "    fi\n"
                                  "    sleep 0.25\n"
                                  "done\n"
+                                 /* Gluster does not note that the root of a dispersed volume has to be healed on a
+                                  * new brick: until it is, nothing seems to be left to heal. A volume that was never
+                                  * written to has no version there. */
+                                 "tries=0\n"
+                                 "until [ -z \"$REPLACED\" ] || getfattr -e hex -n trusted.ec.version "
+                                 "--absolute-names \"$BRICK\" 2>/dev/null | grep -q '=0x0*[1-9a-f]'; do\n"
+                                 "    tries=$((tries + 1))\n"
+                                 "    if [ $tries = 12 ]; then\n"
+                                 "        timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\" "
+                                 "volume heal \"$VOLUME\" full >&2 || true\n"
+                                 "    fi\n"
+                                 "    [ $tries -lt 240 ] || break\n"
+                                 "    sleep 0.25\n"
+                                 "done\n"
                                  "set -e\n"
                                  "sync -f \"$MNT\"\n"
                                  "sync -f /var/lib/glusterd\n";
@@ -137,6 +151,7 @@ static struct buf *begin(struct step_talk *talk)
     script_set(buf, "OPTIONS", config->mount_options);
     script_set(buf, "CHUNK", config->lv_chunk_size);
     script_set(buf, "VOLUME", step->volume != NULL ? step->volume->name : "");
+    script_set(buf, "REPLACED", step->replaced ? "y" : "");
     buf_printf(buf, "SIZE=%lu DATA=%lu META=%lu GID=%ld\n", (unsigned long)brick->size_kib,
                (unsigned long)brick->pool_kib, (unsigned long)brick->meta_kib,
                step->volume != NULL ? (long)step->volume->gid : 0);

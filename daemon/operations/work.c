@@ -68,6 +68,7 @@ static bool set_brick(struct op_work *work, const struct store *store, const str
     set_bricks(work, store, &work->brick, 1);
     if (volume != NULL) {
         set_bare_volume(work, volume);
+        work->exec.replaced = op->type == STORE_OP_EVICT_BRICK && volume->durability == STORE_DISPERSE;
     }
     return true;
 }

@@ -73,10 +73,10 @@ class LabTest(unittest.TestCase):
         cls.load_topology()
 
     @classmethod
-    def new_cluster(cls):
-        """Three members without a past."""
+    def new_cluster(cls, *more):
+        """Three members without a past, unless they are given one."""
         urls = {}
-        for line in cls.cluster("up", "--lab", "--config", cls.config).splitlines():
+        for line in cls.cluster("up", "--lab", "--config", cls.config, *more).splitlines():
             words = line.split()
             urls[int(words[1])] = words[2]
         cls.members = Members(urls, "hecate-m1")
@@ -122,7 +122,7 @@ class LabTest(unittest.TestCase):
         """Runs a script on the client where the volume is mounted; its output."""
         address = self.environment[f"HECATE_LAB_NODE{number}"]
         return on_node("c1", f"set -e\nmkdir -p /mnt/{name}\nmount -t glusterfs {address}:/{name} /mnt/{name}\n"
-                             f"cd /mnt/{name}\n{script}\ncd /\numount /mnt/{name}\n").strip()
+                             f"trap 'cd / && umount /mnt/{name}' EXIT\ncd /mnt/{name}\n{script}\n").strip()
 
     def begin_create(self, name, **more):
         """Three replicas of 1 GiB, unless something else is said."""

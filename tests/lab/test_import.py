@@ -6,11 +6,9 @@ younger one. Needs root; boots the lab (scripts/lab) unless it is up. HECATED na
 """
 
 import os
-import shutil
-import subprocess
 import unittest
 
-from system import ROOT, LabTest, on_node
+from system import LabTest, on_node
 
 
 class ImportTest(LabTest):
@@ -49,22 +47,12 @@ class ImportTest(LabTest):
         return seen
 
     def new_members_with(self, option, data):
-        """Each of the members gets the file into its empty data directory."""
+        """Each of them gets the file before it is started."""
         path = os.path.join(self.folder, "moving")
         with open(path, "wb") as file:
             file.write(data)
         self.cluster("down")
-        self.new_cluster()
-        daemon = os.environ.get("HECATED", os.path.join(ROOT, "build", "release", "hecated"))
-        for number in self.members.urls:
-            self.cluster("stop", str(number))
-        for number in self.members.urls:
-            shutil.rmtree(os.path.join(self.directory, f"data-{number}"))
-            done = subprocess.run([daemon, "--config", os.path.join(self.directory, f"member-{number}.json"), option, path],
-                                  capture_output=True, text=True, check=False)
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        for number in self.members.urls:
-            self.cluster("start", str(number))
+        self.new_cluster(option, path)
 
     def go_on(self):
         """All is as before, and what came along can be expanded, cloned and deleted."""

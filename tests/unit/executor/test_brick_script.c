@@ -103,6 +103,8 @@ static void replace(struct buf *out, const char *text, const char *from, const c
     buf_append_str(out, text);
 }
 
+static bool replaced;
+
 /* The script with the sandbox's places instead of the node's. */
 static char *script_of(enum exec_step_kind kind)
 {
@@ -115,7 +117,8 @@ static char *script_of(enum exec_step_kind kind)
     struct store_brick brick = {.pool = pool, .lv = lv, .path = no_path, .size_kib = 1, .pool_kib = 1, .meta_kib = 1};
     const struct exec_brick item = {&brick, "192.0.2.1"};
     const struct store_volume volume = {.name = name};
-    const struct exec_step step = {.kind = kind, .term = 0, .bricks = &item, .n_bricks = 1, .volume = &volume};
+    const struct exec_step step = {
+        .kind = kind, .term = 0, .bricks = &item, .n_bricks = 1, .volume = &volume, .replaced = replaced};
     struct exec_config config;
     struct step_talk talk;
     struct err err = ERR_INIT;
@@ -284,6 +287,22 @@ static void test_sync_of_a_brick_that_does_not_start(void **state)
     assert_int_equal(shell("test -e base/mounts/" VG "/" BRICK "/brick"), 1);
 }
 
+/* A brick that has replaced another one: its root has to be healed first, and Gluster is told to if it does not. */
+static void test_sync_of_a_replaced_brick(void **state)
+{
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    assert_int_equal(shell("rm -f asked; printf '#!/bin/sh\\necho x >>asked\\n"
+                           "case $(wc -l <asked) in ?|1?) echo trusted.ec.version=0x00000000 ;; "
+                           "*) echo trusted.ec.version=0x00000a00 ;; esac\\n' >bin/getfattr; chmod +x bin/getfattr"),
+                     0);
+    replaced = true;
+    assert_int_equal(run_step(EXEC_BRICK_SYNC, "0", "0"), 0);
+    replaced = false;
+    assert_int_equal(shell("test $(wc -l <asked) = 20; rm asked bin/getfattr"), 0);
+}
+
 /* A pool with other volumes in it is left alone by both. */
 static void test_shared_pool_is_kept(void **state)
 {
@@ -330,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_create_is_repeated),        cmocka_unit_test(test_destroy_is_repeated),
         cmocka_unit_test(test_made_brick_keeps_its_data), cmocka_unit_test(test_one_failure_loses_nothing),
         cmocka_unit_test(test_shared_pool_is_kept),       cmocka_unit_test(test_sync_of_a_brick_that_does_not_start),
+        cmocka_unit_test(test_sync_of_a_replaced_brick),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
