@@ -77,34 +77,34 @@ static const char create[] =
 /* A brick process marks its directory when it starts; a power cut soon afterwards would lose the marks, and with them
  * the brick: XFS writes its log lazily. If it came before this step, they are lost, and the brick is refused for ever,
  * unless its volume is started by force: that marks the directory anew. Nothing is on such a brick yet. */
-static const char sync_brick[] = "mounted || { say \"$MNT is not mounted\"; exit 1; }\n"
-                                 "tries=0\n"
-                                 "until [ -d \"$BRICK/.glusterfs\" ]; do\n"
-                                 "    tries=$((tries + 1))\n"
-                                 "    [ $tries -lt 120 ] || { say \"the brick $BRICK has not started\"; exit 75; }\n"
-                                 "    if [ $tries = 12 ] && [ -n \"$VOLUME\" ]; then\n"
-                                 "        timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\" "
-                                 "volume start \"$VOLUME\" force >&2 || true\n"
-                                 "    fi\n"
-                                 "    sleep 0.25\n"
-                                 "done\n"
-                                 /* Gluster does not note that the root of a dispersed volume has to be healed on a
-                                  * new brick: until it is, nothing seems to be left to heal. A volume that was never
-                                  * written to has no version there. */
-                                 "tries=0\n"
-                                 "until [ -z \"$REPLACED\" ] || getfattr -e hex -n trusted.ec.version "
-                                 "--absolute-names \"$BRICK\" 2>/dev/null | grep -q '=0x0*[1-9a-f]'; do\n"
-                                 "    tries=$((tries + 1))\n"
-                                 "    if [ $tries = 12 ]; then\n"
-                                 "        timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\" "
-                                 "volume heal \"$VOLUME\" full >&2 || true\n"
-                                 "    fi\n"
-                                 "    [ $tries -lt 240 ] || break\n"
-                                 "    sleep 0.25\n"
-                                 "done\n"
-                                 "set -e\n"
-                                 "sync -f \"$MNT\"\n"
-                                 "sync -f /var/lib/glusterd\n";
+static const char sync_brick[] =
+    "mounted || { say \"$MNT is not mounted\"; exit 1; }\n"
+    "tries=0\n"
+    "until [ -d \"$BRICK/.glusterfs\" ]; do\n"
+    "    tries=$((tries + 1))\n"
+    "    [ $tries -lt 120 ] || { say \"the brick $BRICK has not started\"; exit 75; }\n"
+    "    if [ $tries = 12 ] && [ -n \"$VOLUME\" ]; then\n"
+    "        timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\" "
+    "volume start \"$VOLUME\" force >&2 || true\n"
+    "    fi\n"
+    "    sleep 0.25\n"
+    "done\n"
+    /* Gluster does not note that the root of a dispersed volume has to be healed on a
+     * new brick: until that has begun, nothing seems to be left to heal. An empty
+     * volume is believed to be empty after a minute. */
+    "tries=0\n"
+    "until [ -z \"$REPLACED\" ] || ls -A \"$BRICK\" | grep -qvx -e .glusterfs -e .trashcan; do\n"
+    "    tries=$((tries + 1))\n"
+    "    if [ $tries = 12 ]; then\n"
+    "        timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\" "
+    "volume heal \"$VOLUME\" full >&2 || true\n"
+    "    fi\n"
+    "    [ $tries -lt 240 ] || break\n"
+    "    sleep 0.25\n"
+    "done\n"
+    "set -e\n"
+    "sync -f \"$MNT\"\n"
+    "sync -f /var/lib/glusterd\n";
 
 static const char destroy[] =
     "set -e\n"
