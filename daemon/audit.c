@@ -199,10 +199,11 @@ static void keep_confirmed(struct member *member, struct examine_findings *now)
     member->audit.last = *now;
 }
 
-/* From the first node of each cluster that has answered: all know the same. */
+/* From the first node of each cluster that has answered: all know the same. True: there may be more to learn. What the
+ * store refuses is no reason to come back soon. */
 static bool learn_orders(const struct gather *gather)
 {
-    size_t learnt = 0;
+    bool more = false;
 
     for (size_t i = 0; i < gather->n; i++) {
         bool first = gather->nodes[i].inventory != NULL;
@@ -210,16 +211,16 @@ static bool learn_orders(const struct gather *gather)
         for (size_t j = 0; first && j < i; j++) {
             first = gather->nodes[j].inventory == NULL || !id_equal(gather->nodes[j].cluster, gather->nodes[i].cluster);
         }
-        learnt += first ? order_learn(gather->member, gather->nodes[i].cluster, gather->nodes[i].inventory) : 0;
+        more = (first && order_learn(gather->member, gather->nodes[i].cluster, gather->nodes[i].inventory)) || more;
     }
-    return learnt > 0;
+    return more;
 }
 
 static void audit_done(struct gather *gather)
 {
     struct member *member = gather->member;
     struct examine_findings findings = {NULL, 0};
-    bool confirm, learns;
+    bool confirm, more;
 
     member->audit.running = false;
     if (member->driver_term == 0) { /* leadership was lost meanwhile */
@@ -227,11 +228,11 @@ static void audit_done(struct gather *gather)
         return;
     }
     compare_all(gather, &findings);
-    learns = learn_orders(gather);
+    more = learn_orders(gather);
     gather_free(gather);
     keep_confirmed(member, &findings);
     member->audit.rounds++;
-    confirm = learns || member->audit.last.n > member->audit.told.n; /* something is new: looked at again soon */
+    confirm = more || member->audit.last.n > member->audit.told.n; /* something is new: looked at again soon */
     if (!member->cfg->audit_off) {
         arm(member, confirm && member->cfg->audit_start_s < member->cfg->audit_every_s ? member->cfg->audit_start_s
                                                                                        : member->cfg->audit_every_s);

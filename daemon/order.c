@@ -66,7 +66,7 @@ static void learnt(void *user, int status, const struct store_result *result)
     }
 }
 
-size_t order_learn(struct member *member, struct id cluster, const struct exec_inventory *inventory)
+bool order_learn(struct member *member, struct id cluster, const struct exec_inventory *inventory)
 {
     size_t n = 0;
 
@@ -81,5 +81,5 @@ size_t order_learn(struct member *member, struct id cluster, const struct exec_i
             n++;
         }
     }
-    return n;
+    return n == AT_ONCE_MAX;
 }
