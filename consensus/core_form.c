@@ -16,6 +16,8 @@
  * - ADMITTED: it was added and has never had anything of the log. It makes itself JOINED, durably, and takes part.
  * - MEMBER: it had, and has lost its disk. It ends, for it may have voted and acknowledged before.
  * - STRANGER, or nothing at all: it waits to be added. A FORMED member that hears it was removed, and ends.
+ * A leader says as well up to where it has the member's word; one whose log ends before that ends itself, like one that
+ * has lost all: its disk did not keep what it had synced, or its files are an older copy.
  * With ADMITTED comes the configuration, so that a newcomer knows the leader also if it is not in its own list.
  * A member of another cluster changes nothing here, whatever it says; one that hears from most of its peers that they
  * belong to another cluster ends.
@@ -68,12 +70,22 @@ void core_form_init(struct core *core)
     core->peers_digest = digest_peers(&core->config);
 }
 
+static uint64_t acknowledged(const struct core *core, uint64_t peer)
+{
+    raft_index match = 0;
+
+    return core->raft_started && core_raft_role(core) == CORE_LEADER && raft_match_index(&core->raft, peer, &match) == 0
+               ? match
+               : 0;
+}
+
 void core_form_greet(struct core *core, uint64_t peer, bool ask_back)
 {
     struct wire wire = {.key = {[WK_TYPE] = WIRE_HELLO,
                                 [WK_STATE] = core_formed(core) ? CORE_FORMED : core->disk_state,
                                 [WK_PEERS_DIGEST] = core->peers_digest,
                                 [WK_ADMITS] = core_admits(core, peer),
+                                [WK_LAST_INDEX] = acknowledged(core, peer),
                                 [WK_FLAGS] = ask_back ? 1 : 0}};
 
     if (wire.key[WK_ADMITS] >= WIRE_ADMITTED) {
@@ -217,6 +229,14 @@ static void recv_foreign(struct core *core, size_t from)
     }
 }
 
+/* What is acknowledged in a term is cut in a later one only, and then that one is on the disk. It would notice some of
+ * those who come back empty, too: but for the tests of what does so, it is left out with it. */
+static bool has_lost(const struct core *core, const struct wire *wire)
+{
+    return wire->key[WK_TERM] >= raft_current_term(&core->raft) && wire->key[WK_LAST_INDEX] > core_last_index(core) &&
+           !CORE_SKIP(PART_LOSS) && !CORE_SKIP(PART_ADMISSION);
+}
+
 static void recv_hello(struct core *core, size_t from, const struct wire *wire)
 {
     struct core_peer_state *peer = &core->peers[from];
@@ -243,6 +263,14 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
                   "this member was removed from cluster %s; to add it again, move its data directory away and run "
                   "'hecate member add %lu'",
                   id_text(core->cluster_id).text, (unsigned long)core->config.id);
+    } else if (core_formed(core) && core->raft_started && has_lost(core, wire)) {
+        core_fail(
+            core,
+            "this member's log ends at entry %lu, but it has acknowledged all up to %lu: its disk has not kept what "
+            "was synced, or its data directory is an older copy; move the directory away, run 'hecate member "
+            "replace %lu' and start this member",
+            (unsigned long)core_last_index(core), (unsigned long)wire->key[WK_LAST_INDEX],
+            (unsigned long)core->config.id);
     }
 }
 

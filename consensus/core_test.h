@@ -36,6 +36,7 @@ enum core_part {
     PART_EARLY_CANCEL = 26,      /* a closed connection of a leader that lives is forgotten */
     PART_ADMISSION = 27,         /* an empty member takes part only if it never did before */
     PART_RESIGN = 28,            /* a leader that hears no majority ends its connections when it gives up */
+    PART_LOSS = 29,              /* a member whose log ends before what it has acknowledged ends itself */
 };
 
 extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */

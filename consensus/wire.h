@@ -48,7 +48,7 @@ enum wire_key { /* header keys: never reused */
                 WK_COMMIT = 12,
                 WK_COUNT = 13,
                 WK_REJECTED = 14,
-                WK_LAST_INDEX = 15,
+                WK_LAST_INDEX = 15, /* HELLO of a leader: up to where it has the receiver's word, in its term */
                 WK_LAST_TERM = 16,
                 WK_FLAGS =
                     17, /* HELLO: 1 greet me too; VOTE: 1 disrupt, 2 pre-vote; VOTE_RESULT: 1 granted, 2 pre-vote */

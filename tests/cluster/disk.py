@@ -60,6 +60,19 @@ def change_log(data_dir, old, new):
     assert found, "no sector has the text"
 
 
+def tear(path):
+    """Of the next record the second sector was written, and the first was not: what a power cut in a write leaves."""
+    with open(path, "r+b") as file:
+        data = file.read()
+        end = -(-len(data.rstrip(b"\0")) // 512) * 512  # a checksum may end with zeros
+        sector = bytearray(data[end - 512:end])
+        record = struct.unpack_from("<Q", sector, 496)[0]
+        struct.pack_into("<QI", sector, 496, record + 1, 1)
+        sector[508:] = struct.pack("<I", crc32c(sector[:508]))
+        file.seek(end + 512)
+        file.write(sector)
+
+
 def flip_bit(path, offset):
     with open(path, "r+b") as file:
         file.seek(offset)

@@ -15,7 +15,7 @@ import unittest.mock
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 from client import eventually  # noqa: E402
-from disk import change_log, flip_bit, snapshot_path  # noqa: E402
+from disk import change_log, flip_bit, snapshot_path, tear  # noqa: E402
 from members import MembersCluster  # noqa: E402
 
 # A disk whose syncs fail once the file FAIL is there.
@@ -80,15 +80,25 @@ class DiskTest(DiskCluster):
     def test_torn_write_is_no_damage(self):
         victim = self.prepare()
         self.cluster("kill", str(victim))
-        path = self.segment(victim)
-        with open(path, "r+b") as file:
-            data = file.read()
-            end = len(data.rstrip(b"\0"))
-            file.seek(end // 512 * 512)
-            file.write(b"\0" * 512)  # the last sector of the last record was never written
+        tear(self.segment(victim))
         self.cluster("start", str(victim))
         self.assertEqual(self.members.finish(self.create("after-the-tear")).status, 303)
         self.assert_equal_replicas()
+
+    def test_older_copy_of_the_disk(self):
+        victim = self.prepare()
+        self.cluster("kill", str(victim))
+        older = self.data(victim) + ".older"
+        subprocess.run(["cp", "-a", self.data(victim), older], check=True)
+        self.cluster("start", str(victim))
+        self.assertEqual(self.members.finish(self.create("not-in-the-copy")).status, 303)
+        self.assert_equal_replicas()  # this one has acknowledged it, too
+        self.cluster("kill", str(victim))
+        os.rename(self.data(victim), self.data(victim) + ".newer")
+        os.rename(older, self.data(victim))
+        self.cluster("start", str(victim), check=False)
+        self.wait_ended(victim, "its data directory is an older copy")
+        self.goes_on_and_is_replaced(victim)
 
     def test_full_disk(self):
         victim = self.prepare()

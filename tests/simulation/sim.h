@@ -160,7 +160,8 @@ void sim_at(struct sim *sim, uint64_t in_us, void (*fn)(struct sim *sim, void *u
 
 void sim_crash(struct sim *sim, size_t member);
 void sim_restart(struct sim *sim, size_t member);
-void sim_wipe(struct sim *sim, size_t member); /* its disk; it must be down */
+void sim_wipe(struct sim *sim, size_t member);             /* its disk; it must be down */
+void sim_forget(struct sim *sim, size_t member, size_t n); /* the last n entries of its disk; it must be down */
 void sim_freeze(struct sim *sim, size_t member, uint64_t for_us);
 void sim_cut(struct sim *sim, size_t from, size_t to, bool cut);
 void sim_isolate(struct sim *sim, size_t member, bool cut); /* both ways, all others */
@@ -183,6 +184,7 @@ void sim_net_reset(struct sim *sim, size_t member); /* its outgoing connections 
 void sim_disk_put(struct sim_member *member, struct disk_op *op);
 void sim_disk_crash(struct sim_member *member);
 void sim_disk_wipe(struct sim_member *member);
+void sim_disk_forget(struct sim_member *member, size_t n);
 /* What a frame says must rest on what is on the disk. */
 void sim_check_frame(struct sim_member *member, const struct wire *wire);
 void sim_disk_image(const struct sim_member *member, struct disk_image *ret_image);

@@ -262,6 +262,12 @@ void sim_disk_wipe(struct sim_member *member)
     disk->first = 1;
 }
 
+void sim_disk_forget(struct sim_member *member, size_t n)
+{
+    CHECK(n <= member->disk.n);
+    drop_entries(&member->disk, member->disk.first + member->disk.n - n);
+}
+
 static uint64_t term_on_disk(const struct sim_disk *disk, uint64_t index)
 {
     size_t offset = 0;

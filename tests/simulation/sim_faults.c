@@ -27,6 +27,11 @@ void sim_wipe(struct sim *sim, size_t member)
     sim_disk_wipe(&sim->members[member]);
 }
 
+void sim_forget(struct sim *sim, size_t member, size_t n)
+{
+    sim_disk_forget(&sim->members[member], n);
+}
+
 void sim_freeze(struct sim *sim, size_t member, uint64_t for_us)
 {
     if (sim->members[member].up) {

@@ -142,6 +142,39 @@ static void test_wiped_member(void **state)
     directed_expect(PART_FORMING, wiped_member, 5, 5);
 }
 
+/* The same with a disk that did not keep the end of the log, or an older copy of it. */
+static bool forgetful_member(uint64_t seed)
+{
+    size_t leader, a, b;
+    struct sim_config config = {.seed = seed, .members_may_fail = true};
+    struct sim *sim = directed_new(&config, &leader);
+    bool ok;
+
+    directed_others(sim, leader, &a, &b);
+    sim_isolate(sim, b, true);
+    sim_run(sim, 100 * SIM_MS);
+    (void)sim_submit(sim, leader, 5); /* acknowledged by the leader and a */
+    sim_run(sim, SIM_S);
+    sim_crash(sim, a);
+    sim_forget(sim, a, 3);
+    sim_isolate(sim, b, false);
+    sim_cut(sim, leader, b, true);
+    sim_cut(sim, b, leader, true);
+    sim_restart(sim, a);
+    sim_run(sim, 300 * SIM_MS);
+    sim_crash(sim, leader);
+    sim_run(sim, 5 * SIM_S);
+    ok = sim->members[a].failed && strstr(sim->members[a].failed_text, "acknowledged all up to") != NULL &&
+         sim_leader(sim) < 0;
+    return directed_end(sim, ok);
+}
+
+static void test_forgetful_member(void **state)
+{
+    (void)state;
+    directed_expect(PART_LOSS, forgetful_member, 10, 10);
+}
+
 /* Crashes while the cluster forms: it forms all the same, once. */
 static void test_forming_with_crashes(void **state)
 {
@@ -172,7 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hold_frames),          cmocka_unit_test(test_cut_completions),
         cmocka_unit_test(test_install_apply),        cmocka_unit_test(test_wiped_member),
-        cmocka_unit_test(test_forming_with_crashes),
+        cmocka_unit_test(test_forming_with_crashes), cmocka_unit_test(test_forgetful_member),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
