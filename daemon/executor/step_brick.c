@@ -24,9 +24,11 @@ static const char functions[] =
     "    cp -p \"$FSTAB\" \"$FSTAB.hecate\" && awk -v m=\"$MNT\" '$2 != m' \"$FSTAB\" >\"$FSTAB.hecate\" && "
     "fstab_replace\n"
     ")\n"
-    "look() { list=$(L lvs --noheadings --separator : -o lv_name,pool_lv \"$VG\"); }\n"
-    "has() { for item in $list; do case $item in \"$1\":*) return 0 ;; esac; done; return 1; }\n"
-    "used() { for item in $list; do case $item in *:\"$1\") return 0 ;; esac; done; return 1; }\n";
+    "look() { list=$(L lvs --noheadings --separator : -o lv_name,pool_lv,lv_tags \"$VG\"); }\n"
+    "found() { for item in $list; do case $item in $1) return 0 ;; esac; done; return 1; }\n"
+    "has() { found \"$1:*\"; }\n"
+    "used() { found \"*:$1:*\"; }\n"
+    "made() { found \"$1:*:*hecate.made*\"; }\n";
 
 /* The tag tells that mkfs ended: a file system without it was cut short and is made anew, with nothing in it yet. */
 static const char create[] =
@@ -36,7 +38,9 @@ static const char create[] =
     "    sync \"$MNT\" \"$(dirname \"$MNT\")\" $base/mounts\n"
     "fi\n"
     "look\n"
-    "if ! has \"$LV\"; then\n"
+    "if has \"$LV\"; then\n"
+    "    L lvchange -qq -ay \"$VG/$LV\" >&2\n"
+    "else\n"
     "    if has \"$POOL\"; then\n" /* lvcreate was cut short in between */
     "        ! used \"$POOL\" || { say \"thin pool $POOL of $VG holds other volumes\"; exit 70; }\n"
     "        L lvremove -qq --autobackup=n -f \"$VG/$POOL\" >&2\n"
@@ -45,17 +49,12 @@ static const char create[] =
     "\"${DATA}K\" \\\n"
     "        --thin \"$VG/$POOL\" --virtualsize \"${SIZE}K\" --name \"$LV\" >&2\n"
     "fi\n"
-    "L lvchange -qq -ay \"$VG/$LV\" >&2\n"
     "if ! mounted; then\n"
-    "    tags=$(L lvs --noheadings -o lv_tags \"$VG/$LV\")\n"
-    "    case $tags in\n"
-    "    *hecate.made*) ;;\n"
-    "    *)\n"
+    "    if ! made \"$LV\"; then\n"
     "        timeout -k 5 300 mkfs.xfs -q -f -i size=512 $STRIPES -n size=8192 \"$DEV\" >&2 8>&- 9>&-\n"
     "        sync \"$DEV\"\n"
     "        L lvchange -qq --addtag hecate.made \"$VG/$LV\" >&2\n"
-    "        ;;\n"
-    "    esac\n"
+    "    fi\n"
     "    fstab_add\n"
     "    mount -o \"$OPTIONS\" \"$DEV\" \"$MNT\" 7>&- 8>&- 9>&-\n"
     "fi\n"

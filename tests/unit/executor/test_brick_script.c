@@ -33,24 +33,26 @@ static const char tool[] =
     "[ \"$n $(cat before)\" != \"$n $n\" ] || { touch dead; exit 1; }\n"
     "[ \"$n $(cat once)\" != \"$n $n\" ] || exit 1\n"
     "last() { for last; do :; done; echo \"${last##*/}\"; }\n"
+    "dev=dev/" VG "-brick_00000000000000000000000000000000\n"
     "lvm() {\n"
     "    case \"$*\" in\n"
     "    'vgs '*) echo ' " VG "' ;;\n"
-    "    'lvs '*lv_name,pool_lv*) for f in lv/*; do [ ! -e \"$f\" ] || echo \"  ${f#lv/}:$(cat \"$f\")\"; done ;;\n"
-    "    'lvs '*lv_tags*) cat tags/$(last \"$@\") 2>/dev/null; [ -e lv/$(last \"$@\") ] ;;\n"
+    "    'lvs '*lv_name,pool_lv,lv_tags*) for f in lv/*; do [ ! -e \"$f\" ] || "
+    "echo \"  ${f#lv/}:$(cat \"$f\"):$(cat tags/${f#lv/} 2>/dev/null)\"; done ;;\n"
     "    'lvcreate '*) [ ! -e lv/brick_00000000000000000000000000000000 ] && [ ! -e lv/tp_1 ] && : >lv/tp_1 && echo "
-    "tp_1 >lv/brick_00000000000000000000000000000000 ;;\n"
+    "tp_1 >lv/brick_00000000000000000000000000000000 && : >$dev ;;\n"
     "    'lvremove '*) rm lv/$(last \"$@\") && rm -rf tags/$(last \"$@\") fs ;;\n"
     "    *--addtag*) echo hecate.made >tags/$(last \"$@\") ;;\n"
-    "    'lvchange '*) [ -e lv/$(last \"$@\") ] && : >dev/" VG "-brick_00000000000000000000000000000000 ;;\n"
+    "    'lvchange '*) [ -e lv/$(last \"$@\") ] && : >$dev ;;\n"
     "    *) exit 3 ;;\n"
     "    esac\n"
     "}\n"
     "mnt=base/mounts/" VG "/brick_00000000000000000000000000000000\n"
     "case $name in\n"
     "lvm) lvm \"$@\" || exit 1 ;;\n"
-    "mkfs.xfs) rm -rf fs; mkdir fs ;;\n"
-    "mount) [ -d fs ] && [ ! -s mounts ] && rmdir $mnt && mv fs $mnt && echo \"dev $PWD/$mnt xfs\" >mounts || exit 1 "
+    "mkfs.xfs) [ -e $dev ] && rm -rf fs && mkdir fs || exit 1 ;;\n"
+    "mount) [ -e $dev ] && [ -d fs ] && [ ! -s mounts ] && rmdir $mnt && mv fs $mnt && echo \"dev $PWD/$mnt xfs\" "
+    ">mounts || exit 1 "
     ";;\n"
     "umount) mv $mnt fs && mkdir $mnt && : >mounts || exit 1 ;;\n"
     "gluster) case \"$*\" in *' volume start v force') mkdir -p $mnt/brick/.glusterfs ;; "
@@ -177,7 +179,7 @@ static void check_fstab(bool brick)
     assert_string_equal(fstab, brick ? line : "mine\n/ ext4\n");
 }
 
-/* Fails at each command of the step in turn, then repeats it. */
+/* Fails at each command of the step in turn, then repeats it. No volume is active again by itself. */
 static void crash_everywhere(enum exec_step_kind kind, bool made_before)
 {
     CLEANUP(free_ptr) char *wanted = NULL;
@@ -193,6 +195,7 @@ static void crash_everywhere(enum exec_step_kind kind, bool made_before)
         }
         if (at > 0) {
             (void)run_step(kind, at % 2 == 1 ? number : "0", at % 2 == 0 ? number : "0");
+            assert_int_equal(shell("rm -f dev/*"), 0);
         }
         if (run_step(kind, "0", "0") != 0) {
             fail_msg("after a failure %s command %s the step cannot be repeated (see %s/errors)",
