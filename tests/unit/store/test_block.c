@@ -1,5 +1,4 @@
-/* Block volumes: which hosting volume, what is free, names, every refusal with its text, hosting volumes made on the
- * way. */
+/* Block volumes: which hosting volume, what is free, names, every refusal with its text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,13 +15,6 @@
 #define EXPAND "Failed to allocate block volume expansion: "
 #define IN_USE "The target exists, contains other items, or is in use."
 #define DISABLED CREATE "Block Hosting Volume Creation is disabled. Create a Block hosting volume and try again."
-#define BUSY "Server busy. Retry operation later."
-
-#define assert_refused(call, expected_code, expected_text)       \
-    do {                                                         \
-        assert_int_equal((call), (expected_code));               \
-        assert_string_equal(world.result.text, (expected_text)); \
-    } while (0)
 
 /* Three nodes with one device of 500 GiB each, and a hosting volume "hv" of 100 GiB. */
 static struct id set_up(struct world *world)
@@ -30,14 +22,6 @@ static struct id set_up(struct world *world)
     world_init(world, 5);
     world_topology(world, 3, 500 * GIB, NULL, NULL);
     return world_hosting(world, 100, "hv");
-}
-
-static const struct store_block_volume *block_of(const struct world *world, struct id id)
-{
-    const struct store_block_volume *block = store_block_volume(world->store, id);
-
-    assert_non_null(block);
-    return block;
 }
 
 static void restrict_volume(struct world *world, struct id id, enum store_restriction restriction)
@@ -65,25 +49,25 @@ static void test_created(void **state)
     assert_int_equal(store_operation(world.store, op_id)->type, STORE_OP_CREATE_BLOCK);
     assert_true(id_equal(store_operation(world.store, op_id)->target, block));
     assert_null(store_operation_volume(world.store, store_operation(world.store, op_id)));
-    assert_true(id_equal(block_of(&world, block)->pending, op_id));
-    assert_true(id_equal(block_of(&world, block)->hosting, hosting));
+    assert_true(id_equal(world_block_of(&world, block)->pending, op_id));
+    assert_true(id_equal(world_block_of(&world, block)->hosting, hosting));
     assert_int_equal(store_volume_free_gib(world.store, hosting), 88); /* from the begin on */
     assert_int_equal(world_end_block(&world, op_id, NULL, 0, 0), STORE_OK);
-    assert_true(id_is_none(block_of(&world, block)->pending));
-    assert_string_equal(block_of(&world, block)->name, "lun");
-    assert_string_equal(block_of(&world, block)->iqn, "iqn.2016-12.org.gluster-block:5f3a");
-    assert_string_equal(block_of(&world, block)->user, "5f3a");
-    assert_string_equal(block_of(&world, block)->password, "p-91d2");
-    assert_int_equal(block_of(&world, block)->hosts.n, 2);
-    assert_int_equal(block_of(&world, block)->ha_count, 2);
-    assert_int_equal(block_of(&world, block)->usable_gib, 10);
+    assert_true(id_is_none(world_block_of(&world, block)->pending));
+    assert_string_equal(world_block_of(&world, block)->name, "lun");
+    assert_string_equal(world_block_of(&world, block)->iqn, "iqn.2016-12.org.gluster-block:5f3a");
+    assert_string_equal(world_block_of(&world, block)->user, "5f3a");
+    assert_string_equal(world_block_of(&world, block)->password, "p-91d2");
+    assert_int_equal(world_block_of(&world, block)->hosts.n, 2);
+    assert_int_equal(world_block_of(&world, block)->ha_count, 2);
+    assert_int_equal(world_block_of(&world, block)->usable_gib, 10);
     job = store_job(world.store, op_id);
     assert_false(job->failed);
     assert_int_equal(job->resource, STORE_RES_BLOCK_VOLUME);
     assert_true(id_equal(job->resource_id, block));
-    assert_true(store_volume_block_next(world.store, hosting, NULL) == block_of(&world, block));
+    assert_true(store_volume_block_next(world.store, hosting, NULL) == world_block_of(&world, block));
     assert_true(store_cluster_block_next(world.store, store_volume(world.store, hosting)->cluster, NULL) ==
-                block_of(&world, block));
+                world_block_of(&world, block));
     assert_int_equal(store_counts(world.store).block_volumes, 1);
     world_fini(&world);
 }
@@ -98,7 +82,7 @@ static void test_default_name(void **state)
     (void)set_up(&world);
     block = world_block(&world, 1, "");
     (void)snprintf(name, sizeof(name), "blockvol_%s", id_text(block).text);
-    assert_string_equal(block_of(&world, block)->name, name);
+    assert_string_equal(world_block_of(&world, block)->name, name);
     world_fini(&world);
 }
 
@@ -234,8 +218,8 @@ static void test_names(void **state)
     one = world_block(&world, 60, "one");
     second = world_hosting(&world, 100, "hv2");
     two = world_block(&world, 30, "one");
-    assert_true(id_equal(block_of(&world, one)->hosting, first));
-    assert_true(id_equal(block_of(&world, two)->hosting, second));
+    assert_true(id_equal(world_block_of(&world, one)->hosting, first));
+    assert_true(id_equal(world_block_of(&world, two)->hosting, second));
     assert_refused(world_create_block(&world, 1, "one"), STORE_NO_ALLOCATION, DISABLED);
     world_fini(&world);
 }
@@ -249,7 +233,7 @@ static void test_choice_is_random(void **state)
 
     (void)state;
     for (size_t i = 0; i < 40; i++) {
-        struct id hosting = block_of(&world, world_block(&world, 1, ""))->hosting;
+        struct id hosting = world_block_of(&world, world_block(&world, 1, ""))->hosting;
 
         n_first += id_equal(hosting, first);
         n_second += id_equal(hosting, second);
@@ -268,7 +252,7 @@ static void test_repeated(void **state)
     (void)state;
     (void)set_up(&world);
     block = world_block(&world, 10, "lun");
-    op_id = block_of(&world, block)->created_by;
+    op_id = world_block_of(&world, block)->created_by;
     assert_int_equal(world_create_block(&world, 10, "lun"), STORE_REPEATED);
     assert_true(id_equal(world.result.id, block));
     assert_true(id_equal(world.result.op_id, op_id));
@@ -297,11 +281,11 @@ static void test_repeated_after_expiry(void **state)
     cmd.time_ms = world.env.now_ms + 1;
     assert_int_equal(world_apply(&world, &cmd), STORE_OK);
     store_cmd_fini(&cmd);
-    assert_null(store_job(world.store, block_of(&world, block)->created_by));
+    assert_null(store_job(world.store, world_block_of(&world, block)->created_by));
     assert_int_equal(world_create_block(&world, 10, "lun"), STORE_OK);
     assert_true(id_equal(world.result.id, block));
     assert_int_equal(store_job(world.store, world.result.op_id)->resource, STORE_RES_BLOCK_VOLUME);
-    assert_true(id_equal(block_of(&world, block)->created_by, world.result.op_id));
+    assert_true(id_equal(world_block_of(&world, block)->created_by, world.result.op_id));
     world_fini(&world);
 }
 
@@ -320,160 +304,6 @@ static void test_stale_plan(void **state)
     assert_int_equal(world_apply(&world, &cmd), STORE_STALE_PLAN);
     assert_int_equal(store_counts(world.store).block_volumes, 1);
     store_cmd_fini(&cmd);
-    world_fini(&world);
-}
-
-/* ---- hosting volumes made on the way ---- */
-
-static void set_up_auto(struct world *world, size_t n_nodes)
-{
-    world_init(world, 6);
-    world_topology(world, n_nodes, 500 * GIB, NULL, NULL);
-    world->env.block_auto = true;
-    world->env.block_size_gib = 100;
-    world->env.block_options = "group gluster-block,user.x y";
-}
-
-static void test_automatic(void **state)
-{
-    struct world world;
-    const struct store_volume *volume;
-    struct id hosting, op_id;
-
-    (void)state;
-    set_up_auto(&world, 3);
-    assert_int_equal(world_create_block(&world, 60, "one"), STORE_OK);
-    op_id = world.result.op_id;
-    hosting = block_of(&world, world.result.id)->hosting;
-    volume = store_volume(world.store, hosting);
-    assert_true(store_operation_volume(world.store, store_operation(world.store, op_id)) == volume);
-    assert_true(volume->block);
-    assert_int_equal(volume->size_gib, 100);
-    assert_int_equal(volume->replica, 3);
-    assert_int_equal(volume->n_bricks, 3);
-    assert_true(id_equal(volume->pending, op_id));
-    assert_true(id_equal(volume->bricks[2].pending, op_id));
-    assert_int_equal(volume->options.n, 4);
-    assert_string_equal(volume->options.items[1], "group gluster-block");
-    assert_string_equal(volume->options.items[2], "user.x y");
-    assert_int_equal(store_volume_free_gib(world.store, hosting), 38);
-    assert_int_equal(world_target(&world, STORE_REQ_VOLUME_DELETE, hosting), STORE_NOT_FOUND); /* not there yet */
-    assert_int_equal(world_end_block(&world, op_id, NULL, 0, 0), STORE_OK);
-    volume = store_volume(world.store, hosting);
-    assert_true(id_is_none(volume->pending) && id_is_none(volume->bricks[0].pending));
-    assert_int_equal(world_create_block(&world, 30, "two"), STORE_OK); /* on the same one */
-    assert_true(id_equal(block_of(&world, world.result.id)->hosting, hosting));
-    assert_null(store_operation_volume(world.store, store_operation(world.store, world.result.op_id)));
-    world_fini(&world);
-}
-
-static void test_automatic_fails(void **state)
-{
-    struct world world;
-    struct id hosting, device;
-
-    (void)state;
-    set_up_auto(&world, 3);
-    assert_int_equal(world_create_block(&world, 60, "one"), STORE_OK);
-    hosting = block_of(&world, world.result.id)->hosting;
-    device = store_volume(world.store, hosting)->bricks[0].device;
-    assert_true(store_device_used_kib(world.store, device) > 0);
-    assert_int_equal(world_end_block(&world, world.result.op_id, "no", 0, 0), STORE_OK);
-    assert_null(store_volume(world.store, hosting));
-    assert_null(store_block_volume(world.store, world.result.id));
-    assert_int_equal(store_device_used_kib(world.store, device), 0);
-    world_fini(&world);
-}
-
-static void test_automatic_refused(void **state)
-{
-    struct world world;
-    struct id cluster;
-
-    (void)state;
-    set_up_auto(&world, 0);
-    assert_refused(world_create_block(&world, 1, ""), STORE_NO_ALLOCATION, CREATE "No nodes in cluster");
-    cluster = store_cluster_next(world.store, NULL)->id;
-    (void)world_node(&world, cluster, 1, "n1");
-    assert_refused(world_create_block(&world, 1, ""), STORE_NO_ALLOCATION,
-                   CREATE "No online storage devices in cluster");
-    world_fini(&world);
-    set_up_auto(&world, 2); /* three replicas do not fit on two nodes */
-    assert_refused(world_create_block(&world, 1, ""), STORE_NO_ALLOCATION, CREATE "No space");
-    assert_refused(world_create_block(&world, 99, ""), STORE_NO_ALLOCATION,
-                   CREATE
-                   "The size configured for automatic creation of block hosting volumes (100) is too small to host "
-                   "the requested block volume of size 99. The available size on this block hosting volume, minus "
-                   "overhead, is 98. Please create a sufficiently large block hosting volume manually.");
-    world.env.volumes_per_cluster_max = 0;
-    assert_refused(world_create_block(&world, 1, ""), STORE_NO_ALLOCATION,
-                   CREATE "Cluster has 0 volumes and limit is 0");
-    world_fini(&world);
-}
-
-/* While one hosting volume is being made nobody makes a second one, but a request too large for any is told so. */
-static void test_one_at_a_time(void **state)
-{
-    struct world world;
-    struct store_request request;
-    struct store_cmd cmd;
-
-    (void)state;
-    set_up_auto(&world, 3);
-    world_block_request(&request, 50, "late");
-    assert_int_equal(world_plan(&world, &request, &cmd), STORE_OK);
-    assert_int_equal(world_create_block(&world, 60, "one"), STORE_OK);
-    assert_refused(world_create_block(&world, 60, "two"), STORE_TOO_BUSY, BUSY);
-    assert_int_equal(world_create_block(&world, 99, "three"), STORE_NO_ALLOCATION);
-    assert_int_equal(world_apply(&world, &cmd), STORE_TOO_BUSY); /* planned before */
-    store_cmd_fini(&cmd);
-    world.env.block_auto = false;
-    assert_refused(world_create_block(&world, 60, "two"), STORE_TOO_BUSY, BUSY);
-    world_fini(&world);
-    (void)set_up(&world);
-    world_volume_request(&request, 50, 3, "hv2"); /* one made by hand counts too */
-    request.volume.block = true;
-    assert_int_equal(world_request(&world, &request), STORE_OK);
-    assert_refused(world_create_block(&world, 99, ""), STORE_TOO_BUSY, BUSY);
-    assert_int_equal(world_create_block(&world, 50, ""), STORE_OK); /* "hv" has room */
-    world_fini(&world);
-}
-
-/* Its bricks can be planned again, and what is left of them be cleaned up, as those of a volume create. */
-static void test_automatic_replan(void **state)
-{
-    struct world world;
-    struct store_cmd cmd;
-    struct id op_id, hosting, follow;
-    const struct store_operation *op;
-
-    (void)state;
-    set_up_auto(&world, 4);
-    assert_int_equal(world_create_block(&world, 60, "one"), STORE_OK);
-    op_id = world.result.op_id;
-    hosting = block_of(&world, world.result.id)->hosting;
-    assert_int_equal(store_plan_again(world.store, op_id, &world.env, &cmd, &world.result), STORE_OK);
-    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
-    store_cmd_fini(&cmd);
-    assert_int_equal(store_operation(world.store, op_id)->n_abandoned, 3);
-    assert_int_equal(store_operation(world.store, op_id)->attempt, 1);
-    follow = world_id(&world);
-    store_cmd_init(&cmd, STORE_CMD_OP_END);
-    cmd.op_id = op_id;
-    cmd.failed = true;
-    cmd.follow_id = follow;
-    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
-    store_cmd_fini(&cmd);
-    op = store_operation(world.store, follow);
-    assert_int_equal(op->type, STORE_OP_CLEAN_BRICKS);
-    assert_int_equal(op->n_abandoned, 6);
-    assert_true(id_equal(op->target, hosting));
-    assert_int_equal(world_end(&world, follow, NULL), STORE_OK);
-    /* without a hosting volume of its own there is nothing to plan again */
-    (void)world_hosting(&world, 100, "hv");
-    assert_int_equal(world_create_block(&world, 1, "x"), STORE_OK);
-    assert_int_equal(store_plan_again(world.store, world.result.op_id, &world.env, &cmd, &world.result),
-                     STORE_NOT_FOUND);
     world_fini(&world);
 }
 
@@ -496,8 +326,8 @@ static void test_delete(void **state)
     assert_refused(world_expand_block(&world, block, 30), STORE_IN_USE, EXPAND IN_USE);
     assert_int_equal(store_volume_free_gib(world.store, hosting), 88);
     assert_int_equal(world_end(&world, op_id, "block delete: failed"), STORE_OK); /* stays, as it was */
-    assert_true(id_is_none(block_of(&world, block)->pending));
-    assert_string_equal(block_of(&world, block)->password, "p-91d2");
+    assert_true(id_is_none(world_block_of(&world, block)->pending));
+    assert_string_equal(world_block_of(&world, block)->password, "p-91d2");
     assert_int_equal(world_target(&world, STORE_REQ_BLOCK_DELETE, block), STORE_OK);
     op_id = world.result.op_id;
     assert_int_equal(world_end(&world, op_id, NULL), STORE_OK);
@@ -535,16 +365,16 @@ static void test_expand(void **state)
     block = world_block(&world, 10, "lun");
     assert_int_equal(world_expand_block(&world, block, 25), STORE_OK);
     op_id = world.result.op_id;
-    assert_int_equal(block_of(&world, block)->size_gib, 10); /* until it is done */
+    assert_int_equal(world_block_of(&world, block)->size_gib, 10); /* until it is done */
     assert_int_equal(store_volume_free_gib(world.store, hosting), 73);
     assert_refused(world_expand_block(&world, block, 30), STORE_IN_USE, EXPAND IN_USE);
     assert_refused(world_target(&world, STORE_REQ_BLOCK_DELETE, block), STORE_IN_USE,
                    "Failed to set up block volume delete: " IN_USE);
     assert_int_equal(world_end_block(&world, op_id, NULL, 20, 20), STORE_BAD_REQUEST); /* has not grown enough */
     assert_int_equal(world_end_block(&world, op_id, NULL, 25, 25), STORE_OK);
-    assert_int_equal(block_of(&world, block)->size_gib, 25);
-    assert_int_equal(block_of(&world, block)->usable_gib, 25);
-    assert_int_equal(block_of(&world, block)->new_gib, 0);
+    assert_int_equal(world_block_of(&world, block)->size_gib, 25);
+    assert_int_equal(world_block_of(&world, block)->usable_gib, 25);
+    assert_int_equal(world_block_of(&world, block)->new_gib, 0);
     assert_int_equal(store_job(world.store, op_id)->resource, STORE_RES_BLOCK_VOLUME);
     assert_int_equal(store_volume_free_gib(world.store, hosting), 73);
     world_fini(&world);
@@ -578,18 +408,18 @@ static void test_expand_fails(void **state)
     block = world_block(&world, 10, "lun");
     assert_int_equal(world_expand_block(&world, block, 25), STORE_OK);
     assert_int_equal(world_end_block(&world, world.result.op_id, "modify failed", 10, 10), STORE_OK);
-    assert_int_equal(block_of(&world, block)->size_gib, 10);
+    assert_int_equal(world_block_of(&world, block)->size_gib, 10);
     assert_int_equal(store_volume_free_gib(world.store, hosting), 88);
     assert_int_equal(world_expand_block(&world, block, 25), STORE_OK);
     assert_int_equal(world_end_block(&world, world.result.op_id, "modify failed", 25, 10), STORE_OK);
-    assert_int_equal(block_of(&world, block)->size_gib, 25);
-    assert_int_equal(block_of(&world, block)->usable_gib, 10);
+    assert_int_equal(world_block_of(&world, block)->size_gib, 25);
+    assert_int_equal(world_block_of(&world, block)->usable_gib, 10);
     assert_int_equal(store_volume_free_gib(world.store, hosting), 73);
     assert_int_equal(world_expand_block(&world, block, 25),
                      STORE_OK); /* the same size again, for the rest of the hosts */
     assert_int_equal(store_volume_free_gib(world.store, hosting), 73);
     assert_int_equal(world_end_block(&world, world.result.op_id, NULL, 25, 25), STORE_OK);
-    assert_int_equal(block_of(&world, block)->usable_gib, 25);
+    assert_int_equal(world_block_of(&world, block)->usable_gib, 25);
     world_fini(&world);
 }
 
@@ -640,7 +470,7 @@ static void test_snapshot(void **state)
     struct id expanding;
 
     (void)state;
-    set_up_auto(&world, 4);
+    world_init_auto(&world, 4);
     expanding = world_block(&world, 10, "one");
     assert_int_equal(world_expand_block(&world, expanding, 20), STORE_OK);
     assert_int_equal(world_create_block(&world, 90, "two"), STORE_OK);
@@ -666,18 +496,25 @@ static void test_snapshot(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_created),         cmocka_unit_test(test_unlock),
-        cmocka_unit_test(test_default_name),    cmocka_unit_test(test_failed_create_gives_back),
-        cmocka_unit_test(test_create_refused),  cmocka_unit_test(test_cluster_flags),
-        cmocka_unit_test(test_names),           cmocka_unit_test(test_choice_is_random),
-        cmocka_unit_test(test_repeated),        cmocka_unit_test(test_repeated_after_expiry),
-        cmocka_unit_test(test_stale_plan),      cmocka_unit_test(test_automatic),
-        cmocka_unit_test(test_automatic_fails), cmocka_unit_test(test_automatic_refused),
-        cmocka_unit_test(test_one_at_a_time),   cmocka_unit_test(test_automatic_replan),
-        cmocka_unit_test(test_delete),          cmocka_unit_test(test_delete_only_forward),
-        cmocka_unit_test(test_expand),          cmocka_unit_test(test_expand_refused),
-        cmocka_unit_test(test_expand_fails),    cmocka_unit_test(test_expand_race),
-        cmocka_unit_test(test_reserve),         cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_created),
+        cmocka_unit_test(test_unlock),
+        cmocka_unit_test(test_default_name),
+        cmocka_unit_test(test_failed_create_gives_back),
+        cmocka_unit_test(test_create_refused),
+        cmocka_unit_test(test_cluster_flags),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_choice_is_random),
+        cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_repeated_after_expiry),
+        cmocka_unit_test(test_stale_plan),
+        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_delete_only_forward),
+        cmocka_unit_test(test_expand),
+        cmocka_unit_test(test_expand_refused),
+        cmocka_unit_test(test_expand_fails),
+        cmocka_unit_test(test_expand_race),
+        cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_snapshot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

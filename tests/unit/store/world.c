@@ -248,6 +248,23 @@ void world_block_request(struct store_request *request, uint32_t size_gib, const
     request->block_volume.name = mem_strdup(name);
 }
 
+void world_init_auto(struct world *world, size_t n_nodes)
+{
+    world_init(world, 6);
+    world_topology(world, n_nodes, 500 * GIB, NULL, NULL);
+    world->env.block_auto = true;
+    world->env.block_size_gib = 100;
+    world->env.block_options = "group gluster-block,user.x y";
+}
+
+const struct store_block_volume *world_block_of(const struct world *world, struct id id)
+{
+    const struct store_block_volume *block = store_block_volume(world->store, id);
+
+    assert_non_null(block);
+    return block;
+}
+
 struct id world_hosting(struct world *world, uint32_t size_gib, const char *name)
 {
     struct store_request request;

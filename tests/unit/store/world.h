@@ -48,6 +48,10 @@ enum store_code world_target(struct world *world, enum store_request_type type, 
 enum store_code world_state(struct world *world, enum store_request_type type, struct id target,
                             enum store_state state);
 void world_block_request(struct store_request *request, uint32_t size_gib, const char *name);
+/* So many nodes of 500 GiB each; block hosting volumes of 100 GiB are made on the way. Instead of world_init. */
+void world_init_auto(struct world *world, size_t n_nodes);
+/* One that must be there. */
+const struct store_block_volume *world_block_of(const struct world *world, struct id id);
 /* A block hosting volume of three replicas. */
 struct id world_hosting(struct world *world, uint32_t size_gib, const char *name);
 enum store_code world_create_block(struct world *world, uint32_t size_gib, const char *name);
@@ -61,5 +65,12 @@ enum store_code world_end(struct world *world, struct id op_id, const char *erro
 enum store_code world_end_device(struct world *world, struct id op_id, uint64_t total_kib);
 
 bool digests_equal(const struct store *a, const struct store *b);
+
+/* For tests whose world is called that. */
+#define assert_refused(call, expected_code, expected_text)       \
+    do {                                                         \
+        assert_int_equal((call), (expected_code));               \
+        assert_string_equal(world.result.text, (expected_text)); \
+    } while (0)
 
 #endif
