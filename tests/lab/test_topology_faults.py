@@ -121,10 +121,21 @@ class TopologyFaultsTest(LabTest):
         self.have_newcomer()
         on_node(2, "systemctl stop glusterd")
         on_node(1, f"gluster --mode=script peer detach {self.environment[f'HECATE_LAB_NODE{self.NEWCOMER}']} force")
+        self.assertNotIn(self.NEWCOMER, self.peers(1))
         on_node(2, "systemctl start glusterd")
         eventually("node 2 sees its pool again", lambda: 3 in self.peers(2), JOB_S, pause_s=1)
-        self.assertIn(self.NEWCOMER, self.peers(2))
-        self.assertNotIn(self.NEWCOMER, self.peers(1))
+        self.assertIn(self.NEWCOMER, self.peers(2))  # and may have told the others of it by now
+        self.delete(f"/nodes/{self.node_of(self.NEWCOMER)}")
+        self.assert_pool({1, 2, 3})
+        self.assert_nothing_to_report()
+
+    def test_6_node_forgot(self):
+        """All have the peer still, and it knows nobody: it lost what it had, or was detached, and one who had missed that
+        told the others of it again."""
+        self.have_newcomer()
+        on_node(self.NEWCOMER, "systemctl stop glusterd\nrm /var/lib/glusterd/peers/*\nsystemctl start glusterd\n")
+        eventually("the newcomer answers", lambda: self.NEWCOMER in self.peers(1) and not self.peers(self.NEWCOMER), JOB_S,
+                   pause_s=1)
         self.delete(f"/nodes/{self.node_of(self.NEWCOMER)}")
         self.assert_pool({1, 2, 3})
         self.assert_nothing_to_report()
