@@ -148,27 +148,50 @@ class FaultsTest(LabTest):
     def test_evict_power(self):
         self.check_evict(self.cut_power_and_finish, "brick-create", (204, 500))
 
-    def check_remove(self, fault, kind, outcomes):
-        path, digest = self.filled("leaves")
-        device = self.get(path)["bricks"][0]["device"]
-        done = self.finish_request("POST", f"/devices/{device}/state", {"state": "offline"})
+    def set_state(self, path, state):
+        done = self.finish_request("POST", f"{path}/state", {"state": state})
         self.assertEqual(done.status, 204, done.body)
-        done = fault(self.accepted("POST", f"/devices/{device}/state", {"state": "failed"}), kind)
+
+    def check_remove(self, what, fault, kind, outcomes):
+        """The device or the node of a brick."""
+        volume, digest = self.filled("leaves")
+        brick = self.get(volume)["bricks"][0]
+        path = f"/{what}s/{brick[what]}"
+        self.set_state(path, "offline")
+        done = fault(self.accepted("POST", f"{path}/state", {"state": "failed"}), kind)
         self.assertIn(done.status, outcomes, done.body)
         self.assert_ended_well("leaves")
-        self.assertEqual(len(self.get(f"/devices/{device}")["bricks"]), 0 if done.status == 204 else 1)
+        self.assertEqual(len(self.get(f"/devices/{brick['device']}")["bricks"]), 0 if done.status == 204 else 1)
         self.assert_content("leaves", digest)
+        if done.status == 204 and what == "node":  # it does not come back but as a new one
+            self.make_anew(brick)
+            return
         if done.status == 204:
-            done = self.finish_request("POST", f"/devices/{device}/state", {"state": "offline"})
-            self.assertEqual(done.status, 204, done.body)
-        done = self.finish_request("POST", f"/devices/{device}/state", {"state": "online"})
+            self.set_state(path, "offline")
+        self.set_state(path, "online")
+
+    def make_anew(self, brick):
+        """The node, without bricks, that a brick was on."""
+        node, device = self.get(f"/nodes/{brick['node']}"), self.get(f"/devices/{brick['device']}")
+        self.delete(f"/devices/{device['id']}")
+        self.delete(f"/nodes/{node['id']}")
+        done = self.finish_request("POST", "/nodes", {key: node[key] for key in ("zone", "cluster", "hostnames")})
+        self.assertEqual(done.status, 303, done.body)
+        added = done.headers["location"].rsplit("/", 1)[1]
+        done = self.finish_request("POST", "/devices", {"name": device["name"], "node": added})
         self.assertEqual(done.status, 204, done.body)
 
     def test_remove_leader(self):
-        self.check_remove(self.kill_leader_and_finish, "brick-replace", (204,))
+        self.check_remove("device", self.kill_leader_and_finish, "brick-replace", (204,))
 
     def test_remove_power(self):
-        self.check_remove(self.cut_power_and_finish, "brick-replace", (204, 500))
+        self.check_remove("device", self.cut_power_and_finish, "brick-replace", (204, 500))
+
+    def test_remove_node_leader(self):
+        self.check_remove("node", self.kill_leader_and_finish, "brick-replace", (204,))
+
+    def test_remove_node_power(self):
+        self.check_remove("node", self.cut_power_and_finish, "brick-create", (204, 500))
 
     # ---- block volumes ----
 
