@@ -157,9 +157,6 @@ static void recv_append_result(struct core *core, uint64_t from, const struct wi
         raft_index match = 0;
 
         if (raft_match_index(&core->raft, from, &match) == 0 && message.append_entries_result.rejected <= match) {
-            if (message.append_entries_result.last_log_index < match) {
-                core_form_greet(core, from, false); /* late, or it has lost what it had: it sees for itself */
-            }
             return;
         }
     }

@@ -61,7 +61,8 @@ def change_log(data_dir, old, new):
 
 
 def tear(path):
-    """Of the next record the second sector was written, and the first was not: what a power cut in a write leaves."""
+    """Of the next record the second sector was written, and the first was not: what a power cut in a write leaves. Where
+    that is, and what."""
     with open(path, "r+b") as file:
         data = file.read()
         end = -(-len(data.rstrip(b"\0")) // 512) * 512  # a checksum may end with zeros
@@ -71,6 +72,7 @@ def tear(path):
         sector[508:] = struct.pack("<I", crc32c(sector[:508]))
         file.seek(end + 512)
         file.write(sector)
+    return end + 512, bytes(sector)
 
 
 def flip_bit(path, offset):

@@ -80,8 +80,12 @@ class DiskTest(DiskCluster):
     def test_torn_write_is_no_damage(self):
         victim = self.prepare()
         self.cluster("kill", str(victim))
-        tear(self.segment(victim))
+        path = self.segment(victim)
+        at, torn = tear(path)
         self.cluster("start", str(victim))
+        with open(path, "rb") as file:
+            file.seek(at)
+            self.assertNotEqual(file.read(len(torn)), torn, "it is wiped, or a later start would find it behind good records")
         self.assertEqual(self.members.finish(self.create("after-the-tear")).status, 303)
         self.assert_equal_replicas()
 

@@ -108,9 +108,9 @@ static void test_install_apply(void **state)
 
 /* ---- forming ---- */
 
-/* A member loses its disk. If it came back under its old identity, it and one that lags could elect a leader without
- * what the third has acknowledged. */
-static bool wiped_member(uint64_t seed)
+/* A member's disk loses something. If it took part again, it and one that lags could elect a leader without what the
+ * third has acknowledged. It must end and say this. */
+static bool comes_back_with_less(uint64_t seed, void (*lose)(struct sim *sim, size_t member), const char *text)
 {
     size_t leader, a, b;
     struct sim_config config = {.seed = seed, .members_may_fail = true};
@@ -123,7 +123,7 @@ static bool wiped_member(uint64_t seed)
     (void)sim_submit(sim, leader, 5); /* acknowledged by the leader and a */
     sim_run(sim, SIM_S);
     sim_crash(sim, a);
-    sim_wipe(sim, a);
+    lose(sim, a);
     sim_isolate(sim, b, false);
     sim_cut(sim, leader, b, true);
     sim_cut(sim, b, leader, true);
@@ -131,9 +131,13 @@ static bool wiped_member(uint64_t seed)
     sim_run(sim, 300 * SIM_MS);
     sim_crash(sim, leader);
     sim_run(sim, 5 * SIM_S);
-    ok = sim->members[a].failed && strstr(sim->members[a].failed_text, "data directory is empty") != NULL &&
-         sim_leader(sim) < 0;
+    ok = sim->members[a].failed && strstr(sim->members[a].failed_text, text) != NULL && sim_leader(sim) < 0;
     return directed_end(sim, ok);
+}
+
+static bool wiped_member(uint64_t seed)
+{
+    return comes_back_with_less(seed, sim_wipe, "data directory is empty");
 }
 
 static void test_wiped_member(void **state)
@@ -142,31 +146,15 @@ static void test_wiped_member(void **state)
     directed_expect(PART_FORMING, wiped_member, 5, 5);
 }
 
-/* The same with a disk that did not keep the end of the log, or an older copy of it. */
+/* A disk that did not keep the end of the log, or an older copy of it. */
+static void forget_three(struct sim *sim, size_t member)
+{
+    sim_forget(sim, member, 3);
+}
+
 static bool forgetful_member(uint64_t seed)
 {
-    size_t leader, a, b;
-    struct sim_config config = {.seed = seed, .members_may_fail = true};
-    struct sim *sim = directed_new(&config, &leader);
-    bool ok;
-
-    directed_others(sim, leader, &a, &b);
-    sim_isolate(sim, b, true);
-    sim_run(sim, 100 * SIM_MS);
-    (void)sim_submit(sim, leader, 5); /* acknowledged by the leader and a */
-    sim_run(sim, SIM_S);
-    sim_crash(sim, a);
-    sim_forget(sim, a, 3);
-    sim_isolate(sim, b, false);
-    sim_cut(sim, leader, b, true);
-    sim_cut(sim, b, leader, true);
-    sim_restart(sim, a);
-    sim_run(sim, 300 * SIM_MS);
-    sim_crash(sim, leader);
-    sim_run(sim, 5 * SIM_S);
-    ok = sim->members[a].failed && strstr(sim->members[a].failed_text, "acknowledged all up to") != NULL &&
-         sim_leader(sim) < 0;
-    return directed_end(sim, ok);
+    return comes_back_with_less(seed, forget_three, "acknowledged all up to");
 }
 
 static void test_forgetful_member(void **state)
