@@ -11,7 +11,7 @@ uint32_t store_level(const struct store *store)
 
 uint32_t store_cmd_level(const struct store_cmd *cmd)
 {
-    (void)cmd; /* all commands so far are of the first level */
+    (void)cmd; /* all commands are of the first level */
     return 1;
 }
 

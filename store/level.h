@@ -5,7 +5,8 @@
  * level N is written only from then on: whoever proposes asks store_level, and apply refuses a command of a later
  * level. A member of an older release that meets a later level stops; it never skips. What a level brought:
  *
- *   1  everything so far
+ *   1  everything of the first release
+ *   2  the configuration of the members carries the digests of their keys
  */
 #ifndef HECATE_STORE_LEVEL_H
 #define HECATE_STORE_LEVEL_H
@@ -13,7 +14,7 @@
 #include <stdint.h>
 
 #define STORE_LEVEL_MIN 1 /* the oldest whose snapshots this release reads */
-#define STORE_LEVEL_MAX 1 /* the newest that it understands */
+#define STORE_LEVEL_MAX 2 /* the newest that it understands */
 
 struct store;
 struct store_cmd;

@@ -256,6 +256,9 @@ int store_snapshot_decode(const void *data, size_t len, struct store **ret_store
     if (rc == 0 && memcmp(store->records.sum.bytes, bytes + HEADER_BYTES - 24, 16) != 0) {
         rc = err_set(reterr, E_DAMAGED, "the digest differs");
     }
+    if (rc == 0 && store_level(store) != get(bytes + 12, 4)) {
+        rc = err_set(reterr, E_DAMAGED, "its settings are of another feature level");
+    }
     rc = rc == 0 ? store_check(store, reterr) : rc;
     if (rc != 0) {
         store_free(store);

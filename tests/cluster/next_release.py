@@ -8,8 +8,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # file: what is replaced by what
 CHANGES = {
-    "store/level.h": [("#define STORE_LEVEL_MAX 1", "#define STORE_LEVEL_MAX 2")],
-    "store/types.h": [("    enum store_hold hold;", "    uint32_t note; /* since level 2 */\n    enum store_hold hold;")],
+    "store/level.h": [("#define STORE_LEVEL_MAX 2", "#define STORE_LEVEL_MAX 3")],
+    "store/types.h": [("    enum store_hold hold;", "    uint32_t note; /* since level 3 */\n    enum store_hold hold;")],
     "store/keys.h": [("    KEY_SETTINGS_HOLD = 8,\n", "    KEY_SETTINGS_HOLD = 8,\n    KEY_SETTINGS_NOTE = 9,\n")],
     "store/schema.c": [("    SCALAR(struct store_settings, feature_level,",
                         "    SCALAR(struct store_settings, note, KEY_SETTINGS_NOTE, F_U32),\n"
@@ -19,8 +19,9 @@ CHANGES = {
     "store/store_priv.h": [("RULE(level);\n", "RULE(level);\nRULE(note);\n")],
     "store/apply.c": [("    [STORE_CMD_LEVEL] =", "    [STORE_CMD_NOTE] = {check_note, commit_note},\n    [STORE_CMD_LEVEL] =")],
     "store/apply_settings.c": [
-        ("    (void)cmd; /* all commands so far are of the first level */\n    return 1;\n",
-         "    return cmd->type == STORE_CMD_NOTE ? 2 : 1;\n"),
+        ("uint32_t store_cmd_level(const struct store_cmd *cmd)\n{\n",
+         "uint32_t store_cmd_level(const struct store_cmd *cmd)\n{\n"
+         "    if (cmd->type == STORE_CMD_NOTE) {\n        return STORE_LEVEL_MAX;\n    }\n"),
         ("enum store_code check_empty_job(",
          "enum store_code check_note(const struct store *store, const struct store_cmd *cmd, struct store_result *result)\n"
          "{\n    (void)store;\n    (void)cmd;\n    (void)result;\n    return STORE_OK;\n}\n\n"
@@ -29,7 +30,7 @@ CHANGES = {
          "    next.note = cmd->settings.note;\n    update_settings(store, &next);\n}\n\nenum store_code check_empty_job(")],
     "daemon/upgrade.c": [
         ("    if (member->raising ||",
-         "    if (!member->raising && member_serving(member) && store_level(member->store) >= 2 &&\n"
+         "    if (!member->raising && member_serving(member) && store_level(member->store) >= STORE_LEVEL_MAX &&\n"
          "        store_settings(member->store)->note == 0) {\n"
          "        store_cmd_init(&cmd, STORE_CMD_NOTE);\n        cmd.settings.note = 7;\n        member->raising = true;\n"
          "        member_propose(member, &cmd, raised, member);\n        store_cmd_fini(&cmd);\n        return;\n    }\n"

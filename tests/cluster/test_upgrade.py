@@ -48,6 +48,10 @@ class UpgradeTest(AddressCluster):
             return document if sorted(item["levels"][1] for item in document["members"]) == levels else None
         return eventually(f"the members know levels {levels}", probe)
 
+    def wait_level(self):
+        """A new cluster begins with the first level and is raised to what its members know."""
+        eventually("the level is raised", lambda: self.level()["feature_level"] == 2)
+
     def under_load(self, name, action):
         with Load(self.hosts.namespace("c1"), 9, [URL]) as load:
             action()
@@ -61,16 +65,17 @@ class UpgradeTest(AddressCluster):
     def test_there_and_back(self):
         self.load_topology()
         self.leader_has_it()
-        self.assertIn("Feature level: 1, held", self.hecate("upgrade", "hold"))
+        self.wait_level()
+        self.assertIn("Feature level: 2, held", self.hecate("upgrade", "hold"))
         self.under_load("upgrade", lambda: self.upgrade(self.new))
-        document = self.wait_known([2, 2, 2])
-        self.assertEqual((document["feature_level"], document["held"], document["note"]), (1, True, 0))
+        document = self.wait_known([3, 3, 3])
+        self.assertEqual((document["feature_level"], document["held"], document["note"]), (2, True, 0))
         self.under_load("back", lambda: self.upgrade(OLD))
-        document = self.wait_known([1, 1, 1])
-        self.assertEqual((document["feature_level"], document["held"]), (1, True))
+        document = self.wait_known([2, 2, 2])
+        self.assertEqual((document["feature_level"], document["held"]), (2, True))
         self.under_load("upgrade again", lambda: self.upgrade(self.new))
         self.hecate("upgrade", "finalize")
-        eventually("the level is raised and used", lambda: (self.level()["feature_level"], self.level()["note"]) == (2, 7))
+        eventually("the level is raised and used", lambda: (self.level()["feature_level"], self.level()["note"]) == (3, 7))
         self.assert_equal_replicas()
         # Too late to go back: the older release says so and does nothing.
         victim = next(number for number in (1, 2, 3) if number != self.members.leader())
@@ -78,7 +83,7 @@ class UpgradeTest(AddressCluster):
         os.environ["HECATED"] = OLD
         try:
             self.cluster("start", str(victim), check=False)
-            eventually("the older release refuses", lambda: "feature level 2" in self.log(victim))
+            eventually("the older release refuses", lambda: "feature level 3" in self.log(victim))
         finally:
             os.environ["HECATED"] = self.new
         self.cluster("start", str(victim))
@@ -87,21 +92,22 @@ class UpgradeTest(AddressCluster):
 
     def test_mixed_members_do_nothing_new(self):
         self.load_topology()
+        self.wait_level()
         os.environ["HECATED"] = self.new
         try:
             for number in (1, 2):
                 self.cluster("stop", str(number))
                 self.cluster("start", str(number))
             self.hecate("leader", "transfer", "1")
-            document = self.wait_known([1, 2, 2])
-            self.assertEqual((document["feature_level"], document["held"], document["all_know"]), (1, False, 1))
+            document = self.wait_known([2, 3, 3])
+            self.assertEqual((document["feature_level"], document["held"], document["all_know"]), (2, False, 2))
             for name in ("mixed-a", "mixed-b"):
                 self.assertEqual(self.members.finish(self.create(name)).status, 303)
             self.assert_equal_replicas()
-            self.assertEqual((self.level()["feature_level"], self.level()["note"]), (1, 0))
+            self.assertEqual((self.level()["feature_level"], self.level()["note"]), (2, 0))
             self.cluster("stop", "3")
             self.cluster("start", "3")
-            eventually("all know it, nobody holds it", lambda: (self.level()["feature_level"], self.level()["note"]) == (2, 7))
+            eventually("all know it, nobody holds it", lambda: (self.level()["feature_level"], self.level()["note"]) == (3, 7))
             self.assert_equal_replicas()
         finally:
             os.environ["HECATED"] = OLD

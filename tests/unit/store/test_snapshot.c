@@ -10,6 +10,7 @@
 
 #include "store/base/crc32c.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/store_priv.h"
 #include "tests/unit/store/world.h"
 
@@ -228,7 +229,10 @@ static void test_damaged(void **state)
     }
     fix_crc(&buf);
     assert_int_equal(decode_code(&buf), 0);
-    buf.data[12] = 2; /* a feature level to come */
+    buf.data[12] = STORE_LEVEL_MIN + 1; /* not that of its settings */
+    fix_crc(&buf);
+    assert_int_equal(decode_code(&buf), E_DAMAGED);
+    buf.data[12] = STORE_LEVEL_MAX + 1; /* to come */
     fix_crc(&buf);
     assert_int_equal(decode_code(&buf), E_UNSUPPORTED);
     buf_fini(&buf);
