@@ -6,6 +6,7 @@
 #include "api/server_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
+#include "store/base/turn.h"
 
 #define LOOK_MS 100
 #define HEAD_MAX 65536 /* request line and headers, which h2o limits */
@@ -17,6 +18,7 @@ static bool is_bulky(const struct api_server *server, const struct api_conn *con
 
 static void look(uv_timer_t *timer)
 {
+    TURN("api bodies");
     struct api_server *server = timer->data;
     struct api_conn *conn;
 

@@ -12,6 +12,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define KEPT_MAX 1024
 #define STREAMS_MAX 64
@@ -101,6 +102,7 @@ static void pump(struct api_request *request)
 
 static void proceed_cb(h2o_generator_t *generator, h2o_req_t *req)
 {
+    TURN("GET /events");
     struct api_request *request = H2O_STRUCT_FROM_MEMBER(struct api_request, generator, generator);
 
     (void)req;

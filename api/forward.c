@@ -13,6 +13,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define CONNECT_TIMEOUT_MS 2000
 #define IDLE_MAX_S 5L          /* below the other side's, so that it is hardly ever the one who closes */
@@ -182,6 +183,7 @@ static void pump(struct api_forward *forward)
 
 static void proceed_cb(h2o_generator_t *generator, h2o_req_t *req)
 {
+    TURN("forward");
     struct api_request *request = H2O_STRUCT_FROM_MEMBER(struct api_request, generator, generator);
     struct api_forward *forward = request->forward;
 

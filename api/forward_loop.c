@@ -6,6 +6,7 @@
 #include "api/forward_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 struct watch { /* one socket of libcurl */
     uv_poll_t poll;
@@ -41,6 +42,7 @@ static void act(struct api_forwarder *forwarder, curl_socket_t fd, int events)
 
 static void timer_fired(uv_timer_t *timer)
 {
+    TURN("forward");
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
@@ -62,6 +64,7 @@ static int timer_cb(CURLM *multi, long timeout_ms, void *user)
 
 static void poll_fired(uv_poll_t *poll, int status, int events)
 {
+    TURN("forward");
     struct watch *watch = poll->data;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
 

@@ -55,6 +55,7 @@ static void answer_leader(struct api_request *request, bool serving)
 
 void api_handle_open(struct api_request *request)
 {
+    TURN_OF(api_route_kind(request->route));
     const struct api_backend *backend = &request->server->backend;
     bool serving = backend->serving(backend->user);
     struct api_leader leader;
@@ -233,6 +234,7 @@ static void get_pending(struct api_request *request)
 
 static void handle_route(struct api_request *request)
 {
+    TURN_OF(api_route_kind(request->route));
     switch (request->route) {
     case API_ROUTE_CLUSTER_INFO:
     case API_ROUTE_NODE_INFO:

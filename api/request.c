@@ -153,6 +153,7 @@ static bool key_refused(struct api_request *request)
 
 int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
 {
+    TURN("request");
     struct api_server *server = ((struct api_handler *)self)->server;
     struct api_request *request = request_new(server, req);
     h2o_iovec_t raw = raw_path(req);

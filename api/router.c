@@ -1,5 +1,6 @@
 #include "api/router.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct entry {
@@ -119,6 +120,36 @@ enum api_route api_route_open(const char *method, size_t method_len, const char 
         }
     }
     return API_ROUTE_NONE;
+}
+
+static const struct entry *entry_of(enum api_route route)
+{
+    for (size_t i = 0; i < sizeof(open_table) / sizeof(*open_table); i++) {
+        if (open_table[i].route == route) {
+            return &open_table[i];
+        }
+    }
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        if (table[i].route == route) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+struct turn_kind *api_route_kind(enum api_route route)
+{
+    static struct turn_kind *kinds[API_ROUTE_COUNT];
+    static char names[API_ROUTE_COUNT][64];
+
+    if (kinds[route] == NULL) {
+        const struct entry *entry = entry_of(route);
+
+        (void)snprintf(names[route], sizeof(names[route]), "%s%s%s", entry != NULL ? entry->method : "no route",
+                       entry != NULL ? " " : "", entry != NULL ? entry->pattern : "");
+        kinds[route] = turn_kind(names[route]);
+    }
+    return kinds[route];
 }
 
 bool api_route_slow(const char *path, size_t path_len)

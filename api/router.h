@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "store/base/turn.h"
+
 enum api_route {
     API_ROUTE_NONE = 0,
     /* without token */
@@ -86,6 +88,9 @@ struct api_match {
 
 /* Routes that everybody may read, only with GET and only by this exact path; NONE for everything else. */
 enum api_route api_route_open(const char *method, size_t method_len, const char *path, size_t path_len);
+
+/* What the watch on the loop counts the route's work for: "GET /volumes/{}". */
+struct turn_kind *api_route_kind(enum api_route route);
 
 /* Answers that take long: whoever forwards such a request waits longer. */
 bool api_route_slow(const char *path, size_t path_len);

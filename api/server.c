@@ -15,6 +15,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define TICK_MS 20
 #define BACKLOG 511
@@ -46,6 +47,7 @@ static void free_handle(uv_handle_t *handle)
 
 static void accepted(uv_stream_t *listener, int status)
 {
+    TURN("api accept");
     struct api_server *server = listener->data;
     struct api_conn *conn;
     uv_tcp_t *tcp;
@@ -144,6 +146,7 @@ bool api_server_owes(const struct api_server *server, uint64_t until_ms)
 
 static void tick(uv_timer_t *timer)
 {
+    TURN("api timer");
     struct api_server *server = timer->data;
 
     api_requests_look(server);

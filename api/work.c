@@ -91,6 +91,7 @@ static void finish(struct api_work *work)
 static void done(uv_work_t *uv, int status)
 {
     struct api_work *work = uv->data;
+    TURN_OF(api_route_kind(work->route));
 
     (void)status; /* never cancelled */
     finish(work);
@@ -157,6 +158,7 @@ void api_works_abandon(struct api_server *server)
 static void made(void *user, int status, const json_t *json)
 {
     struct api_work *work = user;
+    TURN_OF(api_route_kind(work->route));
     char *text = json_dumps(json, JSON_INDENT(4));
 
     CHECK(text != NULL);
@@ -244,6 +246,7 @@ void api_admin(struct api_request *request)
 static void examined(void *user, int status, const json_t *json)
 {
     struct api_work *work = user;
+    TURN_OF(api_route_kind(work->route));
 
     if (status != 200 || work->request == NULL || work->server == NULL) {
         made(user, status, json);

@@ -10,6 +10,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define BACKLOG 32
 #define LINKS_MAX 64 /* incoming connections, half-open ones included */
@@ -163,6 +164,7 @@ void net_link_ready(struct net_link *link, uint64_t id)
 
 static void accepted(uv_stream_t *listener, int status)
 {
+    TURN("peer");
     struct net *net = listener->data;
     struct net_link *link;
     size_t count = 0;
@@ -185,6 +187,7 @@ static void accepted(uv_stream_t *listener, int status)
 
 static void connected(uv_connect_t *request, int status)
 {
+    TURN("peer");
     struct net_link *link = request->data;
 
     if (status != 0 || link->closing) {
@@ -213,6 +216,7 @@ static void dial(struct net_peer *peer, const struct sockaddr *address)
 
 static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
 {
+    TURN("peer");
     struct net_peer *peer = request->data;
 
     peer->resolving = false;
@@ -247,6 +251,7 @@ static bool split(const char *address, char *host, size_t host_size, char *port,
 
 static void retry(uv_timer_t *timer)
 {
+    TURN("peer");
     struct net_peer *peer = timer->data;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     char host[256], port[16];

@@ -7,6 +7,7 @@
 #include "consensus/wire.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 struct write_request {
     uv_write_t request;
@@ -15,6 +16,7 @@ struct write_request {
 
 static void written(uv_write_t *request, int status)
 {
+    TURN("peer");
     struct write_request *write = (struct write_request *)request;
     struct net_link *link = request->data;
 
@@ -206,6 +208,7 @@ static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
+    TURN("peer");
     struct net_link *link = stream->data;
 
     if (n < 0) {
@@ -217,6 +220,7 @@ static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static void late(uv_timer_t *timer)
 {
+    TURN("peer");
     net_link_close(timer->data);
 }
 

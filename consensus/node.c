@@ -15,6 +15,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define SLOT_MS 25
 #define INFLIGHT 1024 /* entries on their way to one follower */
@@ -49,6 +50,7 @@ static void env_disk(void *user, struct disk_op *op)
 
 static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
 {
+    TURN("apply");
     struct cons *c = user;
     const void *result = c->fsm.apply(c->fsm.user, index, data, len);
 
@@ -63,6 +65,7 @@ static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *
 
 static void *env_snapshot(void *user)
 {
+    TURN("take snapshot");
     struct cons *c = user;
 
     return c->fsm.snapshot_take(c->fsm.user);
@@ -70,11 +73,13 @@ static void *env_snapshot(void *user)
 
 static void env_snapshot_free(void *user, void *handle)
 {
+    TURN("free snapshot");
     ((struct cons *)user)->fsm.snapshot_free(handle);
 }
 
 static int env_restore(void *user, uint64_t index, const uint8_t *data, size_t len)
 {
+    TURN("install snapshot");
     struct cons *c = user;
     struct err err = ERR_INIT;
     int rc = c->fsm.restore(c->fsm.user, data, len, &err);
@@ -277,6 +282,7 @@ static void tell_lease(struct cons *c)
 
 static void turn(struct cons *c)
 {
+    TURN("log");
     uint64_t next;
 
     if (c->closing || c->starting) {
@@ -313,6 +319,7 @@ static void turn(struct cons *c)
 
 static void async_cb(uv_async_t *async)
 {
+    TURN("log");
     struct cons *c = async->data;
     struct disk_op *op;
 

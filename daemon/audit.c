@@ -12,6 +12,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define WARNINGS_MAX 20
 
@@ -250,6 +251,7 @@ void audit_now(struct member *member)
 
 static void audit_due(uv_timer_t *timer)
 {
+    TURN("audit");
     audit_now(timer->data);
 }
 

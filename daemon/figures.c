@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "daemon/member_priv.h"
+#include "daemon/turns.h"
 #include "store/base/check.h"
 
 #define LAG_EVERY_MS 100
@@ -117,5 +118,6 @@ void member_metrics(void *user, struct buf *buf)
         op_driver_visit_nodes(member->driver, visit_node, &visit);
     }
     metrics_out(buf, &member->metrics);
+    turns_out(buf);
     out_process(buf);
 }

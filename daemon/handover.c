@@ -5,6 +5,7 @@
 
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
+#include "store/base/turn.h"
 
 #define POLL_MS 5
 #define DRAIN_MAX_MS 700 /* longer than an idle connection is left its chance (api/server.c) */
@@ -139,6 +140,7 @@ static void look_taken(struct member *member)
 
 static void look(uv_timer_t *timer)
 {
+    TURN("handover");
     struct member *member = timer->data;
     struct cons_status status;
 

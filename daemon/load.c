@@ -11,6 +11,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 #include "store/load.h"
 
 /* One at a time; ends by itself when leadership is lost, since its next part is then refused. */
@@ -137,6 +138,7 @@ static void read_input(uv_work_t *work)
 
 static void input_read(uv_work_t *work, int status)
 {
+    TURN("load");
     struct load *load = work->data;
 
     (void)status; /* never cancelled */

@@ -14,6 +14,7 @@
 #include "daemon/member.h"
 #include "daemon/notify.h"
 #include "daemon/stage.h"
+#include "daemon/turns.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 
@@ -180,6 +181,7 @@ static int run(const struct cfg *cfg)
         fprintf(stderr, "ERROR: %s\n", err.message);
         return 1;
     }
+    turns_start(&daemon.loop);
     start_signal(&daemon, &daemon.sigterm, SIGTERM, on_signal);
     start_signal(&daemon, &daemon.sigint, SIGINT, on_signal);
     start_signal(&daemon, &daemon.sigusr2, SIGUSR2, on_reset);
@@ -188,6 +190,8 @@ static int run(const struct cfg *cfg)
     (void)fflush(stdout); /* for people only */
     notify_watchdog_start(&daemon.loop, &daemon.watchdog);
     notify_state("READY=1");
+    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    turns_stop();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     CHECK_MSG(uv_loop_close(&daemon.loop) == 0, "a handle was left open");
     return 0;

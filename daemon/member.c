@@ -19,6 +19,7 @@
 #include "daemon/notify.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define JOB_KEEP_MS INT64_C(7200000) /* two hours; promise 1: at least an hour */
 #define EXPIRE_EVERY_MS UINT64_C(600000)
@@ -80,6 +81,7 @@ static void proposal_free(uv_handle_t *handle)
 
 static void proposal_refused(uv_idle_t *idle)
 {
+    TURN("proposal");
     struct proposal *proposal = idle->data;
 
     uv_idle_stop(idle);
@@ -242,6 +244,7 @@ static void expired(void *user, int status, const struct store_result *result)
 
 static void expire_jobs(uv_timer_t *timer)
 {
+    TURN("expire jobs");
     struct member *member = timer->data;
     struct store_cmd cmd;
 

@@ -10,6 +10,7 @@
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define POLL_MS 10
 #define PATIENCE_MS 8000 /* less than the API's */
@@ -93,6 +94,7 @@ static void admin_end(struct admin *admin, int status, const char *text)
 
 static void look(uv_timer_t *timer)
 {
+    TURN("change of members");
     struct admin *admin = timer->data;
     struct member *member = admin->member;
     struct err err = ERR_INIT;

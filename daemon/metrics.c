@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-static const uint64_t bounds_us[METRICS_BUCKETS - 1] = {500,   1000,   2500,   5000,    10000,   25000,
+static const uint64_t bounds_us[METRICS_BUCKETS - 1] = {500,   1000,   2500,   5000,    10000,   20000,
                                                         50000, 100000, 500000, 2500000, 10000000};
 
 void metrics_time(struct metrics_times *times, uint64_t us)
@@ -46,8 +46,7 @@ void metrics_value(struct buf *buf, const char *name, const char *help, uint64_t
     buf_printf(buf, "%s %lu\n", name, (unsigned long)value);
 }
 
-/* label: `step="x"`, "" for none. */
-static void out_times(struct buf *buf, const char *name, const char *label, const struct metrics_times *times)
+void metrics_out_times(struct buf *buf, const char *name, const char *label, const struct metrics_times *times)
 {
     const char *comma = *label != '\0' ? "," : "";
     uint64_t sum = 0;
@@ -73,7 +72,7 @@ static void out_steps(struct buf *buf, const struct metrics *metrics)
     for (size_t i = 0; i < METRICS_STEPS; i++) {
         if (metrics->steps[i].n > 0) {
             (void)snprintf(label, sizeof(label), "step=\"%s\"", exec_step_name((enum exec_step_kind)i));
-            out_times(buf, "hecate_step_seconds", label, &metrics->steps[i]);
+            metrics_out_times(buf, "hecate_step_seconds", label, &metrics->steps[i]);
         }
     }
     metrics_family(buf, "hecate_steps_failed_total", "counter", "Steps that failed (most are repeated)");
@@ -105,9 +104,9 @@ static void out_ended(struct buf *buf, const struct metrics *metrics)
 void metrics_out(struct buf *buf, const struct metrics *metrics)
 {
     metrics_family(buf, "hecate_commit_seconds", "histogram", "From proposing a command to its being applied");
-    out_times(buf, "hecate_commit_seconds", "", &metrics->commit);
+    metrics_out_times(buf, "hecate_commit_seconds", "", &metrics->commit);
     metrics_family(buf, "hecate_loop_lag_seconds", "histogram", "How late timers of the event loop fire");
-    out_times(buf, "hecate_loop_lag_seconds", "", &metrics->loop_lag);
+    metrics_out_times(buf, "hecate_loop_lag_seconds", "", &metrics->loop_lag);
     metrics_family(buf, "hecate_loop_lag_max_seconds", "gauge", "The longest lag since the start");
     buf_printf(buf, "hecate_loop_lag_max_seconds %.6f\n", (double)metrics->loop_lag.max_us / 1e6);
     out_steps(buf, metrics);

@@ -35,6 +35,8 @@ void metrics_op_ended(struct metrics *metrics, enum store_op_type type, bool fai
 /* Prometheus' text. */
 void metrics_family(struct buf *buf, const char *name, const char *type, const char *help);
 void metrics_value(struct buf *buf, const char *name, const char *help, uint64_t value); /* a gauge without labels */
+/* A histogram; label: `step="x"`, "" for none. */
+void metrics_out_times(struct buf *buf, const char *name, const char *label, const struct metrics_times *times);
 void metrics_out(struct buf *buf, const struct metrics *metrics);
 /* Operations that are there now, by type and phase. */
 void metrics_out_store(struct buf *buf, const struct store *store);

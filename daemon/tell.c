@@ -4,6 +4,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 #include "store/level.h"
 
 #define TELL_EVERY_MS 1000
@@ -95,6 +96,7 @@ void member_told(void *user, uint64_t member_id, const void *data, size_t len)
 
 static void tell_due(uv_timer_t *timer)
 {
+    TURN("tell members");
     struct member *member = timer->data;
 
     member_mode_pursue(member, member->wants_normal);

@@ -7,6 +7,7 @@
 #include "daemon/executor/mock_orders.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 struct exec_call {
     struct mock *mock;
@@ -74,6 +75,7 @@ static void call_closed(uv_handle_t *handle)
 
 static void call_ends(uv_timer_t *timer)
 {
+    TURN("mock step");
     struct exec_call *call = timer->data;
 
     call->done = true;

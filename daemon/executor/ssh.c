@@ -10,6 +10,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 /* ---- hosts ---- */
 
@@ -110,6 +111,7 @@ void ssh_call_again(struct exec_call *call)
 
 static void dispatch_cb(uv_idle_t *idle)
 {
+    TURN("ssh");
     struct ssh *ssh = idle->data;
     struct exec_call *call = ssh->calls;
 

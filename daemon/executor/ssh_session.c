@@ -15,6 +15,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define LOST_IN_STEP "the connection was lost while the step ran; what it did is looked at again"
 
@@ -110,6 +111,7 @@ static void lost(struct ssh_session *session, int code, const char *what)
 
 static void deadline(uv_timer_t *timer)
 {
+    TURN("ssh");
     struct ssh_session *session = timer->data;
 
     if (session->state == SSH_IDLE) {
@@ -130,6 +132,7 @@ static void set_deadline(struct ssh_session *session, uint64_t ms)
 
 static void poll_cb(uv_poll_t *poll, int status, int events)
 {
+    TURN("ssh");
     struct ssh_session *session = poll->data;
 
     (void)events;
@@ -426,6 +429,7 @@ static void watch_host(int fd, uint32_t silence_timeout_ms)
 /* The library wants the descriptor to itself: ours is a copy, and libuv's handle goes. */
 static void connected(uv_connect_t *request, int status)
 {
+    TURN("ssh");
     struct ssh_session *session = request->data;
     uv_os_fd_t fd;
 
@@ -456,6 +460,7 @@ static void connected(uv_connect_t *request, int status)
 
 static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
 {
+    TURN("ssh");
     struct ssh_session *session = request->data;
 
     session->resolving = false;

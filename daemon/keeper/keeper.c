@@ -11,6 +11,7 @@
 #include "daemon/keeper/keeper_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define START_TIMEOUT_MS 5000
 
@@ -121,6 +122,7 @@ static void ended(struct keeper *keeper)
 
 static void readable(uv_poll_t *poll, int status, int events)
 {
+    TURN("keeper");
     struct keeper *keeper = poll->data;
 
     (void)events;

@@ -11,6 +11,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define BEGIN_BATCH 64 /* operations begun in one turn of the loop */
 
@@ -76,6 +77,7 @@ static void set_due(struct op_driver *driver, struct op *op, uint64_t due_ms)
 
 static void timer_cb(uv_timer_t *timer)
 {
+    TURN("operations");
     struct op_driver *driver = timer->data;
     uint64_t now_ms = driver_clock_ms(driver);
     struct op *op;
@@ -293,6 +295,7 @@ void driver_node_up(struct op_driver *driver, struct id node)
 
 static void begun_cb(uv_idle_t *idle)
 {
+    TURN("operations");
     struct op_driver *driver = idle->data;
     size_t n = driver->n_begun < BEGIN_BATCH ? driver->n_begun : BEGIN_BATCH;
 

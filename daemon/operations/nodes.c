@@ -11,6 +11,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 static int node_cmp(const struct node_state *a, const struct node_state *b)
 {
@@ -289,6 +290,7 @@ bool nodes_fence(struct op_driver *driver, struct task *task)
 
 static void nodes_timer(uv_timer_t *timer)
 {
+    TURN("look at nodes");
     struct op_driver *driver = timer->data;
     const struct store_node *node = NULL;
 

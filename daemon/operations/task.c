@@ -8,6 +8,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 static void task_free(struct task *task)
 {
@@ -78,6 +79,7 @@ static void task_done(void *user, const struct exec_result *result)
 {
     struct task *task = user;
     struct op_driver *driver = task->driver;
+    TURN_OF(turn_kind(exec_step_name(task->work.exec.kind)));
 
     driver->calls--;
     log_step(task, result);
