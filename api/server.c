@@ -5,8 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +13,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/tls.h"
 #include "store/base/turn.h"
 
 #define TICK_MS 20
@@ -180,21 +179,12 @@ uint16_t api_server_port(const struct api_server *server)
 
 /* ---- start ---- */
 
-static int tls_failed(struct err *reterr, const char *what, const char *file)
-{
-    unsigned long code = ERR_get_error();
-    char text[256];
-
-    ERR_error_string_n(code, text, sizeof(text));
-    ERR_clear_error();
-    return err_set(reterr, E_INVALID, "%s %s: %s", what, file, text);
-}
-
 static int start_tls(struct api_server *server, struct err *reterr)
 {
     static char http1[] = "http/1.1";
     static const h2o_iovec_t protocols[] = {{http1, sizeof(http1) - 1}, {NULL, 0}}; /* h2o keeps the pointer */
     const struct api_config *config = &server->config;
+    const struct tls_files files = {NULL, config->cert_file, config->key_file};
 
     if (!config->tls) {
         return 0;
@@ -202,16 +192,9 @@ static int start_tls(struct api_server *server, struct err *reterr)
     if (config->forward_ca_file == NULL || *config->forward_ca_file == '\0') {
         return err_set(reterr, E_INVALID, "TLS needs the certificate authority of the members' certificates");
     }
-    server->ssl = SSL_CTX_new(TLS_server_method());
-    CHECK(server->ssl != NULL);
-    SSL_CTX_set_min_proto_version(server->ssl, TLS1_2_VERSION);
-    SSL_CTX_set_options(server->ssl, SSL_OP_NO_RENEGOTIATION);
-    if (SSL_CTX_use_certificate_chain_file(server->ssl, config->cert_file) != 1) {
-        return tls_failed(reterr, "certificate", config->cert_file);
-    }
-    if (SSL_CTX_use_PrivateKey_file(server->ssl, config->key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(server->ssl) != 1) {
-        return tls_failed(reterr, "key", config->key_file);
+    server->ssl = tls_context_new(&files, TLS_SERVER, "TLS of the REST API", reterr);
+    if (server->ssl == NULL) {
+        return E_INVALID;
     }
     h2o_ssl_register_alpn_protocols(server->ssl, protocols);
     return 0;

@@ -1,5 +1,4 @@
 /* Bytes of one connection: TLS through memory buffers, frames cut out of the stream. */
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,15 +82,14 @@ void net_link_flush(struct net_link *link)
         return;
     }
     while (done < link->queued.len) {
-        int n = SSL_write(link->ssl, link->queued.data + done,
-                          link->queued.len - done > 1 << 20 ? 1 << 20 : (int)(link->queued.len - done));
+        size_t n;
 
-        if (n <= 0) { /* writing into memory never has to wait: the session is broken */
-            ERR_clear_error();
+        /* Writing into memory never has to wait: the session is broken. */
+        if (tls_write(link->ssl, link->queued.data + done, link->queued.len - done, &n, NULL) != TLS_DONE) {
             net_link_close(link);
             return;
         }
-        done += (size_t)n;
+        done += n;
     }
     buf_clear(&link->queued);
     drain(link);
@@ -140,36 +138,30 @@ static void cut_frames(struct net_link *link)
 
 static void handshake(struct net_link *link)
 {
-    int rc = SSL_do_handshake(link->ssl);
+    enum tls_result result = tls_handshake(link->ssl, NULL);
 
     drain(link);
-    if (rc == 1) {
+    if (result == TLS_DONE) {
         net_link_ready(link, net_tls_peer(link->ssl));
-    } else if (SSL_get_error(link->ssl, rc) != SSL_ERROR_WANT_READ) {
-        ERR_clear_error();
+    } else if (result != TLS_WANT) {
         net_link_close(link);
     }
 }
 
 static void decrypt(struct net_link *link)
 {
-    while (!link->closing) {
-        int n;
+    enum tls_result result;
+    size_t n;
 
+    do {
         buf_reserve(&link->received, 65536);
-        n = SSL_read(link->ssl, link->received.data + link->received.len, 65536);
-        if (n > 0) {
-            link->received.len += (size_t)n;
-            continue;
-        }
-        if (SSL_get_error(link->ssl, n) != SSL_ERROR_WANT_READ) {
-            ERR_clear_error();
-            net_link_close(link);
-            return;
-        }
-        break;
-    }
+        result = tls_read(link->ssl, link->received.data + link->received.len, 65536, &n, NULL);
+        link->received.len += n;
+    } while (result == TLS_DONE);
     drain(link);
+    if (result != TLS_WANT) {
+        net_link_close(link);
+    }
 }
 
 static void received(struct net_link *link, const char *data, size_t len)

@@ -2,10 +2,9 @@
 #ifndef HECATE_CONSENSUS_NET_PRIV_H
 #define HECATE_CONSENSUS_NET_PRIV_H
 
-#include <openssl/ssl.h>
-
 #include "consensus/net.h"
 #include "store/base/buf.h"
+#include "store/base/tls.h"
 
 #define NET_QUEUE_MAX ((size_t)64 << 20)
 #define NET_DIAL_MS 250 /* the kernel repeats a lost SYN only after a second: longer than all of a failover */
@@ -65,9 +64,6 @@ struct net_link *net_link_new(struct net *net, bool outgoing);
 void net_link_start(struct net_link *link); /* connected: TLS handshake, reading */
 void net_link_flush(struct net_link *link);
 /* net_tls.c */
-/* ret_expires_s: when the first certificate of ours or of the authority ends (seconds of the epoch). */
-SSL_CTX *net_tls_context(const char *ca_file, const char *cert_file, const char *key_file, int64_t *ret_expires_s,
-                         struct err *reterr);
 int net_load_tls(struct net *net, struct err *reterr); /* from net->tls_files */
 uint64_t net_tls_peer(SSL *ssl);                       /* 0: no or a foreign identity */
 

@@ -1,22 +1,11 @@
-#include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "consensus/net_priv.h"
-#include "store/base/mem.h"
+#include "store/base/tls.h"
 
 #define NAME_PREFIX "hecate-member-"
-
-static int fail(struct err *reterr, const char *what, const char *file)
-{
-    char text[256] = "";
-
-    ERR_error_string_n(ERR_get_error(), text, sizeof(text));
-    ERR_clear_error();
-    return err_set(reterr, E_INVALID, "cluster.tls: %s %s: %s", what, file, text);
-}
 
 /* The member that a certificate names; 0: none. */
 static uint64_t name_id(const X509 *certificate)
@@ -35,59 +24,6 @@ static uint64_t name_id(const X509 *certificate)
     return *digits >= '1' && *digits <= '9' && *end == '\0' ? id : 0;
 }
 
-static int64_t end_of(const X509 *certificate)
-{
-    struct tm end;
-
-    return certificate != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? (int64_t)timegm(&end)
-                                                                                              : INT64_MAX;
-}
-
-/* The first end of our certificate and of those that it is verified by. */
-static int64_t expires(SSL_CTX *ctx)
-{
-    STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
-    int64_t first = end_of(SSL_CTX_get0_certificate(ctx));
-
-    for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
-        int64_t end = end_of(X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i)));
-
-        first = end < first ? end : first;
-    }
-    return first;
-}
-
-SSL_CTX *net_tls_context(const char *ca_file, const char *cert_file, const char *key_file, int64_t *ret_expires_s,
-                         struct err *reterr)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
-    int rc = 0;
-
-    if (ctx == NULL) {
-        (void)fail(reterr, "cannot initialise", "TLS");
-        return NULL;
-    }
-    SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_num_tickets(ctx, 0);
-    if (SSL_CTX_load_verify_file(ctx, ca_file) != 1) {
-        rc = fail(reterr, "cannot use the authority", ca_file);
-    } else if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1) {
-        rc = fail(reterr, "cannot use the certificate", cert_file);
-    } else if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
-               SSL_CTX_check_private_key(ctx) != 1) {
-        rc = fail(reterr, "cannot use the key", key_file);
-    }
-    if (rc != 0) {
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
-    *ret_expires_s = expires(ctx);
-    return ctx;
-}
-
 /* A certificate of another member would make the others take us for it. */
 static bool names_member(SSL_CTX *ctx, uint64_t id)
 {
@@ -96,8 +32,8 @@ static bool names_member(SSL_CTX *ctx, uint64_t id)
 
 int net_load_tls(struct net *net, struct err *reterr)
 {
-    int64_t expires_s = 0;
-    SSL_CTX *ctx = net_tls_context(net->tls_files[0], net->tls_files[1], net->tls_files[2], &expires_s, reterr);
+    const struct tls_files files = {net->tls_files[0], net->tls_files[1], net->tls_files[2]};
+    SSL_CTX *ctx = tls_context_new(&files, TLS_MEMBERS, "cluster.tls", reterr);
 
     if (ctx == NULL) {
         return E_INVALID;
@@ -111,7 +47,7 @@ int net_load_tls(struct net *net, struct err *reterr)
     }
     SSL_CTX_free(net->tls); /* connections that there are keep it */
     net->tls = ctx;
-    net->tls_expires_s = expires_s;
+    net->tls_expires_s = tls_context_expires_s(ctx);
     return 0;
 }
 

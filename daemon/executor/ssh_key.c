@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/tls.h"
 
 #define KEY_MAX 65536
 
@@ -82,7 +82,7 @@ int ssh_key_load(const char *file, struct ssh_key **ret_key, struct err *reterr)
             to_pem(key, pkey);
         }
     }
-    ERR_clear_error();
+    tls_forget_errors();
     if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA")) {
         key->rsa = pkey;
     } else {
@@ -144,7 +144,7 @@ static int sign(LIBSSH2_SESSION *session, unsigned char **ret_signature, size_t 
     ok = EVP_DigestSignInit(ctx, NULL, digest, NULL, key->rsa) == 1 &&
          EVP_DigestSign(ctx, signature, &size, data, len) == 1;
     EVP_MD_CTX_free(ctx);
-    ERR_clear_error();
+    tls_forget_errors();
     if (!ok) {
         free(signature);
         return -1;

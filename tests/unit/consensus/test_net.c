@@ -1,4 +1,6 @@
-/* Connections between two members on loopback, plain: made, reset, made again. */
+/* Connections between two members on loopback: made, reset, made again; with TLS while others leave errors behind. */
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -7,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -24,6 +28,7 @@ struct end {
 };
 
 static struct end a, b;
+static char folder[] = "/tmp/hecate-net-XXXXXX";
 
 /* ---- events ---- */
 
@@ -61,15 +66,25 @@ static void gone(void *user)
 
 /* ---- two ends ---- */
 
-static void start(struct end *end, uint64_t id)
+static void start(struct end *end, uint64_t id, bool tls)
 {
     const struct cons_peer peers[] = {{.id = 1, .address = a.address}, {.id = 2, .address = b.address}};
-    const struct cons_config config = {
-        .member_id = id, .listen = end->address, .peers = peers, .n_peers = 2, .tls_off = true};
+    char ca[64], cert[64], key[64];
+    const struct cons_config config = {.member_id = id,
+                                       .listen = end->address,
+                                       .peers = peers,
+                                       .n_peers = 2,
+                                       .tls_off = !tls,
+                                       .tls_ca_file = ca,
+                                       .tls_cert_file = cert,
+                                       .tls_key_file = key};
     const struct net_events events = {
         .user = end, .connected = connected, .disconnected = disconnected, .closed = closed, .frame = frame};
     struct err err = ERR_INIT;
 
+    (void)snprintf(ca, sizeof(ca), "%s/ca.pem", folder);
+    (void)snprintf(cert, sizeof(cert), "%s/member-%d.pem", folder, (int)id);
+    (void)snprintf(key, sizeof(key), "%s/member-%d.key", folder, (int)id);
     if (net_start(&turns_loop, &config, &events, &end->net, &err) != 0) {
         fail_msg("%s", err.message);
     }
@@ -97,6 +112,8 @@ static bool both_heard(void)
     return a.frames == 1 && b.frames == 1;
 }
 
+static unsigned frames_wanted;
+
 static bool b_saw_the_end(void)
 {
     return b.closed == 1;
@@ -117,16 +134,30 @@ static bool both_gone(void)
     return a.gone && b.gone;
 }
 
+static void begin(bool tls)
+{
+    a = (struct end){0};
+    b = (struct end){0};
+    turns_free_address(a.address, sizeof(a.address));
+    turns_free_address(b.address, sizeof(b.address));
+    start(&a, 1, tls);
+    start(&b, 2, tls);
+    turns_until("both are connected", both_connected);
+}
+
+static void finish(void)
+{
+    net_close(a.net, gone, &a);
+    net_close(b.net, gone, &b);
+    turns_until("closed", both_gone);
+}
+
 /* What one end gives up is seen by the other at once; its own connection stays, and the one that was reset comes back.
  */
 static void test_reset(void **state)
 {
     (void)state;
-    turns_free_address(a.address, sizeof(a.address));
-    turns_free_address(b.address, sizeof(b.address));
-    start(&a, 1);
-    start(&b, 2);
-    turns_until("both are connected", both_connected);
+    begin(false);
     say(&a, 1, 2);
     say(&b, 2, 1);
     turns_until("both are heard", both_heard);
@@ -141,15 +172,61 @@ static void test_reset(void **state)
     assert_int_equal(b.disconnected, 0);
     assert_int_equal(b.connected, 1);
     assert_int_equal(a.closed, 0);
-    net_close(a.net, gone, &a);
-    net_close(b.net, gone, &b);
-    turns_until("closed", both_gone);
+    finish();
+}
+
+static bool all_heard(void)
+{
+    return a.frames == frames_wanted && b.frames == frames_wanted;
+}
+
+/* The queue of errors is the thread's: another's failure, in h2o or libcurl, is none of these connections. */
+static void test_errors_of_others(void **state)
+{
+    (void)state;
+    begin(true);
+    for (frames_wanted = 1; frames_wanted <= 20; frames_wanted++) {
+        ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+        say(&a, 1, 2);
+        ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+        say(&b, 2, 1);
+        ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+        turns_until("both are heard", all_heard);
+    }
+    assert_int_equal(a.disconnected + b.disconnected + a.closed + b.closed, 0);
+    assert_int_equal(ERR_peek_error(), 0); /* and nothing is left to others */
+    finish();
+}
+
+static void run(const char *const argv[])
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        (void)freopen("/dev/null", "w", stdout);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    run((const char *const[]){"rm", "-r", folder, NULL});
+    return 0;
 }
 
 static int set_up(void **state)
 {
     (void)state;
     log_set_level(LOG_NONE);
+    if (mkdtemp(folder) == NULL) {
+        return -1;
+    }
+    run((const char *const[]){"scripts/pki", folder, "1", "2", NULL});
     return !turns_init();
 }
 
@@ -157,8 +234,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_errors_of_others),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,0 +1,198 @@
+/* HTTPS: connections that do not suffer from each other. */
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/base/mem.h"
+#include "tests/unit/api/fixture.h"
+#include "tests/unit/api/peer.h"
+
+struct https { /* a client: the bytes are moved by the test */
+    SSL_CTX *ctx;
+    SSL *ssl;
+    BIO *in, *out;
+    int fd;
+};
+
+struct world {
+    struct fixture fixture;
+    char *dir, *cert, *key, *ca;
+};
+
+static int setup(void **state)
+{
+    struct world *world = mem_calloc(1, sizeof(*world));
+    struct api_config *config;
+
+    world->dir = peer_certificates();
+    world->cert = mem_printf("%s/api.crt", world->dir);
+    world->key = mem_printf("%s/api.key", world->dir);
+    world->ca = mem_printf("%s/ca.crt", world->dir);
+    fixture_init(&world->fixture, false);
+    config = &world->fixture.members[0].config;
+    config->tls = true;
+    config->cert_file = world->cert;
+    config->key_file = world->key;
+    config->forward_ca_file = world->ca;
+    fixture_start(&world->fixture, 0);
+    fixture_lead(&world->fixture, 0);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+
+    fixture_fini(&world->fixture);
+    peer_certificates_remove(world->dir);
+    free(world->cert);
+    free(world->key);
+    free(world->ca);
+    free(world);
+    return 0;
+}
+
+static void send_some(struct fixture *fixture, struct https *client, size_t size)
+{
+    char data[65536];
+    int n = BIO_read(client->out, data, (int)(size < sizeof(data) ? size : sizeof(data)));
+
+    if (n > 0) {
+        assert_int_equal(send(client->fd, data, (size_t)n, MSG_NOSIGNAL), n);
+    }
+    for (int i = 0; i < 3; i++) {
+        fixture_run_once(fixture);
+    }
+}
+
+/* What has come; false: the server has closed. */
+static bool receive(struct https *client)
+{
+    char data[65536];
+    ssize_t n = recv(client->fd, data, sizeof(data), MSG_DONTWAIT);
+
+    if (n > 0) {
+        assert_int_equal(BIO_write(client->in, data, (int)n), n);
+    }
+    return n != 0 && !(n < 0 && errno != EAGAIN);
+}
+
+static struct https https_connect(struct world *world)
+{
+    struct fixture *fixture = &world->fixture;
+    struct https client = {.ctx = SSL_CTX_new(TLS_client_method())};
+    uint64_t deadline = uv_hrtime() + UINT64_C(10000000000);
+
+    assert_int_equal(SSL_CTX_load_verify_file(client.ctx, world->ca), 1);
+    SSL_CTX_set_verify(client.ctx, SSL_VERIFY_PEER, NULL);
+    client.ssl = SSL_new(client.ctx);
+    client.in = BIO_new(BIO_s_mem());
+    client.out = BIO_new(BIO_s_mem());
+    SSL_set_bio(client.ssl, client.in, client.out);
+    SSL_set_connect_state(client.ssl);
+    client.fd = client_connect(api_server_port(fixture->members[0].server));
+    while (SSL_do_handshake(client.ssl) != 1) {
+        send_some(fixture, &client, SIZE_MAX);
+        assert_true(receive(&client));
+        assert_true(uv_hrtime() < deadline);
+    }
+    send_some(fixture, &client, SIZE_MAX);
+    return client;
+}
+
+static void https_close(struct https *client)
+{
+    SSL_free(client->ssl);
+    SSL_CTX_free(client->ctx);
+    close(client->fd);
+    ERR_clear_error();
+}
+
+/* Reads an answer with a JSON object to its end. */
+static void expect_status(struct world *world, struct https *client, const char *start)
+{
+    uint64_t deadline = uv_hrtime() + UINT64_C(10000000000);
+    char text[65536] = "";
+    size_t len = 0;
+
+    while (strstr(text, "}\n") == NULL) {
+        int n = SSL_read(client->ssl, text + len, (int)(sizeof(text) - len - 1));
+
+        if (n > 0) {
+            len += (size_t)n;
+            text[len] = '\0';
+        } else {
+            bool open = receive(client);
+
+            ERR_clear_error();
+            fixture_run_once(&world->fixture);
+            assert_true(open);
+        }
+        assert_true(uv_hrtime() < deadline);
+    }
+    assert_memory_equal(text, start, strlen(start));
+}
+
+/* A request that comes in parts, and the failures of others in between: OpenSSL keeps errors in a queue per thread. It
+ * is h2o that clears it before it asks; a release that does not would be seen here. */
+static void errors_of_others(void **state)
+{
+    static const char request[] = "POST /clusters HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+    struct world *world = *state;
+    struct https client = https_connect(world);
+
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(SSL_write(client.ssl, request, sizeof(request) - 1), sizeof(request) - 1);
+        while (BIO_ctrl_pending(client.out) > 0) {
+            ERR_raise(ERR_LIB_SSL, SSL_R_HTTP_REQUEST);
+            send_some(&world->fixture, &client, 10);
+        }
+        expect_status(world, &client, "HTTP/1.1 201 ");
+    }
+    https_close(&client);
+}
+
+/* The same with real strangers: plain HTTP at the HTTPS port, in the middle of another's request. */
+static void plain_http(void **state)
+{
+    static const char request[] = "POST /clusters HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+    static const char plain[] = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct world *world = *state;
+    struct fixture *fixture = &world->fixture;
+    struct https client = https_connect(world);
+
+    assert_int_equal(SSL_write(client.ssl, request, sizeof(request) - 1), sizeof(request) - 1);
+    while (BIO_ctrl_pending(client.out) > 0) {
+        int fd = client_connect(api_server_port(fixture->members[0].server));
+
+        client_send(fixture, fd, plain, sizeof(plain) - 1);
+        for (int i = 0; i < 5; i++) {
+            fixture_run_once(fixture);
+        }
+        send_some(fixture, &client, 10);
+        close(fd);
+    }
+    expect_status(world, &client, "HTTP/1.1 201 ");
+    https_close(&client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(errors_of_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(plain_http, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
