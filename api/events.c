@@ -2,7 +2,11 @@
  *
  * The id of an event is its index in the log, which is the same on all members: a client that comes back with
  * Last-Event-ID, to whichever member, misses nothing and hears nothing twice. When that is too long ago, the event
- * "reset" says so. A client that does not read is cut off rather than waited for.
+ * "reset" says so.
+ *
+ * Nothing of what is kept is copied for a client before its socket takes it: a stream is a place in the ring, and costs
+ * one piece of it whatever its client is behind. One that is so slow that the ring overtakes it hears "reset"; one that
+ * takes nothing for the time of an answer is cut off.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +19,20 @@
 #include "store/base/turn.h"
 
 #define KEPT_MAX 1024
+#define KEPT_BYTES_MAX (8U << 20)
 #define STREAMS_MAX 64
-#define BEHIND_MAX (1U << 20)
+#define PIECE_BYTES 65536 /* of what is kept, handed to a socket at a time; at most one event more */
+#define OWN_BYTES_MAX 16384
 #define QUIET_MS 15000 /* after that a comment shows that the connection lives */
 
+#define RESET "event: reset\ndata: {\"reason\":\"events were missed: read again what matters\"}\n\n"
+
 struct api_stream {
-    uint64_t last_index; /* told up to there */
+    uint64_t last_index; /* of the log: told up to there */
     uint64_t quiet_ms;   /* loop time of the next comment */
-    struct buf waiting, inflight;
+    struct buf own;      /* waits: what is not in the log, and comments */
+    bool own_missed;     /* more of that than is kept for one client */
+    struct buf inflight;
     bool sending, ended;
 };
 
@@ -33,7 +43,7 @@ struct kept {
 
 struct api_events {
     struct kept kept[KEPT_MAX]; /* ring, in the order of the log */
-    size_t first, n;
+    size_t first, n, bytes;
     uint64_t since; /* nothing after this index is missing */
     uint64_t last;
     size_t n_streams;
@@ -51,6 +61,7 @@ static void drop_oldest(struct api_events *events)
     struct kept *kept = &events->kept[events->first];
 
     events->since = kept->index;
+    events->bytes -= strlen(kept->text);
     free(kept->text);
     events->first = (events->first + 1) % KEPT_MAX;
     events->n--;
@@ -66,23 +77,70 @@ void api_events_free(struct api_events *events)
 
 static void keep(struct api_events *events, uint64_t index, const char *text)
 {
-    if (events->n == KEPT_MAX) {
+    size_t len = strlen(text);
+
+    while (events->n == KEPT_MAX || (events->n > 0 && events->bytes + len > KEPT_BYTES_MAX)) {
         drop_oldest(events);
     }
+    events->bytes += len;
     events->kept[(events->first + events->n++) % KEPT_MAX] = (struct kept){index, mem_strdup(text)};
     events->last = index;
 }
 
+/* The first that is kept after this index: its place in the ring, events->n when there is none. */
+static size_t first_after(const struct api_events *events, uint64_t index)
+{
+    size_t low = 0, high = events->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (events->kept[(events->first + middle) % KEPT_MAX].index > index) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
 /* ---- a stream ---- */
 
-/* Sends what waits, or the end. */
+/* The next piece for a client: what is its own, then what is kept. */
+static void fill(const struct api_events *events, struct api_stream *stream, struct buf *piece)
+{
+    if (stream->last_index < events->since) { /* the ring has overtaken it */
+        buf_printf(piece, "id: %lu\n" RESET, (unsigned long)events->since);
+        stream->last_index = events->since;
+    } else if (stream->own_missed) {
+        buf_append_str(piece, RESET);
+    }
+    stream->own_missed = false;
+    buf_append(piece, buf_str(&stream->own), stream->own.len);
+    buf_fini(&stream->own);
+    for (size_t i = first_after(events, stream->last_index); i < events->n && piece->len < PIECE_BYTES; i++) {
+        const struct kept *kept = &events->kept[(events->first + i) % KEPT_MAX];
+
+        buf_append_str(piece, kept->text);
+        stream->last_index = kept->index;
+    }
+}
+
+/* Sends what there is, or the end. */
 static void pump(struct api_request *request)
 {
     struct api_stream *stream = request->stream;
     h2o_iovec_t part;
 
-    if (stream->sending || (stream->waiting.len == 0 && !stream->ended)) {
+    if (stream->sending) {
         return;
+    }
+    buf_fini(&stream->inflight);
+    if (!stream->ended) {
+        fill(request->server->events, stream, &stream->inflight);
+        if (stream->inflight.len == 0) {
+            return;
+        }
     }
     stream->sending = true;
     stream->quiet_ms = uv_now(request->server->loop) + QUIET_MS;
@@ -93,9 +151,6 @@ static void pump(struct api_request *request)
         h2o_send(request->req, NULL, 0, H2O_SEND_STATE_FINAL);
         return;
     }
-    buf_fini(&stream->inflight);
-    stream->inflight = stream->waiting;
-    stream->waiting = (struct buf)BUF_INIT;
     part = h2o_iovec_init(stream->inflight.data, stream->inflight.len);
     h2o_send(request->req, &part, 1, H2O_SEND_STATE_IN_PROGRESS);
 }
@@ -119,21 +174,19 @@ static void stop_cb(h2o_generator_t *generator, h2o_req_t *req)
     request->stream->sending = true; /* no more */
 }
 
-static void append(struct api_request *request, const char *text)
+/* What only this client is told, or only this member tells. */
+static void tell_own(struct api_request *request, const char *text)
 {
     struct api_stream *stream = request->stream;
 
     if (stream->ended) {
         return;
     }
-    if (stream->waiting.len + strlen(text) > BEHIND_MAX) {
-        LOG(LOG_INFO, "api", "a client does not read its events: cut off");
-        stream->ended = true; /* it comes back with the id of the last one that it has read */
-        buf_fini(&stream->waiting);
-        (void)shutdown(h2o_socket_get_fd(request->conn->sock), SHUT_RDWR);
-        return;
+    if (stream->own.len + strlen(text) > OWN_BYTES_MAX) {
+        stream->own_missed = true;
+    } else {
+        buf_append_str(&stream->own, text);
     }
-    buf_append_str(&stream->waiting, text);
     pump(request);
 }
 
@@ -167,22 +220,13 @@ static void begin(struct api_request *request)
 
     if (!known || stream->last_index < events->since) {
         if (known) {
-            buf_append_str(&hello,
-                           "event: reset\ndata: {\"reason\":\"events were missed: read again what matters\"}\n\n");
+            buf_append_str(&hello, RESET);
         }
         stream->last_index = known ? events->since : events->last;
     }
     buf_printf(&hello, "retry: 1000\nid: %lu\nevent: hello\ndata: {\"member_id\":%lu}\n\n",
                (unsigned long)stream->last_index, (unsigned long)request->server->config.member_id);
-    append(request, buf_str(&hello));
-    for (size_t i = 0; i < events->n; i++) {
-        const struct kept *kept = &events->kept[(events->first + i) % KEPT_MAX];
-
-        if (kept->index > stream->last_index) {
-            append(request, kept->text);
-            stream->last_index = kept->index;
-        }
-    }
+    tell_own(request, buf_str(&hello)); /* and what is kept follows */
 }
 
 void api_events_start(struct api_request *request)
@@ -210,7 +254,7 @@ void api_events_start(struct api_request *request)
 
 void api_events_forget(struct api_request *request)
 {
-    buf_fini(&request->stream->waiting);
+    buf_fini(&request->stream->own);
     buf_fini(&request->stream->inflight);
     free(request->stream);
     request->stream = NULL;
@@ -222,13 +266,14 @@ void api_events_look(struct api_request *request, uint64_t now_ms)
     struct api_stream *stream = request->stream;
 
     if (stream->sending && now_ms >= request->deadline_ms) {
+        LOG(LOG_INFO, "api", "a client does not read its events: cut off");
         request->deadline_ms = UINT64_MAX;
         (void)shutdown(h2o_socket_get_fd(request->conn->sock), SHUT_RDWR);
     } else if ((request->server->closing || request->server->draining) && !stream->ended) {
         stream->ended = true; /* what waits is told by the member to which it comes back */
         pump(request);
     } else if (!stream->sending && now_ms >= stream->quiet_ms) {
-        append(request, ":\n\n");
+        tell_own(request, ":\n\n");
     }
 }
 
@@ -249,11 +294,11 @@ void api_server_event(struct api_server *server, uint64_t index, const char *typ
     }
     for (request = TAILQ_FIRST(&server->requests); request != NULL; request = next) {
         next = TAILQ_NEXT(request, link);
-        if (request->stream == NULL || (index != 0 && index <= request->stream->last_index)) {
-            continue;
+        if (request->stream != NULL && index != 0) {
+            pump(request);
+        } else if (request->stream != NULL) {
+            tell_own(request, buf_str(&text));
         }
-        request->stream->last_index = index != 0 ? index : request->stream->last_index;
-        append(request, buf_str(&text));
     }
 }
 

@@ -217,13 +217,18 @@ static void test_member_ends(void **state)
 static void test_does_not_read(void **state)
 {
     struct fixture *f = *state;
-    struct listener deaf = listen_to(f, 0, NULL), other = listen_to(f, 0, NULL);
+    struct listener deaf, other;
     char *json = mem_alloc(10001);
     uint64_t index = 1;
 
+    fixture_close(f, 0);
+    f->members[0].config.send_timeout_ms = 1000;
+    fixture_start(f, 0);
+    deaf = listen_to(f, 0, NULL);
+    other = listen_to(f, 0, NULL);
     memset(json, 'x', 10000);
     json[10000] = '\0';
-    while (!other.ended && index < 2000) {
+    while (index < 2000) {
         api_server_event(f->members[0].server, index++, "changed", json);
         take(f, &other);
         buf_clear(&other.got);
@@ -236,6 +241,51 @@ static void test_does_not_read(void **state)
     free(json);
     hang_up(&deaf);
     hang_up(&other);
+}
+
+/* What is kept is far more than a socket takes at once: one who comes back for all of it gets all of it, once. */
+static void test_far_behind(void **state)
+{
+    struct fixture *f = *state;
+    struct listener listener;
+    CLEANUP(free_ptr) char *text = mem_alloc(5001);
+    uint64_t index;
+
+    memset(text, 'x', 5000);
+    text[5000] = '\0';
+    for (index = 1; index <= 1000; index++) {
+        CLEANUP(free_ptr) char *json = mem_printf("{\"n\":%lu,\"text\":\"%s\"}", (unsigned long)index, text);
+
+        api_server_event(f->members[0].server, index, "changed", json);
+    }
+    listener = listen_to(f, 0, "1");
+    api_server_event(f->members[0].server, index, "changed", "{\"n\":1001}"); /* while the rest is on its way */
+    hear(f, &listener, "\"n\":1001}");
+    assert_int_equal(count(&listener, "event: changed"), 1000);
+    assert_int_equal(count(&listener, "event: reset"), 0);
+    assert_true(listener.got.len > 5000000);
+    hang_up(&listener);
+}
+
+/* So slow that what it has not heard is kept no longer: it is told so, and goes on with what is kept. */
+static void test_overtaken(void **state)
+{
+    struct fixture *f = *state;
+    struct listener slow = listen_to(f, 0, NULL);
+    char *json = mem_alloc(10001);
+    uint64_t index = 1;
+
+    memset(json, 'x', 10000);
+    json[10000] = '\0';
+    while (index < 3000) { /* 30 MB, above what kernel and ring hold together */
+        api_server_event(f->members[0].server, index++, "changed", json);
+        fixture_run_once(f);
+    }
+    api_server_event(f->members[0].server, index, "changed", "{\"last\":1}");
+    hear(f, &slow, "{\"last\":1}");
+    assert_int_equal(count(&slow, "event: reset"), 1);
+    free(json);
+    hang_up(&slow);
 }
 
 static void test_too_many(void **state)
@@ -272,6 +322,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_needs_a_token, setup, teardown),
         cmocka_unit_test_setup_teardown(test_member_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_does_not_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_far_behind, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_overtaken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
     };
 
