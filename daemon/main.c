@@ -116,6 +116,7 @@ static void failed(void *user, const char *message)
     (void)user;
     LOG(LOG_CRITICAL, "member", message);
     notify_state("STATUS=failed, see the log");
+    log_stop_writer();
     _exit(1);
 }
 
@@ -176,8 +177,10 @@ static int run(const struct cfg *cfg)
         fprintf(stderr, "ERROR: %s\n", err.message);
         return 1;
     }
+    log_start_writer(); /* after the keeper was forked */
     CHECK(uv_loop_init(&daemon.loop) == 0);
     if (member_start(&daemon.loop, cfg, keeper, failed, NULL, &daemon.member, &err) != 0) {
+        log_stop_writer();
         fprintf(stderr, "ERROR: %s\n", err.message);
         return 1;
     }
@@ -194,6 +197,7 @@ static int run(const struct cfg *cfg)
     turns_stop();
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     CHECK_MSG(uv_loop_close(&daemon.loop) == 0, "a handle was left open");
+    log_stop_writer();
     return 0;
 }
 

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "store/base/log_out.h"
+
 static const uint64_t bounds_us[METRICS_BUCKETS - 1] = {500,   1000,   2500,   5000,    10000,   20000,
                                                         50000, 100000, 500000, 2500000, 10000000};
 
@@ -109,6 +111,9 @@ void metrics_out(struct buf *buf, const struct metrics *metrics)
     metrics_out_times(buf, "hecate_loop_lag_seconds", "", &metrics->loop_lag);
     metrics_family(buf, "hecate_loop_lag_max_seconds", "gauge", "The longest lag since the start");
     buf_printf(buf, "hecate_loop_lag_max_seconds %.6f\n", (double)metrics->loop_lag.max_us / 1e6);
+    metrics_family(buf, "hecate_log_lines_dropped_total", "counter",
+                   "Lines of the log that standard error did not take");
+    buf_printf(buf, "hecate_log_lines_dropped_total %lu\n", (unsigned long)log_out_dropped());
     out_steps(buf, metrics);
     out_ended(buf, metrics);
     metrics_value(buf, "hecate_snapshots_total", "Snapshots made", atomic_load(&metrics->snapshots));

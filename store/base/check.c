@@ -6,12 +6,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "store/base/log_out.h"
+
+#define FLUSH_MS 200 /* for what led to it; then the reader is taken for stuck */
+
 void check_failed(const char *file, int line, const char *fmt, ...)
 {
     void *frames[64];
     va_list args;
     int n;
 
+    log_out_flush(FLUSH_MS);
     fprintf(stderr, "panic: %s:%d: ", file, line);
     va_start(args, fmt);
     vfprintf(stderr, fmt, args);

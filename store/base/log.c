@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "store/base/buf.h"
+#include "store/base/log_out.h"
+
+#define STOP_MS 300 /* for a reader to take what is left */
 
 static _Atomic int current_level = LOG_INFO;
 static _Atomic int current_format = LOG_FORMAT_TEXT;
@@ -108,31 +111,53 @@ static void append_time(struct buf *buf)
                tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
 }
 
+static void format(struct buf *line, enum log_level level, const char *component, const char *message,
+                   const struct log_field *fields, size_t n_fields)
+{
+    bool json = current_format == LOG_FORMAT_JSON;
+
+    if (json) {
+        buf_append_str(line, "{\"time\":\"");
+        append_time(line);
+        buf_printf(line, "\",\"level\":\"%s\",\"component\":\"%s\",\"message\":", level_names[level], component);
+        append_quoted(line, message);
+    } else {
+        append_time(line);
+        buf_printf(line, " %-8s %-10s %s", level_names[level], component, message);
+    }
+    for (size_t i = 0; i < n_fields; i++) {
+        buf_printf(line, json ? ",\"%s\":" : " %s=", fields[i].key);
+        append_value(line, &fields[i], json);
+    }
+    buf_append_str(line, json ? "}\n" : "\n");
+}
+
 void log_write(enum log_level level, const char *component, const char *message, const struct log_field *fields,
                size_t n_fields)
 {
     struct buf line = BUF_INIT;
-    bool json = current_format == LOG_FORMAT_JSON;
 
     if (level == LOG_NONE || (int)level > current_level) {
         return;
     }
-    if (json) {
-        buf_append_str(&line, "{\"time\":\"");
-        append_time(&line);
-        buf_printf(&line, "\",\"level\":\"%s\",\"component\":\"%s\",\"message\":", level_names[level], component);
-        append_quoted(&line, message);
-    } else {
-        append_time(&line);
-        buf_printf(&line, " %-8s %-10s %s", level_names[level], component, message);
-    }
-    for (size_t i = 0; i < n_fields; i++) {
-        buf_printf(&line, json ? ",\"%s\":" : " %s=", fields[i].key);
-        append_value(&line, &fields[i], json);
-    }
-    buf_append_str(&line, json ? "}\n" : "\n");
-    if (write(STDERR_FILENO, line.data, line.len) < 0) {
-        /* Nowhere left to say it. */
-    }
+    format(&line, level, component, message, fields, n_fields);
+    log_out(line.data, line.len);
     buf_fini(&line);
+}
+
+static void tell_dropped(struct buf *line, uint64_t dropped)
+{
+    const struct log_field fields[] = {LF_U64("lines", dropped)};
+
+    format(line, LOG_WARNING, "log", "lines were dropped: standard error did not take them in time", fields, 1);
+}
+
+void log_start_writer(void)
+{
+    log_out_start(STDERR_FILENO, tell_dropped);
+}
+
+void log_stop_writer(void)
+{
+    log_out_stop(STOP_MS);
 }

@@ -34,6 +34,10 @@ enum log_level log_get_level(void);
 const char *log_level_name(enum log_level level); /* "none", "critical", ... */
 bool log_level_parse(const char *name, enum log_level *ret_level);
 void log_set_format(enum log_format format);
+/* From now on a thread writes, and nobody who logs waits for who reads standard error: lines that it does not take are
+ * dropped and counted (log_out.h). Forks come before. */
+void log_start_writer(void);
+void log_stop_writer(void); /* what is left goes out first, if it is taken soon */
 /* Thread-safe: one write per line. fields may be NULL when n_fields is 0. */
 void log_write(enum log_level level, const char *component, const char *message, const struct log_field *fields,
                size_t n_fields);

@@ -15,6 +15,7 @@
 #include "store/base/err.h"
 #include "store/base/id.h"
 #include "store/base/log.h"
+#include "store/base/log_out.h"
 #include "store/base/mem.h"
 
 static void test_buf(void **state)
@@ -199,6 +200,54 @@ static void test_log(void **state)
     free(text);
 }
 
+/* Standard error is a pipe that nobody reads: lines are lost, no time is. (Written straight, the first pipe full hangs
+ * the test until the alarm.) When it is read again, what is lost is told, and what is left is whole. */
+static void test_log_reader_stuck(void **state)
+{
+    struct buf got = BUF_INIT;
+    int pipe_fds[2], keep;
+    uint64_t dropped = log_out_dropped();
+    bool last = false;
+
+    (void)state;
+    (void)alarm(120);
+    assert_int_equal(pipe(pipe_fds), 0);
+    fflush(stderr);
+    keep = dup(STDERR_FILENO);
+    assert_true(dup2(pipe_fds[1], STDERR_FILENO) >= 0);
+    log_start_writer();
+    for (unsigned i = 0; i < 30000; i++) {
+        LOG(LOG_INFO, "test", "a line that is some hundred characters long, so that the ring is full before the end",
+            LF_U64("number", i));
+    }
+    assert_true(log_out_dropped() > dropped);
+    log_out_flush(1); /* in vain; and it does not wait for long */
+    while (strstr(buf_str(&got), "number=x\n") == NULL) {
+        char data[65536];
+        ssize_t n = read(pipe_fds[0], data, sizeof(data));
+
+        assert_true(n > 0);
+        buf_append(&got, data, (size_t)n);
+        if (!last && strstr(buf_str(&got), "lines were dropped") != NULL) {
+            LOG(LOG_INFO, "test", "the last one", LF_STR("number", "x"));
+            last = true;
+        }
+    }
+    log_stop_writer();
+    assert_true(dup2(keep, STDERR_FILENO) >= 0);
+    (void)close(keep);
+    (void)close(pipe_fds[0]);
+    (void)close(pipe_fds[1]);
+    for (char *line = got.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        assert_int_equal(line[4], '-');
+        assert_int_equal(line[23], 'Z');
+        assert_non_null(strstr(line, strstr(line, "dropped") != NULL ? " lines=" : " number="));
+    }
+    buf_fini(&got);
+    (void)alarm(0);
+}
+
 static void test_check(void **state)
 {
     int status;
@@ -221,8 +270,13 @@ static void test_check(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf),   cmocka_unit_test(test_err),    cmocka_unit_test(test_id),
-        cmocka_unit_test(test_mem),   cmocka_unit_test(test_crc32c), cmocka_unit_test(test_log),
+        cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_err),
+        cmocka_unit_test(test_id),
+        cmocka_unit_test(test_mem),
+        cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_reader_stuck),
         cmocka_unit_test(test_check),
     };
 
