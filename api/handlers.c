@@ -6,6 +6,7 @@
 #include "api/server_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 #define NOT_FOUND "Id not found"
 
@@ -182,6 +183,7 @@ static void get_queue(struct api_request *request)
     const struct store *store = store_of(request);
     const struct store_job *job = store_job(store, request->id);
     CLEANUP(free_ptr) char *location = NULL;
+    CLEANUP(free_ptr) char *error = NULL;
 
     if (job == NULL && store_operation(store, request->id) != NULL) {
         api_answer_header(request, "X-Pending", strlen("X-Pending"), "true", 4);
@@ -189,7 +191,8 @@ static void get_queue(struct api_request *request)
     } else if (job == NULL) {
         api_answer_text(request, 404, NOT_FOUND);
     } else if (job->failed) {
-        api_answer_text(request, 500, job->error);
+        error = text_clean(job->error, STORE_TEXT_MAX); /* entries of old logs may hold anything */
+        api_answer_text(request, 500, error);
     } else if (job->resource == STORE_RES_NONE) {
         api_answer_empty(request, 204, NULL);
     } else {

@@ -6,6 +6,7 @@
 
 #include "api/json_scan.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 /* ---- visibility ---- */
 
@@ -58,7 +59,7 @@ void api_out_string(struct buf *buf, const char *text)
             left -= len;
             continue;
         }
-        len = api_utf8_len((const unsigned char *)text, left);
+        len = text_utf8_len(text, left);
         if (c == '"' || c == '\\') {
             buf_append_char(buf, '\\');
             buf_append_char(buf, *text);

@@ -9,6 +9,7 @@
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 #define TAGS_KEPT 1024
 
@@ -94,7 +95,7 @@ static void read_string(struct api_json_reader *r, struct buf *buf)
             read_escape(r, buf);
             continue;
         }
-        len = api_utf8_len((const unsigned char *)r->p, (size_t)(r->end - r->p));
+        len = text_utf8_len(r->p, (size_t)(r->end - r->p));
         if (len == 0) {
             append_rune(buf, 0xfffd);
             r->p++;

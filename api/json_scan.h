@@ -15,7 +15,5 @@ const char *api_json_scan_number(struct api_json_reader *r); /* the reader stand
 void api_json_skip_space(struct api_json_reader *r);
 bool api_json_is_digit(char c);
 int api_json_hex_value(char c); /* -1: none */
-/* The length of the valid UTF-8 sequence at p, 0 when there is none; left > 0. */
-size_t api_utf8_len(const unsigned char *p, size_t left);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "api/json_out.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 struct family {
     const char *name, *help;
@@ -43,16 +44,24 @@ void api_metric_number(struct buf *buf, double value)
 
 static void label(struct buf *buf, const char *name, const char *value)
 {
+    size_t left = strlen(value);
+
     buf_printf(buf, "%s%s=\"", buf->len == 0 ? "{" : ",", name);
-    for (; *value != '\0'; value++) {
+    while (left > 0) {
+        size_t len = text_utf8_len(value, left);
+
         if (*value == '\n') {
             buf_append_str(buf, "\\n");
+        } else if (len == 0) {
+            text_append(buf, value, 1);
         } else {
             if (*value == '"' || *value == '\\') {
                 buf_append_char(buf, '\\');
             }
-            buf_append_char(buf, *value);
+            buf_append(buf, value, len);
         }
+        value += len > 0 ? len : 1;
+        left -= len > 0 ? len : 1;
     }
     buf_append_char(buf, '"');
 }

@@ -113,8 +113,8 @@ void cons_close(struct cons *c, void (*closed_cb)(void *user), void *user);
 /* status 0: applied at index, result is what apply returned. E_UNKNOWN_OUTCOME: leadership was lost, the command may
  * still be applied. */
 typedef void (*cons_propose_cb)(void *user, int status, uint64_t index, const void *result);
-/* Copies data. Returns 0 and calls cb exactly once later (never from within); E_NOT_LEADER, E_BUSY (window full): cb
- * is never called. */
+/* Copies data. Returns 0 and calls cb exactly once later (never from within); E_NOT_LEADER, E_BUSY (window full),
+ * E_INVALID (longer than 1 MiB): cb is never called. */
 int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user);
 
 /* Tells all connected members something of the owner's: up to CONS_TELL_MAX bytes, not part of the log, may be lost.

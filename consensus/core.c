@@ -8,6 +8,7 @@
 
 #include "consensus/core_priv.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 uint64_t core_now(struct core *core)
 {
@@ -33,7 +34,7 @@ void core_fail(struct core *core, const char *fmt, ...)
         return;
     }
     va_start(args, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, args); /* a cut text is still a text */
+    text_vprint(text, sizeof(text), fmt, args);
     va_end(args);
     core->failed = true;
     core->env.failed(core->env.user, text);

@@ -15,6 +15,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 
 #define SLOT_MS 25
@@ -111,8 +112,8 @@ void node_split_address(const char *text, char *ret_address, char *ret_note)
 {
     size_t len = strcspn(text, " ");
 
-    (void)snprintf(ret_address, CONS_TEXT_MAX, "%.*s", (int)len, text);
-    (void)snprintf(ret_note, CONS_TEXT_MAX, "%s", text[len] == ' ' ? text + len + 1 : "");
+    text_print(ret_address, CONS_TEXT_MAX, "%.*s", len < CONS_TEXT_MAX ? (int)len : CONS_TEXT_MAX, text);
+    text_put(ret_note, CONS_TEXT_MAX, text[len] == ' ' ? text + len + 1 : "");
 }
 
 int node_check_address(const struct cons_peer *peer, struct err *reterr)

@@ -45,7 +45,9 @@ int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb c
     struct proposal *proposal;
     struct core_status status;
 
-    CHECK(len > 0 && len <= COMMAND_MAX);
+    if (len == 0 || len > COMMAND_MAX) {
+        return E_INVALID; /* how long a command gets is up to requests and to what nodes say */
+    }
     if (c->closing || c->failed) {
         return E_NOT_LEADER;
     }

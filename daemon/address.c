@@ -5,6 +5,7 @@
 
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
+#include "store/base/text.h"
 
 static uint64_t clock_us(void)
 {
@@ -61,7 +62,7 @@ static void address_trouble(void *user, const char *text)
     struct member *member = user;
 
     LOG(LOG_ERROR, "address", text);
-    (void)snprintf(member->address_trouble, sizeof(member->address_trouble), "%s", text);
+    text_put(member->address_trouble, sizeof(member->address_trouble), text);
     member->address_trouble_ms = uv_now(member->loop);
 }
 

@@ -118,6 +118,9 @@ static void proposed(void *user, int status, const struct store_result *result)
     CHECK_MAGIC(submit, SUBMIT_MAGIC);
     if (status == E_BUSY) {
         finish_refused(submit, STORE_TOO_BUSY, "Server busy. Retry operation later.");
+    } else if (status == E_INVALID) {
+        finish_refused(submit, STORE_BAD_REQUEST,
+                       "The request is too large: what is recorded of it is limited to 1 MiB (volume options, tags)");
     } else if (status == E_NOT_LEADER) {
         finish_unavailable(submit, true, "this member is no longer the leader; nothing was changed");
     } else if (status != 0) {

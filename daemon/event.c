@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "daemon/json_text.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -23,8 +24,8 @@ static const char *operation_event(const struct store_operation *op, const char 
         return NULL;
     }
     append_json(json,
-                json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", id_text(op->id).text, "type", store_op_type_name(op->type),
-                          "target", id_text(op->target).text, "state", state, "reason", reason));
+                json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", id_text(op->id).text, "type", store_op_type_name(op->type),
+                          "target", id_text(op->target).text, "state", state, "reason", json_text(reason)));
     return "operation";
 }
 
@@ -34,9 +35,9 @@ static const char *ended_event(const struct store_job *job, struct buf *json)
         return NULL;
     }
     append_json(json,
-                json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", id_text(job->id).text, "type",
+                json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", id_text(job->id).text, "type",
                           job->type != 0 ? store_op_type_name(job->type) : "", "target", id_text(job->resource_id).text,
-                          "state", job->failed ? "failed" : "done", "reason", job->error));
+                          "state", job->failed ? "failed" : "done", "reason", json_text(job->error)));
     return "operation";
 }
 

@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "daemon/member_priv.h"
+#include "store/base/text.h"
 
 #define MIB ((uint64_t)1 << 20)
 #define DISK_LOW_MIB 512
@@ -37,9 +38,8 @@ static void warn_disk(uint64_t member_id, uint64_t free_mib, uint64_t total_mib,
     char text[256];
 
     if (health_disk_low(free_mib, total_mib)) {
-        (void)snprintf(text, sizeof(text),
-                       "member %" PRIu64 " has %" PRIu64 " MiB left of %" PRIu64 " MiB for its data", member_id,
-                       free_mib, total_mib);
+        text_print(text, sizeof(text), "member %" PRIu64 " has %" PRIu64 " MiB left of %" PRIu64 " MiB for its data",
+                   member_id, free_mib, total_mib);
         cb(user, "disk-low", text, "make room: a member whose disk is full stops, and the cluster must do without it");
     }
 }
@@ -69,8 +69,8 @@ static void warn_lag(const struct cons_status *status, health_cb cb, void *user)
         const struct cons_member_status *item = &status->members[i];
 
         if (item->connected && item->match_index + LAG_MAX < status->last_index) {
-            (void)snprintf(text, sizeof(text), "member %" PRIu64 " is %" PRIu64 " entries behind", item->id,
-                           status->last_index - item->match_index);
+            text_print(text, sizeof(text), "member %" PRIu64 " is %" PRIu64 " entries behind", item->id,
+                       status->last_index - item->match_index);
             cb(user, "member-lags", text, "it is catching up, or its disk or network is too slow: look at both");
         }
     }
@@ -86,11 +86,11 @@ static void warn_operations(const struct member *member, health_cb cb, void *use
         n_parked += op->n_parked > 0;
     }
     if (n_parked > 0) {
-        (void)snprintf(text, sizeof(text), "%zu operations wait for a storage node that cannot be reached", n_parked);
+        text_print(text, sizeof(text), "%zu operations wait for a storage node that cannot be reached", n_parked);
         cb(user, "operations-wait", text, "bring the node back, or remove it; they go on by themselves then");
     }
     if (n > STORE_OPERATIONS_MAX * QUEUE_FULL_PERCENT / 100) {
-        (void)snprintf(text, sizeof(text), "%zu of %d operations are under way", n, STORE_OPERATIONS_MAX);
+        text_print(text, sizeof(text), "%zu of %d operations are under way", n, STORE_OPERATIONS_MAX);
         cb(user, "queue-full", text, "new requests will be refused: send fewer, or look for what holds them up");
     }
 }
@@ -113,8 +113,8 @@ static void warn_space(const struct member *member, health_cb cb, void *user)
             }
         }
         if (total_kib > 0 && used_kib >= total_kib - total_kib * SPACE_LOW_PERCENT / 100) {
-            (void)snprintf(text, sizeof(text), "the devices of storage cluster %s are full to %" PRIu64 " %%",
-                           id_text(cluster->id).text, used_kib * 100 / total_kib);
+            text_print(text, sizeof(text), "the devices of storage cluster %s are full to %" PRIu64 " %%",
+                       id_text(cluster->id).text, used_kib * 100 / total_kib);
             cb(user, "space-low", text, "add a device: hecate device add");
         }
     }
@@ -126,7 +126,7 @@ static void warn_mode(const struct member *member, health_cb cb, void *user)
     char text[128];
 
     if (mode != STORE_MODE_UNSET && mode != STORE_MODE_NORMAL) {
-        (void)snprintf(text, sizeof(text), "the server's mode is %s: changes are refused", store_mode_name(mode));
+        text_print(text, sizeof(text), "the server's mode is %s: changes are refused", store_mode_name(mode));
         cb(user, "maintenance", text,
            mode == STORE_MODE_READ_ONLY ? "end it with SIGUSR2 to any hecated"
                                         : "end it: hecate server mode set normal");

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "daemon/import_priv.h"
+#include "daemon/json_text.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/load.h"
 
 #define EXTENT_KIB 4096
@@ -19,7 +21,7 @@ static void add_line(struct store_strs *lines, size_t *n, const char *fmt, va_li
 
     (*n)++;
     if (lines->n < IMPORT_LINES_MAX) {
-        (void)vsnprintf(text, sizeof(text), fmt, args); /* a cut line is still a line */
+        text_vprint(text, sizeof(text), fmt, args);
         store_strs_add(lines, text);
     }
 }
@@ -53,9 +55,7 @@ static json_t *lines_json(const struct store_strs *lines)
     json_t *list = json_array();
 
     for (size_t i = 0; i < lines->n; i++) {
-        json_t *line = json_string(lines->items[i]);
-
-        json_array_append_new(list, line != NULL ? line : json_string("(a line that is no text)"));
+        json_array_append_new(list, json_text(lines->items[i]));
     }
     return list;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/import.h"
+#include "daemon/json_text.h"
 #include "daemon/member_priv.h"
 #include "daemon/stage.h"
 #include "store/base/check.h"
@@ -94,7 +95,10 @@ static void part_applied(void *user, int status, const struct store_result *resu
 {
     struct load *load = user;
 
-    if (status != 0) {
+    if (status == E_INVALID) {
+        abort_load(load->member, load->id);
+        load_end(load, 409, "a record of the database is larger than one entry of the log can be (1 MiB)");
+    } else if (status != 0) {
         /* Whoever leads next takes back what is there; if that is still this member, at once. */
         if (member_serving(load->member)) {
             abort_load(load->member, load->id);
@@ -175,7 +179,7 @@ static void load_start(struct member *member, struct buf *input, bool staged, ap
 
 static void refuse(api_document_cb cb, void *cb_user, const char *reason)
 {
-    json_t *document = json_pack("{s:b, s:[s]}", "ok", false, "errors", reason);
+    json_t *document = json_pack("{s:b, s:[o]}", "ok", false, "errors", json_text(reason));
 
     CHECK(document != NULL);
     cb(cb_user, 409, document);

@@ -63,7 +63,7 @@ struct member {
 typedef void (*member_propose_cb)(void *user, int status, const struct store_result *result);
 
 /* Encodes and proposes; cb exactly once, later: 0 with the result of apply, or E_NOT_LEADER, E_BUSY,
- * E_UNKNOWN_OUTCOME with NULL. */
+ * E_UNKNOWN_OUTCOME, E_INVALID (too large for the log) with NULL. */
 void member_propose(struct member *member, const struct store_cmd *cmd, member_propose_cb cb, void *user);
 bool member_serving(struct member *member);
 void member_random(void *user, void *data, size_t len);

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/json_text.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 
 #define POLL_MS 10
@@ -39,7 +41,7 @@ static void answer(api_document_cb cb, void *user, int status, json_t *document)
 static void refuse(api_document_cb cb, void *user, int status, const char *text)
 {
     answer(cb, user, status,
-           json_pack("{s:s, s:s}", "error", status == 503 ? "unavailable" : "refused", "reason", text));
+           json_pack("{s:s, s:o}", "error", status == 503 ? "unavailable" : "refused", "reason", json_text(text)));
 }
 
 /* ---- the list ---- */
@@ -62,11 +64,12 @@ static json_t *members_list(struct member *member)
         const struct cons_member_status *item = &status.members[i];
         bool self = item->id == (uint64_t)member->cfg->member_id;
         uint64_t match = self ? status.last_index : item->match_index;
-        json_t *entry = json_pack("{s:I, s:s, s:s, s:s, s:s, s:b, s:b, s:I}", "id", (json_int_t)item->id, "peer",
-                                  item->address, "api", item->note, "role", members_standing(item->standing), "becomes",
-                                  members_standing(item->goal == CONS_NONE ? item->standing : item->goal), "leader",
-                                  item->id == status.leader_id, "connected", item->connected || self, "lag",
-                                  (json_int_t)(status.last_index > match ? status.last_index - match : 0));
+        json_t *entry =
+            json_pack("{s:I, s:o, s:o, s:s, s:s, s:b, s:b, s:I}", "id", (json_int_t)item->id, "peer",
+                      json_text(item->address), "api", json_text(item->note), "role", members_standing(item->standing),
+                      "becomes", members_standing(item->goal == CONS_NONE ? item->standing : item->goal), "leader",
+                      item->id == status.leader_id, "connected", item->connected || self, "lag",
+                      (json_int_t)(status.last_index > match ? status.last_index - match : 0));
 
         CHECK(entry != NULL && json_array_append_new(list, entry) == 0);
     }
@@ -222,8 +225,8 @@ static void set_place(struct admin *admin, const struct wanted *wanted, const st
     const char *peer = wanted->peer != NULL ? wanted->peer : item->address;
     const char *api = wanted->api != NULL ? wanted->api : item->note;
 
-    (void)snprintf(admin->address, sizeof(admin->address), "%s", peer);
-    (void)snprintf(admin->note, sizeof(admin->note), "%s", api);
+    text_put(admin->address, sizeof(admin->address), peer);
+    text_put(admin->note, sizeof(admin->note), api);
 }
 
 static void add(struct member *member, const json_t *body, api_document_cb cb, void *cb_user)

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "daemon/health.h"
+#include "daemon/json_text.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
+#include "store/base/text.h"
 
 static void add_warning(json_t *warnings, const char *code, const char *text, const char *remedy)
 {
-    json_t *item = json_pack("{s:s, s:s, s:s}", "code", code, "text", text, "remedy", remedy);
+    json_t *item = json_pack("{s:s, s:o, s:o}", "code", code, "text", json_text(text), "remedy", json_text(remedy));
 
     CHECK(item != NULL && json_array_append_new(warnings, item) == 0);
 }
@@ -50,7 +52,7 @@ static void add_replica(struct member *member, const struct cons_status *status,
         version = replica->version;
         index = replica->index;
     }
-    json_object_set_new(entry, "version", json_string(version));
+    json_object_set_new(entry, "version", json_text(version));
     json_object_set_new(entry, "digest", json_string(digest_text(&digest).text));
     json_object_set_new(entry, "digest_index", json_integer((json_int_t)index));
 }
@@ -65,10 +67,10 @@ static json_t *members_document(struct member *member, const struct cons_status 
         const struct cons_member_status *item = &status->members[i];
         uint64_t match = item->id == self ? status->last_index : item->match_index;
         json_t *entry =
-            json_pack("{s:I, s:s, s:s, s:s, s:b, s:b, s:o}", "id", (json_int_t)item->id, "address", item->address,
-                      "api", item->note, "role", member_role(status, item, self), "voter", item->standing == CONS_VOTER,
-                      "connected", item->connected || item->id == self, "last_contact_ms",
-                      item->id == self ? json_integer(0) : optional_ms(item->last_contact_ms));
+            json_pack("{s:I, s:o, s:o, s:s, s:b, s:b, s:o}", "id", (json_int_t)item->id, "address",
+                      json_text(item->address), "api", json_text(item->note), "role", member_role(status, item, self),
+                      "voter", item->standing == CONS_VOTER, "connected", item->connected || item->id == self,
+                      "last_contact_ms", item->id == self ? json_integer(0) : optional_ms(item->last_contact_ms));
 
         CHECK(entry != NULL);
         if (leader || item->id == self) {
@@ -88,6 +90,12 @@ static json_t *members_document(struct member *member, const struct cons_status 
     return list;
 }
 
+/* The state machine keeps no node without an address; an entry of the log that brought one must not end the member. */
+static const char *node_name(const struct store_node *node)
+{
+    return node->manage.n > 0 ? node->manage.items[0] : "";
+}
+
 struct nodes_visit {
     struct member *member;
     json_t *list, *warnings;
@@ -102,17 +110,16 @@ static void visit_node(void *user, const struct op_node_view *view)
     if (node == NULL) {
         return;
     }
-    entry = json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:o, s:s}", "id", id_text(node->id).text, "cluster",
-                      id_text(node->cluster).text, "manage", node->manage.items[0], "state",
+    entry = json_pack("{s:s, s:s, s:o, s:s, s:b, s:I, s:o, s:o}", "id", id_text(node->id).text, "cluster",
+                      id_text(node->cluster).text, "manage", json_text(node_name(node)), "state",
                       store_state_name(node->state), "down", view->down, "fence_term", (json_int_t)view->fence_term,
-                      "last_ok_ms", optional_ms(view->last_ok_ms), "last_error", view->last_error);
+                      "last_ok_ms", optional_ms(view->last_ok_ms), "last_error", json_text(view->last_error));
     CHECK(entry != NULL);
     json_array_append_new(visit->list, entry);
     if (view->down) {
         char text[512];
 
-        (void)snprintf(text, sizeof(text), "storage node %s does not answer: %s", node->manage.items[0],
-                       view->last_error);
+        text_print(text, sizeof(text), "storage node %s does not answer: %s", node_name(node), view->last_error);
         add_warning(visit->warnings, "node-down", text,
                     "look at the node and its glusterd; what waits for it goes on by itself when it answers");
     }
@@ -129,8 +136,8 @@ static json_t *nodes_known(const struct store *store)
 
         while ((node = store_cluster_node_next(store, cluster->id, node)) != NULL) {
             json_t *entry =
-                json_pack("{s:s, s:s, s:s, s:s}", "id", id_text(node->id).text, "cluster", id_text(node->cluster).text,
-                          "manage", node->manage.items[0], "state", store_state_name(node->state));
+                json_pack("{s:s, s:s, s:o, s:s}", "id", id_text(node->id).text, "cluster", id_text(node->cluster).text,
+                          "manage", json_text(node_name(node)), "state", store_state_name(node->state));
 
             CHECK(entry != NULL && json_array_append_new(list, entry) == 0);
         }
@@ -149,9 +156,9 @@ static void visit_step(void *user, const struct op_step_view *view)
 
     if (id_equal(view->op_id, visit->op_id)) {
         json_t *entry =
-            json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s}", "step", view->step, "host", view->host, "state",
+            json_pack("{s:s, s:o, s:s, s:I, s:I, s:o, s:o}", "step", view->step, "host", json_text(view->host), "state",
                       view->state, "attempts", (json_int_t)view->attempts, "since_ms", (json_int_t)view->since_ms,
-                      "last_error", view->last_error, "progress", view->progress);
+                      "last_error", json_text(view->last_error), "progress", json_text(view->progress));
 
         CHECK(entry != NULL && json_array_append_new(visit->list, entry) == 0);
     }
@@ -180,12 +187,12 @@ static json_t *operations_document(struct member *member)
         json_t *entry;
 
         for (size_t i = 0; i < op->n_parked; i++) {
-            json_array_append_new(
-                parked, json_pack("{s:s, s:s}", "node", id_text(op->parked[i].node).text, "text", op->parked[i].text));
+            json_array_append_new(parked, json_pack("{s:s, s:o}", "node", id_text(op->parked[i].node).text, "text",
+                                                    json_text(op->parked[i].text)));
         }
-        entry = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "id", id_text(op->id).text, "type",
+        entry = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "id", id_text(op->id).text, "type",
                           store_op_type_name(op->type), "phase", op->phase == STORE_OP_UNDO ? "undo" : "forward",
-                          "target", id_text(op->target).text, "reason", op->reason, "steps",
+                          "target", id_text(op->target).text, "reason", json_text(op->reason), "steps",
                           status_operation_steps(member, op->id), "parked", parked);
         CHECK(entry != NULL && json_array_append_new(list, entry) == 0);
     }
@@ -210,8 +217,7 @@ static void warn_members(const struct member *member, const struct cons_status *
         if (!item->connected && item->id != (uint64_t)member->cfg->member_id) {
             char text[256];
 
-            (void)snprintf(text, sizeof(text), "member %lu at %s is not connected", (unsigned long)item->id,
-                           item->address);
+            text_print(text, sizeof(text), "member %lu at %s is not connected", (unsigned long)item->id, item->address);
             add_warning(warnings, "member-unreachable", text,
                         "start hecated there, or look at the network between the members");
         }
@@ -240,11 +246,11 @@ static void warn_expiry(uint64_t id, int64_t expires_s, json_t *warnings)
         return;
     }
     if (left_s <= 0) {
-        (void)snprintf(text, sizeof(text), "the certificate of member %lu, or its authority's, has expired",
-                       (unsigned long)id);
+        text_print(text, sizeof(text), "the certificate of member %lu, or its authority's, has expired",
+                   (unsigned long)id);
     } else {
-        (void)snprintf(text, sizeof(text), "the certificate of member %lu, or its authority's, expires in %ld days",
-                       (unsigned long)id, (long)(left_s / DAY_S));
+        text_print(text, sizeof(text), "the certificate of member %lu, or its authority's, expires in %ld days",
+                   (unsigned long)id, (long)(left_s / DAY_S));
     }
     add_warning(warnings, "certificate-expires", text,
                 "put a new one in its place (cluster.tls) and send SIGHUP to its hecated; no restart is needed");
@@ -265,15 +271,14 @@ static bool warn_replicas(const struct member *member, const struct cons_status 
         }
         warn_expiry(replica->member_id, replica->expires_s, warnings);
         if (strcmp(replica->version, HECATE_VERSION) != 0) {
-            (void)snprintf(text, sizeof(text), "member %lu runs version %s, member %lu version %s",
-                           (unsigned long)replica->member_id, replica->version, self, HECATE_VERSION);
+            text_print(text, sizeof(text), "member %lu runs version %s, member %lu version %s",
+                       (unsigned long)replica->member_id, replica->version, self, HECATE_VERSION);
             add_warning(warnings, "versions-differ", text, "finish the upgrade: all members should run one release");
         }
         if (replica->differs) {
             differs = true;
-            (void)snprintf(text, sizeof(text),
-                           "the database of member %lu differs from that of member %lu at index %lu",
-                           (unsigned long)replica->member_id, self, (unsigned long)replica->compared_index);
+            text_print(text, sizeof(text), "the database of member %lu differs from that of member %lu at index %lu",
+                       (unsigned long)replica->member_id, self, (unsigned long)replica->compared_index);
             add_warning(
                 warnings, "digest-differs", text,
                 "the member whose digest differs from that of the majority is wrong and stops by itself: move its "
@@ -306,7 +311,7 @@ static json_t *virtual_ips_document(const struct member *member, const struct co
     json_t *list = json_array();
 
     for (size_t i = 0; i < member->cfg->virtual_ips.n; i++) {
-        json_array_append_new(list, json_string(member->cfg->virtual_ips.items[i]));
+        json_array_append_new(list, json_text(member->cfg->virtual_ips.items[i]));
     }
     if (member->address_trouble[0] != '\0' && uv_now(member->loop) - member->address_trouble_ms < TROUBLE_SHOWN_MS) {
         add_warning(warnings, "virtual-ip", member->address_trouble,
@@ -357,17 +362,19 @@ json_t *status_document(void *user)
     }
     health = critical ? "critical" : json_array_size(warnings) > 0 ? "warning" : "ok";
     leader = members_find(&status, status.leader_id);
-    document = json_pack(
-        "{s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "cluster_id",
-        status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings", warnings, "member_id",
-        (json_int_t)member->cfg->member_id, "name", member->cfg->cluster_name, "version", HECATE_VERSION, "leader",
-        leader != NULL ? json_pack("{s:I, s:s}", "id", (json_int_t)leader->id, "api", leader->note) : json_null(),
-        "term", (json_int_t)status.term, "commit_index", (json_int_t)status.commit_index, "applied_index",
-        (json_int_t)status.applied_index, "last_index", (json_int_t)status.last_index, "snapshot_index",
-        (json_int_t)status.snapshot_index, "serving", status.serving, "lease_left_ms",
-        status.role == CONS_LEADER ? json_integer((json_int_t)(status.lease_left_us / 1000)) : json_null(),
-        "virtual_ips", virtual_ips, "members", members_document(member, &status), "nodes", nodes.list, "operations",
-        operations_document(member), "counts", counts_document(member->store));
+    document =
+        json_pack("{s:s, s:s, s:o, s:I, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+                  "cluster_id", status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings",
+                  warnings, "member_id", (json_int_t)member->cfg->member_id, "name",
+                  json_text(member->cfg->cluster_name), "version", HECATE_VERSION, "leader",
+                  leader != NULL ? json_pack("{s:I, s:o}", "id", (json_int_t)leader->id, "api", json_text(leader->note))
+                                 : json_null(),
+                  "term", (json_int_t)status.term, "commit_index", (json_int_t)status.commit_index, "applied_index",
+                  (json_int_t)status.applied_index, "last_index", (json_int_t)status.last_index, "snapshot_index",
+                  (json_int_t)status.snapshot_index, "serving", status.serving, "lease_left_ms",
+                  status.role == CONS_LEADER ? json_integer((json_int_t)(status.lease_left_us / 1000)) : json_null(),
+                  "virtual_ips", virtual_ips, "members", members_document(member, &status), "nodes", nodes.list,
+                  "operations", operations_document(member), "counts", counts_document(member->store));
     CHECK(document != NULL);
     return document;
 }

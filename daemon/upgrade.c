@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "daemon/json_text.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -76,10 +77,10 @@ json_t *upgrade_document(struct member *member)
 
         known = max < known ? max : known;
         CHECK(json_array_append_new(list,
-                                    json_pack("{s:I, s:s, s:[II]}", "id", (json_int_t)status.members[i].id, "version",
-                                              self              ? HECATE_VERSION
-                                              : replica != NULL ? replica->version
-                                                                : "unknown",
+                                    json_pack("{s:I, s:o, s:[II]}", "id", (json_int_t)status.members[i].id, "version",
+                                              json_text(self              ? HECATE_VERSION
+                                                        : replica != NULL ? replica->version
+                                                                          : "unknown"),
                                               "levels", (json_int_t)min, (json_int_t)max)) == 0);
     }
     document = json_pack("{s:I, s:I, s:b, s:o}", "feature_level", (json_int_t)level, "all_know", (json_int_t)known,

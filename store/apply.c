@@ -6,6 +6,7 @@
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/level.h"
 #include "store/store_priv.h"
 
@@ -75,7 +76,7 @@ enum store_code refuse(struct store_result *result, enum store_code code, const 
 
     result->code = code;
     va_start(args, fmt);
-    (void)vsnprintf(result->text, sizeof(result->text), fmt, args); /* a cut text is still a text */
+    text_vprint(result->text, sizeof(result->text), fmt, args);
     va_end(args);
     return code;
 }

@@ -1,9 +1,10 @@
 #include "store/command.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/codec_priv.h"
 #include "store/level.h"
 
@@ -20,41 +21,49 @@ void store_cmd_fini(struct store_cmd *cmd)
     schema_fini(&schema_cmd, cmd);
 }
 
-/* Texts from the world outside (errors of commands) are cut, so that every command can be read back. */
-static bool too_long(const struct store_cmd *cmd)
+static bool fits(const char *text)
 {
-    bool found = cmd->text != NULL && strlen(cmd->text) > STORE_TEXT_MAX;
-
-    for (size_t i = 0; i < cmd->n_parked; i++) {
-        found = found || (cmd->parked[i].text != NULL && strlen(cmd->parked[i].text) > STORE_TEXT_MAX);
-    }
-    return found;
+    return text == NULL || (strlen(text) <= STORE_TEXT_MAX && text_is_clean(text));
 }
 
-static void cut(char *text)
+/* Texts from the world outside (errors of commands) are made clean and cut here, before they are in the log. What is
+ * in logs of older releases stays as it is: apply must do with it what those did. */
+static bool all_fit(const struct store_cmd *cmd)
 {
-    if (strlen(text) > STORE_TEXT_MAX) {
-        text[STORE_TEXT_MAX] = '\0';
+    bool fit = fits(cmd->text);
+
+    for (size_t i = 0; i < cmd->n_parked; i++) {
+        fit = fit && fits(cmd->parked[i].text);
+    }
+    return fit;
+}
+
+static void make_fit(char **text)
+{
+    char *clean;
+
+    if (!fits(*text)) {
+        clean = text_clean(*text, STORE_TEXT_MAX);
+        free(*text);
+        *text = clean;
     }
 }
 
 void store_cmd_encode(const struct store_cmd *cmd, struct buf *buf)
 {
-    size_t before = buf->len;
     struct store_cmd shorter;
 
-    if (too_long(cmd)) {
+    if (!all_fit(cmd)) {
         schema_copy(&schema_cmd, &shorter, cmd);
-        cut(shorter.text);
+        make_fit(&shorter.text);
         for (size_t i = 0; i < shorter.n_parked; i++) {
-            cut(shorter.parked[i].text);
+            make_fit(&shorter.parked[i].text);
         }
         schema_encode_versioned(&schema_cmd, CMD_VERSION, &shorter, buf);
         store_cmd_fini(&shorter);
     } else {
         schema_encode_versioned(&schema_cmd, CMD_VERSION, cmd, buf);
     }
-    CHECK_MSG(buf->len - before <= STORE_CMD_MAX_BYTES, "a command of %zu bytes", buf->len - before);
 }
 
 static bool known_op_type(enum store_op_type type)

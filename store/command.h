@@ -8,7 +8,7 @@
 #include "store/types.h"
 
 #define STORE_CMD_MAX_BYTES (4u << 20) /* longer encodings are refused */
-#define STORE_TEXT_MAX 8192            /* reasons, errors, parked texts: longer ones are cut */
+#define STORE_TEXT_MAX 8192            /* reasons, errors, parked texts: longer ones are cut, all made clean */
 #define STORE_OPERATIONS_MAX 1000      /* more waiting operations are refused: TOO_BUSY */
 #define STORE_EXPIRE_MAX 1000
 #define STORE_KEY_MAX 128
@@ -130,7 +130,7 @@ struct store_result {
 
 void store_cmd_init(struct store_cmd *cmd, enum store_cmd_type type); /* strings "", everything else zero */
 void store_cmd_fini(struct store_cmd *cmd);
-/* Appends the encoding. */
+/* Appends the encoding. Longer ones than a log takes (cons_propose) or STORE_CMD_MAX_BYTES are refused there. */
 void store_cmd_encode(const struct store_cmd *cmd, struct buf *buf);
 /* Never trusts its input: sizes, counts and depth are checked before anything is reserved. Unknown type or version:
  * E_UNSUPPORTED (the member must stop); anything else wrong: E_DAMAGED. */

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "store/base/mem.h"
+#include "store/base/text.h"
+
+#define SAID_MAX 513 /* of an answer that is not understood */
 
 /* ---- asking ---- */
 
@@ -138,9 +141,10 @@ bool gluster_answered(struct step_talk *talk, const struct step_reply *reply)
 
 void gluster_garbage(struct step_talk *talk, const struct step_reply *reply, const struct err *err)
 {
-    const char *text = *reply->error != '\0' ? reply->error : reply->out;
+    char text[SAID_MAX];
 
-    step_fail(talk, E_REMOTE, false, "gluster's answer is not what was expected: %s%s%.512s", err->message,
+    text_put(text, sizeof(text), *reply->error != '\0' ? reply->error : reply->out);
+    step_fail(talk, E_REMOTE, false, "gluster's answer is not what was expected: %s%s%s", err->message,
               *text != '\0' ? ": " : "", text);
 }
 

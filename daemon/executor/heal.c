@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 static uint32_t set_width(const struct store_volume *volume)
 {
@@ -66,7 +67,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct exec_result *resu
     result->code = E_REMOTE;
     result->permanent = permanent;
     va_start(args, fmt);
-    (void)vsnprintf(result->message, sizeof(result->message), fmt, args); /* cut is good enough */
+    text_vprint(result->message, sizeof(result->message), fmt, args);
     va_end(args);
     return E_REMOTE;
 }

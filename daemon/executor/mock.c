@@ -7,6 +7,7 @@
 #include "daemon/executor/mock_orders.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 
 struct exec_call {
@@ -104,8 +105,8 @@ static struct exec_call *run(struct executor *executor, const struct exec_step *
     if (order != NULL && order->code != 0 && call->result.code == 0) {
         call->result.code = order->code;
         call->result.permanent = order->permanent;
-        (void)snprintf(call->result.message, sizeof(call->result.message), "%s",
-                       order->fail != NULL ? order->fail : err_text(order->code));
+        text_put(call->result.message, sizeof(call->result.message),
+                 order->fail != NULL ? order->fail : err_text(order->code));
     }
     CHECK(uv_timer_init(mock->loop, &call->timer) == 0);
     call->timer.data = call;

@@ -6,6 +6,7 @@
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 static int fact_cmp(struct fact *a, struct fact *b)
 {
@@ -109,7 +110,7 @@ void mock_fail(struct exec_result *result, const char *text, bool permanent)
 {
     result->code = E_REMOTE;
     result->permanent = permanent;
-    (void)snprintf(result->message, sizeof(result->message), "%s", text);
+    text_put(result->message, sizeof(result->message), text);
 }
 
 char *mock_brick_text(const char *host, const struct store_brick *brick)

@@ -10,6 +10,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 
 /* ---- hosts ---- */
@@ -58,7 +59,7 @@ void ssh_call_fail(struct exec_call *call, int code, const char *text)
 {
     struct exec_result result = {.code = code};
 
-    (void)snprintf(result.message, sizeof(result.message), "%s", text);
+    text_put(result.message, sizeof(result.message), text);
     ssh_call_finish(call, &result);
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/executor/ssh_priv.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 /* Line by line: the library's own reader would stop at the first line that it does not understand, and hosts behind it
  * would be unknown. A file that is not there knows nobody. */
@@ -135,7 +136,7 @@ int ssh_hostkey_check(struct ssh_session *session, char *ret_text, size_t size)
         if (known != NULL) {
             libssh2_knownhost_free(known);
         }
-        (void)snprintf(ret_text, size, "the key of host %s cannot be checked", session->host->name);
+        text_print(ret_text, size, "the key of host %s cannot be checked", session->host->name);
         return E_AUTH;
     }
     bits = type_bits(type);
@@ -143,16 +144,15 @@ int ssh_hostkey_check(struct ssh_session *session, char *ret_text, size_t size)
     if (found != LIBSSH2_KNOWNHOST_CHECK_MATCH &&
         (found == LIBSSH2_KNOWNHOST_CHECK_MISMATCH || knows(known, session->host, 0))) {
         /* Also when the file has a key of another type only: a stranger could offer any type. */
-        (void)snprintf(ret_text, size,
-                       "the key of host %s is not the one in %s: it is another host, or was set up anew",
-                       session->host->name, ssh->known_hosts);
+        text_print(ret_text, size, "the key of host %s is not the one in %s: it is another host, or was set up anew",
+                   session->host->name, ssh->known_hosts);
     } else if (found == LIBSSH2_KNOWNHOST_CHECK_MATCH ||
                (ssh->config.trust_first_use && learn(session, known, key, len, bits) == 0)) {
         rc = 0;
     } else {
-        (void)snprintf(ret_text, size,
-                       "the key of host %s is not in %s; add it (ssh-keyscan) or set glusterfs.sshexec.trust_first_use",
-                       session->host->name, ssh->known_hosts);
+        text_print(ret_text, size,
+                   "the key of host %s is not in %s; add it (ssh-keyscan) or set glusterfs.sshexec.trust_first_use",
+                   session->host->name, ssh->known_hosts);
     }
     libssh2_knownhost_free(known);
     return rc;

@@ -15,6 +15,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 
 #define LOST_IN_STEP "the connection was lost while the step ran; what it did is looked at again"
@@ -87,8 +88,8 @@ static void fail(struct ssh_session *session, int code, const char *what)
     if (session->ssh2 != NULL) {
         (void)libssh2_session_last_error(session->ssh2, &detail, NULL, 0);
     }
-    (void)snprintf(text, sizeof(text), "host %s: %s%s%s", session->host->name, what,
-                   detail != NULL && *detail ? ": " : "", detail != NULL ? detail : "");
+    text_print(text, sizeof(text), "host %s: %s%s%s", session->host->name, what, detail != NULL && *detail ? ": " : "",
+               detail != NULL ? detail : "");
     ssh_session_abort(session, code, text);
 }
 
@@ -298,13 +299,13 @@ static bool do_close(struct ssh_session *session)
 /* The conversation goes on (true), or the call is answered. */
 static bool answer_call(struct ssh_session *session, int status)
 {
+    CLEANUP(buf_fini) struct buf error = BUF_INIT;
     struct exec_call *call = session->call;
-    const struct step_reply reply = {.status = status,
-                                     .out = buf_str(&session->out),
-                                     .out_len = session->out.len,
-                                     .error = buf_str(&session->error),
-                                     .cut = session->cut};
+    struct step_reply reply = {
+        .status = status, .out = buf_str(&session->out), .out_len = session->out.len, .cut = session->cut};
 
+    text_append(&error, session->error.data, session->error.len); /* a NUL would hide what comes after it */
+    reply.error = buf_str(&error);
     session->raised = false;
     step_hear(&call->talk, &reply);
     if (!call->talk.ended) {

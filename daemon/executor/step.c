@@ -6,6 +6,7 @@
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 #define GLUSTER_EXTRA_MS 120000
 #define DEVICE_TIMEOUT_MS 300000
@@ -198,7 +199,7 @@ void step_fail(struct step_talk *talk, int code, bool permanent, const char *fmt
     result->code = code;
     result->permanent = permanent;
     va_start(args, fmt);
-    (void)vsnprintf(result->message, sizeof(result->message), fmt, args);
+    text_vprint(result->message, sizeof(result->message), fmt, args);
     va_end(args);
     for (len = strlen(result->message); len > 0 && strchr("\n ", result->message[len - 1]) != NULL;) {
         result->message[--len] = '\0';

@@ -3,6 +3,7 @@
 
 #include "daemon/executor/gluster.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 static void ask_info(struct step_talk *talk, step_heard_fn heard, unsigned flags)
 {
@@ -125,8 +126,8 @@ static void expand_asked(struct step_talk *talk, const struct step_reply *reply)
     } else {
         if (op.ret != 0) { /* kept until the last look */
             talk->result.code = gluster_meaning(&op) == GLUSTER_BUSY ? E_BUSY : E_REMOTE;
-            (void)snprintf(talk->result.message, sizeof(talk->result.message), "%s",
-                           *op.text != '\0' ? op.text : "add-brick was refused");
+            text_put(talk->result.message, sizeof(talk->result.message),
+                     *op.text != '\0' ? op.text : "add-brick was refused");
         }
         ask_info(talk, expand_looked_again, GLUSTER_SYNC);
     }

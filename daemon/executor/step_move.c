@@ -5,6 +5,7 @@
 #include "daemon/executor/gluster.h"
 #include "daemon/executor/heal.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 #define HEAL_LOOKS 8 /* half a second apart, and as long as Gluster takes */
 
@@ -180,7 +181,7 @@ static void wait_heard(struct step_talk *talk, const struct step_reply *reply)
     if (rc == 0) {
         step_done(talk);
     } else { /* the reason is kept until the end */
-        (void)snprintf(talk->result.message, sizeof(talk->result.message), "%s", result.message);
+        text_put(talk->result.message, sizeof(talk->result.message), result.message);
         ask_launch(talk);
     }
 }

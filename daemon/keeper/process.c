@@ -14,6 +14,7 @@
 #include "daemon/keeper/hold.h"
 #include "daemon/keeper/keeper_priv.h"
 #include "store/base/check.h"
+#include "store/base/text.h"
 
 #define TROUBLE_EVERY_US 1000000
 
@@ -40,7 +41,7 @@ static bool say(struct process *process, enum keeper_word_kind kind, const char 
 {
     struct keeper_word word = {.kind = kind};
 
-    (void)snprintf(word.text, sizeof(word.text), "%s", text);
+    text_put(word.text, sizeof(word.text), text);
     return send(process->fd, &word, sizeof(word), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(word);
 }
 

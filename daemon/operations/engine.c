@@ -7,6 +7,7 @@
 #include "daemon/operations/engine_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 #define STALE_PLANS_MAX 20
 #define NO_REPLACEMENT "No Replacement was found for resource requested to be removed"
@@ -145,7 +146,7 @@ static void act_end(struct engine *engine, const struct store *store, struct eng
     action->leave = current_stage(engine) != UINT32_MAX;
     if (op != NULL) {
         if (action->failed) {
-            (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
+            text_put(action->text, sizeof(action->text), op->reason);
         }
         /* What succeeded at the second attempt is ready; what the first one left is cleaned up afterwards. */
         action->leave =
@@ -160,7 +161,7 @@ static void act_give_up(struct engine *engine, const struct store *store, const 
     bool replan = false;
 
     engine->proposing = true;
-    (void)snprintf(action->text, sizeof(action->text), "%s", first->error);
+    text_put(action->text, sizeof(action->text), first->error);
     if (first->policy == ENGINE_TURNS) {
         action->kind = ENGINE_TURN;
         return;
@@ -192,7 +193,7 @@ static void act_refused(struct engine *engine, struct engine_action *action)
     engine->proposing = true;
     action->kind = undo ? ENGINE_UNDO : ENGINE_END;
     action->failed = !undo;
-    (void)snprintf(action->text, sizeof(action->text), "%s", engine->refusal);
+    text_put(action->text, sizeof(action->text), engine->refusal);
 }
 
 static bool is_parked(const struct engine_step *step)
@@ -280,7 +281,7 @@ static void act_on_look(struct engine *engine, const struct store *store, uint64
         return;
     }
     if (engine->phase == STORE_OP_FORWARD) { /* otherwise it is somebody else's, and none of ours to take away */
-        (void)snprintf(unfit.message, sizeof(unfit.message), "%s", err.message);
+        text_put(unfit.message, sizeof(unfit.message), err.message);
         engine_step_failed(engine, &engine->steps[engine->info_step], &unfit, now_ms);
     }
     forget_info(engine);
@@ -321,7 +322,7 @@ static void act_parts(struct engine *engine, const struct store *store, struct e
     }
     action->kind = ENGINE_END;
     action->failed = op->reason[0] != '\0';
-    (void)snprintf(action->text, sizeof(action->text), "%s", op->reason);
+    text_put(action->text, sizeof(action->text), op->reason);
 }
 
 static void act_stages_done(struct engine *engine, const struct store *store, struct engine_action *action)

@@ -11,6 +11,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 
 static int node_cmp(const struct node_state *a, const struct node_state *b)
@@ -61,7 +62,7 @@ static void set(struct op_driver *driver, struct node_state *state, bool silent,
     state->silent_ms = silent && !state->silent ? driver_clock_ms(driver) : state->silent_ms;
     state->silent = silent;
     state->no_glusterd = no_glusterd;
-    (void)snprintf(state->error, sizeof(state->error), "%s", is_down(state) ? error : "");
+    text_put(state->error, sizeof(state->error), is_down(state) ? error : "");
     if (!silent) {
         state->last_ok_ms = driver_clock_ms(driver) + 1;
     }

@@ -2,7 +2,8 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
+
+#include "store/base/text.h"
 
 int(err_set)(struct err *err, int code, const char *fmt, ...)
 {
@@ -13,25 +14,25 @@ int(err_set)(struct err *err, int code, const char *fmt, ...)
     }
     err->code = code;
     va_start(args, fmt);
-    (void)vsnprintf(err->message, sizeof(err->message), fmt, args); /* a cut message is still a message */
+    text_vprint(err->message, sizeof(err->message), fmt, args);
     va_end(args);
     return code;
 }
 
 int err_wrap(struct err *err, const char *fmt, ...)
 {
-    char prefix[sizeof(err->message)];
-    char old[sizeof(err->message)];
+    char prefix[sizeof(err->message) / 2 - 1];
+    char old[sizeof(prefix)];
     va_list args;
 
     if (err == NULL) {
         return E_INVALID;
     }
     va_start(args, fmt);
-    (void)vsnprintf(prefix, sizeof(prefix), fmt, args);
+    text_vprint(prefix, sizeof(prefix), fmt, args);
     va_end(args);
-    (void)snprintf(old, sizeof(old), "%s", err->message);
-    (void)snprintf(err->message, sizeof(err->message), "%.500s: %.500s", prefix, old);
+    text_put(old, sizeof(old), err->message);
+    text_print(err->message, sizeof(err->message), "%s: %s", prefix, old);
     return err->code;
 }
 

@@ -1,7 +1,8 @@
 /* Failures of the environment: a code and a message that is complete when it reaches a person.
  *
- * Functions that can fail return 0 or a negative code from the table below and fill *reterr (which may be NULL).
- * A bug is a CHECK, never an error code; a refusal by the rules of the business is a value in a result, never an error.
+ * Messages are clean texts (text.h), cut where they are longer. Functions that can fail return 0 or a negative code
+ * from the table below and fill *reterr (which may be NULL). A bug is a CHECK, never an error code; a refusal by the
+ * rules of the business is a value in a result, never an error.
  */
 #ifndef HECATE_STORE_BASE_ERR_H
 #define HECATE_STORE_BASE_ERR_H

@@ -10,6 +10,7 @@
 
 #include "store/base/buf.h"
 #include "store/base/log_out.h"
+#include "store/base/text.h"
 
 #define STOP_MS 300 /* for a reader to take what is left */
 
@@ -51,11 +52,18 @@ void log_set_format(enum log_format format)
 
 static void append_quoted(struct buf *buf, const char *text)
 {
+    size_t left = strlen(text);
+    const char *p = text;
+
     buf_append_char(buf, '"');
-    for (const char *p = text; *p != '\0'; p++) {
+    for (size_t len; left > 0; p += len, left -= len) {
         unsigned char c = (unsigned char)*p;
 
-        if (c == '"' || c == '\\') {
+        len = text_utf8_len(p, left);
+        if (len == 0) {
+            len = 1;
+            text_append(buf, p, 1);
+        } else if (c == '"' || c == '\\') {
             buf_append_char(buf, '\\');
             buf_append_char(buf, *p);
         } else if (c == '\n') {
@@ -63,14 +71,18 @@ static void append_quoted(struct buf *buf, const char *text)
         } else if (c < 0x20 || c == 0x7f) {
             buf_printf(buf, "\\u%04x", c);
         } else {
-            buf_append_char(buf, *p);
+            buf_append(buf, p, len);
         }
     }
     buf_append_char(buf, '"');
 }
 
+/* Nothing in it could be taken for something else, by a reader or by a terminal. */
 static bool is_plain(const char *text)
 {
+    if (!text_is_clean(text)) {
+        return false;
+    }
     for (const char *p = text; *p != '\0'; p++) {
         if ((unsigned char)*p <= ' ' || *p == '"' || *p == '=' || *p == '\\' || (unsigned char)*p == 0x7f) {
             return false;
@@ -123,7 +135,8 @@ static void format(struct buf *line, enum log_level level, const char *component
         append_quoted(line, message);
     } else {
         append_time(line);
-        buf_printf(line, " %-8s %-10s %s", level_names[level], component, message);
+        buf_printf(line, " %-8s %-10s ", level_names[level], component);
+        text_append(line, message, strlen(message));
     }
     for (size_t i = 0; i < n_fields; i++) {
         buf_printf(line, json ? ",\"%s\":" : " %s=", fields[i].key);

@@ -497,7 +497,7 @@ static const struct {
      false,
      "raised"},
     {"empty", {0, "", 0, "", false}, E_REMOTE, false, "gluster-block did not say anything"},
-    {"garbage", {0, "\x01\xff{}", 0, "", false}, E_REMOTE, false, "\x01"},
+    {"garbage", {0, "\x01\xff{}", 0, "", false}, E_REMOTE, false, "\xef\xbf\xbd\xef\xbf\xbd"},
     {"cut short", {0, "{ \"RESULT\": \"SUCC", 0, "", false}, E_REMOTE, false, "no JSON"},
     {"words before the answer", {0, "odd: { \"PASSWORD\": \"p-91d2\" }", 0, "", false}, E_REMOTE, false, "odd:"},
     {"neither", {0, "{}", 0, "", false}, E_REMOTE, false, "expected"},
