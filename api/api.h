@@ -37,6 +37,9 @@ typedef void (*api_submit_cb)(void *cb_user, const struct api_submit_result *res
 
 /* A document that was made: status 200, or 409, 422, 503 with a reason in it. json is borrowed. */
 typedef void (*api_document_cb)(void *cb_user, int status, const json_t *json);
+/* The same for one that may be large: a JSON object without spaces between, made elsewhere than on the loop; or a
+ * status of 429 or 503 with a reason in it. Takes the text. */
+typedef void (*api_text_cb)(void *cb_user, int status, char *text);
 
 /* Administration of the cluster of members itself. */
 enum api_admin {
@@ -76,7 +79,7 @@ struct api_backend {
     /* The id of this cluster: a dump's generation. */
     struct id (*generation)(void *user);
     /* What is on the storage nodes: the members of GET /internal/state/examine/gluster beside the dump. cb once. */
-    void (*examine)(void *user, api_document_cb cb, void *cb_user);
+    void (*examine)(void *user, api_text_cb cb, void *cb_user);
     /* Fills the empty database from a dump of Heketi's (dump and report as in daemon/import.h); cb exactly once, later.
      * Takes the text: freed by the backend. */
     void (*import)(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user);

@@ -155,13 +155,9 @@ void api_works_abandon(struct api_server *server)
 
 /* ---- documents that the backend makes ---- */
 
-static void made(void *user, int status, const json_t *json)
+/* Answers with the text, which it takes, and ends the work. */
+static void answer_text(struct api_work *work, int status, char *text)
 {
-    struct api_work *work = user;
-    TURN_OF(api_route_kind(work->route));
-    char *text = json_dumps(json, JSON_INDENT(4));
-
-    CHECK(text != NULL);
     finish(work);
     if (work->request != NULL) {
         work->request->work = NULL;
@@ -171,6 +167,16 @@ static void made(void *user, int status, const json_t *json)
     free(text);
     buf_fini(&work->out);
     free(work);
+}
+
+static void made(void *user, int status, const json_t *json)
+{
+    const struct api_work *work = user;
+    TURN_OF(api_route_kind(work->route));
+    char *text = json_dumps(json, JSON_INDENT(4));
+
+    CHECK(text != NULL);
+    answer_text(user, status, text);
 }
 
 void api_import(struct api_request *request)
@@ -243,17 +249,16 @@ void api_admin(struct api_request *request)
 }
 
 /* The nodes have been asked; the dump that goes with it is made by a thread. */
-static void examined(void *user, int status, const json_t *json)
+static void examined(void *user, int status, char *text)
 {
     struct api_work *work = user;
     TURN_OF(api_route_kind(work->route));
 
     if (status != 200 || work->request == NULL || work->server == NULL) {
-        made(user, status, json);
+        answer_text(work, status, text);
         return;
     }
-    work->examined = json_dumps(json, JSON_COMPACT);
-    CHECK(work->examined != NULL);
+    work->examined = text;
     work_run(work, work->server);
 }
 

@@ -2,11 +2,13 @@
  * leader.
  *
  * While nodes are asked, operations go on. What the audit tells has therefore been seen twice in a row, and is not
- * about anything that an operation works on. */
+ * about anything that an operation works on. A node that it could not look at is told at once. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/examine.h"
+#include "daemon/gather.h"
 #include "daemon/member_priv.h"
 #include "daemon/order.h"
 #include "store/base/check.h"
@@ -15,160 +17,202 @@
 #include "store/base/turn.h"
 
 #define WARNINGS_MAX 20
+#define LINES_MAX 50   /* in the log, of one round */
+#define EXAMINES_MAX 2 /* for clients, at a time: each asks all nodes */
 
-struct asked_node {
-    struct gather *gather;
-    struct id node, cluster;
-    struct exec_inventory *inventory; /* NULL: not (yet) */
-    char *failure;                    /* NULL: none */
-};
-
-struct gather {
-    struct member *member; /* NULL: it is gone */
-    struct asked_node *nodes;
-    size_t n, waiting;
-    size_t operations; /* when it began */
-    void (*done)(struct gather *gather);
-    api_document_cb cb; /* of the API; NULL: an audit */
-    void *cb_user;
-};
-
-static void gather_free(struct gather *gather)
+void audit_init(struct member *member)
 {
+    TAILQ_INIT(&member->audit.gathers);
+}
+
+/* ---- nodes that could not be looked at ---- */
+
+static const char *unseen_remedy(int code)
+{
+    switch (code) {
+    case E_CONNECT:
+    case E_TIMEOUT:
+        return "look at the node, its sshd and its glusterd; the next audit asks it again";
+    case E_AUTH:
+        return "look at the node's host key and at the key that it should accept; the next audit asks it again";
+    default:
+        return "run vgs, lvs, gluster volume info and gluster peer status on the node; the next audit asks it again";
+    }
+}
+
+static struct audit_unseen *unseen_of(const struct gather *gather, size_t *ret_n)
+{
+    struct audit_unseen *list = mem_calloc(gather->n + 1, sizeof(*list));
+    size_t n = 0;
+
     for (size_t i = 0; i < gather->n; i++) {
-        exec_inventory_free(gather->nodes[i].inventory);
-        free(gather->nodes[i].failure);
-    }
-    free(gather->nodes);
-    free(gather);
-}
+        const struct gather_node *item = &gather->nodes[i];
 
-static void node_answered(void *user, const struct exec_result *result)
-{
-    struct asked_node *asked = user;
-    struct gather *gather = asked->gather;
-
-    if (result->code == 0 && result->inventory != NULL) {
-        asked->inventory = exec_inventory_ref(result->inventory);
-    } else {
-        asked->failure = mem_strdup(*result->message != '\0' ? result->message : err_text(result->code));
-    }
-    if (--gather->waiting == 0) {
-        gather->done(gather);
-    }
-}
-
-/* done is called from the loop; not at once unless there is no node. */
-static void gather_start(struct member *member, void (*done)(struct gather *gather), api_document_cb cb, void *cb_user)
-{
-    struct gather *gather = mem_calloc(1, sizeof(*gather));
-    const struct store_node *node = NULL;
-
-    gather->member = member;
-    gather->operations = store_counts(member->store).operations;
-    gather->done = done;
-    gather->cb = cb;
-    gather->cb_user = cb_user;
-    gather->nodes = mem_calloc(store_counts(member->store).nodes + 1, sizeof(*gather->nodes));
-    while ((node = store_node_next(member->store, node)) != NULL) {
-        if (id_is_none(node->pending)) {
-            gather->nodes[gather->n++] = (struct asked_node){gather, node->id, node->cluster, NULL, NULL};
+        if (item->failure != NULL && item->code != E_NOT_FOUND) {
+            list[n++] = (struct audit_unseen){item->node, mem_strdup(item->host), mem_strdup(item->failure),
+                                              unseen_remedy(item->code)};
         }
     }
-    gather->waiting = gather->n;
-    if (gather->n == 0) {
-        done(gather);
-        return;
-    }
-    for (size_t i = 0; i < gather->n; i++) { /* no answer comes from within */
-        const struct store_node *item = store_node(member->store, gather->nodes[i].node);
-
-        op_driver_inventory(member->driver, item, node_answered, &gather->nodes[i]);
-    }
+    *ret_n = n;
+    return list;
 }
 
-static void compare_all(const struct gather *gather, struct examine_findings *findings)
+static void unseen_free(struct audit_unseen *list, size_t n)
 {
-    const struct store *store = gather->member->store;
-
-    for (size_t i = 0; i < gather->n; i++) {
-        const struct store_node *node = store_node(store, gather->nodes[i].node);
-
-        if (node != NULL && gather->nodes[i].inventory != NULL) {
-            examine_node(store, node, gather->nodes[i].inventory, findings);
-        }
+    for (size_t i = 0; i < n; i++) {
+        free(list[i].host);
+        free(list[i].reason);
     }
+    free(list);
 }
 
-/* ---- for the API ---- */
-
-static void report_cluster(const struct gather *gather, struct id cluster, json_t *report, json_t *list)
+static char *unseen_text(const struct audit_unseen *item)
 {
-    json_t *nodes = NULL;
-    bool match = true;
+    return mem_printf("node %s could not be looked at: %s", item->host, item->reason);
+}
 
+/* ---- for the API: made in the thread ---- */
+
+static void put_json(struct buf *out, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    CHECK(text != NULL);
+    buf_append_str(out, text);
+    free(text);
+    json_decref(json);
+}
+
+static void put_line(json_t *report, char *line)
+{
+    json_t *text = json_string(line);
+
+    json_array_append_new(report, text != NULL ? text : json_string("(no text)"));
+    free(line);
+}
+
+static void put_cluster(const struct gather *gather, struct id cluster, json_t *report, struct buf *out)
+{
+    bool match = true, any = false;
+
+    buf_printf(out, "{\"ClusterHeketiID\":\"%s\",\"NodesData\":", id_text(cluster).text);
     for (size_t i = 0; i < gather->n; i++) {
-        const struct asked_node *asked = &gather->nodes[i];
+        const struct gather_node *item = &gather->nodes[i];
 
-        if (!id_equal(asked->cluster, cluster)) {
+        if (!id_equal(item->cluster, cluster)) {
             continue;
         }
-        nodes = nodes != NULL ? nodes : json_array();
-        json_array_append_new(nodes, examine_node_json(asked->node, asked->inventory));
-        if (asked->inventory == NULL) {
-            match = false;
-            json_array_append_new(
-                report, json_sprintf("node %s could not be examined: %s", id_text(asked->node).text, asked->failure));
-        } else if (!examine_names_match(gather->member->store, cluster, asked->inventory)) {
-            match = false;
-            json_array_append_new(report, json_sprintf("heketi volume list does not match with volume list of node %s",
-                                                       id_text(asked->node).text));
+        buf_append_char(out, any ? ',' : '[');
+        any = true;
+        if (item->json != NULL) {
+            buf_append_str(out, item->json);
+        } else {
+            put_json(out, examine_node_json(item->node, NULL));
+        }
+        match = match && item->failure == NULL && item->names_match;
+        if (item->failure != NULL) {
+            put_line(report, mem_printf("node %s could not be examined: %s", id_text(item->node).text, item->failure));
+        } else if (!item->names_match) {
+            put_line(report, mem_printf("heketi volume list does not match with volume list of node %s",
+                                        id_text(item->node).text));
+        }
+        if (item->failure == NULL && item->json == NULL) {
+            put_line(report, mem_printf("node %s was examined, but its lists are left out: together they are too large",
+                                        id_text(item->node).text));
         }
     }
     if (match) {
         json_array_append_new(report, json_string("heketi volume list matches with volume list of all nodes"));
     }
-    json_array_append_new(list, json_pack("{s:s, s:o}", "ClusterHeketiID", id_text(cluster).text, "NodesData",
-                                          nodes != NULL ? nodes : json_null()));
+    buf_append_str(out, any ? "]}" : "null}");
+}
+
+static json_t *unseen_json(const struct gather *gather)
+{
+    json_t *list = json_array();
+    size_t n;
+    struct audit_unseen *unseen = unseen_of(gather, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(free_ptr) char *text = unseen_text(&unseen[i]);
+        json_t *entry = json_pack("{s:s, s:s, s:s, s:s}", "code", "node-not-examined", "node",
+                                  id_text(unseen[i].node).text, "text", text, "remedy", unseen[i].remedy);
+
+        if (entry == NULL) { /* what a node says need not be UTF-8 */
+            entry = json_pack("{s:s, s:s, s:s, s:s}", "code", "node-not-examined", "node", id_text(unseen[i].node).text,
+                              "text", "node could not be looked at", "remedy", unseen[i].remedy);
+        }
+        json_array_append_new(list, entry);
+    }
+    unseen_free(unseen, n);
+    return list;
+}
+
+static void make_document(struct gather *gather)
+{
+    CLEANUP(buf_fini) struct buf clusters = BUF_INIT;
+    const struct store_cluster *cluster = NULL;
+    json_t *report = json_array();
+    struct buf out = BUF_INIT;
+
+    json_array_append_new(report,
+                          json_sprintf("OnDemand Examiner invoked while %zu ops are in flight", gather->operations));
+    while ((cluster = store_cluster_next(gather->store, cluster)) != NULL) {
+        buf_append_char(&clusters, clusters.len > 0 ? ',' : '[');
+        put_cluster(gather, cluster->id, report, &clusters);
+    }
+    gather->list = findings_tell(gather->findings, false);
+    if (gather->list.more > 0) {
+        put_line(report, mem_printf("and %" PRIu64 " more findings, beyond those that are kept", gather->list.more));
+    }
+    buf_append_str(&out, "{\"report\":");
+    put_json(&out, report);
+    buf_append_str(&out, ",\"clusters\":");
+    buf_append_str(&out, clusters.len > 0 ? buf_str(&clusters) : "null");
+    buf_append_str(&out, clusters.len > 0 ? "]" : "");
+    buf_append_str(&out, ",\"findings\":");
+    put_json(&out, findings_list_json(&gather->list));
+    buf_append_str(&out, ",\"unseen\":");
+    put_json(&out, unseen_json(gather));
+    buf_append_char(&out, '}');
+    gather->document = buf_take(&out);
 }
 
 static void answer_api(struct gather *gather)
 {
-    const struct store_cluster *cluster = NULL;
-    struct examine_findings findings = {NULL, 0};
-    json_t *report = json_array(), *list = json_array(), *document;
+    api_text_cb cb = gather->text_cb;
 
-    json_array_append_new(report,
-                          json_sprintf("OnDemand Examiner invoked while %zu ops are in flight", gather->operations));
-    while ((cluster = store_cluster_next(gather->member->store, cluster)) != NULL) {
-        report_cluster(gather, cluster->id, report, list);
+    if (gather->member != NULL) {
+        gather->member->audit.n_examines--;
     }
-    compare_all(gather, &findings);
-    if (json_array_size(list) == 0) {
-        json_decref(list);
-        list = json_null();
+    if (gather->failed != NULL) {
+        cb(gather->cb_user, 503, mem_strdup("{\"error\":\"the database could not be read back; see the log\"}"));
+    } else {
+        cb(gather->cb_user, 200, TAKE_PTR(gather->document));
     }
-    document =
-        json_pack("{s:o, s:o, s:o}", "report", report, "clusters", list, "findings", examine_findings_json(&findings));
-    CHECK(document != NULL);
-    gather->cb(gather->cb_user, 200, document);
-    json_decref(document);
-    examine_findings_fini(&findings);
-    gather_free(gather);
 }
 
-void audit_examine(void *user, api_document_cb cb, void *cb_user)
+void audit_examine(void *user, api_text_cb cb, void *cb_user)
 {
     struct member *member = user;
+    struct gather *gather;
 
     if (member->driver_term == 0 || !member_serving(member)) {
-        json_t *document = json_pack("{s:s}", "error", "this member does not lead");
-
-        cb(cb_user, 503, document);
-        json_decref(document);
+        cb(cb_user, 503, mem_strdup("{\"error\":\"this member does not lead\"}"));
         return;
     }
-    gather_start(member, answer_api, cb, cb_user);
+    if (member->audit.n_examines >= EXAMINES_MAX) {
+        cb(cb_user, 429, mem_strdup("{\"error\":\"the nodes are being examined for others; retry later\"}"));
+        return;
+    }
+    member->audit.n_examines++;
+    gather = gather_new(member);
+    gather->describe = true;
+    gather->conclude = make_document;
+    gather->done = answer_api;
+    gather->text_cb = cb;
+    gather->cb_user = cb_user;
+    gather_run(gather);
 }
 
 /* ---- from time to time ---- */
@@ -177,110 +221,199 @@ static void audit_due(uv_timer_t *timer);
 
 static void arm(struct member *member, int64_t seconds)
 {
-    CHECK(uv_timer_start(&member->audit_timer, audit_due, (uint64_t)seconds * 1000, 0) == 0);
+    if (!member->cfg->audit_off) {
+        CHECK(uv_timer_start(&member->audit_timer, audit_due, (uint64_t)seconds * 1000, 0) == 0);
+    }
 }
 
-/* What was found now and the time before. */
-static void keep_confirmed(struct member *member, struct examine_findings *now)
+static const struct findings_group *find_told(const struct findings_list *list, const struct findings_group *group)
 {
-    struct examine_findings *told = &member->audit.told;
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->items[i].code == group->code && id_equal(list->items[i].node, group->node) &&
+            id_equal(list->items[i].where, group->where)) {
+            return &list->items[i];
+        }
+    }
+    return NULL;
+}
 
-    examine_findings_fini(told);
+/* What is new or has another number, and what has gone. Lists are short: FINDINGS_GROUPS_MAX. */
+static void log_told(const struct findings_list *before, const struct findings_list *now)
+{
+    size_t lines = 0;
+
     for (size_t i = 0; i < now->n; i++) {
-        const struct examine_finding *item = &now->items[i];
+        const struct findings_group *old = find_told(before, &now->items[i]);
 
-        if (examine_has(&member->audit.last, item)) {
-            told->items = mem_realloc_array(told->items, told->n + 1, sizeof(*told->items));
-            told->items[told->n++] =
-                (struct examine_finding){item->code, item->node, mem_strdup(item->text), mem_strdup(item->remedy)};
-            LOG(LOG_WARNING, "audit", item->text, LF_STR("remedy", item->remedy));
+        if ((old == NULL || old->count != now->items[i].count) && lines++ < LINES_MAX) {
+            LOG(LOG_WARNING, "audit", now->items[i].text, LF_STR("code", now->items[i].code),
+                LF_U64("count", now->items[i].count), LF_STR("remedy", now->items[i].remedy));
         }
     }
-    examine_findings_fini(&member->audit.last);
-    member->audit.last = *now;
+    for (size_t i = 0; i < before->n; i++) {
+        if (find_told(now, &before->items[i]) == NULL && lines++ < LINES_MAX) {
+            LOG(LOG_INFO, "audit", "no longer so", LF_STR("code", before->items[i].code),
+                LF_STR("was", before->items[i].text));
+        }
+    }
+    if (lines > LINES_MAX) {
+        LOG(LOG_WARNING, "audit", "more has changed than is logged", LF_U64("more", lines - LINES_MAX),
+            LF_STR("remedy", "GET /internal/state/examine/gluster shows all of it"));
+    }
 }
 
-/* From the first node of each cluster that has answered: all know the same. True: there may be more to learn. What the
- * store refuses is no reason to come back soon. */
-static bool learn_orders(const struct gather *gather)
+static bool unseen_has(const struct audit_unseen *list, size_t n, const struct audit_unseen *item)
 {
-    bool more = false;
-
-    for (size_t i = 0; i < gather->n; i++) {
-        bool first = gather->nodes[i].inventory != NULL;
-
-        for (size_t j = 0; first && j < i; j++) {
-            first = gather->nodes[j].inventory == NULL || !id_equal(gather->nodes[j].cluster, gather->nodes[i].cluster);
+    for (size_t i = 0; i < n; i++) {
+        if (id_equal(list[i].node, item->node) && strcmp(list[i].reason, item->reason) == 0) {
+            return true;
         }
-        more = (first && order_learn(gather->member, gather->nodes[i].cluster, gather->nodes[i].inventory)) || more;
     }
-    return more;
+    return false;
+}
+
+static void keep_unseen(struct member *member, const struct gather *gather)
+{
+    struct audit *audit = &member->audit;
+    size_t n, lines = 0;
+    struct audit_unseen *now = unseen_of(gather, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!unseen_has(audit->unseen, audit->n_unseen, &now[i]) && lines++ < LINES_MAX) {
+            CLEANUP(free_ptr) char *text = unseen_text(&now[i]);
+
+            LOG(LOG_WARNING, "audit", text, LF_STR("node", id_text(now[i].node).text), LF_STR("remedy", now[i].remedy));
+        }
+    }
+    for (size_t i = 0; i < audit->n_unseen; i++) {
+        bool still = false;
+
+        for (size_t j = 0; j < n && !still; j++) {
+            still = id_equal(audit->unseen[i].node, now[j].node);
+        }
+        if (!still && lines++ < LINES_MAX) {
+            LOG(LOG_INFO, "audit", "the node could be looked at again", LF_STR("host", audit->unseen[i].host));
+        }
+    }
+    unseen_free(audit->unseen, audit->n_unseen);
+    audit->unseen = now;
+    audit->n_unseen = n;
+}
+
+/* In the thread. */
+static void tell_confirmed(struct gather *gather)
+{
+    gather->list = findings_tell(gather->findings, true);
 }
 
 static void audit_done(struct gather *gather)
 {
     struct member *member = gather->member;
-    struct examine_findings findings = {NULL, 0};
-    bool confirm, more;
+    bool soon;
 
-    member->audit.running = false;
-    if (member->driver_term == 0) { /* leadership was lost meanwhile */
-        gather_free(gather);
+    if (member == NULL) {
         return;
     }
-    compare_all(gather, &findings);
-    more = learn_orders(gather);
-    gather_free(gather);
-    keep_confirmed(member, &findings);
-    member->audit.rounds++;
-    confirm = more || member->audit.last.n > member->audit.told.n; /* something is new: looked at again soon */
-    if (!member->cfg->audit_off) {
-        arm(member, confirm && member->cfg->audit_start_s < member->cfg->audit_every_s ? member->cfg->audit_start_s
-                                                                                       : member->cfg->audit_every_s);
+    member->audit.running = false;
+    if (member->driver_term == 0) { /* leadership was lost meanwhile */
+        return;
     }
+    if (member->driver_term != gather->term || gather->failed != NULL) { /* of an earlier leadership */
+        arm(member, member->cfg->audit_start_s);
+        return;
+    }
+    order_learn(member, gather->examine.orders, gather->examine.n_orders);
+    log_told(&member->audit.told, &gather->list);
+    findings_list_fini(&member->audit.told);
+    member->audit.told = gather->list;
+    gather->list = (struct findings_list){.items = NULL};
+    keep_unseen(member, gather);
+    member->audit.rounds++;
+    /* Something is new: looked at again soon. */
+    soon = gather->examine.n_orders == EXAMINE_ORDERS_MAX ||
+           findings_count(gather->findings, false) > findings_count(gather->findings, true);
+    findings_confirm_by(gather->findings, NULL);
+    member->audit.last = TAKE_PTR(gather->findings);
+    arm(member, soon && member->cfg->audit_start_s < member->cfg->audit_every_s ? member->cfg->audit_start_s
+                                                                                : member->cfg->audit_every_s);
 }
 
-void audit_now(struct member *member)
+static void audit_round(struct member *member)
 {
+    struct gather *gather;
+
     if (member->audit.running || member->driver_term == 0) {
         return;
     }
     member->audit.running = true;
-    gather_start(member, audit_done, NULL, NULL);
+    gather = gather_new(member);
+    gather->earlier = TAKE_PTR(member->audit.last);
+    gather->conclude = tell_confirmed;
+    gather->done = audit_done;
+    gather_run(gather);
+}
+
+void audit_now(struct member *member)
+{
+    if (!member->cfg->audit_off) {
+        audit_round(member);
+    }
 }
 
 static void audit_due(uv_timer_t *timer)
 {
     TURN("audit");
-    audit_now(timer->data);
+    audit_round(timer->data);
 }
 
 void audit_start(struct member *member)
 {
-    if (!member->cfg->audit_off) {
-        arm(member, member->cfg->audit_start_s);
-    }
+    arm(member, member->cfg->audit_start_s);
 }
 
 void audit_stop(struct member *member)
 {
     uv_timer_stop(&member->audit_timer);
-    examine_findings_fini(&member->audit.last);
-    examine_findings_fini(&member->audit.told);
+    findings_free(TAKE_PTR(member->audit.last));
+    findings_list_fini(&member->audit.told);
+    unseen_free(TAKE_PTR(member->audit.unseen), member->audit.n_unseen);
+    member->audit.n_unseen = 0;
+}
+
+void audit_abandon(struct member *member)
+{
+    gather_abandon_all(member);
 }
 
 void audit_warn(const struct member *member,
-                void (*warn)(void *user, const char *code, const char *text, const char *remedy), void *user)
+                void (*warn)(void *user, const char *code, struct id node, const char *text, const char *remedy),
+                void *user)
 {
-    const struct examine_findings *told = &member->audit.told;
+    const struct audit *audit = &member->audit;
+    uint64_t more = audit->told.more;
+    size_t n = 0;
     char text[128];
 
-    for (size_t i = 0; i < told->n && i < WARNINGS_MAX; i++) {
-        warn(user, told->items[i].code, told->items[i].text, told->items[i].remedy);
+    for (size_t i = 0; i < audit->n_unseen && n < WARNINGS_MAX / 2; i++, n++) {
+        CLEANUP(free_ptr) char *line = unseen_text(&audit->unseen[i]);
+
+        warn(user, "node-not-examined", audit->unseen[i].node, line, audit->unseen[i].remedy);
     }
-    if (told->n > WARNINGS_MAX) {
-        (void)snprintf(text, sizeof(text), "and %zu more differences between database and nodes",
-                       told->n - WARNINGS_MAX);
-        warn(user, "more-findings", text, "GET /internal/state/examine/gluster shows all of them");
+    if (audit->n_unseen > n) {
+        (void)snprintf(text, sizeof(text), "%zu more nodes could not be looked at", audit->n_unseen - n);
+        warn(user, "node-not-examined", ID_NONE, text, "GET /internal/state/examine/gluster names all of them");
+    }
+    for (size_t i = 0; i < audit->told.n; i++) {
+        const struct findings_group *group = &audit->told.items[i];
+
+        if (n++ < WARNINGS_MAX) {
+            warn(user, group->code, group->node, group->text, group->remedy);
+        } else {
+            more += group->count;
+        }
+    }
+    if (more > 0) {
+        (void)snprintf(text, sizeof(text), "and %" PRIu64 " more differences between database and nodes", more);
+        warn(user, "more-findings", ID_NONE, text, "GET /internal/state/examine/gluster shows more of them");
     }
 }

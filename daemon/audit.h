@@ -2,25 +2,41 @@
 #ifndef HECATE_DAEMON_AUDIT_H
 #define HECATE_DAEMON_AUDIT_H
 
+#include <sys/queue.h>
+
 #include "api/api.h"
-#include "daemon/examine.h"
+#include "daemon/findings.h"
 
 struct member;
 
+struct audit_unseen { /* a node that the last round could not look at */
+    struct id node;
+    char *host, *reason;
+    const char *remedy; /* static */
+};
+
 struct audit {
-    struct examine_findings last; /* of the last round */
-    struct examine_findings told; /* seen in two rounds: shown in the status */
-    uint64_t rounds;              /* ended so far */
+    TAILQ_HEAD(gather_list, gather) gathers; /* that are under way */
+    size_t n_examines;                       /* of those: asked for by clients */
+    struct findings *last;                   /* of the last round; NULL: there was none, or a round has it */
+    struct findings_list told;               /* seen in two rounds: shown in the status */
+    struct audit_unseen *unseen;
+    size_t n_unseen;
+    uint64_t rounds; /* ended so far */
     bool running;
 };
 
-/* What api_backend.examine asks for: the members report, clusters and findings. */
-void audit_examine(void *user, api_document_cb cb, void *cb_user);
+void audit_init(struct member *member);
+/* What api_backend.examine asks for: the members report, clusters, findings and unseen. */
+void audit_examine(void *user, api_text_cb cb, void *cb_user);
 void audit_start(struct member *member); /* it leads */
-void audit_now(struct member *member);   /* a round, unless one is under way */
-void audit_stop(struct member *member);  /* it does not lead any more; forgets */
+/* A round, unless one is under way or audits are off. */
+void audit_now(struct member *member);
+void audit_stop(struct member *member);    /* it does not lead any more; forgets */
+void audit_abandon(struct member *member); /* the member ends; what a thread still does finds nobody */
 /* Calls warn for what is told. */
 void audit_warn(const struct member *member,
-                void (*warn)(void *user, const char *code, const char *text, const char *remedy), void *user);
+                void (*warn)(void *user, const char *code, struct id node, const char *text, const char *remedy),
+                void *user);
 
 #endif

@@ -3,94 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/examine_names.h"
 #include "daemon/order.h"
-#include "store/base/check.h"
 #include "store/base/mem.h"
 
 /* ---- findings ---- */
 
-bool examine_has(const struct examine_findings *findings, const struct examine_finding *finding)
+static const char *host_of(const struct store_node *node)
 {
-    for (size_t i = 0; i < findings->n; i++) {
-        if (id_equal(findings->items[i].node, finding->node) && strcmp(findings->items[i].text, finding->text) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return node->manage.items[0];
 }
 
-/* Takes text and remedy. */
-static void add(struct examine_findings *findings, const char *code, struct id node, char *text, char *remedy)
+/* Of a node. */
+static void add(struct examine *examine, enum finding_kind kind, const struct store_node *node, struct id device,
+                const char *subject, const char *also)
 {
-    struct examine_finding finding = {code, node, text, remedy};
-
-    if (examine_has(findings, &finding)) {
-        free(text);
-        free(remedy);
-        return;
-    }
-    findings->items = mem_realloc_array(findings->items, findings->n + 1, sizeof(*findings->items));
-    findings->items[findings->n++] = finding;
+    findings_add(examine->findings, &(struct finding){kind, node->id, device, host_of(node), subject, also});
 }
 
-void examine_findings_fini(struct examine_findings *findings)
+/* Of the node's pool. */
+static void add_of_pool(struct examine *examine, enum finding_kind kind, const struct store_node *node,
+                        const char *subject, const char *also)
 {
-    for (size_t i = 0; i < findings->n; i++) {
-        free(findings->items[i].text);
-        free(findings->items[i].remedy);
-    }
-    free(findings->items);
-    *findings = (struct examine_findings){NULL, 0};
-}
-
-/* ---- sets of names ---- */
-
-struct set {
-    char **items; /* owned */
-    size_t n;
-};
-
-static int order(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Takes text. */
-static void set_add(struct set *set, char *text)
-{
-    set->items = mem_realloc_array(set->items, set->n + 1, sizeof(*set->items));
-    set->items[set->n++] = text;
-}
-
-static void set_sort(struct set *set)
-{
-    if (set->n > 0) {
-        qsort(set->items, set->n, sizeof(*set->items), order);
-    }
-}
-
-static bool set_has(const struct set *set, const char *text)
-{
-    return set->n > 0 && bsearch(&text, set->items, set->n, sizeof(*set->items), order) != NULL;
-}
-
-static void set_fini(struct set *set)
-{
-    for (size_t i = 0; i < set->n; i++) {
-        free(set->items[i]);
-    }
-    free(set->items);
-}
-
-static struct set set_of(const struct store_strs *strs)
-{
-    struct set set = {NULL, 0};
-
-    for (size_t i = 0; i < strs->n; i++) {
-        set_add(&set, mem_strdup(strs->items[i]));
-    }
-    set_sort(&set);
-    return set;
+    findings_add(examine->findings, &(struct finding){kind, ID_NONE, node->cluster, "", subject, also});
 }
 
 /* ---- what should be on a node ---- */
@@ -98,12 +33,12 @@ static struct set set_of(const struct store_strs *strs)
 enum { GROUPS, LVS, MOUNTS, KINDS };
 
 struct expected { /* must be there; may be there */
-    struct set must[KINDS], may[KINDS];
+    struct names must[KINDS], may[KINDS];
 };
 
-static void expect(struct expected *expected, int kind, bool must, char *text)
+static void expect(struct expected *expected, int kind, bool must, char *text, struct id where)
 {
-    set_add(must ? &expected->must[kind] : &expected->may[kind], text);
+    names_add_own(must ? &expected->must[kind] : &expected->may[kind], text, where);
 }
 
 static void expect_brick(struct expected *expected, const struct store_brick *brick, bool must)
@@ -111,11 +46,11 @@ static void expect_brick(struct expected *expected, const struct store_brick *br
     CLEANUP(free_ptr) char *lv = store_brick_lv_name(brick);
     struct id_text group = id_text(brick->device);
 
-    expect(expected, LVS, must, mem_printf("vg_%s/%s", group.text, lv));
-    expect(expected, LVS, must, mem_printf("vg_%s/%s", group.text, brick->pool));
+    expect(expected, LVS, must, mem_printf("vg_%s/%s", group.text, lv), brick->device);
+    expect(expected, LVS, must, mem_printf("vg_%s/%s", group.text, brick->pool), brick->device);
     /* A brick with a path of its own (a clone) is mounted by Gluster, elsewhere. */
     if (*brick->path == '\0') {
-        expect(expected, MOUNTS, must, store_brick_mount(brick));
+        expect(expected, MOUNTS, must, store_brick_mount(brick), brick->device);
     }
 }
 
@@ -123,17 +58,21 @@ static void expect_device(struct expected *expected, const struct store *store, 
 {
     const struct store_brick *brick = NULL;
 
-    expect(expected, GROUPS, id_is_none(device->pending), mem_printf("vg_%s", id_text(device->id).text));
+    expect(expected, GROUPS, id_is_none(device->pending), mem_printf("vg_%s", id_text(device->id).text), ID_NONE);
     while ((brick = store_device_brick_next(store, device->id, brick)) != NULL) {
         expect_brick(expected, brick, id_is_none(brick->pending));
     }
 }
 
-static void expect_node(struct expected *expected, const struct store *store, const struct store_node *node)
+static void expect_node(struct examine *examine, struct expected *expected, const struct store_node *node)
 {
+    const struct store *store = examine->store;
     const struct store_device *device = NULL;
     const struct store_operation *op = NULL;
 
+    for (int kind = 0; kind < KINDS; kind++) {
+        expected->must[kind].comparisons = expected->may[kind].comparisons = &examine->comparisons;
+    }
     while ((device = store_node_device_next(store, node->id, device)) != NULL) {
         expect_device(expected, store, device);
     }
@@ -146,9 +85,33 @@ static void expect_node(struct expected *expected, const struct store *store, co
         }
     }
     for (int kind = 0; kind < KINDS; kind++) {
-        set_sort(&expected->must[kind]);
-        set_sort(&expected->may[kind]);
+        names_sort(&expected->must[kind]);
+        names_sort(&expected->may[kind]);
     }
+}
+
+static void expected_fini(struct expected *expected)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        names_fini(&expected->must[kind]);
+        names_fini(&expected->may[kind]);
+    }
+}
+
+static bool is_expected(const struct expected *expected, int kind, const char *text)
+{
+    return names_find(&expected->must[kind], text) != NULL || names_find(&expected->may[kind], text) != NULL;
+}
+
+static struct names names_of(struct examine *examine, const struct store_strs *strs)
+{
+    struct names names = {.comparisons = &examine->comparisons};
+
+    for (size_t i = 0; i < strs->n; i++) {
+        names_add(&names, strs->items[i], ID_NONE, NULL);
+    }
+    names_sort(&names);
+    return names;
 }
 
 /* ---- groups, logical volumes, mounts ---- */
@@ -165,287 +128,316 @@ static bool is_being_cloned(const struct store *store)
     return false;
 }
 
-/* Gluster mounts the bricks of snapshots and clones below a folder of the name that their LVs begin with. */
-static bool is_brick_of_any(const struct exec_inventory *inventory, const char *folder)
+/* The snapshots that Gluster has, and the volumes that it made of some: their bricks are mounted below folders of the
+ * names that their LVs begin with. */
+static struct names known_snapshots(struct examine *examine, const struct exec_inventory *inventory)
 {
+    static const char below[] = "/snaps/";
+    struct names names = {.comparisons = &examine->comparisons};
+
+    for (size_t i = 0; i < inventory->snapshots.n; i++) {
+        names_add(&names, inventory->snapshots.items[i], ID_NONE, NULL);
+    }
     for (size_t i = 0; i < inventory->n_volumes; i++) {
         for (size_t j = 0; j < inventory->volumes[i].bricks.n; j++) {
-            if (strstr(inventory->volumes[i].bricks.items[j], folder) != NULL) {
-                return true;
+            const char *at = inventory->volumes[i].bricks.items[j];
+
+            while ((at = strstr(at, below)) != NULL) {
+                at += strlen(below);
+                if (strcspn(at, "/") == EXEC_SNAPSHOT_NAME_LEN && at[EXEC_SNAPSHOT_NAME_LEN] == '/') {
+                    names_add_own(&names, mem_strndup(at, EXEC_SNAPSHOT_NAME_LEN), ID_NONE);
+                }
             }
         }
     }
-    return false;
+    names_sort(&names);
+    return names;
 }
 
-/* An LV that Gluster made for a snapshot or a clone: does it still know what for? While a clone is being made, an LV
- * may be neither of a snapshot any more nor of a volume yet. */
-static bool is_known_snapshot(const struct store *store, const struct exec_inventory *inventory, const char *lv)
+/* "vg_ID/...": the device; ID_NONE: it is no such one. */
+static struct id device_of(const char *lv)
 {
-    CLEANUP(free_ptr) char *name = mem_strndup(lv, EXEC_SNAPSHOT_NAME_LEN);
-    CLEANUP(free_ptr) char *folder = mem_printf("/snaps/%s/", name);
+    struct id device = ID_NONE;
 
-    for (size_t i = 0; i < inventory->snapshots.n; i++) {
-        if (strcmp(inventory->snapshots.items[i], name) == 0) {
-            return true;
-        }
-    }
-    return !inventory->snapshots_known || is_brick_of_any(inventory, folder) || is_being_cloned(store);
+    return strncmp(lv, "vg_", 3) == 0 && strcspn(lv + 3, "/") == ID_TEXT_LEN && id_parse(lv + 3, ID_TEXT_LEN, &device)
+               ? device
+               : ID_NONE;
 }
 
-static void add_leftover_lv(const struct store *store, const struct store_node *node,
-                            const struct exec_inventory *inventory, const char *name, struct examine_findings *findings)
+/* Of the name "GROUP/LV". An LV that Gluster made for a snapshot or a clone: does it still know what for? While a clone
+ * is being made, an LV may be neither of a snapshot any more nor of a volume yet. */
+static void add_leftover_lv(struct examine *examine, const struct store_node *node,
+                            const struct exec_inventory *inventory, const struct names *snapshots, const char *name)
 {
     const char *lv = strchr(name, '/') + 1;
 
     if (!exec_is_snapshot_lv(lv)) {
-        add(findings, "leftover-lv", node->id,
-            mem_printf("logical volume %s on node %s belongs to no brick", name, node->manage.items[0]),
-            mem_printf("lvremove %s, if you do not need what is on it", name));
-    } else if (!is_known_snapshot(store, inventory, lv)) {
-        add(findings, "leftover-snapshot", node->id,
-            mem_printf("logical volume %s on node %s was made for a snapshot that Gluster does not have", name,
-                       node->manage.items[0]),
-            mem_printf("lvremove %s, if you do not need what is on it", name));
+        add(examine, FINDING_LEFTOVER_LV, node, device_of(name), name, "");
+    } else if (inventory->snapshots_known && !examine->cloning) {
+        CLEANUP(free_ptr) char *made_for = mem_strndup(lv, EXEC_SNAPSHOT_NAME_LEN);
+
+        if (names_find(snapshots, made_for) == NULL) {
+            add(examine, FINDING_LEFTOVER_SNAPSHOT, node, device_of(name), name, "");
+        }
     }
 }
 
-static void compare_lvs(const struct expected *expected, const struct store *store, const struct store_node *node,
-                        const struct exec_inventory *inventory, struct examine_findings *findings)
+static void compare_lvs(struct examine *examine, const struct expected *expected, const struct store_node *node,
+                        const struct exec_inventory *inventory)
 {
-    struct set there = {NULL, 0};
+    struct names there = {.comparisons = &examine->comparisons};
+    struct names snapshots = known_snapshots(examine, inventory);
 
     for (size_t i = 0; i < inventory->n_lvs; i++) {
-        set_add(&there, mem_printf("%s/%s", inventory->lvs[i].group, inventory->lvs[i].name));
+        names_add_own(&there, mem_printf("%s/%s", inventory->lvs[i].group, inventory->lvs[i].name), ID_NONE);
     }
-    set_sort(&there);
+    names_sort(&there);
     for (size_t i = 0; i < expected->must[LVS].n; i++) {
-        const char *name = expected->must[LVS].items[i];
+        const struct name *name = &expected->must[LVS].items[i];
 
-        if (!set_has(&there, name)) {
-            add(findings, "missing-lv", node->id,
-                mem_printf("logical volume %s is not on node %s", name, node->manage.items[0]),
-                mem_printf(
-                    "the brick is lost: look at the device (vgs, lvs -a %.35s); replace the brick by evicting it",
-                    name));
+        if (names_find(&there, name->text) == NULL) {
+            CLEANUP(free_ptr) char *group = mem_strndup(name->text, 3 + ID_TEXT_LEN);
+
+            add(examine, FINDING_MISSING_LV, node, name->where, name->text, group);
         }
     }
     for (size_t i = 0; i < there.n; i++) {
-        const char *name = there.items[i];
-
-        if (!set_has(&expected->must[LVS], name) && !set_has(&expected->may[LVS], name)) {
-            add_leftover_lv(store, node, inventory, name, findings);
+        if (!is_expected(expected, LVS, there.items[i].text)) {
+            add_leftover_lv(examine, node, inventory, &snapshots, there.items[i].text);
         }
     }
-    set_fini(&there);
+    names_fini(&there);
+    names_fini(&snapshots);
 }
 
-static void compare_groups(const struct expected *expected, const struct store_node *node,
-                           const struct exec_inventory *inventory, struct examine_findings *findings)
+static void compare_groups(struct examine *examine, const struct expected *expected, const struct store_node *node,
+                           const struct exec_inventory *inventory)
 {
-    struct set there = set_of(&inventory->groups);
+    struct names there = names_of(examine, &inventory->groups);
 
     for (size_t i = 0; i < expected->must[GROUPS].n; i++) {
-        if (!set_has(&there, expected->must[GROUPS].items[i])) {
-            add(findings, "missing-group", node->id,
-                mem_printf("volume group %s is not on node %s", expected->must[GROUPS].items[i], node->manage.items[0]),
-                mem_strdup("look at the device: is it there, does pvs show it?"));
+        if (names_find(&there, expected->must[GROUPS].items[i].text) == NULL) {
+            add(examine, FINDING_MISSING_GROUP, node, ID_NONE, expected->must[GROUPS].items[i].text, "");
         }
     }
     for (size_t i = 0; i < there.n; i++) {
-        const char *name = there.items[i];
+        const char *name = there.items[i].text;
 
-        if (strlen(name) == 3 + ID_TEXT_LEN && !set_has(&expected->must[GROUPS], name) &&
-            !set_has(&expected->may[GROUPS], name)) {
-            add(findings, "leftover-group", node->id,
-                mem_printf("volume group %s on node %s is no device of it", name, node->manage.items[0]),
-                mem_printf("vgremove %s, if nothing in it is needed (lvs %s)", name, name));
+        if (strlen(name) == 3 + ID_TEXT_LEN && !is_expected(expected, GROUPS, name)) {
+            add(examine, FINDING_LEFTOVER_GROUP, node, ID_NONE, name, "");
         }
     }
-    set_fini(&there);
+    names_fini(&there);
 }
 
-static void compare_mounts(const struct expected *expected, const struct store_node *node,
-                           const struct store_strs *there_list, bool table, struct examine_findings *findings)
+static void compare_mounts(struct examine *examine, const struct expected *expected, const struct store_node *node,
+                           const struct store_strs *there_list, bool table)
 {
-    struct set there = set_of(there_list);
-    const char *where = table ? "in the table of mounts" : "mounted";
+    struct names there = names_of(examine, there_list);
 
     for (size_t i = 0; i < expected->must[MOUNTS].n; i++) {
-        const char *path = expected->must[MOUNTS].items[i];
+        const struct name *name = &expected->must[MOUNTS].items[i];
 
-        if (!set_has(&there, path)) {
-            add(findings, table ? "missing-fstab" : "missing-mount", node->id,
-                mem_printf("brick %s is not %s on node %s", path, where, node->manage.items[0]),
-                table ? mem_printf("add the line for %s to the table, like those of other bricks; or it is not mounted "
-                                   "after the next start",
-                                   path)
-                      : mem_printf("mount %s; then gluster volume start VOLUME force", path));
+        if (names_find(&there, name->text) == NULL) {
+            add(examine, table ? FINDING_MISSING_FSTAB : FINDING_MISSING_MOUNT, node, name->where, name->text, "");
         }
     }
     for (size_t i = 0; i < there.n; i++) {
-        const char *path = there.items[i];
-
-        if (!set_has(&expected->must[MOUNTS], path) && !set_has(&expected->may[MOUNTS], path)) {
-            add(findings, table ? "leftover-fstab" : "leftover-mount", node->id,
-                mem_printf("%s is %s on node %s, but is no brick", path, where, node->manage.items[0]),
-                table ? mem_printf("remove the line of %s from the table", path)
-                      : mem_printf("umount %s, if nothing uses it", path));
+        if (!is_expected(expected, MOUNTS, there.items[i].text)) {
+            add(examine, table ? FINDING_LEFTOVER_FSTAB : FINDING_LEFTOVER_MOUNT, node, ID_NONE, there.items[i].text,
+                "");
         }
     }
-    set_fini(&there);
+    names_fini(&there);
 }
 
 /* ---- Gluster ---- */
 
-static const struct exec_gluster_volume *find_volume(const struct exec_inventory *inventory, const char *name)
+static struct names volumes_there(const struct exec_inventory *inventory, uint64_t *comparisons)
 {
+    struct names names = {.comparisons = comparisons};
+
     for (size_t i = 0; i < inventory->n_volumes; i++) {
-        if (strcmp(inventory->volumes[i].name, name) == 0) {
-            return &inventory->volumes[i];
-        }
+        names_add(&names, inventory->volumes[i].name, ID_NONE, &inventory->volumes[i]);
     }
-    return NULL;
+    names_sort(&names);
+    return names;
 }
 
-static bool same_bricks(const struct store *store, const struct store_volume *volume,
+static bool same_bricks(struct examine *examine, const struct store_volume *volume,
                         const struct exec_gluster_volume *there)
 {
     bool same = there->bricks.n == volume->n_bricks;
 
     for (size_t i = 0; same && i < volume->n_bricks; i++) {
-        CLEANUP(free_ptr) char *name = order_brick_name(store, &volume->bricks[i]);
+        CLEANUP(free_ptr) char *name = order_brick_name(examine->store, &volume->bricks[i]);
 
+        examine->comparisons++;
         same = strcmp(name, there->bricks.items[i]) == 0;
     }
     return same;
 }
 
-static void compare_volumes(const struct store *store, const struct store_node *node,
-                            const struct exec_inventory *inventory, struct examine_findings *findings)
+/* An operation adds or moves some of its bricks. */
+static bool is_worked_on(const struct store_volume *volume)
 {
+    bool pending = !id_is_none(volume->pending);
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        pending = pending || !id_is_none(volume->bricks[i].pending);
+    }
+    return pending;
+}
+
+/* Gluster may have the same bricks in another order: then that is to be learnt. */
+static void add_differing(struct examine *examine, const struct store_node *node, const struct store_volume *volume,
+                          const struct exec_gluster_volume *there)
+{
+    struct store_cmd cmd;
+
+    add_of_pool(examine, FINDING_BRICKS_DIFFER, node, volume->name, id_text(volume->id).text);
+    if (examine->learn && examine->n_orders < EXAMINE_ORDERS_MAX &&
+        order_differs(examine->store, volume, there, &cmd)) {
+        if (examine->orders == NULL) {
+            examine->orders = mem_calloc(EXAMINE_ORDERS_MAX, sizeof(*examine->orders));
+        }
+        examine->orders[examine->n_orders++] = cmd;
+    }
+}
+
+static void compare_volumes(struct examine *examine, const struct store_node *node,
+                            const struct exec_inventory *inventory)
+{
+    struct names names = volumes_there(inventory, &examine->comparisons);
     const struct store_volume *volume = NULL;
 
-    while ((volume = store_cluster_volume_next(store, node->cluster, volume)) != NULL) {
-        const struct exec_gluster_volume *there = find_volume(inventory, volume->name);
+    while ((volume = store_cluster_volume_next(examine->store, node->cluster, volume)) != NULL) {
+        const struct name *name = names_find(&names, volume->name);
+        const struct exec_gluster_volume *there = name != NULL ? name->thing : NULL;
 
         if (!id_is_none(volume->pending)) {
             continue;
         }
         if (there == NULL) {
-            add(findings, "missing-volume", ID_NONE,
-                mem_printf("Gluster does not know volume %s (%s)", volume->name, id_text(volume->id).text),
-                mem_printf("if it was deleted by hand: hecate volume delete %s", id_text(volume->id).text));
-        } else if (!same_bricks(store, volume, there)) {
-            add(findings, "bricks-differ", ID_NONE,
-                mem_printf("Gluster lists other bricks of volume %s, or another order", volume->name),
-                mem_printf("compare gluster volume info %s with hecate volume info %s", volume->name,
-                           id_text(volume->id).text));
+            add_of_pool(examine, FINDING_MISSING_VOLUME, node, volume->name, id_text(volume->id).text);
+        } else if (!is_worked_on(volume) && !same_bricks(examine, volume, there)) {
+            add_differing(examine, node, volume, there);
         } else if (!there->started) {
-            add(findings, "volume-stopped", ID_NONE, mem_printf("volume %s is not started", volume->name),
-                mem_printf("gluster volume start %s", volume->name));
+            add_of_pool(examine, FINDING_VOLUME_STOPPED, node, volume->name, "");
         }
     }
-    for (size_t i = 0; i < inventory->n_volumes; i++) {
-        if (store_volume_by_name(store, node->cluster, inventory->volumes[i].name) == NULL) {
-            add(findings, "foreign-volume", ID_NONE,
-                mem_printf("Gluster volume %s of cluster %s is not in the database", inventory->volumes[i].name,
-                           id_text(node->cluster).text),
-                mem_printf("gluster volume stop %s && gluster volume delete %s, if it is not needed",
-                           inventory->volumes[i].name, inventory->volumes[i].name));
+    for (size_t i = 0; i < names.n; i++) {
+        if (store_volume_by_name(examine->store, node->cluster, names.items[i].text) == NULL) {
+            add_of_pool(examine, FINDING_FOREIGN_VOLUME, node, names.items[i].text, "");
         }
     }
+    names_fini(&names);
 }
 
-static const struct exec_peer *find_peer(const struct exec_inventory *inventory, const struct store_node *node)
+bool examine_names_match(const struct store *store, struct id cluster, const struct exec_inventory *inventory)
 {
-    for (size_t i = 0; i < inventory->n_peers; i++) {
-        for (size_t j = 0; j < inventory->peers[i].names.n; j++) {
-            for (size_t k = 0; k < node->storage.n + node->manage.n; k++) {
-                const char *name =
-                    k < node->storage.n ? node->storage.items[k] : node->manage.items[k - node->storage.n];
+    const struct store_volume *volume = NULL;
+    uint64_t comparisons = 0;
+    struct names names = volumes_there(inventory, &comparisons);
+    bool match = true;
+    size_t n = 0;
 
-                if (strcmp(inventory->peers[i].names.items[j], name) == 0) {
-                    return &inventory->peers[i];
-                }
+    while (match && (volume = store_cluster_volume_next(store, cluster, volume)) != NULL) {
+        match = names_find(&names, volume->name) != NULL;
+        n++;
+    }
+    names_fini(&names);
+    return match && n == inventory->n_volumes;
+}
+
+/* ---- peers ---- */
+
+static const struct exec_peer *find_peer(const struct names *peers, const struct store_node *node)
+{
+    const struct store_strs *lists[] = {&node->storage, &node->manage};
+
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t j = 0; j < lists[i]->n; j++) {
+            const struct name *name = names_find(peers, lists[i]->items[j]);
+
+            if (name != NULL) {
+                return name->thing;
             }
         }
     }
     return NULL;
 }
 
-static void compare_peers(const struct store *store, const struct store_node *node,
-                          const struct exec_inventory *inventory, struct examine_findings *findings)
+static void compare_peer(struct examine *examine, const struct store_node *node, const struct store_node *other,
+                         const struct exec_peer *peer)
 {
+    if (id_equal(other->id, node->id) || !id_is_none(other->pending)) {
+        return;
+    }
+    if (peer == NULL) {
+        add(examine, FINDING_MISSING_PEER, node, ID_NONE, other->storage.items[0], "");
+    } else if (!peer->connected) {
+        add(examine, FINDING_PEER_DISCONNECTED, node, ID_NONE, other->storage.items[0], "");
+    }
+}
+
+static void compare_peers(struct examine *examine, const struct store_node *node,
+                          const struct exec_inventory *inventory)
+{
+    struct names peers = {.comparisons = &examine->comparisons};
+    CLEANUP(free_ptr) bool *known = mem_calloc(inventory->n_peers + 1, sizeof(*known));
     const struct store_node *other = NULL;
-    size_t n_known = 0;
 
-    while ((other = store_cluster_node_next(store, node->cluster, other)) != NULL) {
-        const struct exec_peer *peer = find_peer(inventory, other);
-
-        n_known += peer != NULL;
-        if (id_equal(other->id, node->id) || !id_is_none(other->pending)) {
-            continue;
-        }
-        if (peer == NULL) {
-            add(findings, "missing-peer", node->id,
-                mem_printf("node %s does not know its peer %s", node->manage.items[0], other->storage.items[0]),
-                mem_printf("gluster peer probe %s", other->storage.items[0]));
-        } else if (!peer->connected) {
-            add(findings, "peer-disconnected", node->id,
-                mem_printf("node %s has no connection to its peer %s", node->manage.items[0], other->storage.items[0]),
-                mem_printf("look at glusterd on %s and at the network between the two", other->storage.items[0]));
+    for (size_t i = 0; i < inventory->n_peers; i++) {
+        for (size_t j = 0; j < inventory->peers[i].names.n; j++) {
+            names_add(&peers, inventory->peers[i].names.items[j], ID_NONE, &inventory->peers[i]);
         }
     }
-    for (size_t i = 0; n_known < inventory->n_peers && i < inventory->n_peers; i++) {
-        bool known = false;
+    names_sort(&peers);
+    while ((other = store_cluster_node_next(examine->store, node->cluster, other)) != NULL) {
+        const struct exec_peer *peer = find_peer(&peers, other);
 
-        other = NULL;
-        while (!known && (other = store_cluster_node_next(store, node->cluster, other)) != NULL) {
-            known = find_peer(inventory, other) == &inventory->peers[i];
+        if (peer != NULL) {
+            known[peer - inventory->peers] = true;
         }
-        if (!known) {
-            add(findings, "foreign-peer", node->id,
-                mem_printf("%s is a peer of node %s, but no node of its cluster", inventory->peers[i].names.items[0],
-                           node->manage.items[0]),
-                mem_printf("add it as a node, or gluster peer detach %s (force, if it knows nothing of this pool)",
-                           inventory->peers[i].names.items[0]));
+        compare_peer(examine, node, other, peer);
+    }
+    for (size_t i = 0; i < inventory->n_peers; i++) {
+        if (!known[i] && inventory->peers[i].names.n > 0) {
+            add(examine, FINDING_FOREIGN_PEER, node, ID_NONE, inventory->peers[i].names.items[0], "");
         }
     }
+    names_fini(&peers);
 }
 
 /* ---- the whole ---- */
 
-void examine_node(const struct store *store, const struct store_node *node, const struct exec_inventory *inventory,
-                  struct examine_findings *findings)
+void examine_init(struct examine *examine, const struct store *store, struct findings *findings)
+{
+    *examine = (struct examine){.store = store, .findings = findings, .cloning = is_being_cloned(store)};
+}
+
+void examine_fini(struct examine *examine)
+{
+    for (size_t i = 0; i < examine->n_orders; i++) {
+        store_cmd_fini(&examine->orders[i]);
+    }
+    free(examine->orders);
+    *examine = (struct examine){.store = NULL};
+}
+
+void examine_node(struct examine *examine, const struct store_node *node, const struct exec_inventory *inventory)
 {
     struct expected expected = {0};
 
-    expect_node(&expected, store, node);
-    compare_groups(&expected, node, inventory, findings);
-    compare_lvs(&expected, store, node, inventory, findings);
-    compare_mounts(&expected, node, &inventory->mounts, false, findings);
-    compare_mounts(&expected, node, &inventory->fstab, true, findings);
-    compare_volumes(store, node, inventory, findings);
+    expect_node(examine, &expected, node);
+    compare_groups(examine, &expected, node, inventory);
+    compare_lvs(examine, &expected, node, inventory);
+    compare_mounts(examine, &expected, node, &inventory->mounts, false);
+    compare_mounts(examine, &expected, node, &inventory->fstab, true);
+    compare_volumes(examine, node, inventory);
     if (inventory->peers_known) {
-        compare_peers(store, node, inventory, findings);
+        compare_peers(examine, node, inventory);
     }
-    for (int kind = 0; kind < KINDS; kind++) {
-        set_fini(&expected.must[kind]);
-        set_fini(&expected.may[kind]);
-    }
-}
-
-bool examine_names_match(const struct store *store, struct id cluster, const struct exec_inventory *inventory)
-{
-    const struct store_volume *volume = NULL;
-    size_t n = 0;
-
-    while ((volume = store_cluster_volume_next(store, cluster, volume)) != NULL) {
-        if (find_volume(inventory, volume->name) == NULL) {
-            return false;
-        }
-        n++;
-    }
-    return n == inventory->n_volumes;
+    expected_fini(&expected);
 }

@@ -10,18 +10,24 @@ static json_t *text_json(const char *text)
     return json != NULL ? json : json_string("(no text)"); /* what a node says need not be UTF-8 */
 }
 
-json_t *examine_findings_json(const struct examine_findings *findings)
+json_t *findings_list_json(const struct findings_list *list)
 {
-    json_t *list = json_array();
+    json_t *array = json_array();
 
-    for (size_t i = 0; i < findings->n; i++) {
-        const struct examine_finding *item = &findings->items[i];
+    for (size_t i = 0; i < list->n; i++) {
+        const struct findings_group *item = &list->items[i];
+        json_t *examples = json_array();
 
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o}", "code", item->code, "node",
-                                              id_is_none(item->node) ? "" : id_text(item->node).text, "text",
-                                              text_json(item->text), "remedy", text_json(item->remedy)));
+        for (size_t j = 0; j < item->n_examples; j++) {
+            json_array_append_new(examples, text_json(item->examples[j]));
+        }
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "code", item->code, "node",
+                                               id_is_none(item->node) ? "" : id_text(item->node).text, "where",
+                                               id_is_none(item->where) ? "" : id_text(item->where).text, "count",
+                                               (json_int_t)item->count, "text", text_json(item->text), "remedy",
+                                               text_json(item->remedy), "examples", examples));
     }
-    return list;
+    return array;
 }
 
 static json_t *strs_json(const struct store_strs *strs, const char *key)

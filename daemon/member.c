@@ -435,6 +435,7 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
     member->store = store_new();
     member->replicas = replicas_new();
     TAILQ_INIT(&member->admins);
+    audit_init(member);
     driver_env.user = member;
     if (keeper != NULL) {
         member_address_start(member, keeper);
@@ -467,6 +468,7 @@ static void stop_done(uv_handle_t *handle)
     void *closed_user = member->closed_user;
 
     load_abandon(member);
+    audit_abandon(member);
     store_free(member->store);
     replicas_free(member->replicas);
     free(member);

@@ -3,11 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/examine_names.h"
 #include "daemon/member_priv.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
-
-#define AT_ONCE_MAX 500 /* what is left is seen by the next round */
 
 char *order_brick_name(const struct store *store, const struct store_brick *brick)
 {
@@ -17,22 +16,18 @@ char *order_brick_name(const struct store *store, const struct store_brick *bric
     return mem_printf("%s:%s", node->storage.items[0], path);
 }
 
-static size_t place_of(const struct store_strs *list, const char *name)
-{
-    size_t i = 0;
-
-    while (i < list->n && strcmp(list->items[i], name) != 0) {
-        i++;
-    }
-    return i;
-}
-
 bool order_differs(const struct store *store, const struct store_volume *volume,
                    const struct exec_gluster_volume *there, struct store_cmd *ret_cmd)
 {
     bool same = there->bricks.n == volume->n_bricks, moves = false;
     struct store_volume *told = &ret_cmd->volume;
+    uint64_t comparisons = 0;
+    struct names places = {.comparisons = &comparisons};
 
+    for (size_t i = 0; same && i < there->bricks.n; i++) {
+        names_add(&places, there->bricks.items[i], ID_NONE, &there->bricks.items[i]);
+    }
+    names_sort(&places);
     store_cmd_init(ret_cmd, STORE_CMD_ORDER);
     ret_cmd->target = volume->id;
     told->bricks = mem_calloc(volume->n_bricks, sizeof(*told->bricks));
@@ -42,14 +37,17 @@ bool order_differs(const struct store *store, const struct store_volume *volume,
     }
     for (size_t i = 0; same && i < volume->n_bricks; i++) {
         CLEANUP(free_ptr) char *name = order_brick_name(store, &volume->bricks[i]);
-        size_t at = place_of(&there->bricks, name);
+        const struct name *place = names_find(&places, name);
+        char *const *item = place != NULL ? place->thing : NULL;
+        size_t at = item != NULL ? (size_t)(item - there->bricks.items) : 0;
 
-        same = at < there->bricks.n && id_is_none(told->bricks[at].id);
+        same = item != NULL && id_is_none(told->bricks[at].id);
         moves = moves || at != i;
         if (same) {
             told->bricks[at].id = volume->bricks[i].id;
         }
     }
+    names_fini(&places);
     if (same && moves) {
         return true;
     }
@@ -66,20 +64,9 @@ static void learnt(void *user, int status, const struct store_result *result)
     }
 }
 
-bool order_learn(struct member *member, struct id cluster, const struct exec_inventory *inventory)
+void order_learn(struct member *member, const struct store_cmd *cmds, size_t n)
 {
-    size_t n = 0;
-
-    for (size_t i = 0; i < inventory->n_volumes && n < AT_ONCE_MAX; i++) {
-        const struct exec_gluster_volume *there = &inventory->volumes[i];
-        const struct store_volume *volume = store_volume_by_name(member->store, cluster, there->name);
-        struct store_cmd cmd;
-
-        if (volume != NULL && id_is_none(volume->pending) && order_differs(member->store, volume, there, &cmd)) {
-            member_propose(member, &cmd, learnt, NULL);
-            store_cmd_fini(&cmd);
-            n++;
-        }
+    for (size_t i = 0; i < n; i++) {
+        member_propose(member, &cmds[i], learnt, NULL);
     }
-    return n == AT_ONCE_MAX;
 }

@@ -14,8 +14,7 @@ char *order_brick_name(const struct store *store, const struct store_brick *bric
 /* Does Gluster list the same bricks in another order? Then fills the command that says so (store_cmd_fini). */
 bool order_differs(const struct store *store, const struct store_volume *volume,
                    const struct exec_gluster_volume *there, struct store_cmd *ret_cmd);
-/* Proposes what differs in the cluster of that node, a limited number at a time. True: that many, so there may be more.
- */
-bool order_learn(struct member *member, struct id cluster, const struct exec_inventory *inventory);
+/* Proposes what was found to differ; what the store refuses by now is left. */
+void order_learn(struct member *member, const struct store_cmd *cmds, size_t n);
 
 #endif

@@ -326,6 +326,15 @@ static void warn(void *user, const char *code, const char *text, const char *rem
     add_warning(user, code, text, remedy);
 }
 
+/* About a storage node, or ID_NONE. */
+static void warn_node(void *user, const char *code, struct id node, const char *text, const char *remedy)
+{
+    add_warning(user, code, text, remedy);
+    if (!id_is_none(node)) {
+        json_object_set_new(json_array_get(user, json_array_size(user) - 1), "node", json_string(id_text(node).text));
+    }
+}
+
 json_t *status_document(void *user)
 {
     struct member *member = user;
@@ -348,7 +357,7 @@ json_t *status_document(void *user)
     } else {
         nodes.list = nodes_known(member->store);
     }
-    audit_warn(member, warn, warnings);
+    audit_warn(member, warn_node, warnings);
     warn_expiry((uint64_t)member->cfg->member_id, cons_tls_expires_s(member->cons), warnings);
     critical = health_warn(member, &status, warn, warnings);
     critical = warn_replicas(member, &status, warnings) || critical;

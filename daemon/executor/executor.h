@@ -120,8 +120,8 @@ struct exec_peer {
     bool connected;
 };
 
-struct exec_inventory { /* of INVENTORY: of one node */
-    unsigned refs;
+struct exec_inventory {       /* of INVENTORY: of one node */
+    _Atomic unsigned refs;    /* threads keep it, too */
     struct store_strs groups; /* all volume groups vg_<id> */
     struct store_strs mounts; /* below the folder of mounts: mount points */
     struct store_strs fstab;  /* mount points there */

@@ -62,22 +62,30 @@ static struct exec_inventory *take(void)
 /* The findings of the node are exactly these codes, comma after each. */
 static void expect(struct exec_inventory *inventory, const char *codes)
 {
-    struct examine_findings findings = {NULL, 0};
+    struct findings *findings = findings_new();
     CLEANUP(buf_fini) struct buf found = BUF_INIT;
+    struct findings_list list;
+    struct examine examine;
 
+    examine_init(&examine, fixture_leader(&fixture)->store, findings);
     for (int twice = 0; twice < 2; twice++) { /* the same again is no second finding */
-        examine_node(fixture_leader(&fixture)->store, the_node(), inventory, &findings);
+        examine_node(&examine, the_node(), inventory);
     }
-    for (size_t i = 0; i < findings.n; i++) {
-        buf_printf(&found, "%s,", findings.items[i].code);
-        assert_true(strlen(findings.items[i].remedy) > 0);
+    list = findings_tell(findings, false);
+    for (size_t i = 0; i < list.n; i++) {
+        for (uint64_t j = 0; j < list.items[i].count; j++) {
+            buf_printf(&found, "%s,", list.items[i].code);
+        }
+        assert_true(strlen(list.items[i].remedy) > 0);
     }
     if (strcmp(buf_str(&found), codes) != 0) {
         fail_msg("\"%s\" instead of \"%s\"", buf_str(&found), codes);
     }
-    json_decref(examine_findings_json(&findings));
+    json_decref(findings_list_json(&list));
     json_decref(examine_node_json(the_node()->id, inventory));
-    examine_findings_fini(&findings);
+    findings_list_fini(&list);
+    examine_fini(&examine);
+    findings_free(findings);
     exec_inventory_free(inventory);
 }
 
@@ -201,21 +209,27 @@ static void test_the_pool_is_told_once(void **state)
 {
     struct exec_inventory *inventory = take();
     const struct store *store = fixture_leader(&fixture)->store;
-    struct examine_findings findings = {NULL, 0};
+    struct findings *findings = findings_new();
     const struct store_node *node = NULL;
+    struct findings_list list;
+    struct examine examine;
     size_t n = 0;
 
     (void)state;
     free(inventory->volumes[0].name);
     inventory->volumes[0].name = mem_strdup("foreign");
+    examine_init(&examine, store, findings);
     while ((node = store_cluster_node_next(store, fixture.cluster, node)) != NULL) {
-        examine_node(store, node, inventory, &findings);
+        examine_node(&examine, node, inventory);
     }
-    for (size_t i = 0; i < findings.n; i++) {
-        n += id_is_none(findings.items[i].node);
+    list = findings_tell(findings, false);
+    for (size_t i = 0; i < list.n; i++) {
+        n += id_is_none(list.items[i].node) ? list.items[i].count : 0;
     }
     assert_int_equal(n, 2); /* missing-volume, foreign-volume */
-    examine_findings_fini(&findings);
+    findings_list_fini(&list);
+    examine_fini(&examine);
+    findings_free(findings);
     exec_inventory_free(inventory);
 }
 
@@ -240,12 +254,13 @@ struct answer_of_examine {
     json_t *document;
 };
 
-static void examined(void *user, int status, const json_t *json)
+static void examined(void *user, int status, char *text)
 {
     struct answer_of_examine *answer = user;
 
     answer->status = status;
-    answer->document = json_deep_copy(json);
+    answer->document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
 }
 
 static bool has_come(struct fixture *any, void *user)
@@ -312,6 +327,85 @@ static void test_an_audit_tells_what_it_has_seen_twice(void **state)
     }
 }
 
+static size_t count_warnings(const char *code, const char *text)
+{
+    json_t *document = status_document(fixture_leader(&fixture)), *warning;
+    size_t i, n = 0;
+
+    json_array_foreach(json_object_get(document, "warnings"), i, warning)
+    {
+        n += strcmp(json_string_value(json_object_get(warning, "code")), code) == 0 &&
+             strstr(json_string_value(json_object_get(warning, "text")), text) != NULL &&
+             json_object_get(warning, "remedy") != NULL && json_object_get(warning, "node") != NULL;
+    }
+    json_decref(document);
+    return n;
+}
+
+/* What cannot be looked at may hide anything: that is told at once, by name, and until it was looked at. */
+static void test_a_node_that_cannot_be_looked_at_is_told(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    CLEANUP(free_ptr)
+    char *order =
+        mem_printf("[{\"step\": \"inventory\", \"host\": \"%s\", \"code\": \"connect\", \"fail\": \"no way there\"}]",
+                   the_node()->manage.items[0]);
+    CLEANUP(free_ptr)
+    char *text = mem_printf("node %s could not be looked at: no way there", the_node()->manage.items[0]);
+    struct answer_of_examine answer = {0};
+    json_t *unseen;
+    uint64_t before;
+
+    (void)state;
+    audited = leader;
+    assert_int_equal(exec_mock_order(leader->executor, order, NULL), 0);
+    before = leader->audit.rounds;
+    audit_now(leader);
+    fixture_until(&fixture, "the end of a round", has_ended, &before);
+    assert_int_equal(count_warnings("node-not-examined", text), 1);
+
+    audit_examine(leader, examined, &answer);
+    fixture_until(&fixture, "the answer", has_come, &answer);
+    unseen = json_object_get(answer.document, "unseen");
+    assert_int_equal(json_array_size(unseen), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(unseen, 0), "text")), text);
+    json_decref(answer.document);
+
+    assert_int_equal(exec_mock_order(leader->executor, "", NULL), 0);
+    before = leader->audit.rounds;
+    audit_now(leader);
+    fixture_until(&fixture, "the end of a round", has_ended, &before);
+    assert_int_equal(count_warnings("node-not-examined", ""), 0);
+}
+
+/* Each asks all nodes: a client cannot have any number of them. */
+static void test_only_some_at_a_time(void **state)
+{
+    struct answer_of_examine answers[3] = {{0}};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        audit_examine(fixture_leader(&fixture), examined, &answers[i]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        fixture_until(&fixture, "the answer", has_come, &answers[i]);
+        assert_int_equal(answers[i].status, i < 2 ? 200 : 429);
+        json_decref(answers[i].document);
+    }
+}
+
+static void test_off_is_off(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct cfg *cfg = &fixture.cfgs[leader->cfg->member_id - 1];
+
+    (void)state;
+    cfg->audit_off = true;
+    audit_now(leader);
+    assert_false(leader->audit.running);
+    cfg->audit_off = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +419,9 @@ int main(void)
         cmocka_unit_test(test_the_pool_is_told_once),
         cmocka_unit_test(test_peers),
         cmocka_unit_test(test_an_audit_tells_what_it_has_seen_twice),
+        cmocka_unit_test(test_a_node_that_cannot_be_looked_at_is_told),
+        cmocka_unit_test(test_only_some_at_a_time),
+        cmocka_unit_test(test_off_is_off),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,69 @@
+/* One examination of all storage nodes: they are asked, some at a time, and what each answers is held against the
+ * database by a thread, with a copy of the database as it was at the beginning. */
+#ifndef HECATE_DAEMON_GATHER_H
+#define HECATE_DAEMON_GATHER_H
+
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "api/api.h"
+#include "daemon/examine.h"
+
+struct member;
+
+enum gather_state {
+    GATHER_TO_ASK,
+    GATHER_ASKED,
+    GATHER_ANSWERED, /* with an inventory, which waits for the thread */
+    GATHER_COMPARED, /* or not to be had: failure */
+};
+
+struct gather_node {
+    struct gather *gather;
+    struct id node, cluster;
+    char *host; /* manage name */
+    enum gather_state state;
+    bool working; /* the thread has it */
+    struct exec_inventory *inventory;
+    int code;      /* 0, or why it could not be looked at... */
+    char *failure; /* ... with the reason; NULL: none */
+    bool names_match, learnt;
+    char *json; /* the node's part of the answer to clients, if wanted; NULL: too much */
+};
+
+struct gather {
+    TAILQ_ENTRY(gather) link;
+    struct member *member; /* NULL: it is gone */
+    uint64_t term;         /* when it began */
+    size_t operations;     /* under way when it began */
+    struct gather_node *nodes;
+    size_t n;
+    bool describe;                           /* the nodes' inventories are wanted as JSON */
+    struct findings *earlier;                /* what the findings are confirmed by, or NULL; owned */
+    void (*conclude)(struct gather *gather); /* in the thread, at the end; NULL: nothing */
+    void (*done)(struct gather *gather);     /* on the loop, last; the gather ends with it */
+    api_text_cb text_cb;                     /* of a client */
+    void *cb_user;
+
+    /* For conclude and done. */
+    struct store *store; /* the copy: for conclude only */
+    struct examine examine;
+    struct findings *findings;
+    struct findings_list list;
+    char *failed; /* NULL, or why there is no copy: nothing was compared */
+    char *document;
+
+    /* Inside. */
+    uv_work_t work;
+    struct store_snapshot *snapshot;
+    bool working, prepared, concluded;
+    size_t next, asked, described_bytes;
+};
+
+/* Fills what is above conclude from the member; the caller sets the rest and calls gather_run. */
+struct gather *gather_new(struct member *member);
+void gather_run(struct gather *gather);
+/* The member ends: gathers that run find nobody. */
+void gather_abandon_all(struct member *member);
+
+#endif
