@@ -77,6 +77,25 @@ static void load_entries(struct core *core, const struct disk_image *image)
     }
 }
 
+/* From the disk, where it was when its checksum was made; what a release wrote once must read for ever. */
+static bool check_configurations(struct core *core, const struct disk_image *image)
+{
+    uint64_t index = image->snap_index > 0 && !core_conf_valid(image->conf, image->conf_len) ? image->conf_index : 0;
+
+    for (size_t i = 0; i < core->n_entries; i++) {
+        if (core->entries[i].type == RAFT_CHANGE && !core_conf_valid(core->entries[i].data, core->entries[i].len)) {
+            index = core->first + i;
+        }
+    }
+    if (index != 0) {
+        core_fail(core,
+                  "the configuration of the members at entry %lu cannot be read: start the release that wrote it, or "
+                  "move the data directory away, run 'hecate member replace %lu' and start this member",
+                  (unsigned long)index, (unsigned long)core->config.id);
+    }
+    return index == 0;
+}
+
 static void fail_restore(struct core *core, uint64_t index, const char *whose)
 {
     core_fail(
@@ -94,6 +113,7 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     core->env = *env;
     for (size_t i = 0; i < config->n_peers; i++) {
         core->config.peers[i].address = mem_strdup(config->peers[i].address);
+        core->peers[i].configured = true;
         CHECK(i == 0 || config->peers[i - 1].id < config->peers[i].id);
     }
     CHECK(core_peer_index(core, config->id) >= 0);
@@ -115,6 +135,9 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
         core_conf_applied(core, image->conf_index, image->conf, image->conf_len);
     }
     load_entries(core, image);
+    if (!check_configurations(core, image)) {
+        return core;
+    }
     if (image->snap_index > 0 && env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {
         fail_restore(core, image->snap_index, "");
         return core;
@@ -125,6 +148,9 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
         core_form_done(core, &formed); /* it died while the first entry was written */
     } else {
         core_raft_start(core, image);
+    }
+    if (!core->failed) {
+        core_members_update(core); /* who speaks is known before the first frame comes */
     }
     return core;
 }
@@ -509,6 +535,7 @@ static void status_peers(struct core *core, struct core_status *status)
         peer->address = core->config.peers[i].address;
         peer->heard = core->peers[i].heard;
         peer->last_heard_us = core->peers[i].last_heard_us;
+        peer->speaks = core_speaks(core, (int)i);
         peer->voting = core_conf_voting(core, peer->id);
         for (unsigned j = 0; core->raft_started && j < conf->n; j++) {
             if (conf->servers[j].id == peer->id) {

@@ -15,6 +15,7 @@
 
 #define CORE_PEERS_MAX 9
 #define CORE_WINDOW_MAX 256
+#define CORE_ADDRESS_MAX 700 /* characters: host and port, what the owner notes beside them, what the core does */
 /* In a configuration a member's address begins with what the leader is to make of it, if it is not that yet. */
 #define CORE_GOAL_VOTER '+'
 #define CORE_GOAL_STANDBY '~'
@@ -126,6 +127,7 @@ struct core_peer_status {
     uint64_t id;
     const char *address; /* borrowed until the next call of the core */
     bool member;         /* in the newest configuration; false: it was one, or is to be one */
+    bool speaks;         /* what it says counts */
     bool heard;
     uint64_t last_heard_us;        /* clock */
     uint64_t match_index;          /* leader only */
@@ -191,5 +193,7 @@ struct core_change {
 int core_change(struct core *core, const struct core_change *change, const char **ret_reason, bool *ret_passing);
 int core_assign(struct core *core, uint64_t id, enum core_voting voting, const char **ret_reason);
 void core_get_status(struct core *core, struct core_status *ret_status);
+/* It may stand in a configuration: printable ASCII, at most CORE_ADDRESS_MAX, not beginning with a goal. */
+bool core_address_valid(const char *address);
 
 #endif

@@ -54,8 +54,7 @@ static void decode_at(const struct core *core, uint64_t index, struct raft_confi
     }
 }
 
-/* The configuration that counts: the newest in the log. 0: none is known yet. */
-static uint64_t newest_index(const struct core *core)
+uint64_t core_conf_newest(const struct core *core)
 {
     return core->n_changes > 0 ? core->changes[core->n_changes - 1] : core->conf_applied_index;
 }
@@ -123,6 +122,21 @@ static const char *refuse_now(struct core *core, const struct raft_configuration
     return NULL;
 }
 
+/* A configuration that nobody can read must never be written. */
+static const char *refuse_address(const struct raft_configuration *conf, const struct core_change *change)
+{
+    if (!core_address_valid(change->address)) {
+        return "its address is too long, or has a character that none may have";
+    }
+    for (unsigned i = 0; i < conf->n; i++) {
+        if (conf->servers[i].id != change->id &&
+            strcmp(core_plain_address(conf->servers[i].address), change->address) == 0) {
+            return "another member has this address";
+        }
+    }
+    return NULL;
+}
+
 /* What is asked for can never be, in this configuration. */
 static const char *refuse_ever(const struct core *core, const struct raft_configuration *conf,
                                const struct raft_server *server, const struct core_change *change)
@@ -138,7 +152,7 @@ static const char *refuse_ever(const struct core *core, const struct raft_config
                : conf->n >= CORE_PEERS_MAX                ? "there are as many members as there may be"
                : change->goal == CORE_SPARE               ? "a member is added to vote or to stand by"
                : core_goal(change->address) != CORE_SPARE ? "its address begins with a reserved character"
-                                                          : NULL;
+                                                          : refuse_address(conf, change);
     }
     if (server == NULL) {
         return "no such member";
@@ -154,6 +168,13 @@ static const char *refuse_ever(const struct core *core, const struct raft_config
             return "it leads: hand leadership over first";
         }
         votes = false;
+    }
+    if (change->kind == CORE_ADDRESS) {
+        const char *reason = refuse_address(conf, change);
+
+        if (reason != NULL) {
+            return reason;
+        }
     }
     if (change->kind == CORE_AIM && server->role == RAFT_VOTER) {
         return "it votes already";
@@ -278,11 +299,11 @@ int core_change(struct core *core, const struct core_change *change, const char 
     struct raft_configuration conf;
 
     *ret_passing = false;
-    if (core->failed || !core->raft_started || core->role != CORE_LEADER || newest_index(core) == 0) {
+    if (core->failed || !core->raft_started || core->role != CORE_LEADER || core_conf_newest(core) == 0) {
         *ret_reason = "this member does not lead";
         return -1;
     }
-    decode_at(core, newest_index(core), &conf);
+    decode_at(core, core_conf_newest(core), &conf);
     *ret_reason = change_in(core, &conf, change, ret_passing);
     raft_configuration_close(&conf);
     if (*ret_reason != NULL) {

@@ -18,7 +18,8 @@
  * - STRANGER, or nothing at all: it waits to be added. A FORMED member that hears it was removed, and ends.
  * A leader says as well up to where it has the member's word; one whose log ends before that ends itself, like one that
  * has lost all: its disk did not keep what it had synced, or its files are an older copy.
- * With ADMITTED comes the configuration, so that a newcomer knows the leader also if it is not in its own list.
+ * Members greet each other with their configuration, so that a newcomer knows the leader also if it is not in its own
+ * list (core_members.c says who is believed).
  * A member of another cluster changes nothing here, whatever it says; one that hears from most of its peers that they
  * belong to another cluster ends.
  */
@@ -88,7 +89,8 @@ void core_form_greet(struct core *core, uint64_t peer, bool ask_back)
                                 [WK_LAST_INDEX] = acknowledged(core, peer),
                                 [WK_FLAGS] = ask_back ? 1 : 0}};
 
-    if (wire.key[WK_ADMITS] >= WIRE_ADMITTED) {
+    if (core->conf != NULL && core_conf_has(core, peer)) {
+        wire.key[WK_CONF_INDEX] = core->conf_applied_index;
         wire.body = core->conf;
         wire.body_len = core->conf_len;
     }
@@ -217,7 +219,8 @@ static void recv_foreign(struct core *core, size_t from)
         const struct core_peer_state *peer = &core->peers[i];
 
         n += !peer->gone;
-        n_foreign += peer->hello_seen && peer->state == CORE_FORMED && !id_equal(peer->cluster_id, core->cluster_id);
+        n_foreign += !peer->gone && peer->hello_seen && peer->state == CORE_FORMED &&
+                     !id_equal(peer->cluster_id, core->cluster_id);
     }
     if (2 * n_foreign > n) {
         core_fail(core,
@@ -251,6 +254,7 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
     if (peer->state != CORE_FORMED) {
         return;
     }
+    core_members_introduced(core, from, wire);
     if (core->disk_state == CORE_EMPTY) {
         recv_admission(core, from, wire);
     } else if (!id_equal(core->cluster_id, peer->cluster_id)) {

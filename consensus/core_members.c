@@ -7,8 +7,12 @@
  * A member that was added is a spare until it has said that it belongs to this cluster, then a standby until it has
  * caught up, then what it was meant to be. The goal stands in the configuration: whoever leads pursues it.
  *
- * A leader's greeting carries the configuration: a newcomer, and one that was away while members changed, may never
- * have heard of this leader.
+ * Only members speak: what a frame says counts if its sender is in our newest or committed configuration. One that has
+ * been removed, or holds a certificate and no more, is not heard. A voter needs no others: who leads was a member, if
+ * not a voter, in the configuration before, and that one is in the log of every voter (rule 7). A newcomer, or a
+ * standby that was away, may never have heard of who leads now. The greeting of a member carries its configuration:
+ * those who do not vote believe whom a member names, never what one says of itself, until their own log has come so
+ * far. Without any configuration the members are those of the configuration file.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +21,7 @@
 #include "store/base/mem.h"
 
 #define NEWCOMERS_EVERY_US 100000
+#define ASK_EVERY_US 100000
 
 bool core_formed(const struct core *core)
 {
@@ -85,18 +90,70 @@ static bool has(const struct raft_configuration *conf, uint64_t id)
     return false;
 }
 
-static bool mark_gone(struct core *core, const struct raft_configuration *newest,
-                      const struct raft_configuration *applied)
+/* ---- who speaks ---- */
+
+bool core_speaks(const struct core *core, int at)
+{
+    return at >= 0 && (!core->peers[at].gone || CORE_SKIP(PART_SPEAKERS));
+}
+
+static bool is_introduced(const struct core *core, uint64_t id)
+{
+    for (size_t i = 0; i < core->introduced.n; i++) {
+        if (core->introduced.ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In our newest or in our committed configuration. */
+static bool is_ours(const struct core *core, const struct raft_configuration *applied, uint64_t id)
+{
+    return has(core_raft_configuration(core), id) || has(applied, id);
+}
+
+static void read_applied(const struct core *core, struct raft_configuration *ret_conf)
+{
+    raft_configuration_init(ret_conf);
+    if (core->conf != NULL) {
+        core_conf_decode(core->conf, core->conf_len, ret_conf);
+    }
+}
+
+/* It votes, and its log tells so; that of one that has joined may still be telling what once was. */
+static bool is_sure(const struct core *core)
+{
+    return core->disk_state == CORE_FORMED && core_conf_voting(core, core->config.id) == CORE_VOTER;
+}
+
+/* Our own log has come as far, or we vote, or who told us is no member any more. */
+static void forget_introduced(struct core *core, const struct raft_configuration *applied)
+{
+    struct core_introduced *introduced = &core->introduced;
+
+    if (core_conf_newest(core) >= introduced->index || is_sure(core) ||
+        (introduced->by != 0 && !is_ours(core, applied, introduced->by))) {
+        introduced->n = 0;
+    }
+}
+
+static void silence(struct core *core, size_t at)
+{
+    core->peers[at].gone = true;
+    core->peers[at].vote.kept = core->peers[at].hello_seen = false;
+    core_form_greet(core, core->config.peers[at].id, false); /* it is told, if we lead */
+}
+
+static bool mark_gone(struct core *core, const struct raft_configuration *applied)
 {
     bool changed = false;
 
     for (size_t i = 0; i < core->config.n_peers; i++) {
         uint64_t id = core->config.peers[i].id;
 
-        if (!core->peers[i].gone && id != core->config.id && !has(newest, id) && !has(applied, id)) {
-            core->peers[i].gone = true;
-            core->peers[i].vote.kept = core->peers[i].hello_seen = false;
-            core_form_greet(core, id, false); /* it is told, if we lead */
+        if (!core->peers[i].gone && id != core->config.id && !is_ours(core, applied, id) && !is_introduced(core, id)) {
+            silence(core, i);
             changed = true;
         }
     }
@@ -116,11 +173,9 @@ void core_members_update(struct core *core)
     if (newest->n == 0) {
         return; /* admitted, and nothing of the log is here yet */
     }
-    raft_configuration_init(&applied);
-    if (core->conf != NULL) {
-        core_conf_decode(core->conf, core->conf_len, &applied);
-    }
-    changed = mark_gone(core, newest, &applied);
+    read_applied(core, &applied);
+    forget_introduced(core, &applied);
+    changed = mark_gone(core, &applied);
     for (unsigned i = 0; i < newest->n; i++) {
         changed = know(core, &newest->servers[i]) || changed;
     }
@@ -130,31 +185,89 @@ void core_members_update(struct core *core)
     }
 }
 
-void core_members_introduced(struct core *core, const struct wire *wire)
-{
-    struct raft_configuration conf;
-    struct raft_buffer buffer;
+/* ---- introductions ---- */
 
-    if (wire->key[WK_TYPE] != WIRE_HELLO || wire->body_len == 0 ||
-        (core_formed(core) && !id_equal(core_wire_cluster(wire), core->cluster_id))) {
+/* Those who vote know all that they need; the others believe a member that knows of a later configuration. */
+static bool may_introduce(const struct core *core, size_t from, const struct raft_configuration *applied,
+                          uint64_t index)
+{
+    uint64_t own = core_conf_newest(core);
+
+    if (CORE_SKIP(PART_INTRODUCED)) {
+        return true;
+    }
+    if (core->introduced.n > 0 && index < core->introduced.index) {
+        return false;
+    }
+    return own == 0 ? core->peers[from].configured
+                    : index > own && !is_sure(core) && is_ours(core, applied, core->config.peers[from].id);
+}
+
+static void introduce(struct core *core, uint64_t by, uint64_t index, const struct raft_configuration *conf,
+                      const struct raft_configuration *applied)
+{
+    struct core_introduced *introduced = &core->introduced;
+
+    *introduced = (struct core_introduced){.by = core_conf_newest(core) == 0 ? 0 : by, .index = index};
+    for (unsigned i = 0; i < conf->n; i++) {
+        introduced->ids[introduced->n++] = conf->servers[i].id;
+    }
+    (void)mark_gone(core, applied);
+    for (unsigned i = 0; i < conf->n; i++) {
+        if (!is_ours(core, applied, conf->servers[i].id)) { /* where the others are says our own configuration */
+            (void)know(core, &conf->servers[i]);
+        }
+    }
+    core->env.members(core->env.user);
+}
+
+void core_members_introduced(struct core *core, size_t from, const struct wire *wire)
+{
+    uint64_t index = wire->key[WK_CONF_INDEX];
+    struct raft_configuration conf, applied;
+
+    if (wire->body_len == 0 || wire->key[WK_STATE] != CORE_FORMED ||
+        !core_conf_parse(wire->body, wire->body_len, &conf)) {
         return;
     }
-    buffer = (struct raft_buffer){.base = mem_dup(wire->body, wire->body_len), .len = wire->body_len};
-    raft_configuration_init(&conf);
-    if (raft_configuration_decode(&buffer, &conf) == 0 && conf.n <= CORE_PEERS_MAX && has(&conf, wire->key[WK_FROM]) &&
-        has(&conf, core->config.id)) {
-        for (size_t i = 0; i < core->config.n_peers && !core_formed(core); i++) {
-            core->peers[i].gone = core->config.peers[i].id != core->config.id && !has(&conf, core->config.peers[i].id);
-        }
-        for (unsigned i = 0; i < conf.n; i++) {
-            if (!core_formed(core) || core_peer_index(core, conf.servers[i].id) < 0) {
-                (void)know(core, &conf.servers[i]);
-            }
-        }
-        core->env.members(core->env.user);
+    read_applied(core, &applied);
+    if (has(&conf, wire->key[WK_FROM]) && has(&conf, core->config.id) &&
+        (!core_formed(core) || id_equal(core_wire_cluster(wire), core->cluster_id)) &&
+        may_introduce(core, from, &applied, index)) {
+        introduce(core, wire->key[WK_FROM], index, &conf, &applied);
     }
+    raft_configuration_close(&applied);
     raft_configuration_close(&conf);
-    free(buffer.base);
+}
+
+/* Perhaps it leads by now, and who told of it has been lost: those who are known are asked. */
+static void ask_members(struct core *core)
+{
+    uint64_t now = core_now(core);
+
+    if (now < core->ask_us || is_sure(core)) {
+        return;
+    }
+    core->ask_us = now + ASK_EVERY_US;
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        if (core->config.peers[i].id != core->config.id && core_speaks(core, (int)i)) {
+            core_form_greet(core, core->config.peers[i].id, true);
+        }
+    }
+}
+
+void core_members_stranger(struct core *core, int at, const struct wire *wire)
+{
+    if (wire->key[WK_TYPE] != WIRE_HELLO) {
+        return;
+    }
+    if (at >= 0 && (wire->key[WK_FLAGS] & 1) != 0) {
+        core_form_greet(core, wire->key[WK_FROM], false);
+    }
+    if (core_formed(core) && wire->key[WK_STATE] == CORE_FORMED &&
+        id_equal(core_wire_cluster(wire), core->cluster_id)) {
+        ask_members(core);
+    }
 }
 
 /* ---- admission ---- */

@@ -12,6 +12,7 @@
 _Static_assert(RAFT_VERSION_NUMBER == 2201, "the rules of ownership are those of libraft 0.22.1");
 
 #define CORE_EARLY_TRIES 10
+#define CORE_CONF_MAX ((size_t)16 << 10) /* bytes of a configuration */
 
 struct core_entry {
     uint64_t term;
@@ -36,11 +37,19 @@ struct core_peer_state {
     struct id cluster_id;
     uint64_t peers_digest;
     bool form_acked;
-    bool gone; /* in no configuration any more: the slot may be used for another */
+    bool configured; /* named by the configuration file: believed as long as no log says who the members are */
+    bool gone;       /* in no configuration: nothing that it says counts, and another may have its place */
     struct core_vote vote;
     /* outgoing snapshot */
     bool sending;
     uint64_t send_index, send_offset, acked_offset, progress_us;
+};
+
+/* Whom another member names to one that does not vote: it may have been away while members changed. */
+struct core_introduced {
+    uint64_t by, index; /* by 0: of the configuration file; index of the configuration that was told */
+    uint64_t ids[CORE_PEERS_MAX];
+    size_t n;
 };
 
 struct core_image { /* the snapshot being sent, kept while somebody needs it */
@@ -112,6 +121,8 @@ struct core {
     uint64_t order_number; /* target: the order that we campaign for */
 
     struct core_peer_state peers[CORE_PEERS_MAX];
+    struct core_introduced introduced;
+    uint64_t ask_us; /* when the members may be asked again who they are */
     struct core_image image;
     struct core_incoming incoming;
 };
@@ -141,10 +152,14 @@ enum core_role core_raft_role(const struct core *core);
 void core_raft_persisted(struct core *core, const struct disk_op *op);
 bool core_raft_installing(const struct core *core);
 uint64_t core_raft_leader(const struct core *core);
-void core_conf_decode(const uint8_t *data, size_t len, struct raft_configuration *ret_conf);
-
 /* Rule 6: what the library should know; 0: no uncommitted one. */
 void core_raft_set_configurations(struct core *core, uint64_t uncommitted, uint64_t committed);
+/* core_decode.c: configurations as bytes */
+/* Reads what comes from another member or the disk. false: it is none, and nothing is to be closed. */
+bool core_conf_parse(const uint8_t *data, size_t len, struct raft_configuration *ret_conf);
+bool core_conf_valid(const uint8_t *data, size_t len);
+/* Reads what was checked when it came. */
+void core_conf_decode(const uint8_t *data, size_t len, struct raft_configuration *ret_conf);
 /* core_conf.c */
 void core_conf_appended(struct core *core, uint64_t index); /* a configuration in the log */
 void core_conf_cut(struct core *core, uint64_t from);
@@ -153,13 +168,18 @@ void core_conf_correct(struct core *core); /* rule 6, after each step */
 void core_conf_read(const struct core *core, uint64_t index, struct raft_configuration *ret_conf);
 enum core_voting core_conf_voting(const struct core *core, uint64_t id);
 bool core_conf_has(const struct core *core, uint64_t id);
+uint64_t core_conf_newest(const struct core *core); /* index of the configuration that counts; 0: none is known yet */
 const struct raft_configuration *core_raft_configuration(const struct core *core); /* the newest */
 /* core_members.c */
 bool core_formed(const struct core *core);   /* FORMED or JOINED */
 void core_members_update(struct core *core); /* the table of peers follows the configurations */
-/* A frame, whole and in its sender's name, from one that is not known: takes over whom a leader of this cluster names
- * in its greeting. */
-void core_members_introduced(struct core *core, const struct wire *wire);
+/* What this peer says counts: it is in our newest or committed configuration, or we have none and the configuration
+ * file names it, or one of those has named it to us. */
+bool core_speaks(const struct core *core, int at);
+/* A greeting of one that speaks: takes over whom it names. */
+void core_members_introduced(struct core *core, size_t from, const struct wire *wire);
+/* A frame of one that does not speak (at -1: not even known): it may have to be told, or asked about. */
+void core_members_stranger(struct core *core, int at, const struct wire *wire);
 void core_members_pursue(struct core *core);            /* the leader makes of members what they are to be */
 uint64_t core_admits(struct core *core, uint64_t peer); /* for a greeting: enum wire_admits */
 enum core_voting core_goal(const char *address);        /* SPARE: none */

@@ -40,15 +40,6 @@ uint64_t core_raft_leader(const struct core *core)
     return core->raft.state == RAFT_FOLLOWER ? core->raft.follower_state.current_leader.id : 0;
 }
 
-void core_conf_decode(const uint8_t *data, size_t len, struct raft_configuration *ret_conf)
-{
-    struct raft_buffer buffer = {.base = mem_dup(data, len), .len = len};
-
-    raft_configuration_init(ret_conf);
-    CHECK_MSG(raft_configuration_decode(&buffer, ret_conf) == 0, "configuration in log or snapshot is damaged");
-    free(buffer.base);
-}
-
 static void write_meta(struct core *core)
 {
     struct disk_op *op;

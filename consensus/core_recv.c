@@ -7,6 +7,7 @@
 #include "store/base/mem.h"
 
 #define ENTRIES_MAX 65536
+#define TERMS_AHEAD_MAX (UINT64_C(1) << 32) /* elections missed: years of them */
 
 static raft_term message_term(const struct raft_message *message)
 {
@@ -30,9 +31,21 @@ void core_raft_recv(struct core *core, struct raft_message *message)
 
 /* ---- entries ---- */
 
+/* As entries are in every log: terms never fall, none is later than that of the leader who sends them, and a
+ * configuration is one. */
+static bool is_entry(const struct flat_entry *flat, uint64_t term_before, uint64_t leader_term)
+{
+    if (flat->term == 0 || flat->term < term_before || flat->term > leader_term) {
+        return false;
+    }
+    return flat->type == RAFT_CHANGE ? core_conf_valid(flat->data, flat->len)
+                                     : flat->type == RAFT_COMMAND || flat->type == RAFT_BARRIER;
+}
+
 static bool decode_entries(const struct wire *wire, struct raft_entry **ret_entries)
 {
     size_t count = wire->key[WK_COUNT];
+    uint64_t term = wire->key[WK_PREV_TERM];
     size_t offset = 0;
 
     if (count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len) {
@@ -42,11 +55,11 @@ static bool decode_entries(const struct wire *wire, struct raft_entry **ret_entr
     for (size_t i = 0; i < count; i++) {
         struct flat_entry flat;
 
-        if (!flat_next(wire->body, wire->body_len, &offset, &flat) || flat.type < RAFT_COMMAND ||
-            flat.type > RAFT_CHANGE) {
+        if (!flat_next(wire->body, wire->body_len, &offset, &flat) || !is_entry(&flat, term, wire->key[WK_MSG_TERM])) {
             free(*ret_entries);
             return false;
         }
+        term = flat.term;
         (*ret_entries)[i] = (struct raft_entry){
             .term = flat.term,
             .type = (enum raft_entry_type)flat.type,
@@ -118,6 +131,20 @@ static void append_entries(struct core *core, uint64_t from, struct raft_append_
     }
 }
 
+/* What no leader says, and the library does not expect: it was elected in a term that we lead in, or what we know to be
+ * committed is something else in its log. */
+static bool contradicts(struct core *core, const struct raft_append_entries *message)
+{
+    uint64_t known = core_entry_term(core, message->prev_log_index);
+
+    if ((message->prev_log_index == 0) != (message->prev_log_term == 0) || message->prev_log_term > message->term ||
+        (core->role == CORE_LEADER && message->term == raft_current_term(&core->raft))) {
+        return true;
+    }
+    return message->term >= raft_current_term(&core->raft) && known != 0 && known != message->prev_log_term &&
+           message->prev_log_index <= raft_commit_index(&core->raft);
+}
+
 static bool recv_append(struct core *core, uint64_t from, const struct wire *wire)
 {
     struct raft_append_entries message = {
@@ -129,7 +156,7 @@ static bool recv_append(struct core *core, uint64_t from, const struct wire *wir
     };
     struct raft_entry *entries;
 
-    if (!decode_entries(wire, &entries)) {
+    if (contradicts(core, &message) || !decode_entries(wire, &entries)) {
         return false;
     }
     append_entries(core, from, &message, entries, wire->key[WK_COUNT]);
@@ -277,10 +304,21 @@ static void recv_lease_ack(struct core *core, uint64_t from, const struct wire *
 
 /* ---- all ---- */
 
+/* Terms grow by one with each election: one from far away would leave none for the next ones. */
+static bool is_term(const struct core *core, uint64_t term)
+{
+    uint64_t own = raft_current_term((struct raft *)(uintptr_t)&core->raft);
+
+    return own == 0 || term <= own + TERMS_AHEAD_MAX;
+}
+
 static bool dispatch(struct core *core, size_t at, const struct wire *wire)
 {
     uint64_t from = core->config.peers[at].id;
 
+    if (!is_term(core, wire->key[WK_TERM]) || !is_term(core, wire->key[WK_MSG_TERM])) {
+        return false;
+    }
     switch (wire->key[WK_TYPE]) {
     case WIRE_APPEND:
         return recv_append(core, from, wire);
@@ -324,12 +362,9 @@ bool core_recv(struct core *core, uint64_t peer, const uint8_t *frame, size_t le
     if (peer == core->config.id || !wire_decode(frame, len, &wire) || wire.key[WK_FROM] != peer) {
         return false; /* damaged, or in another's name */
     }
-    if (at < 0) {
-        core_members_introduced(core, &wire);
-        at = core_peer_index(core, peer);
-        if (at < 0) {
-            return true; /* a stranger, or no leader: nothing that it says counts */
-        }
+    if (!core_speaks(core, at)) {
+        core_members_stranger(core, at, &wire);
+        return true;
     }
     core->peers[at].heard = true;
     core->peers[at].last_heard_us = core_now(core);

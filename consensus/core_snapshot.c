@@ -176,14 +176,19 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
     uint64_t total = wire->key[WK_TOTAL];
     uint64_t conf_len = wire->key[WK_CONF_LEN];
 
-    if (total > SNAPSHOT_MAX || conf_len == 0 || conf_len > total || offset > total ||
-        wire->body_len > total - offset) {
+    if (total > SNAPSHOT_MAX || conf_len == 0 || conf_len > total || conf_len > CORE_CONF_MAX || offset > total ||
+        wire->body_len > total - offset || wire->key[WK_LAST_TERM] == 0 ||
+        wire->key[WK_LAST_TERM] > wire->key[WK_MSG_TERM] || wire->key[WK_CONF_INDEX] == 0 ||
+        wire->key[WK_CONF_INDEX] > wire->key[WK_LAST_INDEX]) {
         return false;
     }
     /* Rule 12: one that arrives while another is being installed is dropped. */
     if ((core_raft_installing(core) && !CORE_SKIP(PART_SNAPSHOT_ONCE)) ||
         wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) || wire->key[WK_LAST_INDEX] <= core->applied_index) {
         return true;
+    }
+    if (core->role == CORE_LEADER) {
+        return false; /* of this very term */
     }
     if (offset == 0) {
         incoming_drop(core);
@@ -217,6 +222,10 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
         &(struct wire){
             .key = {[WK_TYPE] = WIRE_SNAPSHOT_ACK, [WK_LAST_INDEX] = incoming->index, [WK_OFFSET] = incoming->offset}});
     if (incoming->offset == total) {
+        if (!core_conf_valid(incoming->conf, incoming->conf_len)) {
+            incoming_drop(core);
+            return false;
+        }
         install(core, wire->key[WK_MSG_TERM]);
     }
     return true;

@@ -121,7 +121,8 @@ int node_check_address(const struct cons_peer *peer, struct err *reterr)
     const char *note = peer->note != NULL ? peer->note : "";
 
     if (strlen(peer->address) >= CONS_TEXT_MAX || strlen(note) >= CONS_TEXT_MAX || strchr(peer->address, ' ') != NULL ||
-        strchr(note, ' ') != NULL || !net_check_address(peer->address)) {
+        strchr(note, ' ') != NULL || !net_check_address(peer->address) || !core_address_valid(peer->address) ||
+        (*note != '\0' && !core_address_valid(note))) {
         return err_set(reterr, E_INVALID, "%s: expected host:port", peer->address);
     }
     return 0;
@@ -363,16 +364,16 @@ static bool told(struct cons *c, uint64_t peer, const uint8_t *frame, size_t len
     struct core_status status;
     const void *data;
     size_t data_len;
-    bool known = false; /* whoever has a certificate may connect, only members are believed */
+    bool speaks = false; /* whoever has a certificate may connect, only members are believed */
 
     core_get_status(c->core, &status);
     if (!tell_decode(frame, len, peer, status.cluster_id, &data, &data_len)) {
         return false;
     }
     for (size_t i = 0; i < status.n_peers; i++) {
-        known = known || status.peers[i].id == peer;
+        speaks = speaks || (status.peers[i].id == peer && status.peers[i].speaks);
     }
-    if (known && data != NULL && status.disk_state == CORE_FORMED) {
+    if (speaks && data != NULL && status.disk_state == CORE_FORMED) {
         c->events.told(c->events.user, peer, data, data_len);
     }
     return true;

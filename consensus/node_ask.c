@@ -81,7 +81,7 @@ void cons_tell(struct cons *c, const void *data, size_t len)
         struct buf frame = BUF_INIT;
         size_t frame_len;
 
-        if (status.peers[i].id != c->core_config.id) {
+        if (status.peers[i].id != c->core_config.id && status.peers[i].speaks) {
             tell_encode(c->core_config.id, status.cluster_id, data, len, &frame);
             frame_len = frame.len;
             net_send(c->net, status.peers[i].id, (uint8_t *)buf_take(&frame), frame_len);

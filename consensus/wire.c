@@ -98,6 +98,7 @@ static bool get_uint(const uint8_t *data, size_t len, size_t *at, uint64_t *ret_
 
 static bool get_map(const uint8_t *data, size_t len, uint64_t *keys)
 {
+    bool seen[WIRE_KEYS] = {false};
     size_t at = 1;
     size_t count;
 
@@ -119,6 +120,10 @@ static bool get_map(const uint8_t *data, size_t len, uint64_t *keys)
             return false;
         }
         if (key < WIRE_KEYS) {
+            if (seen[key]) {
+                return false;
+            }
+            seen[key] = true;
             keys[key] = value;
         }
     }
@@ -135,6 +140,21 @@ uint64_t wire_type(const uint8_t *frame, size_t len)
                : 0;
 }
 
+/* What is narrowed, added to or counted with later. */
+static bool in_range(const uint64_t *keys)
+{
+    static const enum wire_key numbers[] = {WK_TERM,      WK_NUMBER,     WK_LEASE_US, WK_MSG_TERM, WK_PREV_INDEX,
+                                            WK_PREV_TERM, WK_COMMIT,     WK_COUNT,    WK_REJECTED, WK_LAST_INDEX,
+                                            WK_LAST_TERM, WK_CONF_INDEX, WK_OFFSET,   WK_TOTAL,    WK_CONF_LEN};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (keys[numbers[i]] > WIRE_NUMBER_MAX) {
+            return false;
+        }
+    }
+    return keys[WK_VERSION] <= UINT8_MAX && keys[WK_FEATURES] <= UINT16_MAX && keys[WK_CAPACITY] <= UINT16_MAX;
+}
+
 bool wire_decode(const uint8_t *frame, size_t len, struct wire *ret_wire)
 {
     size_t header_len;
@@ -149,7 +169,7 @@ bool wire_decode(const uint8_t *frame, size_t len, struct wire *ret_wire)
     memset(ret_wire, 0, sizeof(*ret_wire));
     ret_wire->body = frame + WIRE_PREFIX + header_len;
     ret_wire->body_len = len - WIRE_PREFIX - header_len;
-    return get_map(frame + WIRE_PREFIX, header_len, ret_wire->key);
+    return get_map(frame + WIRE_PREFIX, header_len, ret_wire->key) && in_range(ret_wire->key);
 }
 
 void flat_append(struct buf *buf, uint64_t term, uint8_t type, const void *data, uint32_t len)

@@ -1,7 +1,8 @@
 /* Frames between members. Pure.
  *
  * u32 length of what follows | u32 CRC32C of what follows it | u16 header length | header | body, integers little
- * endian. The header is a msgpack map {small int: unsigned}; absent means 0, unknown keys are skipped. Every frame
+ * endian. The header is a msgpack map {small int: unsigned}; absent means 0, unknown keys are skipped, no key
+ * comes twice. Every frame
  * carries the sender's current term. The body depends on the type.
  */
 #ifndef HECATE_CONSENSUS_WIRE_H
@@ -13,8 +14,9 @@
 
 #include "store/base/buf.h"
 
-#define WIRE_PREFIX 10                    /* length, CRC, header length */
-#define WIRE_FRAME_MAX ((size_t)64 << 20) /* anything longer is damage */
+#define WIRE_PREFIX 10                      /* length, CRC, header length */
+#define WIRE_FRAME_MAX ((size_t)64 << 20)   /* anything longer is damage */
+#define WIRE_NUMBER_MAX (UINT64_C(1) << 62) /* terms, indexes, sizes: sums of two of them do not overflow */
 
 enum wire_type {                     /* on the wire: never renumber */
                  WIRE_HELLO = 1,     /* first on a connection, and again when the sender's state changes */
@@ -81,7 +83,8 @@ void wire_encode(const struct wire *wire, struct buf *buf);
 size_t wire_frame_len(const uint8_t *data, size_t len);
 /* The type in the header of a whole frame, which may be damaged otherwise; 0: none. */
 uint64_t wire_type(const uint8_t *frame, size_t len);
-/* One whole frame. false: damaged (length, CRC, header). ret_wire->body points into frame. */
+/* One whole frame. false: damaged (length, CRC, header), or a value is out of the range that all releases keep.
+ * ret_wire->body points into frame. */
 bool wire_decode(const uint8_t *frame, size_t len, struct wire *ret_wire);
 
 /* Entries, flat: u64 term | u32 length | u8 type | 3 zero | data, padded to 8. The same bytes go into APPEND frames and

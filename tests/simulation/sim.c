@@ -155,7 +155,7 @@ static void dispatch(struct sim *sim, struct sim_event *event)
         break;
     case SIM_FRAME:
         if (!core_recv(member->core, sim->members[event->other].id, event->frame, event->len)) {
-            sim_close(sim, event->other, event->member);
+            sim_fail(sim, "member %zu refuses a frame of member %zu", event->member, event->other);
         }
         break;
     case SIM_CLOSED:
@@ -325,6 +325,9 @@ struct sim *sim_new(const struct sim_config *config)
         }
         member->clock_offset = SIM_S + sim_random(sim, 1000 * SIM_S);
         member->disk.first = 1;
+        for (size_t j = 0; j < sim->config.n_initial; j++) {
+            member->in_file[j] = true;
+        }
     }
     for (size_t i = 0; i < sim->config.n_members; i++) {
         sim_member_start(&sim->members[i]);

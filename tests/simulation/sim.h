@@ -22,7 +22,8 @@
 #define SIM_S UINT64_C(1000000)
 #define SIM_DROP UINT64_MAX
 #define SIM_TERMS 4096
-#define SIM_LOGS 8192 /* indexes whose commands are remembered to recognise acknowledgements */
+#define SIM_TERMS_OF_STRANGERS 1000 /* so far above ours are the terms that they speak of */
+#define SIM_LOGS 8192               /* indexes whose commands are remembered to recognise acknowledgements */
 
 struct sim;
 
@@ -96,6 +97,7 @@ struct sim_member {
     uint64_t frozen_until;
     int64_t ppm;
     uint64_t clock_offset;
+    bool in_file[SIM_MEMBERS_MAX]; /* whom its configuration file names; itself in any case */
     uint64_t poll_seq;
     struct sim_disk disk;
     unsigned disk_slow; /* its writes take so many times as long; 0 and 1: as usual */
@@ -131,6 +133,7 @@ struct sim {
     uint64_t acked_index, acked, submitted, elections;
     uint64_t term_leaders[SIM_TERMS]; /* member id, by term */
     struct sim_faults faults;
+    uint64_t intrusions; /* frames that nobody should believe */
     char failure[512];
 };
 
@@ -172,6 +175,9 @@ int sim_assign(struct sim *sim, size_t member, size_t target, enum core_voting v
 void sim_heal(struct sim *sim); /* everything that hampers ends; the dead come back */
 /* One random fault; what is chosen depends on the seed alone. */
 void sim_random_fault(struct sim *sim);
+/* Somebody who should not be heard says all that could do harm to a random member: one with a certificate that is no
+ * member's, one that was removed, and a member that says what no member can. Fails when anything changes. */
+void sim_intrude(struct sim *sim);
 
 /* Between the parts. */
 void sim_touched(struct sim *sim, size_t member); /* after an input: poll, oracle */

@@ -267,7 +267,7 @@ void sim_member_start(struct sim_member *member)
     struct disk_image image;
 
     for (size_t i = 0; i < sim->config.n_members; i++) {
-        if (i < sim->config.n_initial || i == member->at) {
+        if (member->in_file[i] || i == member->at) {
             config.peers[config.n_peers++] = (struct core_peer){.id = i + 1, .address = sim_addresses[i]};
         }
     }

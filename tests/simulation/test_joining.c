@@ -205,8 +205,19 @@ static void test_address(void **state)
 
 /* ---- at random ---- */
 
+/* As an administrator would: its file names the members that there are. */
 static void come_back_empty(struct sim *sim, size_t member)
 {
+    int leader = sim_leader(sim);
+    struct core_status status;
+
+    for (size_t i = 0; leader >= 0 && i < sim->config.n_members; i++) {
+        const struct core_peer_status *peer;
+
+        status = sim_status(sim, (size_t)leader);
+        peer = sim_peer(sim, &status, i);
+        sim->members[member].in_file[i] = peer != NULL && peer->member;
+    }
     sim_crash(sim, member);
     sim_wipe(sim, member);
     sim_restart(sim, member);

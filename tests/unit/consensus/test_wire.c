@@ -11,6 +11,7 @@
 
 #include "consensus/tell.h"
 #include "consensus/wire.h"
+#include "store/base/crc32c.h"
 
 static void encode(struct buf *buf, const struct wire *wire)
 {
@@ -21,9 +22,10 @@ static void encode(struct buf *buf, const struct wire *wire)
 static void test_round_trip(void **state)
 {
     struct buf buf = BUF_INIT;
-    struct wire wire = {.key = {[WK_TYPE] = WIRE_APPEND, [WK_TERM] = 1, [WK_COMMIT] = UINT64_MAX, [WK_COUNT] = 128},
-                        .body = (const uint8_t *)"body",
-                        .body_len = 4};
+    struct wire wire = {
+        .key = {[WK_TYPE] = WIRE_APPEND, [WK_TERM] = 1, [WK_COMMIT] = WIRE_NUMBER_MAX, [WK_COUNT] = 128},
+        .body = (const uint8_t *)"body",
+        .body_len = 4};
     struct wire back;
 
     (void)state;
@@ -54,6 +56,55 @@ static void test_every_flipped_bit_is_refused(void **state)
         assert_false(wire_decode((const uint8_t *)buf.data, len, &back));
     }
     buf_fini(&buf);
+}
+
+/* Like wire_encode, but it takes any key any number of times. */
+static bool decodes(uint8_t first, uint64_t first_value, uint8_t second, uint64_t second_value)
+{
+    const uint8_t keys[] = {first, second};
+    const uint64_t values[] = {first_value, second_value};
+    struct buf buf = BUF_INIT;
+    struct wire back;
+    uint32_t crc;
+    bool ok;
+
+    buf_append(&buf, "\0\0\0\0\0\0\0\0\0\0\x82", WIRE_PREFIX + 1);
+    for (size_t i = 0; i < 2; i++) {
+        buf_append_char(&buf, (char)keys[i]);
+        buf_append_char(&buf, (char)0xcf);
+        for (int j = 56; j >= 0; j -= 8) {
+            buf_append_char(&buf, (char)(values[i] >> j));
+        }
+    }
+    buf.data[0] = (char)(buf.len - 4);
+    buf.data[8] = (char)(buf.len - WIRE_PREFIX);
+    crc = crc32c(0, buf.data + 8, buf.len - 8);
+    for (size_t i = 0; i < 4; i++) {
+        buf.data[4 + i] = (char)(crc >> (8 * i));
+    }
+    ok = wire_decode((const uint8_t *)buf.data, buf.len, &back);
+    buf_fini(&buf);
+    return ok;
+}
+
+static void test_strange_headers(void **state)
+{
+    static const enum wire_key numbers[] = {WK_TERM,   WK_MSG_TERM, WK_PREV_INDEX, WK_PREV_TERM, WK_COMMIT,
+                                            WK_COUNT,  WK_REJECTED, WK_LAST_INDEX, WK_LAST_TERM, WK_CONF_INDEX,
+                                            WK_OFFSET, WK_TOTAL,    WK_CONF_LEN,   WK_NUMBER,    WK_LEASE_US};
+
+    (void)state;
+    assert_true(decodes(WK_TYPE, WIRE_HELLO, WK_FROM, 2));
+    assert_true(decodes(WK_TYPE, 99, 100, UINT64_MAX)); /* of a later release */
+    assert_false(decodes(WK_FROM, 2, WK_FROM, 3));      /* who is it? */
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        assert_true(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)numbers[i], WIRE_NUMBER_MAX));
+        assert_false(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)numbers[i], WIRE_NUMBER_MAX + 1));
+        assert_false(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)numbers[i], UINT64_MAX));
+    }
+    assert_false(decodes(WK_TYPE, WIRE_VOTE, WK_VERSION, 256 + 2));
+    assert_false(decodes(WK_TYPE, WIRE_VOTE_RESULT, WK_FEATURES, 65536));
+    assert_false(decodes(WK_TYPE, WIRE_VOTE_RESULT, WK_CAPACITY, 65536));
 }
 
 static void test_tell(void **state)
@@ -128,7 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_every_flipped_bit_is_refused),
         cmocka_unit_test(test_tell),         cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_flat_entries),
+        cmocka_unit_test(test_flat_entries), cmocka_unit_test(test_strange_headers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
