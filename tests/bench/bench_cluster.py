@@ -48,6 +48,11 @@ def token(method, path):
     return (signed + b"." + _part(hmac.new(KEY.encode(), signed, hashlib.sha256).digest())).decode()
 
 
+def resident_mib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:")) / 1024
+
+
 class BenchCluster:
     def __init__(self, folder):
         self.folder = os.path.join(folder, "cluster")
@@ -69,9 +74,13 @@ class BenchCluster:
             raise Unmeasured(f"scripts/cluster {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
 
+    @staticmethod
+    def settings():
+        return CONFIG
+
     def up(self):
         with open(self.config, "w", encoding="utf-8") as file:
-            json.dump(CONFIG, file)
+            json.dump(self.settings(), file)
         for line in self.script("up", "--config", self.config).splitlines():
             words = line.split()
             self.urls[int(words[1])] = words[2]

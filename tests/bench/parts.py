@@ -8,7 +8,8 @@ import tempfile
 import time
 from collections import namedtuple
 
-from bench_cluster import Unmeasured
+import scale
+from bench_cluster import Unmeasured, resident_mib
 
 KILLS_FAILOVER = 50
 KILLS_LOST = 20
@@ -46,11 +47,6 @@ def measure_disk(cluster, table, _volumes):
 
 
 # ---- memory of a process ----
-
-def resident_mib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:")) / 1024
-
 
 def cpu_s(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as file:
@@ -236,5 +232,7 @@ PARTS = {
     "idle": Part(f"CPU in {IDLE_S} s without requests", 60, True, measure_idle),
     "restart": Part("restart of each member with the large database", 120, True, measure_restart),
     "failover": Part(f"{KILLS_FAILOVER} kills of the leader", 300, False, measure_failover),
+    "scale": Part("10,000 and 100,000 volumes on 1,000 devices: longest turns, memory, start, stop; by name only", 7200, False,
+                  scale.measure),
     "lost": Part(f"{KILLS_LOST} kills under {CLIENTS_LOST} clients", 300, False, measure_lost),
 }

@@ -1,5 +1,7 @@
 """The figures of a run beside their budgets."""
 
+import re
+
 # Name of a figure -> (relation, limit, source). "architecture": the budgets the project was designed to.
 BUDGETS = {
     "create, 64 clients / W": (">=", 0.2, "architecture"),
@@ -17,6 +19,17 @@ BUDGETS = {
     "longest wait of another request": ("<=", 20.0, "architecture"),
 }
 
+# Figures of `scale`, whose names begin with the size: regular expression -> the same.
+SCALE_BUDGETS = {
+    "longest turn of ": ("<=", 50.0, "architecture"),
+    "turns over 20 ms": ("<=", 0.1, "architecture: 20 ms at p99.9"),
+    "changes of leadership": ("<=", 0, "architecture"),
+    "memory more for ": ("<=", 64.0, "architecture"),
+    "SIGTERM to ": ("<=", 2.0, "architecture"),
+    "start to the first answer": ("<=", 5.0, "architecture"),
+    "^100k: memory, largest member": ("<=", 300.0, "architecture"),
+}
+
 # The same of Heketi 10.4.1 (one process, its mock executor, two cores, W = 8,000/s), where it was measured.
 HEKETI = {
     "create, 1 client": 38,
@@ -28,6 +41,11 @@ HEKETI = {
     "GET /volumes/{id}, 1 connection": 1700,
     "GET /volumes/{id}, 32 connections": 3800,
 }
+
+
+def budget_of(name):
+    found = (budget for pattern, budget in SCALE_BUDGETS.items() if re.match(r"\d+k", name) and re.search(pattern, name))
+    return BUDGETS.get(name) or next(found, (None, None, ""))
 
 
 def number(value):
@@ -44,7 +62,7 @@ class Table:
         self.rows = []
 
     def add(self, name, value, unit, note=""):
-        relation, limit, source = BUDGETS.get(name, (None, None, ""))
+        relation, limit, source = budget_of(name)
         met = None
         if relation:
             met = value >= limit if relation == ">=" else value <= limit
