@@ -62,6 +62,8 @@ struct api_backend {
     bool (*serving)(void *user);
     /* Another member leads and its API address is known. */
     bool (*leader)(void *user, struct api_leader *ret_leader);
+    /* Is it the address of another member? Those find a place where others do not. NULL: nobody's. */
+    bool (*is_member)(void *user, const struct sockaddr *address);
     const struct store *(*store)(void *user);
     /* Plans, proposes and answers; cb fires exactly once from the loop, possibly before submit returns. Takes nothing:
      * the request is copied. */
@@ -103,7 +105,7 @@ struct api_config {
     uint32_t max_inflight;        /* 0: not configured, the store's limit holds */
     size_t body_max_bytes;        /* 1 MiB */
     size_t import_max_bytes;      /* of POST /db/import, one at a time: 64 MiB; 0: as others */
-    size_t connections_max;       /* 512 */
+    size_t connections_max;       /* 512; an eighth of them only for members */
     uint32_t request_timeout_ms;  /* how long a request waits for a lease, a leader, a submit: 10000 */
     const char *forward_ca_file;  /* verify the leader's certificate; NULL with tls: not verified is refused */
     uint64_t member_id;

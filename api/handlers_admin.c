@@ -118,6 +118,9 @@ static void out_api_metrics(struct buf *buf, const struct api_server *server)
     buf_printf(buf, "hecate_api_requests_waited_total %lu\n", (unsigned long)server->stats.waited);
     api_metric_family(buf, "hecate_api_connections", "gauge", "Connections of clients");
     buf_printf(buf, "hecate_api_connections %zu\n", server->n_conns);
+    api_metric_family(buf, "hecate_api_connections_pushed_out_total", "counter",
+                      "Waiting connections that were ended because others needed the place");
+    buf_printf(buf, "hecate_api_connections_pushed_out_total %lu\n", (unsigned long)server->stats.pushed_out);
 }
 
 void api_get_metrics(struct api_request *request)

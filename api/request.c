@@ -54,8 +54,7 @@ static void request_fini(void *ptr)
     buf_fini(&request->path);
     free(request->key);
     request->magic = 0;
-    request->conn->requests--;
-    request->conn->used = true;
+    api_conn_quiet(request->conn);
 }
 
 /* ---- start ---- */
@@ -70,7 +69,7 @@ static struct api_request *request_new(struct api_server *server, h2o_req_t *req
     request->server = server;
     request->req = req;
     request->conn = sock->on_close.data;
-    request->conn->requests++;
+    request->conn->request = request;
     request->key = mem_strdup("");
     request->role = API_ROLE_ADMIN; /* without authentication */
     request->arrived_ms = uv_now(server->loop);
@@ -123,6 +122,7 @@ static bool token_refused(struct api_request *request)
     if (status != 0) {
         api_answer_text(request, status, buf_str(&text));
     }
+    request->conn->trusted = request->conn->trusted || status == 0;
     return status != 0;
 }
 
@@ -159,6 +159,10 @@ int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
     h2o_iovec_t raw = raw_path(req);
     struct api_match match;
 
+    if (request->conn->refused) { /* the rest came nevertheless, after the client was told so */
+        api_answer_empty(request, 503, NULL);
+        return 0;
+    }
     if (raw.len == 0 || raw.base[0] != '/' || !api_path_decode(raw.base, raw.len, &request->path)) {
         api_answer_raw(request, 400, "text/plain; charset=utf-8", "400 Bad Request", strlen("400 Bad Request"));
         return 0;

@@ -25,54 +25,6 @@
 
 /* ---- connections ---- */
 
-static void close_step(struct api_server *server);
-
-static void conn_closed(void *data)
-{
-    struct api_conn *conn = data;
-    struct api_server *server = conn->server;
-
-    TAILQ_REMOVE(&server->conns, conn, link);
-    server->n_conns--;
-    server->bulky = server->bulky != conn ? server->bulky : NULL;
-    free(conn);
-    close_step(server);
-}
-
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-static void accepted(uv_stream_t *listener, int status)
-{
-    TURN("api accept");
-    struct api_server *server = listener->data;
-    struct api_conn *conn;
-    uv_tcp_t *tcp;
-
-    CHECK_MAGIC(server, API_SERVER_MAGIC);
-    if (status != 0) {
-        return;
-    }
-    tcp = mem_alloc(sizeof(*tcp));
-    CHECK(uv_tcp_init(server->loop, tcp) == 0);
-    if (uv_accept(listener, (uv_stream_t *)tcp) != 0 || server->n_conns >= server->config.connections_max) {
-        uv_close((uv_handle_t *)tcp, free_handle);
-        return;
-    }
-    (void)uv_tcp_nodelay(tcp, 1);
-    conn = mem_calloc(1, sizeof(*conn));
-    conn->server = server;
-    conn->sock = h2o_uv_socket_create((uv_stream_t *)tcp, free_handle);
-    conn->sock->on_close.cb = conn_closed;
-    conn->sock->on_close.data = conn;
-    TAILQ_INSERT_TAIL(&server->conns, conn, link);
-    server->n_conns++;
-    api_bulk_accepted(server);
-    h2o_accept(&server->accept, conn->sock);
-}
-
 static bool is_any(const struct api_conn *conn)
 {
     (void)conn;
@@ -81,13 +33,13 @@ static bool is_any(const struct api_conn *conn)
 
 static bool is_quiet(const struct api_conn *conn)
 {
-    return conn->requests == 0;
+    return conn->request == NULL;
 }
 
 /* A client may send its next request here; on one that is new the first is on its way. */
 static bool is_idle(const struct api_conn *conn)
 {
-    return conn->requests == 0 && conn->used;
+    return conn->request == NULL && conn->used;
 }
 
 /* SHUT_RD: what has arrived is still read and answered; then h2o sees the end. */
@@ -153,7 +105,7 @@ static void tick(uv_timer_t *timer)
         uv_timer_stop(timer);
     }
     if (server->closing) {
-        close_step(server);
+        api_server_close_step(server);
     } else if (server->draining && uv_now(server->loop) >= server->cut_idle_ms) {
         cut_connections(server, is_idle, SHUT_RD);
     }
@@ -237,7 +189,7 @@ static int bind_listener(struct api_server *server, const char *host)
         rc = uv_tcp_bind(&server->listener, (const struct sockaddr *)&address, 0);
     }
     if (rc == 0) {
-        rc = uv_listen((uv_stream_t *)&server->listener, BACKLOG, accepted);
+        rc = uv_listen((uv_stream_t *)&server->listener, BACKLOG, api_conn_accepted);
     }
     return rc;
 }
@@ -342,7 +294,7 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server->listener.data = server;
     CHECK(uv_timer_init(loop, &server->tick) == 0);
     server->tick.data = server;
-    server->handles = 3; /* these two, and that of bulk.c */
+    server->handles = 4; /* these two, and those of bulk.c */
     start_h2o(server);
     api_bulk_init(server);
     server->forwarder = api_forwarder_new(server);
@@ -388,6 +340,7 @@ static void dispose(uv_timer_t *timer)
     h2o_config_dispose(&server->h2o);
     uv_close((uv_handle_t *)&server->tick, handle_closed);
     uv_close((uv_handle_t *)&server->bulk_timer, handle_closed);
+    uv_close((uv_handle_t *)&server->bulk_check, handle_closed);
 }
 
 static void forwarder_closed(void *user)
@@ -397,8 +350,7 @@ static void forwarder_closed(void *user)
     uv_timer_start(&server->tick, dispose, 0, 0);
 }
 
-/* One step further towards the end, when something ended or time has passed. */
-static void close_step(struct api_server *server)
+void api_server_close_step(struct api_server *server)
 {
     if (!server->closing) {
         return;

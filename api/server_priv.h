@@ -16,6 +16,7 @@
 
 #include <h2o.h>
 #include <h2o/http1.h>
+#include <netinet/in.h>
 #include <sys/queue.h>
 
 #include "api/api.h"
@@ -54,8 +55,15 @@ struct api_submit {              /* a submit that is out; outlives its request a
 struct api_conn {
     struct api_server *server;
     h2o_socket_t *sock;
-    unsigned requests; /* 0 or 1: h2o handles one at a time */
-    bool used;         /* it has had an answer */
+    struct api_request *request; /* h2o handles one at a time */
+    struct in6_addr source;      /* conns.c */
+    bool member;                 /* from the address of one */
+    bool trusted;                /* it had a request with a valid token */
+    bool used;                   /* it has had an answer */
+    bool body_allowed;           /* the head of the request that is arriving has a valid token */
+    bool refused, cut;           /* its end is under way */
+    h2o_socket_cb read_cb;       /* refused: what h2o reads with */
+    uint64_t half_since_ms;      /* loop time; 0: nothing of a request is there, or its token is good */
     TAILQ_ENTRY(api_conn) link;
 };
 
@@ -100,10 +108,12 @@ struct api_server {
     uv_tcp_t listener;
     uv_timer_t tick; /* runs while there are requests */
     uint16_t port;
-    size_t n_conns;
-    struct api_conn *bulky; /* the one that may have a body beyond the usual limit; NULL: the next one */
-    uv_timer_t bulk_timer;  /* runs while there are connections */
-    TAILQ_HEAD(api_conn_list, api_conn) conns;
+    size_t n_conns, n_cut;              /* n_cut of them are about to end */
+    uint64_t log_full_ms, log_total_ms; /* loop time: not said again earlier */
+    struct api_conn *bulky;             /* the one that may have a body beyond the usual limit; NULL: the next one */
+    uv_timer_t bulk_timer;              /* runs while there are connections; so does: */
+    uv_check_t bulk_check;
+    TAILQ_HEAD(api_conn_list, api_conn) conns; /* the one that has waited longest comes first */
     TAILQ_HEAD(api_request_list, api_request) requests;
     TAILQ_HEAD(api_submit_list, api_submit) submits;
     TAILQ_HEAD(api_work_list, api_work) works;
@@ -116,7 +126,7 @@ struct api_server {
     unsigned handles;                  /* of our own still open */
     struct {
         uint64_t answers[6]; /* by first digit of the status */
-        uint64_t forwarded, waited;
+        uint64_t forwarded, waited, pushed_out;
     } stats;
     void (*closed_cb)(void *user);
     void *closed_user;
@@ -125,12 +135,22 @@ struct api_server {
 /* ---- server.c ---- */
 
 void api_server_tick_start(struct api_server *server);
+/* Something ended: one step further towards the server's end, if it is closing. */
+void api_server_close_step(struct api_server *server);
+
+/* ---- conns.c ---- */
+
+void api_conn_accepted(uv_stream_t *listener, int status);
+/* A request of it ended: it waits for the next one. */
+void api_conn_quiet(struct api_conn *conn);
+/* Ends it, soon. */
+void api_conn_cut(struct api_conn *conn);
 
 /* ---- bulk.c ---- */
 
 void api_bulk_init(struct api_server *server); /* h2o's limit, and a timer that is closed with the server's */
 void api_bulk_accepted(struct api_server *server);
-/* Answers 413 when the body is too large for its path. */
+/* Answers 413 when the body is too large for its path, 400 when its length is told twice. */
 bool api_bulk_refused(struct api_request *request);
 
 /* ---- request.c ---- */

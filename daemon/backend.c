@@ -3,6 +3,7 @@
  * A plan is made against the present state and checked again when it is applied; if the state moved in between, it is
  * made anew, a few times. Node add asks glusterd first, as Heketi does, before anything is recorded.
  */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,29 @@ bool backend_leader(void *user, struct api_leader *ret_leader)
         if (item->id == status.leader_id && item->id != (uint64_t)member->cfg->member_id) {
             ret_leader->tls = member->cfg->enable_tls;
             return cfg_split_address(item->note, ret_leader->host, sizeof(ret_leader->host), &ret_leader->port);
+        }
+    }
+    return false;
+}
+
+/* By the peers' addresses, those that are numbers: a member forwards from where its peers reach it. */
+bool backend_is_member(void *user, const struct sockaddr *address)
+{
+    struct member *member = user;
+    struct cons_status status;
+    char from[INET6_ADDRSTRLEN], host[CONS_TEXT_MAX];
+    const char *numbers;
+    uint16_t port;
+
+    if (uv_ip_name(address, from, sizeof(from)) != 0) {
+        return false;
+    }
+    numbers = strncmp(from, "::ffff:", 7) == 0 && strchr(from, '.') != NULL ? from + 7 : from;
+    cons_get_status(member->cons, &status);
+    for (size_t i = 0; i < status.n_members; i++) {
+        if (status.members[i].id != (uint64_t)member->cfg->member_id &&
+            cfg_split_address(status.members[i].address, host, sizeof(host), &port) && strcmp(host, numbers) == 0) {
+            return true;
         }
     }
     return false;

@@ -378,6 +378,7 @@ static int start_api(struct member *member, struct err *reterr)
         .user = member,
         .serving = backend_serving,
         .leader = backend_leader,
+        .is_member = backend_is_member,
         .store = backend_store,
         .submit = backend_submit,
         .plan = backend_plan,

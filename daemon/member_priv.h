@@ -108,6 +108,7 @@ json_t *upgrade_document(struct member *member);
 void upgrade_hold(struct member *member, bool hold, api_document_cb cb, void *cb_user);
 /* backend.c */
 bool backend_serving(void *user);
+bool backend_is_member(void *user, const struct sockaddr *address);
 bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */
 const struct store *backend_store(void *user);
 struct id backend_generation(void *user);

@@ -164,6 +164,12 @@ static bool backend_serving(void *user)
     return ((struct fixture_member *)user)->serving;
 }
 
+static bool backend_is_member(void *user, const struct sockaddr *address)
+{
+    (void)address;
+    return ((struct fixture_member *)user)->from_members;
+}
+
 static bool backend_leader(void *user, struct api_leader *ret_leader)
 {
     struct fixture_member *member = user;
@@ -276,6 +282,7 @@ void fixture_start(struct fixture *fixture, size_t i)
         .user = member,
         .serving = backend_serving,
         .leader = backend_leader,
+        .is_member = backend_is_member,
         .store = backend_store,
         .submit = backend_submit,
         .plan = backend_plan,

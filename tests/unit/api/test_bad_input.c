@@ -372,44 +372,6 @@ static void client_goes_away(void **state)
     assert_int_equal(store_counts(f->store).clusters, 6);
 }
 
-static void too_many_connections(void **state)
-{
-    struct fixture *f = *state;
-    int fds[101];
-    struct buf rest = BUF_INIT;
-    struct answer answer;
-
-    fixture_close(f, 0);
-    f->members[0].config.read_timeout_ms = 0; /* the default: none of them ends by itself */
-    fixture_start(f, 0);
-    for (size_t i = 0; i < 100; i++) {
-        fds[i] = connect_to(f);
-        client_send(f, fds[i], "GET /hello HTTP/1.1\r\n\r\n", 23);
-        answer = client_read(f, fds[i], false);
-        assert_int_equal(answer.status, 200);
-        answer_fini(&answer);
-    }
-    fds[100] = connect_to(f);
-    client_send(f, fds[100], "GET /hello HTTP/1.1\r\n\r\n", 23);
-    client_read_end(f, fds[100], &rest);
-    assert_int_equal(rest.len, 0);
-    for (size_t i = 0; i < 101; i++) {
-        close(fds[i]);
-    }
-    for (;;) { /* until the server has noticed */
-        int fd = connect_to(f);
-
-        client_send(f, fd, "GET /hello HTTP/1.1\r\n\r\n", 23);
-        answer = client_read(f, fd, false);
-        close(fd);
-        if (answer.status == 200) {
-            break;
-        }
-        answer_fini(&answer);
-    }
-    answer_fini(&answer);
-}
-
 /* A client that asks for much and takes nothing is cut off; the others are served meanwhile. */
 static void client_does_not_read(void **state)
 {
@@ -503,7 +465,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(half_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(pipelined, setup, teardown),
         cmocka_unit_test_setup_teardown(client_goes_away, setup, teardown),
-        cmocka_unit_test_setup_teardown(too_many_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(client_does_not_read, setup, teardown),
         cmocka_unit_test_setup_teardown(shell_characters, setup, teardown),
     };
