@@ -12,7 +12,7 @@
 #include "store/base/mem.h"
 #include "store/base/turn.h"
 
-#define ASKED_AT_ONCE_MAX 8 /* nodes whose answers are in memory */
+#define ASKED_AT_ONCE_MAX 4 /* nodes whose answers are in memory */
 #define DESCRIBED_BYTES_MAX ((size_t)16 << 20)
 
 struct gather *gather_new(struct member *member)

@@ -122,6 +122,7 @@ struct exec_peer {
 
 struct exec_inventory {       /* of INVENTORY: of one node */
     _Atomic unsigned refs;    /* threads keep it, too */
+    size_t bytes;             /* that it takes, about */
     struct store_strs groups; /* all volume groups vg_<id> */
     struct store_strs mounts; /* below the folder of mounts: mount points */
     struct store_strs fstab;  /* mount points there */
@@ -139,8 +140,10 @@ struct exec_inventory {       /* of INVENTORY: of one node */
  * 32 hexadecimal digits. */
 bool exec_is_snapshot_lv(const char *name);
 #define EXEC_SNAPSHOT_NAME_LEN 32
+#define EXEC_INVENTORY_BYTES_MAX ((size_t)128 << 20) /* a node that has more to list cannot be looked at */
 /* Keeps it beyond the callback; given back by exec_inventory_free. */
 struct exec_inventory *exec_inventory_ref(struct exec_inventory *inventory);
+/* A large one is freed by a thread: that takes long. */
 void exec_inventory_free(struct exec_inventory *inventory);
 
 struct exec_result {

@@ -51,6 +51,16 @@ static const struct xml_rule volumes_rules[] = {
     NEEDED(VOLUMES "/options/option/value", XML_TEXT, struct gluster_option, value),
 };
 
+static const struct xml_rule listing_rules[] = {
+    OP(struct gluster_listing),
+    LIST(VOLUMES, struct gluster_listing, items, n),
+    NEEDED(VOLUMES "/name", XML_TEXT, struct gluster_listed, name),
+    NEEDED(VOLUMES "/id", XML_TEXT, struct gluster_listed, id),
+    NEEDED(VOLUMES "/status", XML_IS_1, struct gluster_listed, started),
+    LIST(VOLUMES "/bricks/brick", struct gluster_listed, bricks, n_bricks),
+    {VOLUMES "/bricks/brick/name", XML_TEXT, 0, 0, 0, true}, /* an item is the text alone */
+};
+
 static const struct xml_rule volume_list_rules[] = {
     OP(struct gluster_names),
     LIST("cliOutput/volList/volume", struct gluster_names, items, n),
@@ -168,6 +178,16 @@ int gluster_xml_op(const char *text, size_t len, struct gluster_op *ret, struct 
     return rc;
 }
 
+struct xml_stream *gluster_xml_stream_listing(struct gluster_listing *ret, size_t kept_max)
+{
+    return xml_stream_new(RULES(listing), kept_max, ret, sizeof(*ret));
+}
+
+struct xml_stream *gluster_xml_stream_snapshots(struct gluster_snapshots *ret, size_t kept_max)
+{
+    return xml_stream_new(RULES(snapshots), kept_max, ret, sizeof(*ret));
+}
+
 void gluster_op_fini(struct gluster_op *op)
 {
     free(op->text);
@@ -184,6 +204,7 @@ void gluster_op_fini(struct gluster_op *op)
 FINI(gluster_names, volume_list)
 FINI(gluster_peers, peers)
 FINI(gluster_volumes, volumes)
+FINI(gluster_listing, listing)
 FINI(gluster_states, states)
 FINI(gluster_heals, heals)
 FINI(gluster_moves, rebalance)

@@ -172,6 +172,25 @@ GLUSTER_XML_READER(rebalance, gluster_moves);
 GLUSTER_XML_READER(remove_brick, gluster_moves);
 GLUSTER_XML_READER(snapshots, gluster_snapshots);
 
+/* The same for what may be long, heard in pieces (xml.h). Of volumes only what is listed here is kept. */
+struct gluster_listed {
+    char *name, *id;
+    bool started;
+    char **bricks; /* host:/path, in order */
+    size_t n_bricks;
+};
+
+struct gluster_listing { /* volume info */
+    struct gluster_op op;
+    struct gluster_listed *items;
+    size_t n;
+};
+
+struct xml_stream;
+struct xml_stream *gluster_xml_stream_listing(struct gluster_listing *ret, size_t kept_max);
+struct xml_stream *gluster_xml_stream_snapshots(struct gluster_snapshots *ret, size_t kept_max);
+void gluster_listing_fini(struct gluster_listing *listing);
+
 void gluster_names_fini(struct gluster_names *names);
 void gluster_peers_fini(struct gluster_peers *peers);
 void gluster_volumes_fini(struct gluster_volumes *volumes);

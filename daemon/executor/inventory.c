@@ -1,9 +1,12 @@
 /* What is on a node, as a value. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/executor/executor.h"
 #include "store/base/check.h"
+
+#define LARGE_BYTES ((size_t)1 << 20)
 
 struct exec_inventory *exec_inventory_ref(struct exec_inventory *inventory)
 {
@@ -16,15 +19,10 @@ bool exec_is_snapshot_lv(const char *name)
     return strspn(name, "0123456789abcdef") == EXEC_SNAPSHOT_NAME_LEN && name[EXEC_SNAPSHOT_NAME_LEN] == '_';
 }
 
-void exec_inventory_free(struct exec_inventory *inventory)
+static void *free_all(void *argument)
 {
-    if (inventory == NULL) {
-        return;
-    }
-    CHECK(inventory->refs > 0);
-    if (--inventory->refs > 0) {
-        return;
-    }
+    struct exec_inventory *inventory = argument;
+
     store_strs_fini(&inventory->groups);
     store_strs_fini(&inventory->mounts);
     store_strs_fini(&inventory->fstab);
@@ -46,4 +44,23 @@ void exec_inventory_free(struct exec_inventory *inventory)
     free(inventory->volumes);
     free(inventory->peers);
     free(inventory);
+    return NULL;
+}
+
+void exec_inventory_free(struct exec_inventory *inventory)
+{
+    pthread_t thread;
+
+    if (inventory == NULL) {
+        return;
+    }
+    CHECK(inventory->refs > 0);
+    if (--inventory->refs > 0) {
+        return;
+    }
+    if (inventory->bytes > LARGE_BYTES && pthread_create(&thread, NULL, free_all, inventory) == 0) {
+        (void)pthread_detach(thread); /* nobody waits for it */
+    } else {
+        (void)free_all(inventory);
+    }
 }

@@ -10,8 +10,8 @@
 
 #include "store/base/err.h"
 
-#define LVM_JSON_BYTES_MAX ((size_t)16 << 20)
-#define LVM_ROWS_MAX ((size_t)100000)
+#define LVM_JSON_BYTES_MAX ((size_t)1 << 20)
+#define LVM_ROWS_MAX ((size_t)10000)
 
 struct lvm_device { /* vgs -o vg_extent_size,vg_extent_count,vg_free_count,pv_uuid,pv_name VG: a group on one device */
     uint64_t extent_bytes, extents, free_extents;
@@ -20,19 +20,5 @@ struct lvm_device { /* vgs -o vg_extent_size,vg_extent_count,vg_free_count,pv_uu
 };
 
 int lvm_json_device(const char *text, size_t len, struct lvm_device *ret, struct err *reterr);
-
-struct lvm_volume {
-    char *group, *name, *pool, *origin; /* pool, origin: "" where it has none */
-    char *tags;                         /* with commas between */
-    uint64_t bytes;
-};
-
-struct lvm_volumes { /* lvs -o vg_name,lv_name,pool_lv,origin,lv_tags,lv_size [VG] */
-    struct lvm_volume *items;
-    size_t n;
-};
-
-int lvm_json_volumes(const char *text, size_t len, struct lvm_volumes *ret, struct err *reterr);
-void lvm_volumes_fini(struct lvm_volumes *volumes);
 
 #endif

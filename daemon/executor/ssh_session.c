@@ -239,9 +239,27 @@ static bool do_exec(struct ssh_session *session)
     return true;
 }
 
+/* The output is heard in pieces, and only its beginning kept. False: the call is given up, and the session with it. */
+static bool hear_piece(struct ssh_session *session, const char *data, size_t len)
+{
+    struct step_talk *talk = &session->call->talk;
+    size_t room = session->out.len < STEP_HEAD_MAX ? STEP_HEAD_MAX - session->out.len : 0;
+    char text[1024];
+
+    if (!step_piece(talk, data, len)) {
+        (void)snprintf(text, sizeof(text), "host %s: %.900s", session->host->name, talk->refused.message);
+        ssh_session_abort(session, talk->refused.code, text);
+        return false;
+    }
+    buf_append(&session->out, data, len < room ? len : room);
+    return true;
+}
+
 /* false: the session has failed. */
 static bool read_stream(struct ssh_session *session, int stream, struct buf *buf, size_t max)
 {
+    bool in_pieces = stream == 0 && !session->raising && step_in_pieces(&session->call->talk);
+
     for (;;) {
         char data[16384];
         ssize_t n = libssh2_channel_read_ex(session->channel, stream, data, sizeof(data));
@@ -253,6 +271,12 @@ static bool read_stream(struct ssh_session *session, int stream, struct buf *buf
         if (n < 0) {
             fail(session, E_TIMEOUT, LOST_IN_STEP);
             return false;
+        }
+        if (in_pieces) {
+            if (!hear_piece(session, data, (size_t)n)) {
+                return false;
+            }
+            continue;
         }
         keep = (size_t)n < max - buf->len ? (size_t)n : max - buf->len;
         buf_append(buf, data, keep);

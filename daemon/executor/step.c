@@ -12,6 +12,7 @@
 #define DEVICE_TIMEOUT_MS 300000
 #define BRICK_TIMEOUT_MS 600000
 #define CHECK_TIMEOUT_MS 15000
+#define INVENTORY_TIMEOUT_MS 300000
 #define FENCE_TIMEOUT_MS 130000
 #define CALLS_MAX 500 /* a conversation that does not end is a bug */
 
@@ -54,7 +55,7 @@ struct kind {
 static const struct kind kinds[] = {
     [EXEC_GLUSTERD_CHECK] = {"glusterd-check", glusterd_check, 0, CHECK_TIMEOUT_MS},
     [EXEC_FENCE] = {"fence", fence, 0, FENCE_TIMEOUT_MS},
-    [EXEC_INVENTORY] = {"inventory", step_inventory, 0, 0},
+    [EXEC_INVENTORY] = {"inventory", step_inventory, 0, INVENTORY_TIMEOUT_MS},
     [EXEC_PEER_PROBE] = {"peer-probe", step_peer_probe, PEER, 0},
     [EXEC_PEER_DETACH] = {"peer-detach", step_peer_detach, PEER, 0},
     [EXEC_PEER_FORGET] = {"peer-forget", step_peer_detach, PEER, 0},
@@ -162,13 +163,28 @@ void step_hear(struct step_talk *talk, const struct step_reply *reply)
 
     CHECK(!talk->ended && heard != NULL && ++talk->calls < CALLS_MAX);
     talk->heard = NULL;
+    talk->piece = NULL;
     buf_clear(&talk->script);
     heard(talk, reply);
     CHECK(talk->ended != (talk->heard != NULL));
 }
 
+bool step_in_pieces(const struct step_talk *talk)
+{
+    return talk->piece != NULL;
+}
+
+bool step_piece(struct step_talk *talk, const char *data, size_t len)
+{
+    CHECK(!talk->ended && talk->piece != NULL);
+    return talk->refused.code == 0 && talk->piece(talk, data, len);
+}
+
 void step_fini(struct step_talk *talk)
 {
+    if (talk->reading_free != NULL) {
+        talk->reading_free(talk->reading);
+    }
     buf_fini(&talk->script);
     exec_result_fini(&talk->result);
 }

@@ -23,18 +23,26 @@ struct step_reply {
     bool cut;          /* the output was larger than the executor takes: its rest is missing */
 };
 
+#define STEP_HEAD_MAX 65536 /* of the output of a call that is heard in pieces: what the reply has of it */
+
 struct step_talk;
+/* Hears a piece of the output as it comes. False: it is not what is wanted, or too much; talk->refused says why. */
+typedef bool (*step_piece_fn)(struct step_talk *talk, const char *data, size_t len);
 /* Goes on with the conversation: calls exactly one of step_call, step_done, step_fail. */
 typedef void (*step_heard_fn)(struct step_talk *talk, const struct step_reply *reply);
 
 struct step_talk {
-    const struct exec_config *config; /* borrowed */
-    const struct exec_step *step;     /* borrowed */
-    struct buf script;                /* the next remote call, until the end */
-    step_heard_fn heard;              /* is given what comes of it */
-    unsigned tries;                   /* for steps that wait for something */
-    size_t at;                        /* for steps that go through a list */
-    unsigned calls;                   /* so far */
+    const struct exec_config *config;    /* borrowed */
+    const struct exec_step *step;        /* borrowed */
+    struct buf script;                   /* the next remote call, until the end */
+    step_heard_fn heard;                 /* is given what comes of it */
+    step_piece_fn piece;                 /* not NULL: the output of this call is heard in pieces */
+    struct err refused;                  /* by piece */
+    void *reading;                       /* of a step that hears pieces: what it has heard so far... */
+    void (*reading_free)(void *reading); /* ... ended with the conversation */
+    unsigned tries;                      /* for steps that wait for something */
+    size_t at;                           /* for steps that go through a list */
+    unsigned calls;                      /* so far */
     bool ended;
     struct exec_result result; /* at the end */
 };
@@ -45,6 +53,11 @@ struct step_talk {
 int step_check(const struct exec_config *config, const struct exec_step *step, struct err *reterr);
 /* The first script. config and step, checked, must outlive the conversation. */
 void step_begin(struct step_talk *talk, const struct exec_config *config, const struct exec_step *step);
+/* Is the output of the call that runs wanted in pieces? Then step_piece is called with each as it comes, and the reply
+ * has only the beginning, at most STEP_HEAD_MAX bytes. */
+bool step_in_pieces(const struct step_talk *talk);
+/* False: the executor gives up the call, for the reason in talk->refused. */
+bool step_piece(struct step_talk *talk, const char *data, size_t len);
 /* Never called with SCRIPT_RAISE: the executor raises the fence and repeats the call. */
 void step_hear(struct step_talk *talk, const struct step_reply *reply);
 void step_fini(struct step_talk *talk);

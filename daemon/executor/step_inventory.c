@@ -1,11 +1,20 @@
 /* What is on a node: files -> LVM -> Gluster's volumes -> its snapshots, if there are LVs of any -> its peers. Nothing
- * is changed. */
+ * is changed.
+ *
+ * All but the peers may be long (2.6 KB of XML for a volume), so they are read in pieces, as they come: none takes
+ * long, and only what is wanted takes memory. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/executor/gluster.h"
-#include "daemon/executor/lvm_json.h"
+#include "daemon/executor/xml.h"
 #include "store/base/mem.h"
+
+#define LINE_MAX_BYTES 8192
+#define HEARD_MAX ((size_t)1 << 30)
+#define SKIPPED_MAX ((size_t)1 << 20) /* of what is no XML: it may be a reason in plain words */
+#define SNAPSHOTS_KEPT_MAX ((size_t)16 << 20)
 
 /* Lines "KIND VALUE". Everything below the folder of mounts, and every group whose name begins like ours. */
 static const char files[] =
@@ -20,12 +29,138 @@ static const char files[] =
     "done <\"$FSTAB\"\n"
     "exit 0\n";
 
-static bool is_cut(struct step_talk *talk, const struct step_reply *reply)
+/* ---- reading in pieces ---- */
+
+struct reading {
+    struct exec_inventory *inventory; /* borrowed */
+    size_t heard, skipped;
+    struct buf line; /* the beginning of one */
+    bool (*take)(struct step_talk *talk, const char *line, size_t len);
+    struct xml_stream *xml;
+    bool damaged; /* its rest is skipped */
+    struct gluster_listing listing;
+    struct gluster_snapshots snapshots;
+};
+
+/* Also when it is only half of it: then it is freed with the inventory. */
+static void take_listing(struct reading *reading)
 {
-    if (reply->cut) {
-        step_fail(talk, E_REMOTE, true, "the node has more than can be listed");
+    struct exec_inventory *inventory = reading->inventory;
+    struct gluster_listing *listing = &reading->listing;
+
+    if (inventory->volumes == NULL && listing->n > 0) {
+        inventory->volumes = mem_calloc(listing->n, sizeof(*inventory->volumes));
+        for (size_t i = 0; i < listing->n; i++) {
+            struct gluster_listed *item = &listing->items[i];
+
+            inventory->volumes[inventory->n_volumes++] = (struct exec_gluster_volume){
+                item->name, item->id, item->started, {.items = item->bricks, .n = item->n_bricks}};
+        }
+        free(listing->items);
+        listing->items = NULL;
+        listing->n = 0;
     }
-    return reply->cut;
+    gluster_listing_fini(listing);
+}
+
+static int end_xml(struct reading *reading, struct err *reterr)
+{
+    struct xml_stream *xml = TAKE_PTR(reading->xml);
+
+    reading->inventory->bytes += xml_stream_kept(xml);
+    return xml_stream_end(xml, reterr);
+}
+
+static void reading_free(void *argument)
+{
+    struct reading *reading = argument;
+
+    if (reading->xml != NULL) {
+        (void)end_xml(reading, NULL);
+    }
+    take_listing(reading);
+    gluster_snapshots_fini(&reading->snapshots);
+    buf_fini(&reading->line);
+    free(reading);
+}
+
+static bool is_too_much(struct step_talk *talk, size_t len)
+{
+    struct reading *reading = talk->reading;
+
+    reading->heard += len;
+    if (reading->heard > HEARD_MAX || reading->inventory->bytes > EXEC_INVENTORY_BYTES_MAX) {
+        (void)err_set(&talk->refused, E_REMOTE, "the node has more to list than can be looked at (%zu MiB)",
+                      EXEC_INVENTORY_BYTES_MAX >> 20);
+    }
+    return talk->refused.code != 0;
+}
+
+static bool xml_piece(struct step_talk *talk, const char *data, size_t len)
+{
+    struct reading *reading = talk->reading;
+    struct err err = ERR_INIT;
+
+    if (is_too_much(talk, len)) {
+        return false;
+    }
+    reading->damaged = reading->damaged || xml_stream_piece(reading->xml, data, len, &err) != 0;
+    reading->skipped += reading->damaged ? len : 0;
+    if (reading->skipped > SKIPPED_MAX) {
+        (void)xml_stream_piece(reading->xml, "", 0, &err);
+        (void)err_set(&talk->refused, E_REMOTE, "gluster's answer is not what was expected: %.900s", err.message);
+    }
+    return talk->refused.code == 0;
+}
+
+/* The call that was just begun answers in XML. */
+static void hear_xml(struct step_talk *talk, struct xml_stream *xml)
+{
+    struct reading *reading = talk->reading;
+
+    reading->heard = reading->skipped = 0;
+    reading->damaged = false;
+    reading->xml = xml;
+    talk->piece = xml_piece;
+}
+
+static bool lines_piece(struct step_talk *talk, const char *data, size_t len)
+{
+    struct reading *reading = talk->reading;
+    const char *end;
+
+    if (is_too_much(talk, len)) {
+        return false;
+    }
+    while (talk->refused.code == 0 && (end = memchr(data, '\n', len)) != NULL) {
+        size_t n = (size_t)(end - data);
+
+        if (reading->line.len == 0) {
+            (void)reading->take(talk, data, n);
+        } else {
+            buf_append(&reading->line, data, n);
+            (void)reading->take(talk, buf_str(&reading->line), reading->line.len);
+            buf_clear(&reading->line);
+        }
+        data = end + 1;
+        len -= n + 1;
+    }
+    buf_append(&reading->line, data, len);
+    if (reading->line.len > LINE_MAX_BYTES) {
+        (void)err_set(&talk->refused, E_REMOTE, "the node's list has a line of more than %d bytes", LINE_MAX_BYTES);
+    }
+    return talk->refused.code == 0;
+}
+
+/* The call that was just begun answers in lines. */
+static void hear_lines(struct step_talk *talk, bool (*take)(struct step_talk *talk, const char *line, size_t len))
+{
+    struct reading *reading = talk->reading;
+
+    reading->heard = 0;
+    buf_clear(&reading->line);
+    reading->take = take;
+    talk->piece = lines_piece;
 }
 
 /* ---- peers ---- */
@@ -66,31 +201,31 @@ static void peers_heard(struct step_talk *talk, const struct step_reply *reply)
 
 static void snapshots_heard(struct step_talk *talk, const struct step_reply *reply)
 {
-    struct exec_inventory *inventory = talk->result.inventory;
-    struct gluster_snapshots snapshots;
-    struct err err = ERR_INIT;
+    struct reading *reading = talk->reading;
+    struct gluster_snapshots *snapshots = &reading->snapshots;
+    struct exec_inventory *inventory = reading->inventory;
     enum gluster_meaning meaning;
+    struct err err = ERR_INIT;
 
     if (!gluster_answered(talk, reply)) {
         return;
     }
-    if (gluster_xml_snapshots(reply->out, reply->out_len, &snapshots, &err) != 0) {
+    if (end_xml(reading, &err) != 0) {
         gluster_garbage(talk, reply, &err);
         return;
     }
-    for (size_t i = 0; i < snapshots.n; i++) {
-        for (size_t j = 0; j < snapshots.items[i].n_volumes; j++) {
-            store_strs_add(&inventory->snapshots, snapshots.items[i].volumes[j].volume);
+    for (size_t i = 0; i < snapshots->n; i++) {
+        for (size_t j = 0; j < snapshots->items[i].n_volumes; j++) {
+            store_strs_add(&inventory->snapshots, snapshots->items[i].volumes[j].volume);
         }
     }
-    meaning = gluster_meaning(&snapshots.op);
+    meaning = gluster_meaning(&snapshots->op);
     if (meaning != GLUSTER_DONE && meaning != GLUSTER_ABSENT) {
-        gluster_refused(talk, &snapshots.op);
+        gluster_refused(talk, &snapshots->op);
     } else {
         inventory->snapshots_known = true;
         gluster_ask(talk, peers_heard, 0, GLUSTER_WORDS("peer", "status"));
     }
-    gluster_snapshots_fini(&snapshots);
 }
 
 static bool has_snapshots(const struct exec_inventory *inventory)
@@ -107,71 +242,94 @@ static bool has_snapshots(const struct exec_inventory *inventory)
 
 static void volumes_heard(struct step_talk *talk, const struct step_reply *reply)
 {
-    struct exec_inventory *inventory = talk->result.inventory;
-    struct gluster_volumes volumes;
+    struct reading *reading = talk->reading;
     struct err err = ERR_INIT;
 
     if (!gluster_answered(talk, reply)) {
         return;
     }
-    if (gluster_xml_volumes(reply->out, reply->out_len, &volumes, &err) != 0) {
+    if (end_xml(reading, &err) != 0) {
         gluster_garbage(talk, reply, &err);
-        return;
-    }
-    inventory->volumes = mem_calloc(volumes.n + 1, sizeof(*inventory->volumes));
-    for (size_t i = 0; i < volumes.n; i++) {
-        struct exec_gluster_volume *volume = &inventory->volumes[inventory->n_volumes++];
-
-        volume->name = mem_strdup(volumes.items[i].name);
-        volume->id = mem_strdup(volumes.items[i].id);
-        volume->started = volumes.items[i].status == GLUSTER_STARTED;
-        for (size_t j = 0; j < volumes.items[i].n_bricks; j++) {
-            store_strs_add(&volume->bricks, volumes.items[i].bricks[j].name);
+    } else if (reading->listing.op.ret != 0) {
+        gluster_refused(talk, &reading->listing.op);
+    } else {
+        take_listing(reading);
+        if (has_snapshots(reading->inventory)) {
+            gluster_ask(talk, snapshots_heard, 0, GLUSTER_WORDS("snapshot", "info"));
+            hear_xml(talk, gluster_xml_stream_snapshots(&reading->snapshots, SNAPSHOTS_KEPT_MAX));
+        } else {
+            gluster_ask(talk, peers_heard, 0, GLUSTER_WORDS("peer", "status"));
         }
     }
-    if (volumes.op.ret != 0) {
-        gluster_refused(talk, &volumes.op);
-    } else if (has_snapshots(inventory)) {
-        gluster_ask(talk, snapshots_heard, 0, GLUSTER_WORDS("snapshot", "info"));
-    } else {
-        gluster_ask(talk, peers_heard, 0, GLUSTER_WORDS("peer", "status"));
-    }
-    gluster_volumes_fini(&volumes);
 }
 
 /* ---- LVM ---- */
 
+static void add_lv(struct exec_inventory *inventory, const struct exec_lv *lv)
+{
+    if ((inventory->n_lvs & (inventory->n_lvs - 1)) == 0) { /* 0 or a power of 2: full */
+        inventory->lvs = mem_realloc_array(inventory->lvs, inventory->n_lvs == 0 ? 1 : 2 * inventory->n_lvs,
+                                           sizeof(*inventory->lvs));
+    }
+    inventory->lvs[inventory->n_lvs++] = *lv;
+    inventory->bytes += sizeof(*lv) + strlen(lv->group) + strlen(lv->name) + strlen(lv->pool) + 3 * sizeof(void *) * 2;
+}
+
+/* "  GROUP|NAME|POOL|BYTES" */
+static bool take_lv(struct step_talk *talk, const char *line, size_t len)
+{
+    struct reading *reading = talk->reading;
+    CLEANUP(free_ptr) char *text = mem_strndup(line, len);
+    char *rest = text + strspn(text, " "), *fields[4] = {NULL}, *end = NULL;
+    unsigned long long bytes = 0;
+
+    for (size_t i = 0; i < 4 && rest != NULL; i++) {
+        fields[i] = strsep(&rest, "|");
+    }
+    errno = 0;
+    if (fields[3] != NULL) {
+        bytes = strtoull(fields[3], &end, 10);
+    }
+    if (rest != NULL || end == NULL || end == fields[3] || *end != '\0' || errno != 0) {
+        (void)err_set(&talk->refused, E_REMOTE, "LVM's report: expected GROUP|NAME|POOL|BYTES, not '%.200s'", text);
+        return false;
+    }
+    if (strncmp(fields[0], "vg_", 3) == 0) {
+        add_lv(reading->inventory,
+               &(struct exec_lv){mem_strdup(fields[0]), mem_strdup(fields[1]), mem_strdup(fields[2]), bytes / 1024});
+    }
+    return true;
+}
+
 static void lvs_heard(struct step_talk *talk, const struct step_reply *reply)
 {
-    struct exec_inventory *inventory = talk->result.inventory;
-    struct lvm_volumes lvs;
-    struct err err = ERR_INIT;
+    struct reading *reading = talk->reading;
 
-    if (step_failed(talk, reply) || is_cut(talk, reply)) {
+    if (step_failed(talk, reply)) {
         return;
     }
-    if (lvm_json_volumes(reply->out, reply->out_len, &lvs, &err) != 0) {
-        step_fail(talk, E_REMOTE, false, "%s", err.message);
-        return;
-    }
-    inventory->lvs = mem_calloc(lvs.n + 1, sizeof(*inventory->lvs));
-    for (size_t i = 0; i < lvs.n; i++) {
-        struct exec_lv *lv = &inventory->lvs[inventory->n_lvs];
-
-        if (strncmp(lvs.items[i].group, "vg_", 3) == 0) {
-            *lv = (struct exec_lv){mem_strdup(lvs.items[i].group), mem_strdup(lvs.items[i].name),
-                                   mem_strdup(lvs.items[i].pool), lvs.items[i].bytes / 1024};
-            inventory->n_lvs++;
-        }
-    }
-    lvm_volumes_fini(&lvs);
     gluster_ask(talk, volumes_heard, 0, GLUSTER_WORDS("volume", "info"));
+    hear_xml(talk,
+             gluster_xml_stream_listing(&reading->listing,
+                                        EXEC_INVENTORY_BYTES_MAX - (reading->inventory->bytes < EXEC_INVENTORY_BYTES_MAX
+                                                                        ? reading->inventory->bytes
+                                                                        : EXEC_INVENTORY_BYTES_MAX)));
 }
 
 /* ---- files ---- */
 
-static void take_line(struct exec_inventory *inventory, const char *line, size_t len)
+/* Unlike store_strs_add it copies a growing list only now and then. */
+static void add_text(struct store_strs *strs, char *text)
 {
+    if ((strs->n & (strs->n - 1)) == 0) { /* 0 or a power of 2: full */
+        strs->items = mem_realloc_array(strs->items, strs->n == 0 ? 1 : 2 * strs->n, sizeof(*strs->items));
+    }
+    strs->items[strs->n++] = text;
+}
+
+static bool take_file(struct step_talk *talk, const char *line, size_t len)
+{
+    struct exec_inventory *inventory = talk->result.inventory;
     const struct {
         const char *word;
         struct store_strs *list;
@@ -181,35 +339,37 @@ static void take_line(struct exec_inventory *inventory, const char *line, size_t
         size_t n = strlen(kinds[i].word);
 
         if (len > n && memcmp(line, kinds[i].word, n) == 0) {
-            CLEANUP(free_ptr) char *value = mem_strndup(line + n, len - n);
-
-            store_strs_add(kinds[i].list, value);
+            add_text(kinds[i].list, mem_strndup(line + n, len - n));
+            inventory->bytes += len + sizeof(char *) * 3;
         }
     }
+    return true;
 }
 
 static void files_heard(struct step_talk *talk, const struct step_reply *reply)
 {
-    const char *line = reply->out, *end;
     struct buf *script;
 
-    if (step_failed(talk, reply) || is_cut(talk, reply)) {
+    if (step_failed(talk, reply)) {
         return;
     }
-    for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        take_line(talk->result.inventory, line, (size_t)(end - line));
-    }
     script = step_call(talk, lvs_heard);
-    buf_append_str(script, "L lvs --reportformat json --units b --nosuffix "
-                           "-o vg_name,lv_name,pool_lv,origin,lv_tags,lv_size\n");
+    buf_append_str(script, "L lvs --noheadings --separator '|' --units b --nosuffix "
+                           "-o vg_name,lv_name,pool_lv,lv_size\n");
+    hear_lines(talk, take_lv);
 }
 
 void step_inventory(struct step_talk *talk)
 {
     struct buf *script = step_call(talk, files_heard);
+    struct reading *reading = mem_calloc(1, sizeof(*reading));
 
     talk->result.inventory = mem_calloc(1, sizeof(*talk->result.inventory));
     talk->result.inventory->refs = 1;
+    reading->inventory = talk->result.inventory;
+    talk->reading = reading;
+    talk->reading_free = reading_free;
     script_set(script, "FSTAB", talk->config->fstab);
     buf_append_str(script, files);
+    hear_lines(talk, take_file);
 }

@@ -32,17 +32,18 @@ struct reader {
     unsigned n_open;
     const struct xml_rule *leaf; /* whose text is being read */
     unsigned leaf_depth;
-    size_t items;
+    size_t items, items_max;
+    size_t kept, kept_max; /* bytes of items and texts */
     int rc;
-    struct err *err;
+    struct err err;
 };
 
-#define FAIL(reader, ...)                                                   \
-    do {                                                                    \
-        if ((reader)->rc == 0) {                                            \
-            (reader)->rc = err_set((reader)->err, E_PROTOCOL, __VA_ARGS__); \
-            (void)XML_StopParser((reader)->parser, XML_FALSE);              \
-        }                                                                   \
+#define FAIL(reader, ...)                                                    \
+    do {                                                                     \
+        if ((reader)->rc == 0) {                                             \
+            (reader)->rc = err_set(&(reader)->err, E_PROTOCOL, __VA_ARGS__); \
+            (void)XML_StopParser((reader)->parser, XML_FALSE);               \
+        }                                                                    \
     } while (0)
 
 /* ---- rules ---- */
@@ -106,6 +107,14 @@ void xml_free(const struct xml_rule *rules, size_t n_rules, void *answer, size_t
 
 /* ---- items ---- */
 
+static void keep(struct reader *reader, size_t bytes)
+{
+    reader->kept += bytes;
+    if (reader->kept > reader->kept_max) {
+        FAIL(reader, "there is more than %zu bytes to keep of it", reader->kept_max);
+    }
+}
+
 static void *add_item(struct reader *reader, const struct xml_rule *rule, void *owner)
 {
     size_t *n = at(owner, rule->n_offset);
@@ -119,6 +128,7 @@ static void *add_item(struct reader *reader, const struct xml_rule *rule, void *
     item = at(items, (*n)++ * rule->size);
     memset(item, 0, rule->size);
     reader->items++;
+    keep(reader, rule->size);
     return item;
 }
 
@@ -181,6 +191,7 @@ static void store_value(struct reader *reader, const struct xml_rule *rule, cons
         char *copy = mem_strdup(text);
 
         memcpy(at(open->item, rule->offset), &copy, sizeof(copy));
+        keep(reader, strlen(text) + sizeof(void *) * 2);
         break;
     }
     case XML_NUMBER:
@@ -195,6 +206,9 @@ static void store_value(struct reader *reader, const struct xml_rule *rule, cons
         break;
     case XML_FLAG:
         *(bool *)at(open->item, rule->offset) = *text != '\0' && strcmp(text, "0") != 0;
+        break;
+    case XML_IS_1:
+        *(bool *)at(open->item, rule->offset) = strcmp(text, "1") == 0;
         break;
     case XML_LIST:
         break;
@@ -234,8 +248,8 @@ static void begin_item(struct reader *reader, const struct xml_rule *rule)
 {
     size_t len = reader->path.len;
 
-    if (reader->items >= XML_ITEMS_MAX) {
-        FAIL(reader, "there are more than %zu items", XML_ITEMS_MAX);
+    if (reader->items >= reader->items_max) {
+        FAIL(reader, "there are more than %zu items", reader->items_max);
         return;
     }
     open_item(reader, (size_t)(rule - reader->rules), add_item(reader, rule, reader->open[reader->n_open - 1].item));
@@ -326,45 +340,97 @@ static void on_doctype(void *user, const char *name, const char *system_id, cons
 
 /* ---- reading ---- */
 
-static void parse(struct reader *reader, const char *text, size_t len)
+static void reader_init(struct reader *reader, const struct xml_rule *rules, size_t n_rules, void *answer, size_t size)
 {
+    CHECK(n_rules <= XML_RULES_MAX);
+    memset(answer, 0, size);
+    reader->rules = rules;
+    reader->n_rules = n_rules;
+    for (size_t i = 0; i < n_rules; i++) {
+        reader->lengths[i] = strlen(rules[i].path);
+        reader->owners[i] = owner_of(rules, n_rules, i);
+    }
+    reader->parser = XML_ParserCreate(NULL);
+    CHECK(reader->parser != NULL);
     XML_SetUserData(reader->parser, reader);
     XML_SetElementHandler(reader->parser, on_start, on_end);
     XML_SetCharacterDataHandler(reader->parser, on_text);
     XML_SetStartDoctypeDeclHandler(reader->parser, on_doctype);
-    if (XML_Parse(reader->parser, text, (int)len, XML_TRUE) != XML_STATUS_OK && reader->rc == 0) {
-        reader->rc = err_set(reader->err, E_PROTOCOL, "no XML: %s in line %lu",
-                             XML_ErrorString(XML_GetErrorCode(reader->parser)),
-                             (unsigned long)XML_GetCurrentLineNumber(reader->parser));
+    open_item(reader, NO_OWNER, answer);
+}
+
+static void parse(struct reader *reader, const char *text, size_t len, bool last)
+{
+    CHECK(len <= XML_BYTES_MAX);
+    if (reader->rc == 0 && XML_Parse(reader->parser, text, (int)len, last ? XML_TRUE : XML_FALSE) != XML_STATUS_OK) {
+        FAIL(reader, "no XML: %s in line %lu", XML_ErrorString(XML_GetErrorCode(reader->parser)),
+             (unsigned long)XML_GetCurrentLineNumber(reader->parser));
     }
+}
+
+/* The last items are closed; the reader is empty, but for what it has to say. */
+static int reader_end(struct reader *reader, struct err *reterr)
+{
+    while (reader->rc == 0 && reader->n_open > 0) {
+        close_item(reader);
+    }
+    XML_ParserFree(reader->parser);
+    buf_fini(&reader->path);
+    buf_fini(&reader->text);
+    return reader->rc == 0 ? 0 : err_set(reterr, reader->rc, "%s", reader->err.message);
 }
 
 int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, size_t len, void *answer, size_t size,
              struct err *reterr)
 {
-    struct reader reader = {.rules = rules, .n_rules = n_rules, .err = reterr};
+    struct reader reader = {.items_max = XML_ITEMS_MAX, .kept_max = SIZE_MAX};
+    int rc;
 
-    CHECK(n_rules <= XML_RULES_MAX);
-    memset(answer, 0, size);
     if (len > XML_BYTES_MAX) {
+        memset(answer, 0, size);
         return err_set(reterr, E_PROTOCOL, "more than %zu bytes", XML_BYTES_MAX);
     }
-    for (size_t i = 0; i < n_rules; i++) {
-        reader.lengths[i] = strlen(rules[i].path);
-        reader.owners[i] = owner_of(rules, n_rules, i);
-    }
-    reader.parser = XML_ParserCreate(NULL);
-    CHECK(reader.parser != NULL);
-    open_item(&reader, NO_OWNER, answer);
-    parse(&reader, text, len);
-    while (reader.rc == 0 && reader.n_open > 0) {
-        close_item(&reader);
-    }
-    XML_ParserFree(reader.parser);
-    buf_fini(&reader.path);
-    buf_fini(&reader.text);
-    if (reader.rc != 0) {
+    reader_init(&reader, rules, n_rules, answer, size);
+    parse(&reader, text, len, true);
+    rc = reader_end(&reader, reterr);
+    if (rc != 0) {
         xml_free(rules, n_rules, answer, size);
     }
-    return reader.rc;
+    return rc;
+}
+
+struct xml_stream {
+    struct reader reader;
+};
+
+struct xml_stream *xml_stream_new(const struct xml_rule *rules, size_t n_rules, size_t kept_max, void *answer,
+                                  size_t size)
+{
+    struct xml_stream *stream = mem_calloc(1, sizeof(*stream));
+
+    stream->reader.items_max = SIZE_MAX;
+    stream->reader.kept_max = kept_max;
+    reader_init(&stream->reader, rules, n_rules, answer, size);
+    return stream;
+}
+
+int xml_stream_piece(struct xml_stream *stream, const char *data, size_t len, struct err *reterr)
+{
+    parse(&stream->reader, data, len, false);
+    return stream->reader.rc == 0 ? 0 : err_set(reterr, stream->reader.rc, "%s", stream->reader.err.message);
+}
+
+size_t xml_stream_kept(const struct xml_stream *stream)
+{
+    return stream->reader.kept;
+}
+
+int xml_stream_end(struct xml_stream *stream, struct err *reterr)
+{
+    int rc;
+
+    parse(&stream->reader, "", 0, true);
+    rc = reader_end(&stream->reader, reterr);
+    free(stream);
+    return rc;
 }

@@ -12,7 +12,7 @@
 
 #include "store/base/err.h"
 
-#define XML_BYTES_MAX ((size_t)16 << 20)
+#define XML_BYTES_MAX ((size_t)4 << 20) /* read at once: some 15 ms */
 #define XML_DEPTH_MAX 24
 #define XML_TEXT_MAX ((size_t)16384)
 #define XML_ITEMS_MAX ((size_t)200000)
@@ -23,6 +23,7 @@ enum xml_kind {
     XML_NUMBER, /* int64_t; anything but a number is an error */
     XML_COUNT,  /* int64_t; anything but a number of 0 or more is -1 ("-", "N/A", absent) */
     XML_FLAG,   /* bool: not "0" and not empty */
+    XML_IS_1,   /* bool: exactly "1" */
     XML_LIST,   /* each element is an item: an array at offset, its length (size_t) at n_offset */
 };
 
@@ -40,5 +41,17 @@ int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, siz
              struct err *reterr);
 /* Frees what the rules allocated, leaves zeros. */
 void xml_free(const struct xml_rule *rules, size_t n_rules, void *answer, size_t size);
+
+/* The same for an answer that comes in pieces and may be large: only what the rules keep of it takes memory, at most
+ * kept_max bytes (about). What it borrows must live until xml_stream_end. */
+struct xml_stream;
+struct xml_stream *xml_stream_new(const struct xml_rule *rules, size_t n_rules, size_t kept_max, void *answer,
+                                  size_t size);
+/* After the first failure, which xml_stream_end tells as well, all others fail. */
+int xml_stream_piece(struct xml_stream *stream, const char *data, size_t len, struct err *reterr);
+size_t xml_stream_kept(const struct xml_stream *stream); /* bytes so far */
+/* Frees the stream. Unlike xml_read it leaves what was read in the answer, for xml_free, when it fails: half an answer,
+ * in which texts may be NULL. */
+int xml_stream_end(struct xml_stream *stream, struct err *reterr);
 
 #endif

@@ -44,8 +44,35 @@ static void converse(enum exec_step_kind kind, const uint8_t *data, size_t size)
     free(text);
 }
 
+/* An inventory whose every answer is this, in pieces of odd sizes: it ends, whatever it is. */
+static void list(const uint8_t *data, size_t size)
+{
+    const struct exec_step step = {.kind = EXEC_INVENTORY, .term = 7};
+    struct step_talk talk;
+    struct exec_config config;
+
+    exec_config_init(&config);
+    step_begin(&talk, &config, &step);
+    while (!talk.ended) {
+        CLEANUP(free_ptr) char *text = mem_strndup((const char *)data, size);
+        struct step_reply reply = {.out = text, .out_len = strlen(text), .error = ""};
+        bool taken = true;
+
+        for (size_t at = 0, n = 1; taken && step_in_pieces(&talk) && at < size; at += n, n = n % 7 + 1) {
+            taken = step_piece(&talk, (const char *)data + at, n < size - at ? n : size - at);
+        }
+        if (!taken) {
+            CHECK(*talk.refused.message != '\0');
+            break;
+        }
+        step_hear(&talk, &reply);
+    }
+    step_fini(&talk);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    list(data, size);
     TRY(volumes, gluster_volumes);
     TRY(volume_list, gluster_names);
     TRY(snapshot_list, gluster_names);

@@ -7,7 +7,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct lvm_device device;
-    struct lvm_volumes volumes;
     struct err err = ERR_INIT;
 
     if (lvm_json_device((const char *)data, size, &device, &err) == 0) {
@@ -16,10 +15,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         CHECK(*err.message != '\0' && device.extents == 0);
     }
-    err = (struct err)ERR_INIT;
-    if (lvm_json_volumes((const char *)data, size, &volumes, &err) != 0) {
-        CHECK(*err.message != '\0' && volumes.n == 0);
-    }
-    lvm_volumes_fini(&volumes);
     return 0;
 }

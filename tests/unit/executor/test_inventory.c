@@ -12,13 +12,7 @@
 #include "store/base/mem.h"
 #include "tests/unit/executor/data.h"
 
-#define LVS                                                                                                       \
-    "{\"report\":[{\"lv\":["                                                                                      \
-    "{\"vg_name\":\"vg_0123\",\"lv_name\":\"brick_1\",\"pool_lv\":\"tp_1\",\"origin\":\"\",\"lv_tags\":\"\","     \
-    "\"lv_size\":\"1073741824\"},"                                                                                \
-    "{\"vg_name\":\"system\",\"lv_name\":\"root\",\"pool_lv\":\"\",\"origin\":\"\",\"lv_tags\":\"\",\"lv_size\":" \
-    "\"1\"}"                                                                                                      \
-    "]}]}"
+#define LVS "  vg_0123|brick_1|tp_1|1073741824\n  system|root||1\n"
 #define FILES                                                                                               \
     "group vg_0123\nmount /var/lib/heketi/mounts/vg_0123/brick_1\nfstab /var/lib/heketi/mounts/vg_0123/b\n" \
     "something else\n"
@@ -34,18 +28,28 @@ static void begin(struct step_talk *talk, const struct exec_step *step)
     step_begin(talk, &config, step);
 }
 
+/* The output comes in pieces of this size, where it is heard in pieces. */
+static size_t piece = 16384;
+
 static void hear(struct step_talk *talk, const char *asked, int status, const char *out)
 {
     const struct step_reply reply = {.status = status, .out = out, .out_len = strlen(out), .error = "no"};
+    size_t len = strlen(out);
 
     assert_false(talk->ended);
     if (strstr(buf_str(&talk->script), asked) == NULL) {
         fail_msg("\"%s\" is not asked in\n%s", asked, buf_str(&talk->script));
     }
+    for (size_t at = 0; step_in_pieces(talk) && at < len; at += piece) {
+        if (!step_piece(talk, out + at, len - at < piece ? len - at : piece)) {
+            step_fail(talk, talk->refused.code, false, "%s", talk->refused.message); /* as an executor gives it up */
+            return;
+        }
+    }
     step_hear(talk, &reply);
 }
 
-static void test_all_is_listed(void **state)
+static void list_all(void)
 {
     static const struct exec_step step = {.kind = EXEC_INVENTORY, .host = "h", .term = 1};
     CLEANUP(free_ptr) char *volumes = data_read("info-rep.xml");
@@ -53,10 +57,9 @@ static void test_all_is_listed(void **state)
     const struct exec_inventory *inventory;
     struct step_talk talk;
 
-    (void)state;
     begin(&talk, &step);
     hear(&talk, "/proc/self/mounts", 0, FILES);
-    hear(&talk, "lvs --reportformat json", 0, LVS);
+    hear(&talk, "lvs --noheadings", 0, LVS);
     hear(&talk, "info", 0, volumes);
     hear(&talk, "peer", 0, peers);
     assert_true(talk.ended);
@@ -76,13 +79,146 @@ static void test_all_is_listed(void **state)
     step_fini(&talk);
 }
 
+static void test_all_is_listed(void **state)
+{
+    static const size_t sizes[] = {1, 2, 3, 7, 100, 16384};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        piece = sizes[i];
+        list_all();
+    }
+}
+
+/* ---- large pools ---- */
+
+/* What Gluster says of a volume of three bricks is some 2.6 KB. pad: so many zeros more in a brick's name. */
+static void put_volume(struct buf *xml, int number, int pad)
+{
+    buf_printf(xml,
+               "<volume><name>vol_%032d</name><id>6cf31d4f-ba2c-4ab6-8e5a-%012d</id><status>1</status>"
+               "<statusStr>Started</statusStr><bricks>",
+               number, number);
+    for (int i = 1; i <= 3; i++) {
+        buf_printf(xml,
+                   "<brick uuid=\"%036d\">198.18.0.%d:/var/lib/heketi/mounts/vg_%032d/brick_%032d/brick<name>"
+                   "198.18.0.%d:/var/lib/heketi/mounts/vg_%032d/brick_%0*d/brick</name>"
+                   "<hostUuid>%036d</hostUuid><isArbiter>0</isArbiter></brick>",
+                   i, i, i, number, i, i, 32 + pad, number, i);
+    }
+    buf_append_str(xml, "</bricks><optCount>12</optCount><options>");
+    for (int i = 0; i < 12; i++) {
+        buf_printf(xml, "<option><name>cluster.some-option-number-%d</name><value>enable</value></option>", i);
+    }
+    buf_append_str(xml, "</options></volume>\n");
+}
+
+static void hear_pieces(struct step_talk *talk, const struct buf *part, bool *ok)
+{
+    for (size_t at = 0; *ok && at < part->len; at += piece) {
+        *ok = step_piece(talk, part->data + at, part->len - at < piece ? part->len - at : piece);
+    }
+}
+
+/* Plays an inventory up to Gluster's volumes, of which there are so many. Returns false when it was given up. */
+static bool list_volumes(struct step_talk *talk, int n, int pad)
+{
+    static const struct exec_step step = {.kind = EXEC_INVENTORY, .host = "h", .term = 1};
+    const struct step_reply reply = {.status = 0, .out = "<cliOutput>", .out_len = 11, .error = ""};
+    CLEANUP(buf_fini) struct buf part = BUF_INIT;
+    size_t sent = 0;
+    bool ok = true;
+
+    piece = 16384;
+    begin(talk, &step);
+    hear(talk, "", 0, FILES);
+    hear(talk, "", 0, LVS);
+    buf_append_str(&part, "<?xml version=\"1.0\"?><cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/><volInfo>"
+                          "<volumes>");
+    for (int i = 0; ok && i < n; i++) {
+        put_volume(&part, i, pad);
+        sent += part.len;
+        hear_pieces(talk, &part, &ok);
+        buf_clear(&part);
+    }
+    buf_append_str(&part, "</volumes></volInfo></cliOutput>");
+    hear_pieces(talk, &part, &ok);
+    if (ok) {
+        assert_true(n < 1000 || sent > (size_t)n * 2000);
+        step_hear(talk, &reply);
+    }
+    return ok;
+}
+
+static void test_a_pool_of_30000_volumes(void **state)
+{
+    CLEANUP(free_ptr) char *peers = data_read("peer-status.xml");
+    const struct exec_inventory *inventory;
+    struct step_talk talk;
+
+    (void)state;
+    assert_true(list_volumes(&talk, 30000, 0));
+    hear(&talk, "peer", 0, peers);
+    assert_int_equal(talk.result.code, E_OK);
+    inventory = talk.result.inventory;
+    assert_int_equal(inventory->n_volumes, 30000);
+    assert_int_equal(inventory->volumes[29999].bricks.n, 3);
+    assert_true(inventory->bytes > 30000 * 300 && inventory->bytes < 30000 * 800); /* of 78 MB that came */
+    step_fini(&talk);
+}
+
+/* Lists without an end take only so much memory. */
+static void test_too_much_is_given_up(void **state)
+{
+    static const struct exec_step step = {.kind = EXEC_INVENTORY, .host = "h", .term = 1};
+    struct step_talk talk;
+
+    (void)state;
+    assert_false(list_volumes(&talk, 10000, 12000));
+    assert_non_null(strstr(talk.refused.message, "to keep of it"));
+    assert_true(talk.result.inventory->bytes < EXEC_INVENTORY_BYTES_MAX);
+    step_fini(&talk);
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP(buf_fini) struct buf many = BUF_INIT;
+        bool ok = true;
+
+        while (many.len < 1 << 20) {
+            if (i == 0) {
+                buf_printf(&many, "mount /var/lib/heketi/mounts/%04000d\n", 1);
+            } else {
+                buf_append_char(&many, 'x');
+            }
+        }
+        begin(&talk, &step);
+        for (int mib = 0; ok && mib < 1000; mib++) {
+            hear_pieces(&talk, &many, &ok);
+        }
+        assert_false(ok);
+        assert_non_null(strstr(talk.refused.message, i == 0 ? "more to list" : "line of more"));
+        step_fini(&talk);
+    }
+}
+
+/* Why Gluster gives no XML stands before it, or in its place. */
+static void test_plain_words(void **state)
+{
+    static const struct exec_step step = {.kind = EXEC_INVENTORY, .host = "h", .term = 1};
+    struct step_talk talk;
+
+    (void)state;
+    begin(&talk, &step);
+    hear(&talk, "", 0, FILES);
+    hear(&talk, "", 0, LVS);
+    hear(&talk, "", 1, "Connection failed. Please check if gluster daemon is operational.\n");
+    assert_string_equal(talk.result.message, "Connection failed. Please check if gluster daemon is operational.");
+    step_fini(&talk);
+}
+
 /* Gluster is asked for its snapshots when there is an LV that it made for one. */
 static void test_snapshots(void **state)
 {
     static const struct exec_step step = {.kind = EXEC_INVENTORY, .host = "h", .term = 1};
-    static const char lvs[] = "{\"report\":[{\"lv\":[{\"vg_name\":\"vg_0\",\"lv_name\":"
-                              "\"faf4e3ebd3df43e0bd5a6376231352f7_0\",\"pool_lv\":\"tp_1\",\"origin\":\"brick_1\","
-                              "\"lv_tags\":\"\",\"lv_size\":\"1073741824\"}]}]}";
+    static const char lvs[] = "  vg_0|faf4e3ebd3df43e0bd5a6376231352f7_0|tp_1|1073741824\n";
     static const char *const files[] = {"snap-info-one.xml", "snap-info-absent.xml"};
     CLEANUP(free_ptr) char *volumes = data_read("info-rep.xml");
     CLEANUP(free_ptr) char *peers = data_read("peer-status.xml");
@@ -94,7 +230,7 @@ static void test_snapshots(void **state)
 
         begin(&talk, &step);
         hear(&talk, "/proc/self/mounts", 0, FILES);
-        hear(&talk, "lvs --reportformat json", 0, lvs);
+        hear(&talk, "lvs --noheadings", 0, lvs);
         hear(&talk, "volume", 0, volumes);
         hear(&talk, "snapshot", 0, snapshots);
         hear(&talk, "peer", 0, peers);
@@ -139,7 +275,7 @@ static void test_each_answer_can_fail(void **state)
             for (int i = 0; i < bad; i++) {
                 hear(&talk, "", 0, answers[i]);
             }
-            hear(&talk, "", garbage ? 0 : SCRIPT_FENCED, garbage ? "{<x" : "");
+            hear(&talk, "", garbage ? 0 : SCRIPT_FENCED, garbage ? "{<x\n" : "");
             assert_true(talk.ended);
             assert_int_not_equal(talk.result.code, E_OK);
             step_fini(&talk);
@@ -151,6 +287,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_is_listed),
+        cmocka_unit_test(test_a_pool_of_30000_volumes),
+        cmocka_unit_test(test_too_much_is_given_up),
+        cmocka_unit_test(test_plain_words),
         cmocka_unit_test(test_snapshots),
         cmocka_unit_test(test_each_answer_can_fail),
     };

@@ -93,40 +93,12 @@ static void test_no_such_group(void **state)
     assert_string_equal(err.message, "LVM's report: the volume group is on 0 devices, expected 1");
 }
 
-static void test_volumes(void **state)
-{
-    CLEANUP(free_ptr) char *text = data_read("lvs-b.json");
-    CLEANUP(free_ptr) char *less = data_read("lvs-one.json");
-    struct lvm_volumes volumes;
-    struct err err = ERR_INIT;
-    size_t pools = 0;
-
-    (void)state;
-    assert_int_equal(lvm_json_volumes(text, strlen(text), &volumes, &err), 0);
-    assert_int_equal(volumes.n, 6 * 4 + 1); /* each a pool with data and metadata, and one spare */
-    assert_string_equal(volumes.items[0].name, "brick_1");
-    assert_string_equal(volumes.items[0].group, "vg_0123");
-    assert_string_equal(volumes.items[0].pool, "tp_1");
-    assert_string_equal(volumes.items[0].tags, "hecate.made");
-    assert_string_equal(volumes.items[0].origin, "");
-    assert_int_equal(volumes.items[0].bytes, 512 << 20);
-    for (size_t i = 0; i < volumes.n; i++) {
-        pools += strncmp(volumes.items[i].name, "tp_", 3) == 0 && *volumes.items[i].pool == '\0';
-    }
-    assert_int_equal(pools, 6);
-    lvm_volumes_fini(&volumes);
-    assert_int_equal(lvm_json_volumes(less, strlen(less), &volumes, &err), E_PROTOCOL);
-    assert_string_equal(err.message, "LVM's report: expected a text \"vg_name\" in each row");
-    assert_null(volumes.items);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_device),
         cmocka_unit_test(test_device_refuses),
         cmocka_unit_test(test_no_such_group),
-        cmocka_unit_test(test_volumes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

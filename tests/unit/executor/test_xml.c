@@ -176,7 +176,7 @@ static void test_limits(void **state)
     buf_append_str(&large, "<a><code>1</code></a>");
     repeat(&large, "                ", XML_BYTES_MAX / 16);
     assert_int_equal(read_text(large.data, large.len, &answer, &err), E_PROTOCOL);
-    assert_string_equal(err.message, "more than 16777216 bytes");
+    assert_string_equal(err.message, "more than 4194304 bytes");
 }
 
 int main(void)
