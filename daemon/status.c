@@ -5,6 +5,7 @@
 #include "daemon/health.h"
 #include "daemon/json_text.h"
 #include "daemon/member_priv.h"
+#include "daemon/node_advice.h"
 #include "store/base/check.h"
 #include "store/base/text.h"
 
@@ -105,24 +106,23 @@ static void visit_node(void *user, const struct op_node_view *view)
 {
     struct nodes_visit *visit = user;
     const struct store_node *node = store_node(visit->member->store, view->node);
+    struct node_advice advice = {.code = ""};
     json_t *entry;
 
     if (node == NULL) {
         return;
     }
-    entry = json_pack("{s:s, s:s, s:o, s:s, s:b, s:I, s:o, s:o}", "id", id_text(node->id).text, "cluster",
-                      id_text(node->cluster).text, "manage", json_text(node_name(node)), "state",
-                      store_state_name(node->state), "down", view->down, "fence_term", (json_int_t)view->fence_term,
-                      "last_ok_ms", optional_ms(view->last_ok_ms), "last_error", json_text(view->last_error));
+    if (node_advice(view, node_name(node), visit->member->cfg, &advice)) {
+        add_warning(visit->warnings, advice.code, advice.text, advice.remedy);
+    }
+    entry = json_pack("{s:s, s:s, s:o, s:s, s:b, s:b, s:o, s:s, s:o, s:I, s:o, s:o}", "id", id_text(node->id).text,
+                      "cluster", id_text(node->cluster).text, "manage", json_text(node_name(node)), "state",
+                      store_state_name(node->state), "down", view->down, "avoided", view->avoided, "avoided_ms",
+                      view->avoided ? json_integer((json_int_t)view->avoided_ms) : json_null(), "cause", advice.code,
+                      "remedy", json_text(advice.remedy), "fence_term", (json_int_t)view->fence_term, "last_ok_ms",
+                      optional_ms(view->last_ok_ms), "last_error", json_text(view->last_error));
     CHECK(entry != NULL);
     json_array_append_new(visit->list, entry);
-    if (view->down) {
-        char text[512];
-
-        text_print(text, sizeof(text), "storage node %s does not answer: %s", node_name(node), view->last_error);
-        add_warning(visit->warnings, "node-down", text,
-                    "look at the node and its glusterd; what waits for it goes on by itself when it answers");
-    }
 }
 
 /* What every member knows of them; the rest is the leader's to tell. */

@@ -2,6 +2,11 @@
 
 #include "store/base/mem.h"
 
+bool exec_is_unreachable(int code)
+{
+    return code == E_CONNECT || code == E_TIMEOUT || code == E_AUTH || code == E_PROTOCOL || code == E_DAMAGED;
+}
+
 void exec_result_fini(struct exec_result *result)
 {
     store_strs_fini(&result->device.paths);

@@ -61,6 +61,8 @@ struct exec_step {
     struct id cluster;  /* INVENTORY: of the node */
     struct id managers; /* the managers' own cluster: the node refuses one formed before the last (E_AUTH) */
     uint64_t term;      /* of the leader: the node refuses an older one (E_FENCED) */
+    bool repair;        /* FENCE: a damaged one is written anew. Only for a leader that has its lease after it heard of
+                           the damage: what a damaged fence has forgotten is then no newer term */
     bool replaced;      /* BRICK_SYNC: it has taken the place of another one in a dispersed volume */
     const struct store_strs *silent; /* Gluster: storage names of nodes that fell silent lately, or NULL. A command for
                                         the whole pool is not begun where Gluster takes one of them for connected still
@@ -146,9 +148,22 @@ struct exec_inventory *exec_inventory_ref(struct exec_inventory *inventory);
 /* A large one is freed by a thread: that takes long. */
 void exec_inventory_free(struct exec_inventory *inventory);
 
+/* What is the matter with a node, where more is known than a code says. */
+enum exec_cause {
+    EXEC_CAUSE_NONE,
+    EXEC_CAUSE_FENCE_DAMAGED, /* its fence says nothing that can be right */
+    EXEC_CAUSE_FENCE_AHEAD,   /* its fence names a term that no leader ever had: found by the driver */
+    EXEC_CAUSE_FOREIGN,       /* another cluster of managers has it */
+    EXEC_CAUSE_HOST_KEY,      /* its key is not the one that is known, or not known at all */
+    EXEC_CAUSE_USER_KEY,      /* it does not let us in */
+    EXEC_CAUSE_FLOOD,         /* it answers without end */
+    EXEC_CAUSE_GARBAGE,       /* its answers have no meaning */
+};
+
 struct exec_result {
-    int code;           /* E_OK; E_CONNECT, E_AUTH, E_TIMEOUT (outcome unknown: look again), E_FENCED, E_REMOTE, E_BUSY
-                           (gluster: another transaction), E_CANCELLED */
+    int code; /* E_OK; E_CONNECT, E_AUTH, E_TIMEOUT (outcome unknown: look again), E_FENCED, E_REMOTE, E_BUSY
+                 (gluster: another transaction), E_DAMAGED (the fence), E_PROTOCOL, E_CANCELLED */
+    enum exec_cause cause;
     char message[2048]; /* failure: the text of the node, fit for clients and logs */
     bool permanent;     /* E_REMOTE: repeating is pointless (e.g. the device holds other data) */
     bool unfinished;    /* E_OK, but what the step asks about goes on: ask again later. message says how far it is */
@@ -194,6 +209,8 @@ static inline void exec_close(struct executor *executor, void (*closed_cb)(void 
 }
 
 void exec_result_fini(struct exec_result *result);
+/* Is it a failure of the node as such, whatever the step was? */
+bool exec_is_unreachable(int code);
 /* The name of the snapshot that an operation clones from: the same one at each try. malloc'ed. */
 char *exec_snapshot_name(struct id op_id);
 const char *exec_step_name(enum exec_step_kind kind); /* "brick-create", ... */

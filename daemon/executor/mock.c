@@ -104,6 +104,9 @@ static struct exec_call *run(struct executor *executor, const struct exec_step *
     }
     if (order != NULL && order->code != 0 && call->result.code == 0) {
         call->result.code = order->code;
+        call->result.cause = order->code == E_DAMAGED    ? EXEC_CAUSE_FENCE_DAMAGED
+                             : order->code == E_PROTOCOL ? EXEC_CAUSE_FLOOD
+                                                         : EXEC_CAUSE_NONE;
         call->result.permanent = order->permanent;
         text_put(call->result.message, sizeof(call->result.message),
                  order->fail != NULL ? order->fail : err_text(order->code));

@@ -56,7 +56,8 @@ static int parse_code(const char *name)
     static const struct {
         const char *name;
         int code;
-    } codes[] = {{"connect", E_CONNECT}, {"timeout", E_TIMEOUT}, {"busy", E_BUSY}};
+    } codes[] = {{"connect", E_CONNECT}, {"timeout", E_TIMEOUT},       {"busy", E_BUSY},
+                 {"fenced", E_FENCED},   {"fence damaged", E_DAMAGED}, {"flood", E_PROTOCOL}};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
         if (strcmp(codes[i].name, name) == 0) {

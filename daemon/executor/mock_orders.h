@@ -8,7 +8,8 @@
  *   "hang"       true: never answer (until cancelled)
  *   "fail"       text: E_REMOTE with it, nothing is done
  *   "permanent"  true: the failure is one that repeating does not change
- *   "code"       "connect", "timeout", "busy": that failure instead of "fail", nothing is done
+ *   "code"       "connect", "timeout", "busy", "fenced", "fence damaged", "flood": that failure instead of "fail",
+ *                nothing is done
  *   "after"      true: the effect happens, then the failure is reported
  *
  * Orders come from the configuration (or a test), and from a file that is looked at before each step and read again

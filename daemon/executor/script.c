@@ -127,29 +127,58 @@ static const char prelude[] = "LC_ALL=C; export LC_ALL\n"
                               "mkdir -p $base/mounts || exit 1\n"
                               "exec 9>>$base/.hecate-lock || exit 1\n";
 
-/* The fence is "CLUSTER TERM". Ids of clusters grow with the time when they were formed: one that has been restored
- * from a backup, or made anew, begins with low terms and takes the nodes over all the same; the one before it is shut
- * out. */
+/* The fence is one line, "CLUSTER TERM". Ids of clusters grow with the time when they were formed: one that has been
+ * restored from a backup, or made anew, begins with low terms and takes the nodes over all the same; the one before it
+ * is shut out. Where it was made by hand, cut short or overwritten, it says nothing: a number that sh cannot compare
+ * must never pass for a newer term. What is left of the cluster's id counts. */
 static const char fence_look[] =
-    "other=; fence=\n"
-    "{ read -r other fence <$base/.hecate-fence; } 2>/dev/null || true\n"
-    "if [ \"$other\" != \"$MANAGERS\" ]; then\n"
-    "    expr \"x$other\" \\< \"x$MANAGERS\" >/dev/null || {\n"
-    "        say \"cluster $other of managers, which was formed later, has this node ($base/.hecate-fence)\"\n"
-    "        exit 78\n"
-    "    }\n"
-    "    fence=-1\n"
+    "file=$base/.hecate-fence\n"
+    "is_id() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq 32 ]; }\n"
+    "is_term() { case $1 in '' | *[!0-9]* | 0?*) return 1 ;; esac; [ ${#1} -le 18 ]; }\n"
+    "other=; fence=-1; damaged=\n"
+    "if [ -e $file ] || [ -L $file ]; then\n"
+    "    text=; [ ! -f $file ] || text=$(head -c 128 $file | tr '\\000' '?'; echo .)\n"
+    "    line=${text%'\n.'}; other=${line%% *}; fence=${line#* }\n"
+    "    { is_id \"$other\" && is_term \"$fence\" && [ \"$line\" != \"$text\" ]; } || damaged=y\n"
+    "    is_id \"$other\" || other=\n"
     "fi\n"
+    "foreign() {\n"
+    "    expr \"x$1\" \\< \"x$MANAGERS\" >/dev/null && return\n"
+    "    say \"cluster $1 of managers, which was formed later, has this node ($file)\"\n"
+    "    exit 78\n"
+    "}\n"
+    "if [ -n \"$other\" ] && [ \"$other\" != \"$MANAGERS\" ]; then\n"
+    "    foreign \"$other\"\n"
+    "    fence=-1; damaged=\n"
+    "fi\n";
+
+static const char fence_compare[] =
+    "[ -z \"$damaged\" ] || { say \"the fence of this node ($file) is damaged\"; exit 79; }\n"
     "[ \"$fence\" -le \"$TERM_NUMBER\" ] || { say \"term $fence has taken over\"; exit 76; }\n";
 
 static const char fence_shared[] = "[ \"$fence\" -ge \"$TERM_NUMBER\" ] || exit 77\n";
 
-static const char fence_raise[] = "[ \"$fence\" -lt \"$TERM_NUMBER\" ] || exit 0\n"
-                                  "set -e\n"
-                                  "printf '%s %s\\n' \"$MANAGERS\" \"$TERM_NUMBER\" >$base/.hecate-fence.new\n"
-                                  "sync $base/.hecate-fence.new\n"
-                                  "mv $base/.hecate-fence.new $base/.hecate-fence\n"
-                                  "sync $base\n";
+/* The id of the cluster stands in a file of its own, too. Without it nobody knows whether a damaged fence was that of a
+ * later cluster, which must not be forgotten. */
+static const char fence_repair[] =
+    "owner=$(head -c 33 $base/.hecate-managers 2>/dev/null)\n"
+    "if [ -n \"$damaged\" ] && [ -z \"$other\" ]; then\n"
+    "    is_id \"$owner\" || {\n"
+    "        say \"the fence of this node ($file) is damaged, and nothing tells which cluster it was of\"\n"
+    "        exit 79\n"
+    "    }\n"
+    "    [ \"$owner\" = \"$MANAGERS\" ] || foreign \"$owner\"\n"
+    "fi\n"
+    "[ -z \"$damaged\" ] || { fence=-1; damaged=; }\n"
+    "[ ! -d $file ] || [ -L $file ] || rm -rf $file\n";
+
+static const char fence_raise[] = "put() {\n"
+                                  "    printf '%s\\n' \"$2\" >$1.new && sync $1.new && mv -T $1.new $1 && sync $base\n"
+                                  "}\n"
+                                  "[ \"$(cat $base/.hecate-managers 2>/dev/null)\" = \"$MANAGERS\" ] ||\n"
+                                  "    put $base/.hecate-managers \"$MANAGERS\" || exit 1\n"
+                                  "[ \"$fence\" -lt \"$TERM_NUMBER\" ] || exit 0\n"
+                                  "put $file \"$MANAGERS $TERM_NUMBER\" || exit 1\n";
 
 static void begin(const struct exec_config *config, const struct exec_step *step, struct buf *buf)
 {
@@ -164,6 +193,7 @@ void script_begin(const struct exec_config *config, const struct exec_step *step
     begin(config, step, buf);
     buf_append_str(buf, "flock -s -w 60 9 || { say 'the fence of this node is being raised'; exit 75; }\n");
     buf_append_str(buf, fence_look);
+    buf_append_str(buf, fence_compare);
     buf_append_str(buf, fence_shared);
 }
 
@@ -172,6 +202,10 @@ void script_fence(const struct exec_config *config, const struct exec_step *step
     begin(config, step, buf);
     buf_append_str(buf, "flock -x -w 120 9 || { say 'a step of an older term still runs'; exit 75; }\n");
     buf_append_str(buf, fence_look);
+    if (step->repair) {
+        buf_append_str(buf, fence_repair);
+    }
+    buf_append_str(buf, fence_compare);
     buf_append_str(buf, fence_raise);
 }
 

@@ -16,6 +16,7 @@ enum script_exit { /* how scripts end */
                    SCRIPT_FENCED = 76,    /* a newer term has been here */
                    SCRIPT_RAISE = 77,     /* the fence is of an older term: raise it first */
                    SCRIPT_FOREIGN = 78,   /* a cluster of managers that was formed later has been here */
+                   SCRIPT_DAMAGED = 79,   /* the fence says nothing that can be right */
                    SCRIPT_TIMEOUT = 124,  /* timeout(1) */
                    SCRIPT_KILLED = 137,
 };
@@ -42,7 +43,8 @@ int script_check_name(const char *what, const char *name, struct err *reterr);
 /* Variables, functions, and then: the node's lock shared, the fence compared with the step's term. Every script but the
  * one that raises the fence begins like this. */
 void script_begin(const struct exec_config *config, const struct exec_step *step, struct buf *buf);
-/* The whole script that raises the fence of the node to the step's cluster of managers and term. */
+/* The whole script that raises the fence of the node to the step's cluster of managers and term. With step->repair it
+ * writes a damaged one anew, if the node tells in another way that no later cluster has it. */
 void script_fence(const struct exec_config *config, const struct exec_step *step, struct buf *buf);
 /* Takes the lock of the volume group in $VG: two tries of a step that timed out must not run side by side. */
 void script_group_lock(struct buf *buf);

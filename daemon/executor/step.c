@@ -231,6 +231,8 @@ static int code_of(int status)
         return E_FENCED;
     case SCRIPT_FOREIGN:
         return E_AUTH;
+    case SCRIPT_DAMAGED:
+        return E_DAMAGED;
     case SCRIPT_TIMEOUT:
     case SCRIPT_KILLED:
         return E_TIMEOUT;
@@ -250,6 +252,9 @@ bool step_failed(struct step_talk *talk, const struct step_reply *reply)
         step_fail(talk, code_of(reply->status), reply->status == SCRIPT_PERMANENT, "process exited with status %d",
                   reply->status);
     }
+    talk->result.cause = reply->status == SCRIPT_DAMAGED   ? EXEC_CAUSE_FENCE_DAMAGED
+                         : reply->status == SCRIPT_FOREIGN ? EXEC_CAUSE_FOREIGN
+                                                           : EXEC_CAUSE_NONE;
     return true;
 }
 

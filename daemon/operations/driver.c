@@ -98,7 +98,7 @@ static void timer_cb(uv_timer_t *timer)
 
 static bool node_down(void *user, struct id node)
 {
-    return op_driver_node_down(user, node);
+    return nodes_doubtful(user, node);
 }
 
 static void new_tasks(struct op *op)
@@ -249,7 +249,7 @@ void driver_advance(struct op_driver *driver, struct op *op)
     struct engine_action action;
 
     for (;;) {
-        if (!driver->running || driver->deposed) {
+        if (!driver->running) {
             return;
         }
         if (!driver->env.serving(driver->env.user)) {
@@ -342,7 +342,6 @@ void op_driver_start(struct op_driver *driver)
 
     CHECK(!driver->running && !driver->closing);
     driver->running = true;
-    driver->deposed = false;
     driver->generation++;
     while ((op = store_operation_next(store, op)) != NULL) {
         ops[n++] = op;

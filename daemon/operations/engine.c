@@ -96,11 +96,6 @@ static unsigned current_stage(const struct engine *engine)
     return stage;
 }
 
-static bool is_unreachable(int code)
-{
-    return code == E_CONNECT || code == E_TIMEOUT || code == E_AUTH;
-}
-
 /* Nothing is left but bricks on nodes that do not answer: the volume is done with. */
 static bool only_unreachable_bricks(const struct engine *engine)
 {
@@ -112,7 +107,7 @@ static bool only_unreachable_bricks(const struct engine *engine)
 
         if (step->state != ENGINE_DONE &&
             (step->kind != EXEC_BRICK_DESTROY || step->state != ENGINE_WAITING || !step->failed ||
-             !is_unreachable(step->code) || step->tries < ENGINE_LEAVE_TRIES)) {
+             !exec_is_unreachable(step->code) || step->tries < ENGINE_LEAVE_TRIES)) {
             return false;
         }
     }
@@ -131,7 +126,7 @@ static bool leaves_device(const struct engine *engine, const struct store *store
     bool leaves = store_device_used_kib(store, op->target) > 0;
 
     for (size_t i = 0; i < engine->n_steps; i++) {
-        leaves = leaves || is_unreachable(engine->steps[i].code);
+        leaves = leaves || exec_is_unreachable(engine->steps[i].code);
     }
     return engine->type == STORE_OP_DEVICE_DELETE && engine->force && leaves;
 }

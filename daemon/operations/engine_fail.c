@@ -30,6 +30,8 @@ static bool exhausted(const struct engine *engine, const struct engine_step *ste
         return step->busy >= ENGINE_TRIES_BUSY;
     case E_CONNECT:
     case E_AUTH:
+    case E_PROTOCOL:
+    case E_DAMAGED:
         /* There is another place, and the node is known to be down: no need to wait for it. */
         if (engine_may_replan(engine, step) && step->kind == EXEC_BRICK_CREATE && engine->env.node_down != NULL &&
             engine->env.node_down(engine->env.user, step->node)) {

@@ -2,6 +2,11 @@
  *
  * While leading, each node is asked every few seconds whether its glusterd runs; the outcome of steps counts too. The
  * fence of every node is raised in the background when a term begins; a step waits for the fence of its own node only.
+ *
+ * A node may answer and yet be of no use: its fence is damaged or names a term that nobody ever had, another cluster
+ * has it, it answers without end or without meaning. It alone is avoided, for a while that doubles each time. Then it
+ * is looked at again, and used again when it is well: of a fence that means raised, of the others that a check is
+ * answered.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,9 +46,23 @@ static struct node_state *find_or_add(struct op_driver *driver, struct id node)
     return state;
 }
 
+/* One whose answers had no meaning serves those who have no choice: they may be of a Gluster that we do not know, and
+ * then no node gives better ones. */
 static bool is_down(const struct node_state *state)
 {
-    return state->silent || state->no_glusterd;
+    return state->silent || state->no_glusterd ||
+           (state->cause != EXEC_CAUSE_NONE && state->cause != EXEC_CAUSE_GARBAGE);
+}
+
+/* It answers, but what it says of its fence is of no use. */
+static bool is_fence(enum exec_cause cause)
+{
+    return cause == EXEC_CAUSE_FENCE_DAMAGED || cause == EXEC_CAUSE_FENCE_AHEAD || cause == EXEC_CAUSE_FOREIGN;
+}
+
+static bool is_doubtful(const struct node_state *state)
+{
+    return is_down(state) || state->cause != EXEC_CAUSE_NONE;
 }
 
 bool op_driver_node_down(const struct op_driver *driver, struct id node)
@@ -53,43 +72,117 @@ bool op_driver_node_down(const struct op_driver *driver, struct id node)
     return state != NULL && is_down(state);
 }
 
+bool nodes_doubtful(const struct op_driver *driver, struct id node)
+{
+    const struct node_state *state = find(driver, node);
+
+    return state != NULL && is_doubtful(state);
+}
+
 /* ---- what is learnt ---- */
 
+/* error: of what makes it so; "" leaves what was said before. */
 static void set(struct op_driver *driver, struct node_state *state, bool silent, bool no_glusterd, const char *error)
 {
-    bool was_down = is_down(state);
-
     state->silent_ms = silent && !state->silent ? driver_clock_ms(driver) : state->silent_ms;
     state->silent = silent;
     state->no_glusterd = no_glusterd;
-    text_put(state->error, sizeof(state->error), is_down(state) ? error : "");
     if (!silent) {
         state->last_ok_ms = driver_clock_ms(driver) + 1;
     }
-    if (is_down(state) == was_down) {
+    if (*error != '\0' || !is_doubtful(state)) {
+        text_put(state->error, sizeof(state->error), error);
+    }
+    if (is_doubtful(state) != state->doubtful) {
+        state->doubtful = !state->doubtful;
+        state->doubtful_ms = driver_clock_ms(driver);
+    }
+    if (is_down(state) == state->down) {
         return;
     }
-    LOG(was_down ? LOG_INFO : LOG_WARNING, "nodes", was_down ? "a storage node is back" : "a storage node is down",
-        LF_STR("node", id_text(state->node).text), LF_STR("reason", state->error));
-    if (was_down) {
+    state->down = !state->down;
+    LOG(state->down ? LOG_WARNING : LOG_INFO, "nodes",
+        state->down ? "a storage node is down" : "a storage node is back", LF_STR("node", id_text(state->node).text),
+        LF_STR("reason", state->error));
+    if (!state->down) {
         driver_node_up(driver, state->node);
     } else if (silent) {
         tasks_yield(driver, state->node);
     }
 }
 
-static bool is_silence(int code)
+static void avoid(struct op_driver *driver, struct node_state *state, enum exec_cause cause)
 {
-    return code == E_CONNECT || code == E_TIMEOUT || code == E_AUTH || code == E_PROTOCOL;
+    uint64_t wait_ms = DRIVER_AVOID_MIN_MS;
+
+    for (unsigned i = 0; i < state->strikes && wait_ms < DRIVER_AVOID_MAX_MS; i++) {
+        wait_ms *= 2;
+    }
+    state->strikes++;
+    state->cause = cause;
+    state->avoid_ms = driver_clock_ms(driver) + (wait_ms < DRIVER_AVOID_MAX_MS ? wait_ms : DRIVER_AVOID_MAX_MS);
+    if (is_fence(cause)) {
+        state->fence_term = 0; /* raising it again is the test whether the node is well */
+    }
+}
+
+static bool is_behaviour(enum exec_cause cause)
+{
+    return cause == EXEC_CAUSE_FLOOD || cause == EXEC_CAUSE_GARBAGE;
+}
+
+/* The node has answered as it should: a step or its fence (fenced), or a check. */
+static void forgive(struct op_driver *driver, struct node_state *state, bool fenced)
+{
+    bool served = driver_clock_ms(driver) >= state->avoid_ms;
+
+    if ((is_fence(state->cause) && !fenced) || (is_behaviour(state->cause) && !served)) {
+        return;
+    }
+    if (state->cause == EXEC_CAUSE_NONE && fenced && served) {
+        state->strikes = 0;
+    }
+    state->cause = EXEC_CAUSE_NONE;
+}
+
+static void note(struct op_driver *driver, struct node_state *state, bool fenced, bool no_glusterd,
+                 const struct exec_result *result)
+{
+    bool silent = exec_is_unreachable(result->code) && !is_fence(result->cause);
+
+    if (result->code == E_CANCELLED || result->code == E_FENCED) {
+        return;
+    }
+    if (result->cause != EXEC_CAUSE_NONE) {
+        avoid(driver, state, result->cause);
+    } else if (result->code == 0) {
+        forgive(driver, state, fenced);
+    } else if (silent && !is_fence(state->cause) && !is_behaviour(state->cause)) {
+        state->cause = EXEC_CAUSE_NONE; /* that it does not let us in is not what is wrong now */
+    }
+    set(driver, state, silent, no_glusterd,
+        silent || result->cause != EXEC_CAUSE_NONE || (no_glusterd && result->code != 0) ? result->message : "");
 }
 
 void nodes_note(struct op_driver *driver, struct id node, const struct exec_result *result)
 {
     struct node_state *state = find_or_add(driver, node);
 
-    if (result->code != E_CANCELLED && result->code != E_FENCED) {
-        set(driver, state, is_silence(result->code), state->no_glusterd, result->message);
+    note(driver, state, true, state->no_glusterd, result);
+}
+
+bool nodes_judge(struct op_driver *driver, const char *said, struct exec_result *ret_result)
+{
+    memset(ret_result, 0, sizeof(*ret_result));
+    if (!driver->env.serving(driver->env.user)) {
+        return false;
     }
+    ret_result->code = E_PROTOCOL;
+    ret_result->cause = EXEC_CAUSE_FENCE_AHEAD;
+    text_print(ret_result->message, sizeof(ret_result->message),
+               "its fence is wrong: no newer leader than that of term %lu exists, but it says: %.512s",
+               (unsigned long)driver->env.term(driver->env.user), said);
+    return true;
 }
 
 void nodes_silent(const struct op_driver *driver, struct id cluster, struct store_strs *ret_names)
@@ -125,6 +218,7 @@ struct probe {
 static void ask(struct op_driver *driver, enum exec_step_kind kind, const char *host, struct id node,
                 exec_done_cb answered, void (*cb)(void *user, int code, const char *message), void *user)
 {
+    const struct node_state *state = find(driver, node);
     struct probe *probe = mem_calloc(1, sizeof(*probe));
 
     *probe = (struct probe){.driver = driver,
@@ -138,6 +232,8 @@ static void ask(struct op_driver *driver, enum exec_step_kind kind, const char *
                                      .node = node,
                                      .managers = driver->env.managers(driver->env.user),
                                      .term = driver->env.term(driver->env.user),
+                                     .repair = state != NULL && state->cause == EXEC_CAUSE_FENCE_DAMAGED &&
+                                               driver->env.serving(driver->env.user),
                                      .timeout_ms = kind == EXEC_GLUSTERD_CHECK ? DRIVER_CHECK_TIMEOUT_MS : 0};
     driver->calls++;
     LIST_INSERT_HEAD(&driver->probes, probe, link);
@@ -151,8 +247,14 @@ static void inventory_done(void *user, const struct exec_result *result)
 {
     struct probe *probe = user;
     struct op_driver *driver = probe->driver;
+    struct node_state *state = asked(probe);
+    struct exec_result wrong;
 
-    (void)asked(probe);
+    if (state != NULL && result->code == E_FENCED && nodes_judge(driver, result->message, &wrong)) {
+        note(driver, state, true, state->no_glusterd, &wrong);
+    } else if (state != NULL && is_fence(result->cause)) { /* another failure may be that of a large node */
+        note(driver, state, true, state->no_glusterd, result);
+    }
     probe->looked(probe->user, result);
     probe_free(probe);
     driver_maybe_closed(driver);
@@ -205,9 +307,7 @@ static void check_done(void *user, const struct exec_result *result)
 
     if (state != NULL) {
         state->checking = false;
-        if (result->code != E_CANCELLED && result->code != E_FENCED) {
-            set(driver, state, is_silence(result->code), result->code == E_REMOTE, result->message);
-        }
+        note(driver, state, false, result->code == E_REMOTE, result);
         tasks_run(driver);
     }
     if (probe->cb != NULL) {
@@ -239,10 +339,17 @@ static void fence_done(void *user, const struct exec_result *result)
     struct op_driver *driver = probe->driver;
     struct node_state *state = asked(probe);
     struct driver_task_queue waiting = STAILQ_HEAD_INITIALIZER(waiting);
+    struct exec_result wrong;
     struct task *task;
 
     if (state != NULL) {
         state->fencing = false;
+    }
+    if (state != NULL && result->code == E_FENCED) { /* until it is known who is in the wrong, its steps wait */
+        state = nodes_judge(driver, result->message, &wrong) ? state : NULL;
+        result = &wrong;
+    }
+    if (state != NULL) {
         if (result->code == 0) {
             state->fence_term = probe->step.term;
         } else {
@@ -295,17 +402,25 @@ static void nodes_timer(uv_timer_t *timer)
     struct op_driver *driver = timer->data;
     const struct store_node *node = NULL;
 
-    if (driver->deposed || !driver->env.serving(driver->env.user)) {
+    tasks_yield_slow(driver);
+    if (!driver->env.serving(driver->env.user)) {
         return;
     }
     while ((node = store_node_next(driver_store(driver), node)) != NULL) {
         struct node_state *state = find_or_add(driver, node->id);
 
         /* A node that is just being added is looked at by its own operation. */
-        if (id_is_none(node->pending) && raise_fence(driver, state, node->manage.items[0])) {
+        if (!id_is_none(node->pending) && STAILQ_EMPTY(&state->waiting)) {
+            continue;
+        }
+        if (is_fence(state->cause) && driver_clock_ms(driver) < state->avoid_ms) {
+            continue;
+        }
+        if (raise_fence(driver, state, node->manage.items[0])) {
             check_node(driver, state, node->manage.items[0]);
         }
     }
+    tasks_run(driver);
 }
 
 void nodes_start(struct op_driver *driver)

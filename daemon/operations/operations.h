@@ -70,9 +70,12 @@ void op_driver_visit(const struct op_driver *driver, void (*visit)(void *user, c
                      void *user);
 struct op_node_view {
     struct id node;
-    bool down;
-    uint64_t fence_term; /* raised by this leader; 0 not yet */
-    uint64_t last_ok_ms; /* ago; UINT64_MAX never */
+    bool down;             /* of no use; new bricks are placed elsewhere */
+    bool avoided;          /* down, or others are preferred to it */
+    enum exec_cause cause; /* why, where more is known than last_error says */
+    uint64_t avoided_ms;   /* for so long; 0 when it is not */
+    uint64_t fence_term;   /* raised by this leader; 0 not yet */
+    uint64_t last_ok_ms;   /* ago; UINT64_MAX never */
     const char *last_error;
 };
 void op_driver_visit_nodes(const struct op_driver *driver, void (*visit)(void *user, const struct op_node_view *view),

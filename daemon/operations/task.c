@@ -14,6 +14,7 @@ static void task_free(struct task *task)
 {
     LIST_REMOVE(task, link);
     op_work_fini(&task->work);
+    free(task->refusal);
     free(task);
 }
 
@@ -32,17 +33,6 @@ static void log_step(const struct task *task, const struct exec_result *result)
                                                       : err_text(result->code)));
 }
 
-/* A newer leader is at work: this one is deposed and about to learn it. Nothing more is begun. */
-static void depose(struct op_driver *driver, const struct task *task)
-{
-    if (!driver->deposed) {
-        LOG(LOG_ERROR, "operation", "a storage node knows a newer leader: nothing more is done in this term",
-            LF_STR("host", task->work.host != NULL ? task->work.host : ""),
-            LF_U64("term", driver->env.term(driver->env.user)));
-    }
-    driver->deposed = true;
-}
-
 /* Frees the task. */
 static void answer(struct task *task, const struct exec_result *result)
 {
@@ -54,13 +44,49 @@ static void answer(struct task *task, const struct exec_result *result)
         task_free(task);
         return;
     }
-    if (result->code == E_FENCED) {
-        depose(driver, task);
-    }
     task_free(task);
     op->tasks[step] = NULL;
     engine_result(&op->engine, step, result, driver_clock_ms(driver));
     driver_advance(driver, op);
+}
+
+/* The node has refused the step for the sake of a newer leader. If there is one, this driver is about to be stopped;
+ * if the lease is still held, or again, the refusal is the node's fault and no other node's operations wait for it. */
+static void refused(struct task *task, const char *said)
+{
+    struct op_driver *driver = task->driver;
+    struct exec_result result;
+
+    if (nodes_judge(driver, said, &result)) {
+        nodes_note(driver, task->node, &result);
+        answer(task, &result);
+        return;
+    }
+    task->refusal = mem_strdup(said);
+    task->state = TASK_DOUBTED;
+    driver->doubted++;
+    driver_wake(driver, driver_clock_ms(driver) + DRIVER_LEASE_POLL_MS);
+}
+
+/* The lease is held: doubts are over. */
+static void judge_doubted(struct op_driver *driver)
+{
+    struct task *task;
+
+    while (driver->doubted > 0) {
+        LIST_FOREACH (task, &driver->tasks, link) {
+            if (task->state == TASK_DOUBTED) {
+                break;
+            }
+        }
+        CHECK(task != NULL);
+        CLEANUP(free_ptr) char *said = task->refusal;
+
+        task->refusal = NULL;
+        task->state = TASK_RUNNING;
+        driver->doubted--;
+        refused(task, said);
+    }
 }
 
 static enum schedule_outcome outcome_of(const struct exec_result *result)
@@ -88,10 +114,14 @@ static void task_done(void *user, const struct exec_result *result)
                                driver_clock_ms(driver) - task->started_ms);
     }
     schedule_done(driver->schedule, &task->item, outcome_of(result));
-    if (task->op != NULL) {
-        nodes_note(driver, task->node, result);
+    if (task->op != NULL && result->code == E_FENCED) {
+        refused(task, result->message);
+    } else {
+        if (task->op != NULL) {
+            nodes_note(driver, task->node, result);
+        }
+        answer(task, result);
     }
-    answer(task, result);
     tasks_run(driver);
     driver_maybe_closed(driver);
 }
@@ -215,13 +245,14 @@ void tasks_run(struct op_driver *driver)
 {
     struct schedule_item *item;
 
-    while (driver->running && !driver->deposed) {
+    while (driver->running) {
         struct task *task;
 
         if (!driver->env.serving(driver->env.user)) {
             driver_wake(driver, driver_clock_ms(driver) + DRIVER_LEASE_POLL_MS);
             return;
         }
+        judge_doubted(driver);
         item = schedule_next(driver->schedule);
         if (item == NULL) {
             return;
@@ -251,6 +282,18 @@ void tasks_yield(struct op_driver *driver, struct id node)
     }
 }
 
+/* What it does on its node goes on; only others need not wait for a place beside it. */
+void tasks_yield_slow(struct op_driver *driver)
+{
+    struct task *task;
+
+    LIST_FOREACH (task, &driver->tasks, link) {
+        if (task->state == TASK_RUNNING && driver_clock_ms(driver) - task->started_ms >= DRIVER_SLOW_MS) {
+            schedule_yield(driver->schedule, &task->item);
+        }
+    }
+}
+
 void tasks_cancel(struct op_driver *driver)
 {
     struct task *task, *next;
@@ -268,6 +311,10 @@ void tasks_cancel(struct op_driver *driver)
             break;
         case TASK_QUEUED:
             schedule_done(driver->schedule, &task->item, SCHEDULE_FAILED);
+            task_free(task);
+            break;
+        case TASK_DOUBTED:
+            driver->doubted--;
             task_free(task);
             break;
         case TASK_FENCING: /* nodes_stop forgets the queue */

@@ -52,7 +52,10 @@ void op_driver_visit_nodes(const struct op_driver *driver, void (*visit)(void *u
         struct op_node_view view = {.node = node->id, .last_ok_ms = UINT64_MAX, .last_error = ""};
 
         if (state != NULL) {
-            view.down = state->silent || state->no_glusterd;
+            view.down = state->down;
+            view.avoided = state->doubtful;
+            view.cause = state->cause;
+            view.avoided_ms = state->doubtful ? driver_clock_ms(driver) - state->doubtful_ms : 0;
             view.fence_term = state->fence_term;
             view.last_error = state->error;
             if (state->last_ok_ms != 0) {

@@ -435,6 +435,66 @@ static void test_status_shows_steps_and_dead_nodes(void **state)
     (void)fixture_finish(&fixture, leader, answer.op_id);
 }
 
+static bool no_node_avoided(struct fixture *any, void *user)
+{
+    json_t *document = status_document(fixture_leader(&fixture)), *node;
+    bool none = true;
+    size_t i;
+
+    (void)any;
+    (void)user;
+    json_array_foreach(json_object_get(document, "nodes"), i, node)
+    {
+        none = none && json_is_false(json_object_get(node, "avoided")) &&
+               *json_string_value(json_object_get(node, "remedy")) == '\0';
+    }
+    json_decref(document);
+    return none;
+}
+
+/* Each node that is avoided is named, with the cause, since when, and what to do. */
+static void test_status_names_avoided_nodes(void **state)
+{
+    static const struct {
+        const char *order, *remedy;
+        char code[16];
+    } cases[] = {{"[{\"host\":\"192.0.2.1\",\"code\":\"fenced\"}]", "rm /var/lib/heketi/.hecate-fence", "fence-ahead"},
+                 {"[{\"host\":\"192.0.2.1\",\"code\":\"fence damaged\"}]", "rm -rf /var/lib/heketi/.hecate-fence",
+                  "fence-damaged"},
+                 {"[{\"host\":\"192.0.2.1\",\"code\":\"flood\"}]", "see what the login itself prints", "node-floods"}};
+    struct member *leader = fixture_leader(&fixture);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char code[sizeof(cases[i].code)];
+        struct answer answer;
+        json_t *document, *node;
+        size_t n = 0, at;
+
+        (void)snprintf(code, sizeof(code), "%s", cases[i].code);
+        order(leader, cases[i].order);
+        answer = fixture_create(&fixture, code, 1);
+        fixture_until(&fixture, "a node that is avoided", has_warning, code);
+        document = status_document(leader);
+        json_array_foreach(json_object_get(document, "nodes"), at, node)
+        {
+            if (json_is_true(json_object_get(node, "avoided"))) {
+                n++;
+                assert_string_equal(json_string_value(json_object_get(node, "manage")), "192.0.2.1");
+                assert_string_equal(json_string_value(json_object_get(node, "cause")), code);
+                assert_true(json_is_integer(json_object_get(node, "avoided_ms")));
+                assert_non_null(strstr(json_string_value(json_object_get(node, "remedy")), cases[i].remedy));
+                assert_true(*json_string_value(json_object_get(node, "last_error")) != '\0');
+            }
+        }
+        json_decref(document);
+        assert_int_equal(n, 1);
+        order(leader, "");
+        (void)fixture_finish(&fixture, leader, answer.op_id);
+        fixture_until(&fixture, "all nodes well", no_node_avoided, NULL);
+    }
+}
+
 static void proposed(void *user, int status, const struct store_result *result)
 {
     assert_int_equal(status, 0);
@@ -577,6 +637,7 @@ int main(void)
         cmocka_unit_test(test_proposal_on_a_follower_is_answered_later),
         /* These leave nodes that are taken for dead, which the next leader forgets. */
         cmocka_unit_test(test_status_shows_steps_and_dead_nodes),
+        cmocka_unit_test(test_status_names_avoided_nodes),
         cmocka_unit_test(test_node_add_asks_for_glusterd),
         cmocka_unit_test(test_hand_over_and_return),
         cmocka_unit_test(test_without_a_majority),

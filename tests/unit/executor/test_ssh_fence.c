@@ -122,6 +122,123 @@ static void test_later_cluster_takes_over(void **state)
     client_fini(&client);
 }
 
+/* What a crash, a full disk, a wrong hand or malice may leave in the file: never a newer term, and never a number. */
+static void test_damaged_fence(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "\\n",
+        "garbage\\n",
+        "0199\\n",
+        "0199 x7\\n",
+        "0199 99999999999999999999\\n",
+        FIRST "\\n",
+        FIRST " 5",
+        FIRST " x7\\n",
+        FIRST " -1\\n",
+        FIRST " 05\\n",
+        FIRST " 5 5\\n",
+        FIRST " 5\\n" FIRST " 5\\n",
+        FIRST " 9999999999999999999\\n",
+        FIRST " $(touch owned)\\n",
+        FIRST "\\000 5\\n",
+        "\\000\\000\\000\\000",
+    };
+    CLEANUP(free_ptr) char *gone = mem_printf("echo '%s'; exit 1", no_volume);
+    struct exec_step repair = fence_step(6);
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    repair.repair = true;
+    client_init(&client, sshd, "ed25519");
+    gluster(gone);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        CLEANUP(free_ptr)
+        char *write = mem_printf("rm -f base/.hecate-*; echo " FIRST " >base/.hecate-managers; "
+                                 "printf '%s' >base/.hecate-fence",
+                                 texts[i]);
+
+        sshd_shell(sshd, write);
+        client_do(&client, delete_step(5), &call);
+        call_expect(&call, E_DAMAGED, "the fence of this node");
+        client_do(&client, fence_step(6), &call); /* without the order nothing is written */
+        call_expect(&call, E_DAMAGED, "is damaged");
+        client_do(&client, repair, &call);
+        call_expect(&call, E_OK, "");
+        sshd_shell(sshd, "test \"$(cat base/.hecate-fence)\" = '" FIRST " 6'; test ! -e owned");
+        client_do(&client, delete_step(5), &call);
+        call_expect(&call, E_FENCED, "term 6 has taken over");
+    }
+    assert_int_equal(sshd_lines(sshd, "asked"), 0);
+    sshd_shell(sshd, "rm -f base/.hecate-fence; mkdir -p base/.hecate-fence/x");
+    client_do(&client, delete_step(6), &call);
+    call_expect(&call, E_DAMAGED, "is damaged");
+    client_do(&client, repair, &call);
+    call_expect(&call, E_OK, "");
+    client_do(&client, delete_step(6), &call);
+    call_expect(&call, E_OK, "");
+    sshd_shell(sshd, "rm base/.hecate-fence; mkfifo base/.hecate-fence"); /* nobody waits for what comes out of it */
+    client_do(&client, delete_step(6), &call);
+    call_expect(&call, E_DAMAGED, "is damaged");
+    client_do(&client, repair, &call);
+    call_expect(&call, E_OK, "");
+    sshd_shell(sshd, "head -c 100000000 /dev/zero >base/.hecate-fence");
+    client_do(&client, delete_step(6), &call);
+    call_expect(&call, E_DAMAGED, "is damaged");
+    client_fini(&client);
+}
+
+/* What must not be forgotten: that a cluster which was formed later has the node. */
+static void test_repair_forgets_no_later_cluster(void **state)
+{
+    static const struct {
+        const char *managers, *fence;
+        int code;
+        const char *says;
+    } cases[] = {
+        {FIRST, "garbage", E_OK, ""},
+        {SECOND, "garbage", E_AUTH, "cluster " SECOND " of managers, which was formed later"},
+        {SECOND, FIRST " x7", E_OK, ""}, /* what is left of the fence itself counts more */
+        {FIRST, SECOND " x7", E_AUTH, "cluster " SECOND " of managers, which was formed later"},
+        {"00000000000000000000000000000007", "garbage", E_OK, ""},
+        {"", "garbage", E_DAMAGED, "nothing tells which cluster it was of"},
+        {"0190", "garbage", E_DAMAGED, "nothing tells which cluster it was of"},
+        {"", FIRST " x7", E_OK, ""},
+        {"", FIRST " 7", E_FENCED, "term 7 has taken over"}, /* repaired by somebody meanwhile */
+        {SECOND, FIRST " 7", E_FENCED, "term 7 has taken over"},
+    };
+    struct exec_step repair = fence_step(6);
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    repair.repair = true;
+    client_init(&client, sshd, "ed25519");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        CLEANUP(free_ptr)
+        char *write = mem_printf("echo '%s' >base/.hecate-managers; echo '%s' >base/.hecate-fence", cases[i].managers,
+                                 cases[i].fence);
+
+        sshd_shell(sshd, write);
+        client_do(&client, repair, &call);
+        call_expect(&call, cases[i].code, cases[i].says);
+        sshd_shell(sshd, cases[i].code == E_OK
+                             ? "test \"$(cat base/.hecate-fence) $(cat base/.hecate-managers)\" = '" FIRST " 6 " FIRST
+                               "'"
+                             : "! grep -q ' 6$' base/.hecate-fence");
+    }
+    sshd_write(sshd, "base/.hecate-fence", "garbage\n"); /* the remedy that is told */
+    sshd_shell(sshd, "rm base/.hecate-managers; rm -rf base/.hecate-fence");
+    client_do(&client, fence_step(6), &call);
+    call_expect(&call, E_OK, "");
+    sshd_write(sshd, "base/.hecate-managers", SECOND "\n");
+    sshd_shell(sshd, "rm base/.hecate-fence"); /* of a later cluster: by hand it is let go */
+    client_do(&client, fence_step(6), &call);
+    call_expect(&call, E_OK, "");
+    client_fini(&client);
+}
+
 /* A leader is deposed between two calls of a step: the node refuses the second one. */
 static void test_deposed_between_calls(void **state)
 {
@@ -260,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fence_is_raised_first), cmocka_unit_test(test_later_cluster_takes_over),
+        cmocka_unit_test(test_damaged_fence),         cmocka_unit_test(test_repair_forgets_no_later_cluster),
         cmocka_unit_test(test_deposed_between_calls), cmocka_unit_test(test_raise_waits_for_running_steps),
         cmocka_unit_test(test_conversation_over_ssh), cmocka_unit_test(test_gluster_has_not_noticed),
     };

@@ -216,8 +216,8 @@ static void test_lease_lost_on_the_way(void **state)
     fixture_fini(&f);
 }
 
-/* A node knows a newer term: nothing more until the driver is started in a newer one. */
-static void test_fenced(void **state)
+/* A node knows a newer term, and the lease is out: nothing more until the driver is started in a newer one. */
+static void test_deposed(void **state)
 {
     struct fixture f;
     struct exec_step fence = {.kind = EXEC_FENCE, .term = 5};
@@ -225,18 +225,171 @@ static void test_fenced(void **state)
 
     (void)state;
     fixture_init(&f, 3);
-    fence.host = f.hosts[1];
     fixture_lead(&f);
+    fixture_idle(&f, 20);
+    fixture_order(&f, "[{\"step\":\"brick-create\",\"host\":\"%s\",\"code\":\"fenced\",\"delay_ms\":60}]", 1);
+    (void)fixture_create(&f, "v", 3);
+    fixture_idle(&f, 30);
+    f.serving = false;
+    fixture_idle(&f, 100);
+    fence.host = f.hosts[1];
     mock_world_apply(exec_mock_world(f.executor), &fence, &result);
     assert_int_equal(result.code, 0);
-    (void)fixture_create(&f, "v", 3);
-    fixture_idle(&f, 200);
     assert_int_equal(f.n_proposed, 0);
     assert_int_equal(mock_world_count(exec_mock_world(f.executor), "volume "), 0);
+    assert_false(op_driver_node_down(f.driver, f.nodes[1]));
     op_driver_stop(f.driver);
+    fixture_order(&f, "[]", 0);
     f.term = 5;
+    f.serving = true;
     fixture_lead(&f);
     fixture_until(&f, fixture_no_operations);
+    fixture_expect_clean(&f);
+    fixture_fini(&f);
+}
+
+/* The lease comes back: nobody has been deposed, the node was in the wrong. */
+static void test_doubt_ends(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    fixture_idle(&f, 20);
+    fixture_order(&f, "[{\"step\":\"brick-create\",\"host\":\"%s\",\"code\":\"fenced\",\"delay_ms\":60,\"times\":1}]",
+                  1);
+    (void)fixture_create(&f, "v", 3);
+    fixture_idle(&f, 30);
+    f.serving = false;
+    fixture_idle(&f, 100);
+    assert_false(op_driver_node_down(f.driver, f.nodes[1]));
+    f.serving = true;
+    fixture_until(&f, fixture_no_operations);
+    fixture_expect_clean(&f);
+    fixture_fini(&f);
+}
+
+struct seen {
+    struct id node;
+    struct op_node_view view;
+    char error[256];
+};
+
+static void see_node(void *user, const struct op_node_view *view)
+{
+    struct seen *seen = user;
+
+    if (id_equal(view->node, seen->node)) {
+        seen->view = *view;
+        (void)snprintf(seen->error, sizeof(seen->error), "%s", view->last_error);
+    }
+}
+
+static struct seen look(const struct fixture *f, size_t node)
+{
+    struct seen seen = {.node = f->nodes[node]};
+
+    op_driver_visit_nodes(f->driver, see_node, &seen);
+    return seen;
+}
+
+static bool first_is_avoided(struct fixture *f)
+{
+    return look(f, 0).view.avoided;
+}
+
+static bool first_is_well(struct fixture *f)
+{
+    return !look(f, 0).view.avoided && look(f, 0).view.fence_term == f->term;
+}
+
+static bool only_clean_ups(struct fixture *f)
+{
+    const struct store_operation *op = NULL;
+
+    while ((op = store_operation_next(f->world.store, op)) != NULL) {
+        if (op->type != STORE_OP_CLEAN_BRICKS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One node answers what it should not, while the lease is held: it alone is avoided, everything that does not need it
+ * ends, and it is used again by itself. */
+static void test_one_node_harms_only_itself(void **state)
+{
+    static const struct {
+        const char *order, *error;
+        enum exec_cause cause;
+    } cases[] = {
+        {"[{\"host\":\"%s\",\"code\":\"fenced\",\"fail\":\"term 99 has taken over\"}]",
+         "it says: term 99 has taken over", EXEC_CAUSE_FENCE_AHEAD},
+        {"[{\"host\":\"%s\",\"code\":\"fence damaged\",\"fail\":\"is damaged\"}]", "is damaged",
+         EXEC_CAUSE_FENCE_DAMAGED},
+        {"[{\"host\":\"%s\",\"code\":\"flood\",\"fail\":\"without end\"}]", "without end", EXEC_CAUSE_FLOOD},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct fixture f;
+        struct seen seen;
+        struct id ids[6];
+
+        fixture_init(&f, 4);
+        fixture_lead(&f);
+        fixture_order(&f, cases[i].order, 0);
+        fixture_until(&f, first_is_avoided);
+        for (size_t k = 0; k < 6; k++) {
+            CLEANUP(free_ptr) char *name = mem_printf("v%zu", k);
+
+            ids[k] = fixture_create(&f, name, 3);
+        }
+        fixture_until(&f, only_clean_ups);
+        for (size_t k = 0; k < 6; k++) {
+            const struct store_volume *volume = store_volume(f.world.store, ids[k]);
+
+            assert_non_null(volume);
+            assert_true(id_is_none(volume->pending));
+            for (size_t n = 0; n < volume->n_bricks; n++) {
+                assert_false(id_equal(volume->bricks[n].device, f.devices[0]));
+            }
+        }
+        seen = look(&f, 0);
+        assert_true(seen.view.down);
+        assert_int_equal(seen.view.cause, cases[i].cause);
+        assert_non_null(strstr(seen.error, cases[i].error));
+        for (size_t n = 1; n < 4; n++) {
+            assert_false(look(&f, n).view.avoided);
+        }
+        fixture_order(&f, "[]", 0);
+        fixture_until(&f, first_is_well);
+        fixture_until(&f, fixture_no_operations);
+        assert_string_equal(look(&f, 0).view.last_error, "");
+        fixture_expect_clean(&f);
+        fixture_fini(&f);
+    }
+}
+
+/* One refusal by one node, and it is well again: what works on it goes on there. */
+static void test_fenced_once(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    fixture_idle(&f, 20);
+    fixture_order(&f, "[{\"step\":\"brick-create\",\"host\":\"%s\",\"code\":\"fenced\",\"times\":1}]", 1);
+    (void)fixture_device(&f, 2, "/dev/sdz");
+    for (int i = 0; i < 11; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("v%d", i);
+
+        (void)fixture_create(&f, name, 3);
+    }
+    fixture_until(&f, fixture_no_operations);
+    fixture_until(&f, device_added);
     fixture_expect_clean(&f);
     fixture_fini(&f);
 }
@@ -423,7 +576,10 @@ int main(void)
         cmocka_unit_test(test_stop_and_start),
         cmocka_unit_test(test_not_serving),
         cmocka_unit_test(test_lease_lost_on_the_way),
-        cmocka_unit_test(test_fenced),
+        cmocka_unit_test(test_deposed),
+        cmocka_unit_test(test_doubt_ends),
+        cmocka_unit_test(test_one_node_harms_only_itself),
+        cmocka_unit_test(test_fenced_once),
         cmocka_unit_test(test_fences_raised),
         cmocka_unit_test(test_step_waits_for_fence),
         cmocka_unit_test(test_unknown_outcome),
