@@ -78,10 +78,19 @@ enum cons_standing {
     CONS_VOTER,
 };
 
+/* Why there is no connection to a member, for people. */
+struct cons_trouble {
+    char word[24]; /* "" none; "refused", "timeout", "unreachable", "ended", "wrong-member" or a cause of TLS (tls.h) */
+    char text[320];   /* names the member, its address and the reason */
+    char remedy[512]; /* names the file where one is to be changed */
+    bool tls;         /* a certificate or the configuration must be changed; otherwise it may pass */
+};
+
 struct cons_member_status {
     uint64_t id;
     char address[CONS_TEXT_MAX], note[CONS_TEXT_MAX];
     bool connected;
+    struct cons_trouble trouble;       /* while not connected */
     enum cons_standing standing, goal; /* goal NONE: it is what it is to be */
     uint64_t match_index;              /* leader only: acknowledged by that member */
     uint64_t last_contact_ms;          /* since something was heard from it; UINT64_MAX never */

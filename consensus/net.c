@@ -10,12 +10,12 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 
-#define BACKLOG 32
-#define LINKS_MAX 64 /* incoming connections, half-open ones included */
+#define BACKLOG 128
 
-static struct net_peer *find_peer(struct net *net, uint64_t id)
+struct net_peer *net_find_peer(struct net *net, uint64_t id)
 {
     for (size_t i = 0; i < net->n_peers; i++) {
         if (net->peers[i]->id == id) {
@@ -72,15 +72,33 @@ static void link_closed(uv_handle_t *handle)
 
 static void retry(uv_timer_t *timer);
 
+/* One that refuses us, or whom we refuse, will do so in a moment, too. */
+static void again(struct net_peer *peer, const struct net_link *link)
+{
+    bool refused = link->trouble.cause == NET_TLS || link->trouble.cause == NET_WRONG_MEMBER;
+    uint64_t max_ms = refused ? NET_REFUSED_MAX_MS : NET_RETRY_MAX_MS;
+
+    if (link->ready && uv_now(link->net->loop) - link->since_ms >= NET_PROVEN_MS) {
+        peer->retry_ms = NET_RETRY_MIN_MS;
+    }
+    if (!peer->gone) {
+        CHECK(uv_timer_start(&peer->retry, retry, peer->retry_ms < max_ms ? peer->retry_ms : max_ms, 0) == 0);
+    }
+    peer->retry_ms = peer->retry_ms * 2 < max_ms ? peer->retry_ms * 2 : max_ms;
+}
+
 static void close_link(struct net_link *link, bool reset)
 {
     struct net *net = link->net;
-    struct net_peer *peer = find_peer(net, link->peer);
+    struct net_peer *peer = net_find_peer(net, link->peer);
 
     if (link->closing) {
         return;
     }
     link->closing = true;
+    if (!link->outgoing && link->trouble.cause != NET_FINE && !net->closing) {
+        net_trouble_in(link);
+    }
     uv_close((uv_handle_t *)&link->timer, link_closed);
     if (!reset || uv_tcp_close_reset(&link->tcp, link_closed) != 0) {
         uv_close((uv_handle_t *)&link->tcp, link_closed);
@@ -90,10 +108,10 @@ static void close_link(struct net_link *link, bool reset)
     }
     if (peer->out == link) {
         peer->out = NULL;
-        if (!peer->gone) {
-            CHECK(uv_timer_start(&peer->retry, retry, peer->retry_ms, 0) == 0);
+        if (link->trouble.cause != NET_FINE) {
+            net_trouble_out(peer, &link->trouble);
         }
-        peer->retry_ms = peer->retry_ms * 2 < NET_RETRY_MAX_MS ? peer->retry_ms * 2 : NET_RETRY_MAX_MS;
+        again(peer, link);
         if (link->ready) {
             net->events.disconnected(net->events.user, peer->id);
         }
@@ -106,6 +124,15 @@ static void close_link(struct net_link *link, bool reset)
 void net_link_close(struct net_link *link)
 {
     close_link(link, false);
+}
+
+void net_link_fail(struct net_link *link, enum net_cause cause, const struct tls_error *error)
+{
+    link->trouble.cause = cause;
+    if (error != NULL) {
+        link->trouble.error = *error;
+    }
+    net_link_close(link);
 }
 
 void net_reset(struct net *net)
@@ -129,21 +156,52 @@ static void end_others(struct net_link *link)
     }
 }
 
+/* It has not been refused since, so it is accepted. */
+static void proven(uv_timer_t *timer)
+{
+    const struct net_link *link = timer->data;
+    struct net_peer *peer = net_find_peer(link->net, link->peer);
+
+    if (peer != NULL) {
+        net_trouble_over(peer, true);
+    }
+}
+
+static void fail_identity(struct net_link *link, uint64_t id)
+{
+    struct tls_error error = {0};
+
+    if (id == 0) {
+        text_put(error.text, sizeof(error.text), "its certificate names no member");
+    } else {
+        text_print(error.text, sizeof(error.text), "its certificate names member %lu", (unsigned long)id);
+    }
+    net_link_fail(link, NET_WRONG_MEMBER, &error);
+}
+
+/* It is there: no reason to wait for the next attempt at it. */
+static void dial_soon(struct net_peer *peer)
+{
+    if (!peer->gone && peer->out == NULL && !peer->resolving && peer->retry_ms > NET_RETRY_MIN_MS) {
+        peer->retry_ms = NET_RETRY_MIN_MS;
+        CHECK(uv_timer_start(&peer->retry, retry, NET_RETRY_MIN_MS, 0) == 0);
+    }
+}
+
 void net_link_ready(struct net_link *link, uint64_t id)
 {
     struct net *net = link->net;
-    struct net_peer *peer = find_peer(net, id);
+    struct net_peer *peer = net_find_peer(net, id);
 
     if (id == 0 || id == net->member_id || (link->outgoing && id != link->peer)) {
-        LOG(LOG_WARNING, "peer", "refused a connection: the other end is not the expected member", LF_U64("claims", id),
-            LF_U64("expected", link->peer));
-        net_link_close(link);
+        fail_identity(link, id);
         return;
     }
     uv_timer_stop(&link->timer);
     link->ready = true;
+    link->since_ms = uv_now(net->loop);
     if (link->outgoing) {
-        peer->retry_ms = NET_RETRY_MIN_MS;
+        CHECK(uv_timer_start(&link->timer, proven, NET_PROVEN_MS, 0) == 0);
         net->events.connected(net->events.user, id);
         return;
     }
@@ -151,6 +209,7 @@ void net_link_ready(struct net_link *link, uint64_t id)
     if (peer == NULL) {
         LOG(LOG_INFO, "peer", "a member that is not known connects", LF_U64("member", id));
         end_others(link); /* whoever reads its frames judges them */
+        net_gate_stranger(net, link);
         return;
     }
     if (peer->in != NULL) { /* nothing of the old connection is read any more */
@@ -160,6 +219,8 @@ void net_link_ready(struct net_link *link, uint64_t id)
         net_link_close(old);
     }
     peer->in = link;
+    net_trouble_over(peer, false);
+    dial_soon(peer);
 }
 
 static void accepted(uv_stream_t *listener, int status)
@@ -167,19 +228,18 @@ static void accepted(uv_stream_t *listener, int status)
     TURN("peer");
     struct net *net = listener->data;
     struct net_link *link;
-    size_t count = 0;
+    int len = sizeof(link->from);
 
     if (status < 0 || net->closing) {
         return;
     }
-    for (const struct net_link *other = net->links; other != NULL; other = other->next) {
-        count++;
-    }
     link = net_link_new(net, false);
-    if (uv_accept(listener, (uv_stream_t *)&link->tcp) != 0 || count >= LINKS_MAX) {
+    if (uv_accept(listener, (uv_stream_t *)&link->tcp) != 0 ||
+        uv_tcp_getpeername(&link->tcp, (struct sockaddr *)&link->from, &len) != 0) {
         net_link_close(link);
         return;
     }
+    net_gate_enter(net, link);
     net_link_start(link);
 }
 
@@ -190,8 +250,13 @@ static void connected(uv_connect_t *request, int status)
     TURN("peer");
     struct net_link *link = request->data;
 
-    if (status != 0 || link->closing) {
-        net_link_close(link);
+    if (status != 0) {
+        struct tls_error error = {0};
+
+        text_put(error.text, sizeof(error.text), uv_strerror(status));
+        net_link_fail(link, status == UV_ECONNREFUSED ? NET_REFUSED : NET_UNREACHABLE, &error);
+    }
+    if (link->closing) {
         return;
     }
     net_link_start(link);
@@ -206,7 +271,7 @@ static void dial(struct net_peer *peer, const struct sockaddr *address)
     link->peer = peer->id;
     peer->out = link;
     if (uv_tcp_connect(&link->connect, &link->tcp, address, connected) != 0) {
-        net_link_close(link);
+        net_link_fail(link, NET_UNREACHABLE, NULL);
         return;
     }
     if (uv_fileno((uv_handle_t *)&link->tcp, &fd) == 0) { /* a peer that vanished is noticed also while we write */
@@ -226,8 +291,14 @@ static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *res
         return;
     }
     if (status != 0 || result == NULL) {
+        struct net_trouble trouble = {.cause = NET_UNREACHABLE};
+
+        text_print(trouble.error.text, sizeof(trouble.error.text), "its name is not found (%s)", uv_strerror(status));
+        net_trouble_out(peer, &trouble);
         CHECK(uv_timer_start(&peer->retry, retry, NET_RETRY_MAX_MS, 0) == 0);
     } else {
+        memset(&peer->at, 0, sizeof(peer->at));
+        memcpy(&peer->at, result->ai_addr, result->ai_addrlen);
         dial(peer, result->ai_addr);
     }
     uv_freeaddrinfo(result);
@@ -319,7 +390,7 @@ static struct net_peer *add_peer(struct net *net, uint64_t id)
 
 static void set_peer(struct net *net, const struct cons_peer *wanted)
 {
-    struct net_peer *peer = find_peer(net, wanted->id);
+    struct net_peer *peer = net_find_peer(net, wanted->id);
 
     peer = peer != NULL ? peer : add_peer(net, wanted->id);
     if (peer->address != NULL && strcmp(peer->address, wanted->address) == 0 && !peer->gone) {
@@ -389,9 +460,19 @@ int net_start(uv_loop_t *loop, const struct cons_config *config, const struct ne
     return 0;
 }
 
+int net_reload_tls(struct net *net, struct err *reterr)
+{
+    int rc = net->tls != NULL ? net_load_tls(net, reterr) : 0;
+
+    for (size_t i = 0; rc == 0 && net->tls != NULL && i < net->n_peers; i++) { /* what was refused may be welcome now */
+        dial_soon(net->peers[i]);
+    }
+    return rc;
+}
+
 void net_send(struct net *net, uint64_t peer_id, uint8_t *frame, size_t len)
 {
-    struct net_peer *peer = find_peer(net, peer_id);
+    struct net_peer *peer = net_find_peer(net, peer_id);
     struct net_link *link = peer != NULL ? peer->out : NULL;
 
     if (link != NULL && link->ready && !link->closing) {
@@ -415,7 +496,7 @@ void net_flush(struct net *net)
 
 bool net_is_connected(const struct net *net, uint64_t id)
 {
-    const struct net_peer *peer = find_peer((struct net *)(uintptr_t)net, id);
+    const struct net_peer *peer = net_find_peer((struct net *)(uintptr_t)net, id);
 
     return peer != NULL && peer->out != NULL && peer->out->ready && peer->in != NULL;
 }

@@ -39,6 +39,8 @@ void net_flush(struct net *net); /* writes what is queued, one write per peer */
  * way back is cut, keeps everything behind it waiting. They are made again. */
 void net_reset(struct net *net);
 bool net_is_connected(const struct net *net, uint64_t peer);
+/* Why it is not, as far as that is known. */
+void net_get_trouble(const struct net *net, uint64_t peer, struct cons_trouble *ret);
 void net_close(struct net *net, void (*closed_cb)(void *user), void *user); /* no event comes any more */
 
 #endif

@@ -138,34 +138,46 @@ static void cut_frames(struct net_link *link)
 
 static void handshake(struct net_link *link)
 {
-    enum tls_result result = tls_handshake(link->ssl, NULL);
+    struct tls_error error = {0};
+    enum tls_result result = tls_handshake(link->ssl, &error);
 
-    drain(link);
+    drain(link); /* when it has failed: tells the other end why */
+    if (link->closing) {
+        return;
+    }
     if (result == TLS_DONE) {
         net_link_ready(link, net_tls_peer(link->ssl));
     } else if (result != TLS_WANT) {
-        net_link_close(link);
+        net_link_fail(link, NET_TLS, &error);
     }
 }
 
 static void decrypt(struct net_link *link)
 {
+    struct tls_error error = {0};
     enum tls_result result;
     size_t n;
 
     do {
         buf_reserve(&link->received, 65536);
-        result = tls_read(link->ssl, link->received.data + link->received.len, 65536, &n, NULL);
+        result = tls_read(link->ssl, link->received.data + link->received.len, 65536, &n, &error);
         link->received.len += n;
     } while (result == TLS_DONE);
     drain(link);
-    if (result != TLS_WANT) {
+    if (result == TLS_FAILED) {
+        net_link_fail(link, NET_TLS, &error);
+    } else if (result != TLS_WANT) {
         net_link_close(link);
     }
 }
 
 static void received(struct net_link *link, const char *data, size_t len)
 {
+    link->unknown_bytes += link->ready ? 0 : len;
+    if (link->unknown_bytes > NET_UNKNOWN_BYTES) {
+        net_link_close(link);
+        return;
+    }
     if (link->ssl == NULL) {
         buf_append(&link->received, data, len);
     } else {
@@ -203,7 +215,11 @@ static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     TURN("peer");
     struct net_link *link = stream->data;
 
-    if (n < 0) {
+    if (n < 0 && !link->ready) {
+        static const struct tls_error error = {.text = "the connection was ended before it was known who is there"};
+
+        net_link_fail(link, NET_ENDED, &error);
+    } else if (n < 0) {
         net_link_close(link);
     } else if (n > 0) {
         received(link, buf->base, (size_t)n);
@@ -213,7 +229,9 @@ static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 static void late(uv_timer_t *timer)
 {
     TURN("peer");
-    net_link_close(timer->data);
+    static const struct tls_error error = {.text = "no answer in time"};
+
+    net_link_fail(timer->data, NET_TIMEOUT, &error);
 }
 
 struct net_link *net_link_new(struct net *net, bool outgoing)

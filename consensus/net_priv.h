@@ -11,6 +11,28 @@
 #define NET_HANDSHAKE_MS 3000
 #define NET_RETRY_MIN_MS 20
 #define NET_RETRY_MAX_MS 500
+#define NET_REFUSED_MAX_MS 2000  /* between attempts at one who refuses our certificate, or whose we refuse */
+#define NET_PROVEN_MS 500        /* a connection that has lasted so long was meant: with TLS 1.3 a refusal comes late */
+#define NET_HALF_OPEN_MAX 32     /* incoming, not authenticated, from addresses that are no member's */
+#define NET_HALF_OPEN_MEMBER 16  /* the same from each member's address */
+#define NET_STRANGERS_MAX 8      /* incoming, with a certificate, of ids that are no member's */
+#define NET_UNKNOWN_BYTES 262144 /* from one who is not known yet: more than any handshake */
+#define NET_STRANGER_LOG_MS 10000
+
+enum net_cause {
+    NET_FINE,
+    NET_REFUSED,
+    NET_TIMEOUT,
+    NET_UNREACHABLE,
+    NET_ENDED,
+    NET_WRONG_MEMBER,
+    NET_TLS, /* see error */
+};
+
+struct net_trouble {
+    enum net_cause cause;
+    struct tls_error error; /* its text: details of the other causes, too */
+};
 
 struct net_link {
     struct net *net;
@@ -21,7 +43,11 @@ struct net_link {
     unsigned handles;                    /* to be closed */
     uint64_t peer;                       /* 0: not known yet */
     SSL *ssl;
-    BIO *in, *out; /* what came, what goes, encrypted */
+    BIO *in, *out;                /* what came, what goes, encrypted */
+    struct net_trouble trouble;   /* why it ends */
+    struct sockaddr_storage from; /* incoming */
+    uint64_t since_ms;            /* ready */
+    size_t unknown_bytes;         /* received before that */
     struct buf received, queued;
     struct net_link *next;
 };
@@ -36,6 +62,8 @@ struct net_peer {
     bool resolving;
     bool gone; /* not dialled any more */
     uint64_t retry_ms;
+    struct sockaddr_storage at;                 /* where it was dialled last */
+    struct net_trouble trouble_out, trouble_in; /* what is wrong with the connections */
 };
 
 struct net {
@@ -50,19 +78,34 @@ struct net {
     struct net_peer **peers; /* also those that are none any more: they stay until the end */
     size_t n_peers;
     size_t open_handles;
+    uint64_t stranger_logged_ms, strangers_refused; /* since then */
     bool closing;
     void (*closed_cb)(void *user);
     void *closed_user;
 };
 
 /* net.c */
+struct net_peer *net_find_peer(struct net *net, uint64_t id); /* NULL: none */
 void net_link_close(struct net_link *link);
+/* The same, with the reason: error or what of it is known, may be NULL. */
+void net_link_fail(struct net_link *link, enum net_cause cause, const struct tls_error *error);
 /* The handshake is over and the other end is peer. */
 void net_link_ready(struct net_link *link, uint64_t peer);
 /* net_link.c: bytes in and out */
 struct net_link *net_link_new(struct net *net, bool outgoing);
 void net_link_start(struct net_link *link); /* connected: TLS handshake, reading */
 void net_link_flush(struct net_link *link);
+/* net_gate.c: incoming connections */
+/* Makes room for this newcomer, at the cost of the oldest of those that nobody has vouched for. */
+void net_gate_enter(struct net *net, const struct net_link *newest);
+/* The same for one with a certificate that names no member. */
+void net_gate_stranger(struct net *net, const struct net_link *newest);
+/* The member that has this address, if only one has; NULL. */
+struct net_peer *net_gate_owner(struct net *net, const struct sockaddr_storage *from);
+/* net_trouble.c: told once per change */
+void net_trouble_out(struct net_peer *peer, const struct net_trouble *trouble);
+void net_trouble_in(struct net_link *link);
+void net_trouble_over(struct net_peer *peer, bool outgoing);
 /* net_tls.c */
 int net_load_tls(struct net *net, struct err *reterr); /* from net->tls_files */
 uint64_t net_tls_peer(SSL *ssl);                       /* 0: no or a foreign identity */

@@ -51,11 +51,6 @@ int net_load_tls(struct net *net, struct err *reterr)
     return 0;
 }
 
-int net_reload_tls(struct net *net, struct err *reterr)
-{
-    return net->tls != NULL ? net_load_tls(net, reterr) : 0;
-}
-
 int64_t net_tls_expires_s(const struct net *net)
 {
     return net->tls_expires_s;

@@ -140,6 +140,9 @@ void cons_get_status(struct cons *c, struct cons_status *ret_status)
         member->id = peer->id;
         node_split_address(peer->address, member->address, member->note);
         member->connected = net_is_connected(c->net, member->id);
+        if (!member->connected && member->id != c->core_config.id) {
+            net_get_trouble(c->net, member->id, &member->trouble);
+        }
         member->standing = standing_of(peer->voting, peer->member);
         member->goal = standing_of(peer->goal, peer->goal != CORE_SPARE);
         member->match_index = peer->match_index;

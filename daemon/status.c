@@ -82,6 +82,10 @@ static json_t *members_document(struct member *member, const struct cons_status 
 
             json_object_set_new(entry, "lag", json_integer((json_int_t)lag));
         }
+        if (item->trouble.word[0] != '\0') {
+            json_object_set_new(entry, "trouble", json_string(item->trouble.word));
+            json_object_set_new(entry, "reason", json_string(item->trouble.text));
+        }
         if (item->goal != CONS_NONE) {
             json_object_set_new(entry, "becomes", json_string(members_standing(item->goal)));
         }
@@ -213,14 +217,19 @@ static void warn_members(const struct member *member, const struct cons_status *
 {
     for (size_t i = 0; i < status->n_members; i++) {
         const struct cons_member_status *item = &status->members[i];
+        char text[320];
 
-        if (!item->connected && item->id != (uint64_t)member->cfg->member_id) {
-            char text[256];
-
-            text_print(text, sizeof(text), "member %lu at %s is not connected", (unsigned long)item->id, item->address);
-            add_warning(warnings, "member-unreachable", text,
-                        "start hecated there, or look at the network between the members");
+        if (item->connected || item->id == (uint64_t)member->cfg->member_id) {
+            continue;
         }
+        if (item->trouble.word[0] != '\0') {
+            add_warning(warnings, item->trouble.tls ? "member-refused" : "member-unreachable", item->trouble.text,
+                        item->trouble.remedy);
+            continue;
+        }
+        text_print(text, sizeof(text), "member %lu at %s is not connected", (unsigned long)item->id, item->address);
+        add_warning(warnings, "member-unreachable", text,
+                    "start hecated there, or look at the network between the members");
     }
 }
 

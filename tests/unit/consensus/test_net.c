@@ -1,4 +1,6 @@
 /* Connections between two members on loopback: made, reset, made again; with TLS while others leave errors behind. */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <setjmp.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +21,7 @@
 #include "consensus/wire.h"
 #include "store/base/buf.h"
 #include "store/base/log.h"
+#include "store/base/mem.h"
 #include "tests/unit/consensus/turns.h"
 
 struct end {
@@ -66,25 +70,30 @@ static void gone(void *user)
 
 /* ---- two ends ---- */
 
-static void start(struct end *end, uint64_t id, bool tls)
+/* pki: the folder of the certificate, NULL without TLS; other: who is to be at b's address. */
+static void start_as(struct end *end, uint64_t id, const char *pki, uint64_t other)
 {
-    const struct cons_peer peers[] = {{.id = 1, .address = a.address}, {.id = 2, .address = b.address}};
+    const struct cons_peer peers[] = {{.id = 1, .address = a.address}, {.id = other, .address = b.address}};
     char ca[64], cert[64], key[64];
     const struct cons_config config = {.member_id = id,
                                        .listen = end->address,
                                        .peers = peers,
                                        .n_peers = 2,
-                                       .tls_off = !tls,
+                                       .tls_off = pki == NULL,
                                        .tls_ca_file = ca,
                                        .tls_cert_file = cert,
                                        .tls_key_file = key};
     const struct net_events events = {
         .user = end, .connected = connected, .disconnected = disconnected, .closed = closed, .frame = frame};
     struct err err = ERR_INIT;
+    char listen[32];
 
-    (void)snprintf(ca, sizeof(ca), "%s/ca.pem", folder);
-    (void)snprintf(cert, sizeof(cert), "%s/member-%d.pem", folder, (int)id);
-    (void)snprintf(key, sizeof(key), "%s/member-%d.key", folder, (int)id);
+    memcpy(listen, end->address, sizeof(listen));
+    *end = (struct end){0};
+    (void)snprintf(end->address, sizeof(end->address), "%s", listen);
+    (void)snprintf(ca, sizeof(ca), "%s/ca.pem", pki);
+    (void)snprintf(cert, sizeof(cert), "%s/member-%d.pem", pki, (int)id);
+    (void)snprintf(key, sizeof(key), "%s/member-%d.key", pki, (int)id);
     if (net_start(&turns_loop, &config, &events, &end->net, &err) != 0) {
         fail_msg("%s", err.message);
     }
@@ -134,14 +143,17 @@ static bool both_gone(void)
     return a.gone && b.gone;
 }
 
-static void begin(bool tls)
+static void new_addresses(void)
 {
-    a = (struct end){0};
-    b = (struct end){0};
     turns_free_address(a.address, sizeof(a.address));
     turns_free_address(b.address, sizeof(b.address));
-    start(&a, 1, tls);
-    start(&b, 2, tls);
+}
+
+static void begin(bool tls)
+{
+    new_addresses();
+    start_as(&a, 1, tls ? folder : NULL, 2);
+    start_as(&b, 2, tls ? folder : NULL, 2);
     turns_until("both are connected", both_connected);
 }
 
@@ -198,6 +210,134 @@ static void test_errors_of_others(void **state)
     finish();
 }
 
+/* ---- strangers ---- */
+
+#define STRANGERS 200
+
+static int strangers[STRANGERS];
+
+/* From an address that is no member's. */
+static int stranger_connect(const char *from, const char *address)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET}, self = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(inet_pton(AF_INET, from, &self.sin_addr), 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&self, sizeof(self)), 0);
+    assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &at.sin_addr), 1);
+    at.sin_port = htons((uint16_t)strtoul(strchr(address, ':') + 1, NULL, 10));
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    return fd;
+}
+
+static size_t open_strangers(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < STRANGERS; i++) {
+        char byte;
+
+        n += recv(strangers[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+    }
+    return n;
+}
+
+static bool a_has_few(void)
+{
+    return open_strangers() <= 32;
+}
+
+/* Whoever keeps connections open without a word fills a share of the port, the newest ones; a member gets in. */
+static void flood(const char *from)
+{
+    new_addresses(); /* b's: one that no connection of ours is given in the meantime */
+    (void)snprintf(b.address, sizeof(b.address), "127.0.0.3:%d", 20000 + getpid() % 10000);
+    start_as(&a, 1, folder, 2);
+    for (size_t i = 0; i < STRANGERS; i++) {
+        strangers[i] = stranger_connect(from, a.address);
+        (void)uv_run(&turns_loop, UV_RUN_NOWAIT);
+    }
+    turns_until("most of them were ended", a_has_few);
+    assert_true(open_strangers() >= 15); /* no more than needed */
+    start_as(&b, 2, folder, 2);
+    turns_until("both are connected", both_connected);
+    for (size_t i = 0; i < STRANGERS; i++) { /* what comes later ends no member's */
+        close(strangers[i]);
+        strangers[i] = stranger_connect(from, a.address);
+        (void)uv_run(&turns_loop, UV_RUN_NOWAIT);
+    }
+    turns_until("most of them were ended", a_has_few);
+    assert_int_equal(a.disconnected + b.disconnected + a.closed + b.closed, 0);
+    for (size_t i = 0; i < STRANGERS; i++) {
+        close(strangers[i]);
+    }
+    finish();
+}
+
+static void test_idle_strangers(void **state)
+{
+    (void)state;
+    flood("127.0.0.2");
+    flood("127.0.0.3"); /* also where a member has the same address */
+}
+
+static size_t said_bytes;
+
+static bool stranger_was_ended(void)
+{
+    static const char words[16384];
+    char byte;
+    ssize_t n = send(strangers[0], words, sizeof(words), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    said_bytes += n > 0 ? (size_t)n : 0;
+    n = recv(strangers[0], &byte, 1, MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+/* One that says much and never who it is. */
+static void test_talking_stranger(void **state)
+{
+    (void)state;
+    new_addresses();
+    start_as(&a, 1, NULL, 2);
+    start_as(&b, 2, NULL, 2);
+    strangers[0] = stranger_connect("127.0.0.2", a.address);
+    assert_int_equal(send(strangers[0], "\x00\x00\x00\x01", 4, MSG_NOSIGNAL), 4); /* 16 MiB are to follow */
+    said_bytes = 0;
+    turns_until("it was ended", stranger_was_ended);
+    assert_true(said_bytes < 12 << 20); /* most of that is in the kernel's buffers */
+    close(strangers[0]);
+    finish();
+}
+
+/* ---- trouble, and its reason ---- */
+
+static struct cons_trouble trouble_a, trouble_b;
+
+static bool both_in_trouble(void)
+{
+    net_get_trouble(a.net, 2, &trouble_a);
+    net_get_trouble(b.net, 1, &trouble_b);
+    return trouble_a.word[0] != '\0' && trouble_b.word[0] != '\0' && strcmp(trouble_a.word, "refused") != 0 &&
+           strcmp(trouble_b.word, "refused") != 0;
+}
+
+static bool no_trouble(void)
+{
+    net_get_trouble(a.net, 2, &trouble_a);
+    net_get_trouble(b.net, 1, &trouble_b);
+    return trouble_a.word[0] == '\0' && trouble_b.word[0] == '\0' && net_is_connected(a.net, 2) &&
+           net_is_connected(b.net, 1);
+}
+
+static void assert_has(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) {
+        fail_msg("'%s' does not say '%s'", text, part);
+    }
+}
+
 static void run(const char *const argv[])
 {
     pid_t pid = fork();
@@ -210,6 +350,118 @@ static void run(const char *const argv[])
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+}
+
+static void make_certificate(const char *pki, int id, const char *days)
+{
+    CLEANUP(free_ptr)
+    char *line =
+        mem_printf("cd %s && openssl req -new -key member-%d.key -subj /CN=hecate-member-%d | openssl x509 -req "
+                   "-days %s -CA ca.pem -CAkey ca.key -CAcreateserial -out member-%d.pem 2>/dev/null",
+                   pki, id, id, days, id);
+
+    run((const char *const[]){"sh", "-c", line, NULL});
+}
+
+/* Both ends know what is wrong and with whose certificate; a new one and no restart: all is well. */
+static void test_expired(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    new_addresses();
+    make_certificate(folder, 2, "-1");
+    start_as(&a, 1, folder, 2);
+    start_as(&b, 2, folder, 2);
+    turns_until("both know the trouble", both_in_trouble);
+    assert_string_equal(trouble_a.word, "expired");
+    assert_has(trouble_a.text, "member 1 refuses member 2 at 127.0.0.1:");
+    assert_has(trouble_a.remedy, "scripts/pki DIR 2");
+    assert_string_equal(trouble_b.word, "expired");
+    assert_has(trouble_b.text, "member 1 at 127.0.0.1:");
+    assert_has(trouble_b.text, "refuses member 2: the certificate ");
+    assert_has(trouble_b.remedy, "member-2.pem");
+    assert_true(trouble_a.tls && trouble_b.tls);
+    make_certificate(folder, 2, "10");
+    assert_int_equal(net_reload_tls(b.net, &err), 0);
+    turns_until("all is well", no_trouble);
+    finish();
+}
+
+static void test_other_authority(void **state)
+{
+    char other[64];
+
+    (void)state;
+    (void)snprintf(other, sizeof(other), "%s/other", folder);
+    run((const char *const[]){"scripts/pki", other, "2", NULL});
+    new_addresses();
+    start_as(&a, 1, folder, 2);
+    start_as(&b, 2, other, 2);
+    turns_until("both know the trouble", both_in_trouble);
+    assert_string_equal(trouble_a.word, "unknown-authority");
+    assert_string_equal(trouble_b.word, "unknown-authority");
+    assert_has(trouble_b.remedy, "other/ca.pem");
+    finish();
+}
+
+static bool a_knows(void)
+{
+    net_get_trouble(a.net, 3, &trouble_a);
+    return trouble_a.word[0] != '\0' && strcmp(trouble_a.word, "refused") != 0;
+}
+
+static bool a_is_refused(void)
+{
+    net_get_trouble(a.net, 3, &trouble_a);
+    return strcmp(trouble_a.word, "refused") == 0;
+}
+
+/* Another member than the expected one. */
+static void test_wrong_member(void **state)
+{
+    (void)state;
+    new_addresses();
+    start_as(&a, 1, folder, 3);
+    start_as(&b, 2, folder, 2);
+    turns_until("a knows", a_knows);
+    assert_string_equal(trouble_a.word, "wrong-member");
+    assert_has(trouble_a.text, "is not member 3: its certificate names member 2");
+    finish();
+}
+
+/* What is no hecated at all: says something that is no TLS, or nothing listens. */
+static void test_plain(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    pid_t child;
+
+    (void)state;
+    new_addresses();
+    at.sin_port = htons((uint16_t)strtoul(strchr(b.address, ':') + 1, NULL, 10));
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    start_as(&a, 1, folder, 3);
+    turns_until("a knows that nobody is there", a_is_refused);
+    assert_false(trouble_a.tls);
+    assert_int_equal(listen(listener, 10), 0);
+    child = fork();
+    if (child == 0) {
+        for (;;) {
+            int fd = accept(listener, NULL, NULL);
+
+            (void)send(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28, MSG_NOSIGNAL);
+        }
+    }
+    turns_until("a knows", a_knows);
+    assert_string_equal(trouble_a.word, "plain-text");
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(listener);
+    net_close(a.net, gone, &a);
+    b.gone = true;
+    turns_until("closed", both_gone);
 }
 
 static int tear_down(void **state)
@@ -233,8 +485,10 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_errors_of_others),
+        cmocka_unit_test(test_reset),          cmocka_unit_test(test_errors_of_others),
+        cmocka_unit_test(test_idle_strangers), cmocka_unit_test(test_talking_stranger),
+        cmocka_unit_test(test_expired),        cmocka_unit_test(test_other_authority),
+        cmocka_unit_test(test_wrong_member),   cmocka_unit_test(test_plain),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
