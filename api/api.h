@@ -132,7 +132,10 @@ bool api_server_owes(const struct api_server *server, uint64_t until_ms);
 void api_server_event(struct api_server *server, uint64_t index, const char *type, const char *json);
 /* Everything after this index will be told, of what was before nothing is known (start, a restored snapshot). */
 void api_server_events_since(struct api_server *server, uint64_t index);
-uint16_t api_server_port(const struct api_server *server); /* the bound one, when config.port was 0 */
+/* Reads certificate and key again, for connections from now on. E_INVALID: the old ones stay, *reterr says why. */
+int api_server_reload_tls(struct api_server *server, struct err *reterr);
+int64_t api_server_tls_expires_s(const struct api_server *server); /* of our certificate; 0: no TLS */
+uint16_t api_server_port(const struct api_server *server);         /* the bound one, when config.port was 0 */
 /* Stops listening, answers what runs, closes; closed_cb from the loop (or from a timer's callback within it), where the
  * server is gone already. Takes at most a few seconds; submits that are still out then are forgotten, their callbacks
  * may fire later and do nothing. */

@@ -176,6 +176,7 @@ static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct in6_
     conn->server = server;
     conn->source = *source;
     conn->member = member;
+    conn->stream = (uv_stream_t *)tcp;
     conn->sock = h2o_uv_socket_create((uv_stream_t *)tcp, free_handle);
     conn->sock->on_close.cb = conn_closed;
     conn->sock->on_close.data = conn;
@@ -207,6 +208,7 @@ void api_conn_accepted(uv_stream_t *listener, int status)
         uv_close((uv_handle_t *)tcp, free_handle);
         return;
     }
+    api_end_lost(server);
     source_of(&from, &source, &local);
     member = backend->is_member != NULL && backend->is_member(backend->user, (const struct sockaddr *)&from);
     if (make_room(server, &source, local, member)) {

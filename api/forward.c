@@ -16,6 +16,7 @@
 #include "store/base/turn.h"
 
 #define CONNECT_TIMEOUT_MS 2000
+#define CA_KEPT_S 10L          /* a new authority is to count soon, without a restart */
 #define IDLE_MAX_S 5L          /* below the other side's, so that it is hardly ever the one who closes */
 #define WHOLE_MAX 65536        /* answers up to this size are sent in one piece */
 #define BUFFER_MAX (256 << 10) /* of a streamed answer; more makes the leader wait */
@@ -383,6 +384,7 @@ static void set_target(struct api_forward *forward, const struct api_request *re
     curl_easy_setopt(forward->easy, CURLOPT_REQUEST_TARGET, target);
     if (leader->tls) {
         curl_easy_setopt(forward->easy, CURLOPT_CAINFO, request->server->config.forward_ca_file);
+        curl_easy_setopt(forward->easy, CURLOPT_CA_CACHE_TIMEOUT, CA_KEPT_S);
     }
 }
 

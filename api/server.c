@@ -105,6 +105,7 @@ static void tick(uv_timer_t *timer)
         uv_timer_stop(timer);
     }
     if (server->closing) {
+        api_end_lost(server);
         api_server_close_step(server);
     } else if (server->draining && uv_now(server->loop) >= server->cut_idle_ms) {
         cut_connections(server, is_idle, SHUT_RD);
@@ -131,12 +132,27 @@ uint16_t api_server_port(const struct api_server *server)
 
 /* ---- start ---- */
 
-static int start_tls(struct api_server *server, struct err *reterr)
+/* Reads the files; connections that there are keep what they began with. */
+static int load_tls(struct api_server *server, struct err *reterr)
 {
     static char http1[] = "http/1.1";
     static const h2o_iovec_t protocols[] = {{http1, sizeof(http1) - 1}, {NULL, 0}}; /* h2o keeps the pointer */
+    const struct tls_files files = {NULL, server->config.cert_file, server->config.key_file};
+    SSL_CTX *ctx = tls_context_new(&files, TLS_SERVER, "TLS of the REST API", reterr);
+
+    if (ctx == NULL) {
+        return E_INVALID;
+    }
+    h2o_ssl_register_alpn_protocols(ctx, protocols);
+    SSL_CTX_free(server->ssl);
+    server->ssl = ctx;
+    server->accept.ssl_ctx = ctx;
+    return 0;
+}
+
+static int start_tls(struct api_server *server, struct err *reterr)
+{
     const struct api_config *config = &server->config;
-    const struct tls_files files = {NULL, config->cert_file, config->key_file};
 
     if (!config->tls) {
         return 0;
@@ -144,12 +160,18 @@ static int start_tls(struct api_server *server, struct err *reterr)
     if (config->forward_ca_file == NULL || *config->forward_ca_file == '\0') {
         return err_set(reterr, E_INVALID, "TLS needs the certificate authority of the members' certificates");
     }
-    server->ssl = tls_context_new(&files, TLS_SERVER, "TLS of the REST API", reterr);
-    if (server->ssl == NULL) {
-        return E_INVALID;
-    }
-    h2o_ssl_register_alpn_protocols(server->ssl, protocols);
-    return 0;
+    return load_tls(server, reterr);
+}
+
+int api_server_reload_tls(struct api_server *server, struct err *reterr)
+{
+    CHECK_MAGIC(server, API_SERVER_MAGIC);
+    return server->config.tls && !server->closing ? load_tls(server, reterr) : 0;
+}
+
+int64_t api_server_tls_expires_s(const struct api_server *server)
+{
+    return server->ssl != NULL ? tls_context_expires_s(server->ssl) : 0;
 }
 
 static void start_h2o(struct api_server *server)

@@ -55,6 +55,7 @@ struct api_submit {              /* a submit that is out; outlives its request a
 struct api_conn {
     struct api_server *server;
     h2o_socket_t *sock;
+    uv_stream_t *stream;         /* of sock */
     struct api_request *request; /* h2o handles one at a time */
     struct in6_addr source;      /* conns.c */
     bool member;                 /* from the address of one */
@@ -145,6 +146,11 @@ void api_conn_accepted(uv_stream_t *listener, int status);
 void api_conn_quiet(struct api_conn *conn);
 /* Ends it, soon. */
 void api_conn_cut(struct api_conn *conn);
+
+/* ---- lost.c ---- */
+
+/* Ends those whose last write h2o waits for in vain. */
+void api_end_lost(struct api_server *server);
 
 /* ---- bulk.c ---- */
 

@@ -448,6 +448,7 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
     }
     if (rc == 0) {
         start_timers(member);
+        certificates_stamp(member);
         rc = start_api(member, reterr);
     }
     if (rc == 0) {
@@ -551,17 +552,6 @@ static void stop_consensus(void *user)
     members_stop(member);
     member->cons_closing = true;
     cons_close(member->cons, stop_driver, member);
-}
-
-void member_reload(struct member *member)
-{
-    struct err err = ERR_INIT;
-
-    if (cons_reload_tls(member->cons, &err) != 0) {
-        LOG(LOG_ERROR, "member", "the certificates are not read again", LF_STR("reason", err.message));
-    } else {
-        LOG(LOG_INFO, "member", "the certificates were read again");
-    }
 }
 
 void member_stop_now(struct member *member)

@@ -10,6 +10,7 @@
 #include "daemon/audit.h"
 #include "daemon/executor/executor.h"
 #include "daemon/handover.h"
+#include "daemon/health.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/load.h"
 #include "daemon/member.h"
@@ -19,6 +20,15 @@
 #include "store/store.h"
 
 #define MEMBER_MAGIC 0x6d656d62
+
+#define CERTIFICATE_FILES 6
+
+struct certificates {
+    uint64_t stamps[CERTIFICATE_FILES]; /* of the files, when they were looked at last */
+    bool changed;                       /* then: they are read when they stay as they are */
+    unsigned ticks;
+    char members[512], api[512]; /* why what is there now is not used; "" it is */
+};
 
 struct member {
     uint32_t magic;
@@ -44,6 +54,7 @@ struct member {
     uv_timer_t tell_timer;   /* tells the others what this member is like */
     uv_timer_t lag_timer;    /* measures the loop */
     uint64_t lag_armed_ns;
+    struct certificates certificates;
     struct metrics metrics;
     struct audit audit;
     uv_timer_t audit_timer;
@@ -77,6 +88,10 @@ void member_failed(struct member *member, const char *message);
 /* Closes from the top down, after leadership was handed over or could not be. */
 void member_stop_now(struct member *member);
 
+/* certificates.c */
+void certificates_stamp(struct member *member); /* the files are as they were read */
+void certificates_tick(struct member *member);  /* each second: reads files that have changed */
+void certificates_warn(const struct member *member, health_cb cb, void *user);
 /* address.c */
 void member_lease(void *user, uint64_t until_us);
 void member_address_start(struct member *member, struct keeper *keeper);

@@ -368,6 +368,7 @@ json_t *status_document(void *user)
     }
     audit_warn(member, warn_node, warnings);
     warn_expiry((uint64_t)member->cfg->member_id, cons_tls_expires_s(member->cons), warnings);
+    certificates_warn(member, warn, warnings);
     critical = health_warn(member, &status, warn, warnings);
     critical = warn_replicas(member, &status, warnings) || critical;
     if (status.leader_id == 0) {

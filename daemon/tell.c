@@ -102,6 +102,7 @@ static void tell_due(uv_timer_t *timer)
     member_mode_pursue(member, member->wants_normal);
     upgrade_pursue(member);
     replicas_grow_old(member->replicas);
+    certificates_tick(member);
     member_tell(member);
 }
 

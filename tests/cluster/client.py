@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import sys
 import time
 import urllib.parse
@@ -16,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from namespace import socket_in  # noqa: E402  pylint: disable=wrong-import-position
 
 DEADLINE_S = 60
+AUTHORITY = {}  # URL of a member with TLS: the file of its authority
 
 
 class Answer:
@@ -54,6 +56,9 @@ def request(url, method, path, body=None, namespace=None, timeout_s=15, headers=
         connection.sock = socket_in(namespace, family)
         connection.sock.settimeout(timeout_s)
         connection.sock.connect((parts.hostname, parts.port))
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=AUTHORITY[url])
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=parts.hostname)
         connection.request(method, path, body=None if data is None else data.encode(), headers=lines)
         answer = connection.getresponse()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()},

@@ -16,7 +16,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
-from client import Members, eventually  # noqa: E402
+from client import AUTHORITY, Members, eventually  # noqa: E402
 from hosts import Hosts  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -24,9 +24,10 @@ HECATE = os.environ.get("HECATE", os.path.join(ROOT, "build", "release", "hecate
 NODES = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
 
 
-def config(faults, cluster_section, log_format="text"):
+def config(faults, cluster_section, log_format="text", tls=False):
     return {
         "port": "8080",
+        "enable_tls": tls,
         "jwt": {"admin": {"key": "admin-secret"}, "user": {"key": "user-secret"}},
         "glusterfs": {"executor": "mock", "mock": {"faults": json.dumps(list(faults))}, "log_format": log_format},
         "cluster": cluster_section,
@@ -37,6 +38,7 @@ class ClusterTest(unittest.TestCase):
     faults = ()
     cluster_section = {"snapshot_entries": 64}
     log_format = "text"
+    tls = False  # of the REST API
     spare_hosts = 0  # beside the three of the members
 
     @classmethod
@@ -54,7 +56,7 @@ class ClusterTest(unittest.TestCase):
         self.directory = os.path.join(self.folder, "cluster")
         config_file = os.path.join(self.folder, "heketi.json")
         with open(config_file, "w", encoding="utf-8") as file:
-            json.dump(config(self.faults, self.cluster_section, self.log_format), file)
+            json.dump(config(self.faults, self.cluster_section, self.log_format, self.tls), file)
         self.addCleanup(self.stop)
         self.before_up()
         output = self.cluster("up", "--config", config_file, "--hosts", self.hosts.members())
@@ -63,6 +65,8 @@ class ClusterTest(unittest.TestCase):
             words = line.split()
             urls[int(words[1])] = words[2]
         self.assertEqual(sorted(urls), [1, 2, 3])
+        if self.tls:
+            AUTHORITY.update({url: os.path.join(self.directory, "pki", "ca.pem") for url in urls.values()})
         self.members = Members(urls, self.hosts.namespace("c1"))
 
     def before_up(self):

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -187,11 +189,88 @@ static void plain_http(void **state)
     https_close(&client);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    CLEANUP(free_ptr) char *line = mem_printf("cp %s %s", from, to);
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        execlp("sh", "sh", "-c", line, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* The certificate that a new client is shown. */
+static X509 *shown(struct world *world)
+{
+    struct https client = https_connect(world);
+    X509 *certificate = SSL_get1_peer_certificate(client.ssl);
+
+    https_close(&client);
+    return certificate;
+}
+
+/* A new certificate is shown to new clients, those that are here stay; a wrong one is not taken. */
+static void reload(void **state)
+{
+    static const char request[] = "POST /clusters HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+    struct world *world = *state;
+    struct api_server *server = world->fixture.members[0].server;
+    char *other = peer_certificates();
+    CLEANUP(free_ptr) char *other_cert = mem_printf("%s/api.crt", other);
+    CLEANUP(free_ptr) char *other_key = mem_printf("%s/api.key", other);
+    CLEANUP(free_ptr) char *other_ca = mem_printf("%s/ca.crt", other);
+    struct https client = https_connect(world);
+    X509 *first = shown(world), *second;
+    struct err err = ERR_INIT;
+
+    assert_true(api_server_tls_expires_s(server) > (int64_t)time(NULL));
+    copy_file(other_cert, world->cert); /* with the key of the former one */
+    assert_int_equal(api_server_reload_tls(server, &err), E_INVALID);
+    assert_non_null(strstr(err.message, world->key));
+    second = shown(world);
+    assert_int_equal(X509_cmp(first, second), 0);
+    X509_free(second);
+    copy_file(other_key, world->key);
+    copy_file(other_ca, world->ca);
+    assert_int_equal(api_server_reload_tls(server, &err), 0);
+    second = shown(world);
+    assert_int_not_equal(X509_cmp(first, second), 0);
+    X509_free(second);
+    X509_free(first);
+    assert_int_equal(SSL_write(client.ssl, request, sizeof(request) - 1), sizeof(request) - 1);
+    send_some(&world->fixture, &client, SIZE_MAX);
+    expect_status(world, &client, "HTTP/1.1 201 ");
+    https_close(&client);
+    peer_certificates_remove(other);
+}
+
+/* A client that goes away by a reset after the handshake leaves its place to others. */
+static void resets(void **state)
+{
+    const struct linger linger = {.l_onoff = 1};
+    struct world *world = *state;
+    size_t max = world->fixture.members[0].config.connections_max;
+
+    for (size_t i = 0; i < max + 5; i++) {
+        struct https client = https_connect(world);
+
+        assert_int_equal(setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+        https_close(&client);
+        fixture_run_once(&world->fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(errors_of_others, setup, teardown),
         cmocka_unit_test_setup_teardown(plain_http, setup, teardown),
+        cmocka_unit_test_setup_teardown(resets, setup, teardown),
+        cmocka_unit_test_setup_teardown(reload, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
