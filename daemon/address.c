@@ -29,30 +29,28 @@ void member_lease(void *user, uint64_t until_us)
     }
 }
 
+static void set_held(struct member *member, bool held)
+{
+    if (held == member->address_held) {
+        return;
+    }
+    LOG(LOG_INFO, "address", held ? "the virtual addresses are here" : "the virtual addresses are gone");
+    member->address_held = held;
+    if (held) {
+        member->address_trouble[0] = '\0';
+    }
+    if (member->cons != NULL && !member->cons_closing) {
+        member_tell(member); /* whoever handed leadership over waits for it */
+    }
+}
+
+/* What the keeper confirms. */
 static void address_held(void *user, bool held)
 {
     struct member *member = user;
 
-    if (held != member->address_held) {
-        LOG(LOG_INFO, "address", held ? "the virtual addresses are here" : "the virtual addresses are gone");
-        member->address_held = held;
-        if (member->cons != NULL && !member->cons_closing) {
-            member_tell(member); /* whoever handed leadership over waits for it */
-        }
-    }
-    if (held) {
-        member->address_trouble[0] = '\0';
-    } else if (member->cons != NULL && !member->cons_closing) {
-        cons_lease_released(member->cons);
-    }
-}
-
-/* Nothing here lives by the lease any more: the order may be given. */
-static void address_lent(void *user)
-{
-    struct member *member = user;
-
-    if (!member->cons_closing) {
+    set_held(member, held);
+    if (!held && member->cons != NULL && !member->cons_closing) {
         cons_lease_released(member->cons);
     }
 }
@@ -66,10 +64,30 @@ static void address_trouble(void *user, const char *text)
     member->address_trouble_ms = uv_now(member->loop);
 }
 
-/* Without it nobody would take the addresses away in time. */
-static void address_keeper_died(void *user)
+/* Not confirmed for longer than the kernel keeps them: that they are here may not be said any more. */
+static void address_silent(void *user)
 {
-    member_failed(user, "the keeper of the virtual addresses has died; start this member again");
+    address_trouble(user, "the keeper of the virtual addresses does not answer");
+    set_held(user, false);
+}
+
+/* Nothing here lives by the lease any more: the order may be given. */
+static void address_lent(void *user)
+{
+    struct member *member = user;
+
+    if (!member->cons_closing) {
+        cons_lease_released(member->cons);
+    }
+}
+
+/* Without it nobody would take the addresses away in time. */
+static void address_keeper_died(void *user, bool was_silent)
+{
+    member_failed(user, was_silent
+                            ? "the keeper of the virtual addresses did not answer and was ended; this member ends, so "
+                              "that another one takes the addresses: start it again (systemd does so by itself)"
+                            : "the keeper of the virtual addresses has died; start this member again");
 }
 
 void member_address_start(struct member *member, struct keeper *keeper)
@@ -77,6 +95,7 @@ void member_address_start(struct member *member, struct keeper *keeper)
     member->keeper = keeper;
     member->keeper_events = (struct keeper_events){.user = member,
                                                    .held = address_held,
+                                                   .silent = address_silent,
                                                    .lent = address_lent,
                                                    .trouble = address_trouble,
                                                    .died = address_keeper_died};

@@ -323,8 +323,10 @@ static json_t *virtual_ips_document(const struct member *member, const struct co
         json_array_append_new(list, json_text(member->cfg->virtual_ips.items[i]));
     }
     if (member->address_trouble[0] != '\0' && uv_now(member->loop) - member->address_trouble_ms < TROUBLE_SHOWN_MS) {
-        add_warning(warnings, "virtual-ip", member->address_trouble,
-                    "take the address off the other host, or mend the interface of this one");
+        add_warning(
+            warnings, "virtual-ip", member->address_trouble,
+            "take the address off the other host (the one whose interface has the link address that is named: 'ip "
+            "link'), or mend the interface of this one");
     }
     return json_pack("{s:o, s:b, s:o}", "addresses", list, "held", member->address_held, "holder",
                      holder_document(member, status));

@@ -75,7 +75,7 @@ int address_parse(const char *text, struct address *address, struct err *reterr)
 int address_open(const struct address *addresses, size_t n, struct address_door *door, struct err *reterr)
 {
     memset(door, 0, sizeof(*door));
-    door->arp = door->icmp6 = -1;
+    door->arp = door->icmp6 = door->probe = -1;
     door->netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
     if (door->netlink == NULL || mnl_socket_bind(door->netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
         int rc = err_set(reterr, E_IO, "cannot open a netlink socket: %s", strerror(errno));
@@ -89,7 +89,10 @@ int address_open(const struct address *addresses, size_t n, struct address_door 
         if (*door_fd < 0) {
             *door_fd = addresses[i].family == AF_INET ? announce_open_arp() : announce_open_icmp6();
         }
-        if (*door_fd < 0) {
+        if (door->probe < 0) {
+            door->probe = announce_open_probe();
+        }
+        if (*door_fd < 0 || door->probe < 0) {
             int rc = err_set(reterr, E_IO, "cannot open a raw socket to announce %s: %s%s", addresses[i].text,
                              strerror(errno), errno == EPERM ? " (CAP_NET_RAW is needed)" : "");
 
@@ -111,8 +114,11 @@ void address_close(struct address_door *door)
     if (door->icmp6 >= 0) {
         (void)close(door->icmp6); /* a socket */
     }
+    if (door->probe >= 0) {
+        (void)close(door->probe); /* a socket */
+    }
     door->netlink = NULL;
-    door->arp = door->icmp6 = -1;
+    door->arp = door->icmp6 = door->probe = -1;
 }
 
 /* Sends a request and waits for its acknowledgement: 0 or errno. */
@@ -215,8 +221,24 @@ int address_announce(struct address_door *door, const struct address *address, s
     return 0;
 }
 
+int address_probe(struct address_door *door, const struct address *address, struct err *reterr)
+{
+    unsigned interface = if_nametoindex(address->interface);
+    int error;
+
+    if (interface == 0) {
+        return no_interface(address, reterr);
+    }
+    error = announce_probe(door->probe, interface, address->interface, address->family, address->bytes);
+    if (error != 0 && error != ENETDOWN && error != ENXIO && error != EAGAIN) {
+        return err_set(reterr, E_IO, "cannot ask who else has the virtual address %s: %s", address->text,
+                       strerror(error));
+    }
+    return 0;
+}
+
 bool address_conflict(struct address_door *door, const struct address *addresses, size_t n, size_t *ret_index,
-                      uint8_t mac[6])
+                      uint8_t mac[6], bool *ret_answer)
 {
     struct announce_claim claim;
 
@@ -227,9 +249,9 @@ bool address_conflict(struct address_door *door, const struct address *addresses
             size_t len = address->family == AF_INET ? 4 : 16;
 
             if (address->family == claim.family && memcmp(address->bytes, claim.bytes, len) == 0 &&
-                if_nametoindex(address->interface) == claim.interface &&
-                !announce_is_ours(address->interface, claim.mac)) {
+                if_nametoindex(address->interface) == claim.interface && !announce_is_ours(claim.mac)) {
                 *ret_index = i;
+                *ret_answer = claim.answer;
                 memcpy(mac, claim.mac, 6);
                 return true;
             }

@@ -28,7 +28,7 @@ int address_parse(const char *text, struct address *ret_address, struct err *ret
 struct address_door {
     struct mnl_socket *netlink;
     unsigned sequence;
-    int arp, icmp6; /* raw sockets; -1 where not needed */
+    int arp, icmp6, probe; /* raw sockets; -1 where not needed */
 };
 int address_open(const struct address *addresses, size_t n, struct address_door *ret_door, struct err *reterr);
 void address_close(struct address_door *door);
@@ -41,9 +41,14 @@ int address_remove(struct address_door *door, const struct address *address, str
  * flag (RFC 4861 7.2.6). An interface that is down is no failure: E_IO otherwise. */
 int address_announce(struct address_door *door, const struct address *address, struct err *reterr);
 
-/* Somebody else speaks for one of the addresses: its index and the other's link address; false: nothing (more) was
- * heard. Reads what has come in on arp and icmp6 without waiting. */
+/* Asks who else has the address; the answer is heard by address_conflict. As for announcing, an interface that is down
+ * is no failure. */
+int address_probe(struct address_door *door, const struct address *address, struct err *reterr);
+
+/* Somebody else speaks for one of the addresses: its index and the other's link address, and whether that may be an
+ * answer to a question of ours; false: nothing (more) was heard. Reads what has come in on arp and icmp6 without
+ * waiting. */
 bool address_conflict(struct address_door *door, const struct address *addresses, size_t n, size_t *ret_index,
-                      uint8_t ret_mac[6]);
+                      uint8_t ret_mac[6], bool *ret_answer);
 
 #endif

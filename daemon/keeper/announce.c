@@ -45,7 +45,50 @@ bool announce_parse_arp(const uint8_t *frame, size_t len, struct announce_claim 
     claim->family = AF_INET;
     memcpy(claim->mac, frame + 8, 6);
     memcpy(claim->bytes, frame + 14, 4);
-    return claim->bytes[0] != 0; /* a probe (RFC 5227) claims nothing */
+    claim->answer = memcmp(frame + 14, frame + 24, 4) != 0; /* a gratuitous one names the address twice */
+    return claim->bytes[0] != 0;                            /* a probe (RFC 5227) claims nothing */
+}
+
+void announce_arp_probe(uint8_t frame[28], const uint8_t mac[6], const uint8_t address[4])
+{
+    announce_arp_frame(frame, false, mac, address);
+    memset(frame + 14, 0, 4); /* sender: nobody, so that no cache learns anything */
+    memset(frame + 18, 0, 6);
+}
+
+/* The ones' complement sum over the pseudo header and the message (RFC 4443 2.3). */
+static uint16_t icmp6_sum(const uint8_t *packet, size_t message_bytes)
+{
+    uint32_t sum = IPPROTO_ICMPV6 + (uint32_t)message_bytes;
+
+    for (size_t i = 8; i < 40 + message_bytes; i += 2) { /* both addresses, then the message */
+        sum += (uint32_t)packet[i] << 8 | packet[i + 1];
+    }
+    while (sum >> 16 != 0) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return (uint16_t)~sum;
+}
+
+void announce_solicitation(uint8_t packet[ANNOUNCE_SOLICIT_BYTES], const uint8_t address[16], uint8_t group[6])
+{
+    static const uint8_t nodes[13] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff};
+    uint16_t sum;
+
+    memset(packet, 0, ANNOUNCE_SOLICIT_BYTES);
+    packet[0] = 0x60;
+    packet[5] = 24; /* bytes that follow the header */
+    packet[6] = IPPROTO_ICMPV6;
+    packet[7] = HOP_LIMIT;
+    memcpy(packet + 24, nodes, sizeof(nodes)); /* the source stays ::, as in duplicate address detection */
+    memcpy(packet + 37, address + 13, 3);
+    packet[40] = ND_NEIGHBOR_SOLICIT;
+    memcpy(packet + 48, address, 16);
+    sum = icmp6_sum(packet, 24);
+    packet[42] = (uint8_t)(sum >> 8);
+    packet[43] = (uint8_t)sum;
+    group[0] = group[1] = 0x33;
+    memcpy(group + 2, packet + 36, 4);
 }
 
 void announce_na_packet(uint8_t packet[32], const uint8_t mac[6], const uint8_t address[16])
@@ -67,6 +110,7 @@ bool announce_parse_na(const uint8_t *packet, size_t len, struct announce_claim 
     }
     memset(claim, 0, sizeof(*claim));
     claim->family = AF_INET6;
+    claim->answer = true; /* to nobody, as ours is, or not asked for: they look the same */
     memcpy(claim->bytes, packet + 8, 16);
     memcpy(claim->mac, packet + 26, 6);
     return true;
@@ -120,11 +164,46 @@ static int interface_mac(const char *name, uint8_t mac[6])
     return rc;
 }
 
-bool announce_is_ours(const char *interface, const uint8_t mac[6])
+bool announce_is_ours(const uint8_t mac[6])
 {
-    uint8_t own[6];
+    struct if_nameindex *interfaces = if_nameindex();
+    bool ours = false;
 
-    return interface_mac(interface, own) == 0 && memcmp(own, mac, 6) == 0;
+    for (size_t i = 0; interfaces != NULL && interfaces[i].if_index != 0 && !ours; i++) {
+        uint8_t own[6];
+
+        ours = interface_mac(interfaces[i].if_name, own) == 0 && memcmp(own, mac, 6) == 0;
+    }
+    if_freenameindex(interfaces);
+    return ours;
+}
+
+int announce_open_probe(void)
+{
+    return socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+int announce_probe(int fd, unsigned interface, const char *name, int family, const uint8_t *address)
+{
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)interface, .sll_halen = 6};
+    uint8_t data[ANNOUNCE_SOLICIT_BYTES], mac[6];
+    size_t len;
+    int error = interface_mac(name, mac);
+
+    if (error != 0) {
+        return error;
+    }
+    if (family == AF_INET) {
+        to.sll_protocol = htons(ETH_P_ARP);
+        memcpy(to.sll_addr, everybody, 6);
+        announce_arp_probe(data, mac, address);
+        len = ARP_BYTES;
+    } else {
+        to.sll_protocol = htons(ETH_P_IPV6);
+        announce_solicitation(data, address, to.sll_addr);
+        len = ANNOUNCE_SOLICIT_BYTES;
+    }
+    return sendto(fd, data, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? errno : 0;
 }
 
 int announce_arp(int fd, unsigned interface, const char *name, const uint8_t address[4])

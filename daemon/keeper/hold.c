@@ -31,6 +31,16 @@ static uint64_t announce_after(const struct hold *hold, uint64_t now_us)
     return age_us < HOLD_SETTLE_US ? hold->taken_us + HOLD_SETTLE_US : now_us + HOLD_REMIND_US;
 }
 
+bool hold_taking_over(const struct hold *hold, uint64_t now_us)
+{
+    return now_us < hold->taken_us + HOLD_TAKEOVER_US;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 enum hold_action hold_next(struct hold *hold, uint64_t now_us, uint64_t *ret_wake_us)
 {
     uint64_t deadline_us = hold->lent ? hold->lent_until_us : hold->deadline_us;
@@ -53,7 +63,7 @@ enum hold_action hold_next(struct hold *hold, uint64_t now_us, uint64_t *ret_wak
         hold->held = true;
         hold->taken_us = now_us;
         hold->refresh_us = now_us + HOLD_REFRESH_US;
-        hold->announce_us = now_us;
+        hold->announce_us = hold->probe_us = now_us;
         return HOLD_ADD;
     }
     if (hold->refresh_us <= now_us) {
@@ -64,8 +74,11 @@ enum hold_action hold_next(struct hold *hold, uint64_t now_us, uint64_t *ret_wak
         hold->announce_us = announce_after(hold, now_us);
         return HOLD_ANNOUNCE;
     }
-    *ret_wake_us = hold->deadline_us;
-    *ret_wake_us = hold->refresh_us < *ret_wake_us ? hold->refresh_us : *ret_wake_us;
-    *ret_wake_us = hold->announce_us < *ret_wake_us ? hold->announce_us : *ret_wake_us;
+    if (hold->probe_us <= now_us) { /* last: nobody waits for it */
+        hold->probe_us = now_us < hold->taken_us + HOLD_PROBE_FIRST_US ? hold->taken_us + HOLD_PROBE_FIRST_US
+                                                                       : now_us + HOLD_PROBE_US;
+        return HOLD_PROBE;
+    }
+    *ret_wake_us = earlier(earlier(hold->deadline_us, hold->refresh_us), earlier(hold->announce_us, hold->probe_us));
     return HOLD_WAIT;
 }

@@ -2,7 +2,7 @@
  *
  *              hold(deadline)                 hold(later): the deadline moves
  *   AWAY ----------------------> HELD ------------------------------------------+
- *     ^   ADD, ANNOUNCE          | ^  REFRESH every 250 ms, ANNOUNCE             |
+ *     ^   ADD, ANNOUNCE, PROBE   | ^  REFRESH every 250 ms, ANNOUNCE, PROBE      |
  *     |                     lend | | hold: the hand-over has failed              |
  *     |                          v |                                             |
  *     |                          LENT  not announced, not refreshed              |
@@ -29,12 +29,17 @@
 /* Afterwards: once more for switches that were slow, then now and then for caches that forgot. */
 #define HOLD_SETTLE_US 5000000
 #define HOLD_REMIND_US 60000000
+/* Somebody else who has the address without a word is asked for: when it is taken, which waits for no answer, once the
+ * lifetime of the holder before us is over, and from then on now and then. */
+#define HOLD_PROBE_FIRST_US 1300000
+#define HOLD_PROBE_US 3000000
 
 enum hold_action {
     HOLD_WAIT, /* nothing before *ret_wake_us (UINT64_MAX: until a message comes) */
     HOLD_ADD,  /* add the address (it may be there already) with the full lifetime */
     HOLD_REFRESH,
     HOLD_ANNOUNCE,
+    HOLD_PROBE,  /* ask who else has the address */
     HOLD_REMOVE, /* remove it (it may be gone already) and say so */
 };
 
@@ -43,7 +48,7 @@ struct hold {
     bool let_go; /* by release */
     bool lent;
     uint64_t deadline_us, lent_until_us, taken_us;
-    uint64_t refresh_us, announce_us; /* due */
+    uint64_t refresh_us, announce_us, probe_us; /* due */
 };
 
 /* The lease is in force until the deadline. Deadlines only grow; one that has passed takes nothing. */
@@ -53,6 +58,8 @@ void hold_lease(struct hold *hold, uint64_t deadline_us, uint64_t now_us);
 void hold_lend(struct hold *hold, uint64_t until_us);
 /* Gives the address up now, whatever the deadline. */
 void hold_release(struct hold *hold);
+/* The holder before us may still have the address and answer for it: no conflict. */
+bool hold_taking_over(const struct hold *hold, uint64_t now_us);
 /* The next thing to do; repeat until HOLD_WAIT. Afterwards counted as done. */
 enum hold_action hold_next(struct hold *hold, uint64_t now_us, uint64_t *ret_wake_us);
 

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/keeper/keeper_priv.h"
@@ -14,12 +16,19 @@
 #include "store/base/turn.h"
 
 #define START_TIMEOUT_MS 5000
+#define WATCH_MS 125
+#define CHECK_EVERY 2 /* looks */
 
 struct keeper {
     int fd;
     pid_t pid;
     bool attached, closing;
     uv_poll_t poll;
+    uv_timer_t watch;
+    unsigned handles, looks;
+    uint64_t heard_ms, looked_ms;
+    uint64_t deadline_us; /* until then it is to hold the addresses; 0: it is not */
+    bool silent, killed;
     const struct keeper_events *events;
     void (*closed_cb)(void *user);
     void *closed_user;
@@ -97,26 +106,36 @@ int keeper_start(const char *const *texts, size_t n, struct keeper **ret_keeper,
 
 /* ---- words ---- */
 
-static void poll_closed(uv_handle_t *handle)
+static void handle_closed(uv_handle_t *handle)
 {
     struct keeper *keeper = handle->data;
     void (*closed_cb)(void *user) = keeper->closed_cb;
     void *user = keeper->closed_user;
 
+    if (--keeper->handles > 0) {
+        return;
+    }
     (void)close(keeper->fd); /* a socket */
     free(keeper);
     closed_cb(user);
 }
 
+static void close_handles(struct keeper *keeper)
+{
+    uv_close((uv_handle_t *)&keeper->poll, handle_closed);
+    uv_close((uv_handle_t *)&keeper->watch, handle_closed);
+}
+
 static void ended(struct keeper *keeper)
 {
     (void)uv_poll_stop(&keeper->poll);
+    (void)uv_timer_stop(&keeper->watch);
     reap(keeper);
     keeper->pid = 0;
     if (keeper->closing) {
-        uv_close((uv_handle_t *)&keeper->poll, poll_closed);
+        close_handles(keeper);
     } else {
-        keeper->events->died(keeper->events->user);
+        keeper->events->died(keeper->events->user, keeper->killed);
     }
 }
 
@@ -138,7 +157,9 @@ static void readable(uv_poll_t *poll, int status, int events)
             return;
         }
         word.text[sizeof(word.text) - 1] = '\0';
-        if (keeper->closing) {
+        keeper->heard_ms = uv_now(keeper->poll.loop);
+        keeper->silent = false;
+        if (keeper->closing || word.kind == WORD_ALIVE) {
             continue;
         }
         if (word.kind == WORD_TROUBLE) {
@@ -151,18 +172,6 @@ static void readable(uv_poll_t *poll, int status, int events)
     }
 }
 
-void keeper_attach(struct keeper *keeper, uv_loop_t *loop, const struct keeper_events *events)
-{
-    CHECK(!keeper->attached);
-    keeper->attached = true;
-    keeper->events = events;
-    CHECK(uv_poll_init(loop, &keeper->poll, keeper->fd) == 0);
-    keeper->poll.data = keeper;
-    CHECK(uv_poll_start(&keeper->poll, UV_READABLE | UV_DISCONNECT, readable) == 0);
-}
-
-/* ---- orders ---- */
-
 static void order(struct keeper *keeper, enum keeper_order_kind kind, uint64_t deadline_us)
 {
     const struct keeper_order order = {.kind = kind, .deadline_us = deadline_us};
@@ -172,18 +181,74 @@ static void order(struct keeper *keeper, enum keeper_order_kind kind, uint64_t d
     (void)send(keeper->fd, &order, sizeof(order), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Does the keeper still answer? It is asked, and a kernel that has stopped it is told to end it: SIGKILL works on what
+ * is stopped or hangs. */
+static void look(uv_timer_t *timer)
+{
+    TURN("keeper");
+    struct keeper *keeper = timer->data;
+    uint64_t now_ms = uv_now(timer->loop);
+    bool holds = keeper->deadline_us > clock_us();
+    uint64_t silent_ms;
+
+    if (now_ms - keeper->looked_ms > KEEPER_SILENT_MS / 2) {
+        keeper->heard_ms = now_ms; /* it was we who did not look: what it has said since is read next */
+    }
+    keeper->looked_ms = now_ms;
+    if (keeper->looks++ % CHECK_EVERY == 0) {
+        order(keeper, ORDER_CHECK, 0);
+    }
+    silent_ms = now_ms - keeper->heard_ms;
+    if (silent_ms >= KEEPER_SILENT_MS && !keeper->silent) {
+        keeper->silent = true;
+        keeper->events->silent(keeper->events->user);
+    }
+    if (silent_ms >= (holds ? KEEPER_END_MS : KEEPER_END_IDLE_MS) && !keeper->killed) {
+        keeper->killed = true;
+        (void)kill(keeper->pid, SIGKILL); /* a child of ours that is not reaped yet */
+    }
+}
+
+void keeper_attach(struct keeper *keeper, uv_loop_t *loop, const struct keeper_events *events)
+{
+    CHECK(!keeper->attached);
+    keeper->attached = true;
+    keeper->events = events;
+    CHECK(uv_poll_init(loop, &keeper->poll, keeper->fd) == 0);
+    keeper->poll.data = keeper;
+    CHECK(uv_poll_start(&keeper->poll, UV_READABLE | UV_DISCONNECT, readable) == 0);
+    CHECK(uv_timer_init(loop, &keeper->watch) == 0);
+    keeper->watch.data = keeper;
+    keeper->handles = 2;
+    keeper->heard_ms = keeper->looked_ms = uv_now(loop);
+    CHECK(uv_timer_start(&keeper->watch, look, WATCH_MS, WATCH_MS) == 0);
+}
+
+/* ---- orders ---- */
+
 void keeper_hold(struct keeper *keeper, uint64_t deadline_us)
 {
+    keeper->deadline_us = deadline_us;
     order(keeper, ORDER_LEASE, deadline_us);
 }
 
 void keeper_lend(struct keeper *keeper, uint64_t until_us)
 {
+    keeper->deadline_us = 0;
     order(keeper, ORDER_LEND, until_us);
 }
 
 void keeper_release(struct keeper *keeper)
 {
+    keeper->deadline_us = 0;
     order(keeper, ORDER_RELEASE, 0);
 }
 
@@ -193,8 +258,9 @@ void keeper_close(struct keeper *keeper, void (*closed_cb)(void *user), void *us
     keeper->closing = true;
     keeper->closed_cb = closed_cb;
     keeper->closed_user = user;
+    (void)uv_timer_stop(&keeper->watch);
     if (keeper->pid == 0) {
-        uv_close((uv_handle_t *)&keeper->poll, poll_closed);
+        close_handles(keeper);
     } else {
         (void)shutdown(keeper->fd, SHUT_WR); /* the keeper reads the end, lets go and ends; ended() follows */
     }

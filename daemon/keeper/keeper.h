@@ -17,18 +17,26 @@
 struct keeper;
 
 #define KEEPER_ADDRESSES_MAX 8
+#define KEEPER_SILENT_MS 1000
+#define KEEPER_END_MS 1250       /* silent for so long while it is to hold the addresses: it is ended */
+#define KEEPER_END_IDLE_MS 10000 /* otherwise, where more patience costs nothing */
 
 struct keeper_events {
     void *user;
-    /* The addresses are held, or no longer: what the kernel has done, not what was asked for. */
+    /* The addresses are held, or no longer: what the kernel has done, not what was asked for. While they are held it is
+     * confirmed every 250 ms. */
     void (*held)(void *user, bool held);
+    /* Nothing was heard of the keeper for KEEPER_SILENT_MS: where the addresses are is not known. Once; held(true)
+     * follows if it wakes up. */
+    void (*silent)(void *user);
     /* The answer to keeper_lend, when the addresses are here. */
     void (*lent)(void *user);
     /* Another host speaks for an address (text names both), or an address cannot be added. Repeated while it goes on,
      * at most once a second. */
     void (*trouble)(void *user, const char *text);
-    /* The keeper has died: the addresses are going by their lifetime, and the daemon must not serve on. */
-    void (*died)(void *user);
+    /* The keeper has died, or was silent and has been ended: the addresses are going by their lifetime, and the daemon
+     * must not serve on. It cannot be started again, since the daemon has no capabilities any more. */
+    void (*died)(void *user, bool was_silent);
 };
 
 /* Is this the text of a virtual address? E_INVALID says what was expected. */

@@ -8,7 +8,7 @@
 
 #include "daemon/keeper/address.h"
 
-enum keeper_order_kind { ORDER_LEASE = 1, ORDER_RELEASE = 2, ORDER_LEND = 3 };
+enum keeper_order_kind { ORDER_LEASE = 1, ORDER_RELEASE = 2, ORDER_LEND = 3, ORDER_CHECK = 4 };
 
 struct keeper_order {
     uint32_t kind;
@@ -18,10 +18,11 @@ struct keeper_order {
 
 enum keeper_word_kind {
     WORD_READY = 1, /* leftovers are removed, orders are taken */
-    WORD_HELD,
+    WORD_HELD,      /* also after each refresh: it is confirmed again */
     WORD_AWAY,
     WORD_TROUBLE,
-    WORD_LENT, /* the lease's deadline no longer counts for the addresses */
+    WORD_ALIVE, /* the answer to a check; says nothing of the addresses */
+    WORD_LENT,  /* the lease's deadline no longer counts for the addresses */
 };
 
 struct keeper_word {

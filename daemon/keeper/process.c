@@ -78,6 +78,7 @@ static void refresh(struct process *process)
         }
     }
     process->held = all;
+    process->must_tell = process->must_tell || all;
 }
 
 static void announce(struct process *process)
@@ -86,6 +87,17 @@ static void announce(struct process *process)
 
     for (size_t i = 0; i < process->n; i++) {
         if (address_announce(&process->door, &process->addresses[i], &err) != 0) {
+            trouble(process, err.message);
+        }
+    }
+}
+
+static void probe(struct process *process)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < process->n; i++) {
+        if (address_probe(&process->door, &process->addresses[i], &err) != 0) {
             trouble(process, err.message);
         }
     }
@@ -129,6 +141,9 @@ static uint64_t act(struct process *process)
         case HOLD_ANNOUNCE:
             announce(process);
             break;
+        case HOLD_PROBE:
+            probe(process);
+            break;
         case HOLD_REMOVE:
             let_go(process);
             break;
@@ -167,6 +182,8 @@ static bool take_orders(struct process *process)
         }
         if (order.kind == ORDER_LEASE) {
             hold_lease(&process->hold, order.deadline_us, now_us());
+        } else if (order.kind == ORDER_CHECK) {
+            (void)say(process, WORD_ALIVE, ""); /* a daemon that does not read has missed more than this */
         } else if (order.kind == ORDER_LEND) {
             lend(process, order.deadline_us);
         } else {
@@ -179,12 +196,15 @@ static bool take_orders(struct process *process)
 static void hear(struct process *process)
 {
     uint8_t mac[6];
+    bool answer;
     size_t at;
 
-    while (address_conflict(&process->door, process->addresses, process->n, &at, mac)) {
+    while (address_conflict(&process->door, process->addresses, process->n, &at, mac, &answer)) {
+        bool successor = process->hold.lent;
+        bool predecessor = answer && hold_taking_over(&process->hold, now_us());
         char text[200];
 
-        if (process->held && !process->hold.lent) { /* lent: it is the successor */
+        if (process->held && !successor && !predecessor) {
             (void)snprintf(text, sizeof(text),
                            "the virtual address %s is claimed by %02x:%02x:%02x:%02x:%02x:%02x as well",
                            process->addresses[at].text, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);

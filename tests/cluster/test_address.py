@@ -4,9 +4,12 @@
 Needs root. HECATED names the daemon (default build/release/hecated).
 """
 
+import json
 import os
 import signal
+import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -61,6 +64,58 @@ class AddressTest(AddressCluster):
             os.kill(self.pid(number), signal.SIGCONT)
         except ProcessLookupError:
             pass
+
+    def claims(self, number):
+        """What a member says of itself: whether the addresses are on its host; None when it does not answer."""
+        answer = self.members.ask(number, "GET", "/cluster/status", timeout_s=0.3)
+        return answer.json()["virtual_ips"]["held"] if answer else None
+
+    def test_keeper_stopped(self):
+        """A keeper that hangs is ended and its member with it; nobody says that he has what he has not."""
+        leader = self.leader_has_it()
+        others = [number for number in (1, 2, 3) if number != leader]
+        begin = time.monotonic()
+        os.kill(self.keeper_of(self.pid(leader)), signal.SIGSTOP)
+        lie_since = None
+        while True:
+            holders = self.holders()
+            now = time.monotonic() - begin
+            lies = any(self.claims(number) and number not in holders for number in (1, 2, 3))
+            lie_since = (lie_since or now) if lies else None
+            self.assertLess(now - (lie_since or now), 0.5, "a member says for long that it has the addresses")
+            if len(holders) == 1 and holders[0] in others and self.claims(holders[0]) and self.through_address():
+                break
+            self.assertLess(now, 5, f"holders {holders}")
+        print(f"the addresses answer again after {now:.2f} s", file=sys.stderr)
+        self.assertLess(now, 3)
+        self.assertIn("did not answer and was ended", self.log(leader))
+        eventually("the member has ended", lambda: self.members.status(leader) is None)
+        self.cluster("start", str(leader))
+        self.assertIn(self.leader_has_it(), (1, 2, 3))
+
+    def conflict(self, number):
+        state = self.members.status(number)
+        texts = [item for item in state["warnings"] if item["code"] == "virtual-ip"] if state else []
+        return texts[0]["text"] if texts else None
+
+    def test_silent_second_holder(self):
+        """Another host gets an address and announces nothing: it is found by asking."""
+        leader = self.leader_has_it()
+        other = ["ip", "netns", "exec", self.hosts.namespace("c1"), "ip"]
+        link = json.loads(subprocess.run([*other, "-j", "link", "show", "eth0"], check=True, capture_output=True).stdout)[0]
+        self.assertIsNone(self.conflict(leader))
+        for address in (f"{V4}/32", f"{V6}/128"):
+            begin = time.monotonic()
+            subprocess.run([*other, "addr", "add", address, "dev", "eth0", "nodad"], check=True)
+            try:
+                text = eventually("a warning", lambda: self.conflict(leader), deadline_s=6)
+                self.assertIn(link["address"], text)
+                self.assertIn(address.split("/", maxsplit=1)[0], text)
+                print(f"{address} is told after {time.monotonic() - begin:.2f} s", file=sys.stderr)
+            finally:
+                subprocess.run([*other, "addr", "del", address, "dev", "eth0"], check=True)
+            eventually("the warning goes", lambda: self.conflict(leader) is None)
+        self.assertEqual(self.leader_has_it(), leader)
 
     def test_host_frozen(self):
         """Daemon and keeper both: the kernel ends the addresses."""

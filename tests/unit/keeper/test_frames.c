@@ -114,9 +114,45 @@ static void test_neighbour_advertisement(void **state)
     assert_false(announce_parse_na(packet, sizeof(packet), &claim));
 }
 
+/* A question claims nothing, and its answer is known as such. */
+static void test_probe_frames(void **state)
+{
+    static const uint8_t other[6] = {2, 0, 0, 0, 0, 2}, v4[4] = {192, 0, 2, 10};
+    /* 2001:db8::1:2 is asked for at ff02::1:ff01:2. */
+    static const uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, [13] = 1, [15] = 2};
+    static const uint8_t want_group[6] = {0x33, 0x33, 0xff, 1, 0, 2};
+    uint8_t frame[28], packet[ANNOUNCE_SOLICIT_BYTES], group[6];
+    struct announce_claim claim;
+    uint32_t sum = 58 + 24;
+
+    (void)state;
+    announce_arp_probe(frame, mac, v4);
+    assert_false(announce_parse_arp(frame, sizeof(frame), &claim));
+    announce_arp_frame(frame, true, other, v4); /* what a host answers: to the one who asked, who has no address */
+    memcpy(frame + 18, mac, 6);
+    memset(frame + 24, 0, 4);
+    assert_true(announce_parse_arp(frame, sizeof(frame), &claim));
+    assert_true(claim.answer);
+    assert_memory_equal(claim.mac, other, 6);
+    announce_arp_frame(frame, true, other, v4);
+    assert_true(announce_parse_arp(frame, sizeof(frame), &claim));
+    assert_false(claim.answer);
+    announce_solicitation(packet, v6, group);
+    assert_memory_equal(group, want_group, 6);
+    assert_memory_equal(packet + 48, v6, 16);
+    assert_int_equal(packet[7], 255);
+    for (size_t i = 8; i < sizeof(packet); i += 2) { /* with its sum in it, it sums up to nothing */
+        sum += (uint32_t)packet[i] << 8 | packet[i + 1];
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    assert_int_equal(sum, 0xffff);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_probe_frames),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_arp),
         cmocka_unit_test(test_neighbour_advertisement),

@@ -14,6 +14,7 @@
 #define START (5000000 * MS)
 
 static char trace[16384];
+static bool probes_noted;
 
 static void note(const char *what, uint64_t now_us)
 {
@@ -40,6 +41,11 @@ static uint64_t act(struct hold *hold, uint64_t now_us)
             break;
         case HOLD_ANNOUNCE:
             note("announce", now_us);
+            break;
+        case HOLD_PROBE:
+            if (probes_noted) {
+                note("probe", now_us);
+            }
             break;
         case HOLD_REMOVE:
             note("remove", now_us);
@@ -185,9 +191,36 @@ static void test_a_deadline_never_goes_back(void **state)
     expect("add@0 announce@0 announce@100 remove@200");
 }
 
+/* Others are asked for when it is taken, behind the announcement, and from then on while it is held. */
+static void test_probes(void **state)
+{
+    char probes[256] = "";
+    struct hold hold = {0};
+
+    (void)state;
+    probes_noted = true;
+    hold_lease(&hold, START + 90 * MS, START);
+    act(&hold, START);
+    expect("add@0 announce@0 probe@0");
+    assert_true(hold_taking_over(&hold, START + 1000 * MS));
+    assert_false(hold_taking_over(&hold, START + 1300 * MS));
+    hold = (struct hold){0};
+    hold_lease(&hold, START + 10000 * MS, START);
+    run(&hold, START, START + 9000 * MS);
+    for (const char *at = trace, *next; (next = strstr(at, "probe@")) != NULL; at = next + 1) {
+        size_t len = strcspn(next, " ");
+
+        (void)snprintf(probes + strlen(probes), sizeof(probes) - strlen(probes), "%.*s ", (int)len, next);
+    }
+    assert_string_equal(probes, "probe@0 probe@1300 probe@4300 probe@7300 ");
+    trace[0] = '\0';
+    probes_noted = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_probes),
         cmocka_unit_test(test_deadline_passes),
         cmocka_unit_test(test_takeover_is_announced_until_the_old_lifetime_is_over),
         cmocka_unit_test(test_refreshed_well_within_its_lifetime),

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,7 +31,9 @@ static const char *const patterns[] = {"198.18.5.10/32", "2001:db8:5::10/128"};
 
 static uv_loop_t loop;
 static struct keeper *keeper;
-static int held, helds, troubles, deaths;
+static int held, helds, troubles, deaths, silences;
+static bool died_silent;
+static pid_t other_host; /* a process in the namespace at the other end of the link */
 static char trouble_text[300];
 static bool closed;
 
@@ -161,10 +164,17 @@ static void on_trouble(void *user, const char *text)
     (void)snprintf(trouble_text, sizeof(trouble_text), "%s", text);
 }
 
-static void on_died(void *user)
+static void on_died(void *user, bool was_silent)
 {
     (void)user;
     deaths++;
+    died_silent = was_silent;
+}
+
+static void on_silent(void *user)
+{
+    (void)user;
+    silences++;
 }
 
 static void on_closed(void *user)
@@ -173,9 +183,10 @@ static void on_closed(void *user)
     closed = true;
 }
 
-static const struct keeper_events events = {.held = on_held, .trouble = on_trouble, .died = on_died};
+static const struct keeper_events events = {
+    .held = on_held, .silent = on_silent, .trouble = on_trouble, .died = on_died};
 
-/* The keeper's process: the only child. */
+/* The keeper's process: the youngest child. */
 static pid_t keeper_pid(void)
 {
     char path[64], text[64];
@@ -189,7 +200,10 @@ static pid_t keeper_pid(void)
     (void)close(fd);
     assert_true(n > 0);
     text[n] = '\0';
-    return (pid_t)strtol(text, NULL, 10);
+    while (n > 0 && text[n - 1] == ' ') {
+        text[--n] = '\0';
+    }
+    return (pid_t)strtol(strrchr(text, ' ') != NULL ? strrchr(text, ' ') : text, NULL, 10);
 }
 
 static void start(void)
@@ -197,7 +211,7 @@ static void start(void)
     struct err err = ERR_INIT;
 
     held = -1;
-    helds = troubles = deaths = 0;
+    helds = troubles = deaths = silences = 0;
     closed = false;
     if (keeper_start(texts, 2, &keeper, &err) != 0) {
         fail_msg("%s", err.message);
@@ -243,19 +257,55 @@ static void test_deadline_passes_without_the_daemon(void **state)
     stop();
 }
 
+static bool is_confirmed(void)
+{
+    return helds >= 4;
+}
+
+/* While they are held the keeper says so again and again; a short stop is nobody's end. */
+static void test_keeper_confirms(void **state)
+{
+    (void)state;
+    start();
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("the addresses are there", is_held);
+    helds = 0;
+    wait_for("it is confirmed", is_confirmed);
+    assert_int_equal(kill(keeper_pid(), SIGSTOP), 0);
+    assert_int_equal(kill(keeper_pid(), SIGCONT), 0);
+    helds = 0;
+    wait_for("it is confirmed", is_confirmed);
+    assert_int_equal(deaths + silences, 0);
+    stop();
+}
+
+/* One that does not answer is ended, and nobody says any more that the addresses are here. */
 static void test_keeper_frozen(void **state)
 {
-    pid_t pid;
+    uint64_t begin_us;
 
     (void)state;
     start();
-    pid = keeper_pid();
     keeper_hold(keeper, clock_us() + FAR_US);
     wait_for("the addresses are there", is_held);
-    assert_int_equal(kill(pid, SIGSTOP), 0);
+    begin_us = clock_us();
+    assert_int_equal(kill(keeper_pid(), SIGSTOP), 0);
+    wait_for("it is ended", has_died);
+    assert_true(died_silent);
+    assert_int_equal(silences, 1);
+    assert_true(clock_us() - begin_us >= UINT64_C(900000));
     wait_for("the kernel removes the addresses", is_gone);
-    assert_int_equal(kill(pid, SIGCONT), 0);
-    wait_for("they are taken again while the lease lasts", is_held);
+    stop();
+}
+
+/* Also when there is nothing to hold, but with more patience: nobody waits for it. */
+static void test_idle_keeper_frozen(void **state)
+{
+    (void)state;
+    start();
+    assert_int_equal(kill(keeper_pid(), SIGSTOP), 0);
+    wait_for("it is ended", has_died);
+    assert_true(died_silent);
     stop();
 }
 
@@ -282,25 +332,115 @@ static void test_leftovers_are_removed(void **state)
     stop();
 }
 
+/* The doors of the other host. */
+static void open_there(const struct address *address, struct address_door *ret_door)
+{
+    CLEANUP(free_ptr) char *there = mem_printf("/proc/%d/ns/net", other_host);
+    int fd = open(there, O_RDONLY | O_CLOEXEC), here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    struct err err = ERR_INIT;
+
+    assert_true(fd >= 0 && here >= 0);
+    assert_int_equal(setns(fd, CLONE_NEWNET), 0);
+    assert_int_equal(address_open(address, 1, ret_door, &err), 0);
+    assert_int_equal(setns(here, CLONE_NEWNET), 0);
+    (void)close(fd);
+    (void)close(here);
+}
+
+static void run_there(const char *command)
+{
+    CLEANUP(free_ptr) char *pid = mem_printf("%d", other_host);
+    const char *words[] = {"nsenter", "-t", pid, "-n", "sh", "-c", command, NULL};
+    char out[4096];
+
+    if (run(words, out, sizeof(out)) != 0) {
+        fail_msg("%s: %s", command, out);
+    }
+}
+
 static void test_another_host_claims_the_address(void **state)
 {
-    struct address other, other6;
+    CLEANUP(free_ptr) char *there = mem_printf("/proc/%d/ns/net", other_host);
+    struct address other;
     struct address_door door;
     struct err err = ERR_INIT;
+    int fd = open(there, O_RDONLY | O_CLOEXEC), here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
     (void)state;
     start();
     keeper_hold(keeper, clock_us() + FAR_US);
     wait_for("the addresses are there", is_held);
     assert_int_equal(address_parse("198.18.5.10%kt1", &other, &err), 0);
-    assert_int_equal(address_parse("2001:db8:5::10%kt1", &other6, &err), 0);
-    assert_int_equal(address_open(&other, 1, &door, &err), 0);
+    open_there(&other, &door);
     assert_int_equal(troubles, 0);
+    assert_int_equal(setns(fd, CLONE_NEWNET), 0); /* interfaces are looked up by name */
     assert_int_equal(address_announce(&door, &other, &err), 0);
+    assert_int_equal(setns(here, CLONE_NEWNET), 0);
+    (void)close(fd);
+    (void)close(here);
     wait_for("the conflict is reported", is_troubled);
     assert_non_null(strstr(trouble_text, texts[0]));
     assert_non_null(strstr(trouble_text, "02:00:00:00:05:01"));
     address_close(&door);
+    stop();
+}
+
+/* One that has it already, or gets it while it is held here, and never says a word by itself. */
+static void silent_holder(const char *pattern, const char *text, bool before)
+{
+    CLEANUP(free_ptr) char *add = mem_printf("ip addr add %s dev kt1 nodad", pattern);
+    CLEANUP(free_ptr) char *del = mem_printf("ip addr del %s dev kt1", pattern);
+    uint64_t begin_us = clock_us();
+
+    if (before) {
+        run_there(add);
+    }
+    start();
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("the addresses are there", is_held); /* it did not wait for an answer */
+    if (!before) {
+        assert_int_equal(troubles, 0);
+        run_there(add);
+    }
+    wait_for("the conflict is reported", is_troubled);
+    assert_non_null(strstr(trouble_text, text));
+    assert_non_null(strstr(trouble_text, "02:00:00:00:05:01"));
+    /* Not earlier than the lifetime of a holder before us, who may answer, too. */
+    assert_true(clock_us() - begin_us >= UINT64_C(1100000));
+    run_there(del);
+    stop();
+}
+
+static void test_silent_holder(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        silent_holder(patterns[i], texts[i], true);
+        silent_holder(patterns[i], texts[i], false);
+    }
+}
+
+/* Another interface of this host on the same link answers as well: that is no conflict. */
+static void test_own_second_interface(void **state)
+{
+    CLEANUP(free_ptr) char *pid = mem_printf("%d", other_host);
+
+    (void)state;
+    IP("link", "add", "kt2", "address", "02:00:00:00:05:02", "type", "veth", "peer", "name", "kt3");
+    IP("link", "set", "kt3", "netns", pid);
+    IP("link", "set", "kt2", "up");
+    run_there("ip link add kt4 type bridge && ip link set kt1 master kt4 && ip link set kt3 master kt4 && "
+              "ip link set kt3 up && ip link set kt4 up");
+    start();
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("the addresses are there", is_held);
+    helds = 0;
+    while (helds < 20) { /* five seconds: two questions after the one at the start */
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(troubles, 0);
+    run_there("ip link set kt1 nomaster && ip link del kt4");
+    IP("link", "del", "kt2");
     stop();
 }
 
@@ -333,6 +473,28 @@ static void test_interface_is_missing(void **state)
     stop();
 }
 
+static void start_other_host(void)
+{
+    CLEANUP(free_ptr) char *pid = NULL;
+    int pipes[2];
+    char byte;
+
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    other_host = fork();
+    if (other_host == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        if (unshare(CLONE_NEWNET) == 0 && write(pipes[1], "x", 1) == 1) {
+            (void)pause();
+        }
+        _exit(1);
+    }
+    (void)close(pipes[1]);
+    assert_int_equal(read(pipes[0], &byte, 1), 1);
+    (void)close(pipes[0]);
+    pid = mem_printf("%d", other_host);
+    IP("link", "set", "kt1", "netns", pid);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -341,15 +503,18 @@ static int set_up(void **state)
     }
     IP("link", "add", "kt0", "address", "02:00:00:00:05:00", "type", "veth", "peer", "name", "kt1", "address",
        "02:00:00:00:05:01");
+    start_other_host();
     IP("link", "set", "lo", "up");
     IP("link", "set", "kt0", "up");
-    IP("link", "set", "kt1", "up");
+    run_there("ip link set kt1 up");
     return uv_loop_init(&loop);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    (void)kill(other_host, SIGKILL);
+    (void)waitpid(other_host, NULL, 0);
     return uv_loop_close(&loop);
 }
 
@@ -358,16 +523,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes_and_gives_back),
         cmocka_unit_test(test_deadline_passes_without_the_daemon),
+        cmocka_unit_test(test_keeper_confirms),
         cmocka_unit_test(test_keeper_frozen),
+        cmocka_unit_test(test_idle_keeper_frozen),
         cmocka_unit_test(test_keeper_killed),
         cmocka_unit_test(test_leftovers_are_removed),
         cmocka_unit_test(test_another_host_claims_the_address),
+        cmocka_unit_test(test_silent_holder),
+        cmocka_unit_test(test_own_second_interface),
         cmocka_unit_test(test_bad_start),
         cmocka_unit_test(test_interface_is_missing),
     };
 
     if (geteuid() != 0) {
-        puts("[  SKIPPED ] 8 test(s), needs root for network namespaces");
+        puts("[  SKIPPED ] 12 test(s), needs root for network namespaces");
         return 0;
     }
     return cmocka_run_group_tests(tests, set_up, tear_down);
