@@ -17,7 +17,8 @@
 
 #define CONS_MEMBERS_MAX 9
 #define CONS_TELL_MAX 4096
-#define CONS_TEXT_MAX 256 /* of an address, of a note */
+#define CONS_COMMAND_MAX ((size_t)1 << 20) /* bytes of a command */
+#define CONS_TEXT_MAX 256                  /* of an address, of a note */
 
 struct cons_peer {
     uint64_t id;         /* member id, 1..2^63 */
@@ -120,10 +121,11 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
 void cons_close(struct cons *c, void (*closed_cb)(void *user), void *user);
 
 /* status 0: applied at index, result is what apply returned. E_UNKNOWN_OUTCOME: leadership was lost, the command may
- * still be applied. */
+ * still be applied. E_NOT_LEADER, E_BUSY: it was never proposed. */
 typedef void (*cons_propose_cb)(void *user, int status, uint64_t index, const void *result);
-/* Copies data. Returns 0 and calls cb exactly once later (never from within); E_NOT_LEADER, E_BUSY (window full),
- * E_INVALID (longer than 1 MiB): cb is never called. */
+/* Copies data. Returns 0 and calls cb exactly once later (never from within); E_NOT_LEADER, E_BUSY (too many commands
+ * or too many bytes wait, try again later), E_INVALID (empty, or more than CONS_COMMAND_MAX bytes): cb is never called.
+ */
 int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user);
 
 /* Tells all connected members something of the owner's: up to CONS_TELL_MAX bytes, not part of the log, may be lost.

@@ -40,6 +40,13 @@ void core_fail(struct core *core, const char *fmt, ...)
     core->env.failed(core->env.user, text);
 }
 
+static void default_bytes(struct core_config *config)
+{
+    config->inflight_bytes = config->inflight_bytes > 0 ? config->inflight_bytes : CORE_INFLIGHT_BYTES;
+    config->frame_bytes = config->frame_bytes > 0 ? config->frame_bytes : CORE_FRAME_BYTES;
+    config->window_bytes = config->window_bytes > 0 ? config->window_bytes : CORE_WINDOW_BYTES;
+}
+
 void disk_op_free(struct disk_op *op)
 {
     if (op != NULL) {
@@ -110,6 +117,7 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     struct core *core = mem_calloc(1, sizeof(*core));
 
     core->config = *config;
+    default_bytes(&core->config);
     core->env = *env;
     for (size_t i = 0; i < config->n_peers; i++) {
         core->config.peers[i].address = mem_strdup(config->peers[i].address);
@@ -244,6 +252,7 @@ void core_settle(struct core *core)
         return;
     }
     core_members_update(core);
+    core_flow_pump(core);
     core_snapshot_maybe_take(core);
     leader = core_raft_leader(core);
     if (leader != 0 && leader != core->closed_leader) {
@@ -381,6 +390,7 @@ void core_connected(struct core *core, uint64_t peer)
     if (at >= 0 && !core->failed) {
         core->peers[at].connected = true;
         core->peers[at].connected_us = core_now(core);
+        core_flow_reset(core, (size_t)at);
         core_form_greet(core, peer, false);
         core->lease_ping_us = 0;
         core_settle(core);
@@ -407,6 +417,7 @@ void core_disconnected(struct core *core, uint64_t peer)
     if (at >= 0 && !core->failed) {
         core->peers[at].connected = false;
         core->peers[at].sending = false;
+        core_flow_reset(core, (size_t)at);
     }
 }
 
@@ -476,14 +487,20 @@ void core_done(struct core *core, struct disk_op *op)
 
 /* ---- submitting ---- */
 
-size_t core_window(struct core *core)
+size_t core_window(struct core *core, uint64_t *ret_bytes)
 {
-    uint64_t outstanding;
+    uint64_t outstanding, bytes;
 
+    *ret_bytes = 0;
     if (core->failed || core->role != CORE_LEADER || core->barrier_index == 0 || core->transfer_to != 0) {
         return 0;
     }
     outstanding = core_last_index(core) - raft_commit_index(&core->raft);
+    bytes = core_log_bytes(core, raft_commit_index(&core->raft) + 1, core_last_index(core));
+    if (outstanding > 0 && bytes >= core->config.window_bytes) {
+        return 0;
+    }
+    *ret_bytes = core->config.window_bytes - (outstanding > 0 ? bytes : 0);
     return outstanding < core->config.window ? core->config.window - outstanding : 0;
 }
 
@@ -492,9 +509,11 @@ uint64_t core_submit(struct core *core, const void *const *data, const uint32_t 
     static char token;
     struct raft_entry entries[CORE_WINDOW_MAX];
     uint64_t first = core_last_index(core) + 1;
+    uint64_t bytes;
 
-    CHECK(n > 0 && n <= core_window(core));
+    CHECK(n > 0 && n <= core_window(core, &bytes));
     for (size_t i = 0; i < n; i++) {
+        CHECK(lens[i] <= CORE_ENTRY_MAX);
         entries[i] = (struct raft_entry){.term = raft_current_term(&core->raft),
                                          .type = RAFT_COMMAND,
                                          .buf = {.base = (void *)(uintptr_t)data[i], .len = lens[i]}, /* copied */

@@ -16,6 +16,10 @@
 #define CORE_PEERS_MAX 9
 #define CORE_WINDOW_MAX 256
 #define CORE_ADDRESS_MAX 700 /* characters: host and port, what the owner notes beside them, what the core does */
+#define CORE_ENTRY_MAX ((size_t)1 << 20) /* bytes of a command; no follower takes more */
+#define CORE_FRAME_BYTES ((uint64_t)1 << 20)
+#define CORE_INFLIGHT_BYTES ((uint64_t)4 << 20)
+#define CORE_WINDOW_BYTES ((uint64_t)8 << 20)
 /* In a configuration a member's address begins with what the leader is to make of it, if it is not that yet. */
 #define CORE_GOAL_VOTER '+'
 #define CORE_GOAL_STANDBY '~'
@@ -110,6 +114,9 @@ struct core_config {
     uint32_t trailing;           /* entries kept after a snapshot; more than inflight */
     uint32_t inflight;           /* entries on their way to one follower */
     uint32_t window;             /* entries submitted and not yet committed; at most CORE_WINDOW_MAX */
+    /* The same bounds in bytes, whichever is reached first, and that of one frame; a single entry always passes. 0:
+     * CORE_..._BYTES. */
+    uint64_t inflight_bytes, window_bytes, frame_bytes;
     bool lease_kept;          /* something outside (the address) lives by the lease and confirms when it has let go */
     uint64_t seed;            /* real randomness */
     struct id new_cluster_id; /* of the cluster that this member founds, if it does: random, but grows with time */
@@ -164,10 +171,11 @@ void core_done(struct core *core, struct disk_op *op); /* a disk operation ended
 /* Does what is due; returns the next deadline (microseconds). */
 uint64_t core_poll(struct core *core);
 
-/* How many commands may be submitted now (0: not the leader, a transfer is pending, or the window is full). */
-size_t core_window(struct core *core);
-/* Submits n <= core_window() commands as one event. Returns the index of the first one (they follow each other), or 0.
- */
+/* How many commands may be submitted now (0: not the leader, a transfer is pending, or the window is full), and how
+ * many bytes they may have; the first one may have more. */
+size_t core_window(struct core *core, uint64_t *ret_bytes);
+/* Submits n <= core_window() commands of at most CORE_ENTRY_MAX bytes as one event. Returns the index of the first one
+ * (they follow each other), or 0: nothing was submitted. */
 uint64_t core_submit(struct core *core, const void *const *data, const uint32_t *lens, size_t n);
 bool core_serving(struct core *core);
 int core_transfer(struct core *core, uint64_t target); /* 0 target: the most advanced; 0 or -1: not possible now */

@@ -28,16 +28,32 @@ uint64_t core_entry_term(const struct core *core, uint64_t index)
     return index == core->snapshot_index ? core->snapshot_term : 0;
 }
 
+static uint64_t end_of(const struct core *core, uint64_t index)
+{
+    if (index < core->first || core->n_entries == 0) {
+        return core->bytes_before;
+    }
+    return core->entries[index > core_last_index(core) ? core->n_entries - 1 : index - core->first].end;
+}
+
+uint64_t core_log_bytes(const struct core *core, uint64_t from, uint64_t to)
+{
+    return to >= from ? end_of(core, to) - end_of(core, from > 0 ? from - 1 : 0) : 0;
+}
+
 void core_log_append(struct core *core, uint64_t term, uint8_t type, const void *data, uint32_t len)
 {
     struct core_entry *entry;
+    uint64_t end;
 
     if (core->n_entries == core->cap_entries) {
         core->cap_entries = core->cap_entries > 0 ? core->cap_entries * 2 : 256;
         core->entries = mem_realloc_array(core->entries, core->cap_entries, sizeof(*core->entries));
     }
+    end = end_of(core, core_last_index(core)) + FLAT_HEADER + len;
     entry = &core->entries[core->n_entries++];
     entry->term = term;
+    entry->end = end;
     entry->type = type;
     entry->len = len;
     entry->data = mem_dup(data, len);
@@ -69,6 +85,7 @@ void core_log_trim(struct core *core, uint64_t below)
     }
     n = below - core->first;
     CHECK(n <= core->n_entries && below <= core->applied_index + 1);
+    core->bytes_before = end_of(core, below - 1);
     for (size_t i = 0; i < n; i++) {
         free(core->entries[i].data);
     }
@@ -79,6 +96,7 @@ void core_log_trim(struct core *core, uint64_t below)
 
 void core_log_reset(struct core *core, uint64_t snapshot_index)
 {
+    core->bytes_before = end_of(core, core_last_index(core));
     for (size_t i = 0; i < core->n_entries; i++) {
         free(core->entries[i].data);
     }

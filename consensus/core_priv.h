@@ -16,6 +16,7 @@ _Static_assert(RAFT_VERSION_NUMBER == 2201, "the rules of ownership are those of
 
 struct core_entry {
     uint64_t term;
+    uint64_t end; /* bytes of all entries up to this one, since the process began */
     uint8_t type;
     uint32_t len;
     uint8_t *data;
@@ -25,6 +26,16 @@ struct core_vote { /* a vote request that came too early, kept until the promise
     bool kept;
     struct raft_request_vote message;
     uint64_t number;
+};
+
+struct core_flow {        /* leader: the log on its way to one follower (core_flow.c) */
+    uint64_t term;        /* of our leadership; 0: nothing was named on this connection */
+    uint64_t named;       /* the library takes everything up to here for sent */
+    uint64_t sent;        /* the next frame begins behind it */
+    uint64_t base, high;  /* frames that left and may still arrive are between, as far as not acknowledged */
+    uint64_t match;       /* acknowledged */
+    uint64_t progress_us; /* when that grew, or something was sent after nothing was under way */
+    bool probing;         /* nothing acknowledged yet: one frame at a time */
 };
 
 struct core_peer_state {
@@ -40,6 +51,7 @@ struct core_peer_state {
     bool configured; /* named by the configuration file: believed as long as no log says who the members are */
     bool gone;       /* in no configuration: nothing that it says counts, and another may have its place */
     struct core_vote vote;
+    struct core_flow flow;
     /* outgoing snapshot */
     bool sending;
     uint64_t send_index, send_offset, acked_offset, progress_us;
@@ -81,6 +93,7 @@ struct core {
     struct core_entry *entries;
     size_t n_entries, cap_entries;
     uint64_t first;
+    uint64_t bytes_before; /* the end of what came before the first entry: struct core_entry */
     uint64_t snapshot_index, snapshot_term;
     bool snapshot_taking;
     uint64_t applied_index, conf_applied_index;
@@ -90,6 +103,7 @@ struct core {
     size_t n_changes;
     bool members_changed;                /* the table of peers is to follow the configurations */
     bool stale_message;                  /* the library is looking at a message of an older term */
+    bool answering;                      /* it is looking at a follower's answer to entries */
     uint64_t term_on_disk, vote_on_disk; /* as last given to the disk */
     uint64_t commit_seen;
 
@@ -137,6 +151,8 @@ void core_settle(struct core *core); /* applies, sends what became due, tells of
 uint64_t core_last_index(const struct core *core);
 const struct core_entry *core_entry(const struct core *core, uint64_t index); /* NULL: not there */
 uint64_t core_entry_term(const struct core *core, uint64_t index);            /* 0: not known */
+/* Bytes of the entries from..to, as far as they are in memory. */
+uint64_t core_log_bytes(const struct core *core, uint64_t from, uint64_t to);
 void core_log_append(struct core *core, uint64_t term, uint8_t type, const void *data, uint32_t len);
 void core_log_cut(struct core *core, uint64_t from);   /* drops from.., in memory and in appends in flight */
 void core_log_trim(struct core *core, uint64_t below); /* forgets entries below */
@@ -191,6 +207,12 @@ void core_transfer_poll(struct core *core, uint64_t now);
 void core_send(struct core *core, uint64_t peer, const struct wire *wire);
 void core_flush_held(struct core *core);
 void core_send_raft(struct core *core, const struct raft_message *message);
+void core_send_entries(struct core *core, uint64_t peer, uint64_t prev,
+                       uint64_t n); /* those after prev, in one frame */
+/* core_flow.c */
+void core_flow_named(struct core *core, size_t at, const struct raft_append_entries *message); /* by the library */
+void core_flow_pump(struct core *core);             /* sends what may leave by now; after every input */
+void core_flow_reset(struct core *core, size_t at); /* a new connection: what was under way is lost */
 /* core_recv.c */
 void core_deliver_votes(struct core *core);
 void core_raft_recv(struct core *core, struct raft_message *message);

@@ -261,12 +261,14 @@ void core_raft_step(struct core *core, struct raft_event *event)
     if (core->failed) {
         return;
     }
+    core->answering = event->type == RAFT_RECEIVE && event->receive.message->type == RAFT_APPEND_ENTRIES_RESULT;
     rc = step(core, event, &update);
     if (rc != 0) {
         core_fail(core, "raft_step(event %d) failed: %s", (int)event->type, raft_strerror(rc));
         return;
     }
     handle_update(core, &update);
+    core->answering = false;
 }
 
 int core_raft_submit(struct core *core, struct raft_entry *entries, unsigned n)

@@ -31,11 +31,11 @@ void core_raft_recv(struct core *core, struct raft_message *message)
 
 /* ---- entries ---- */
 
-/* As entries are in every log: terms never fall, none is later than that of the leader who sends them, and a
- * configuration is one. */
+/* As entries are in every log: terms never fall, none is later than that of the leader who sends them, none
+ * is larger than what a frame could pass on, and a configuration is one. */
 static bool is_entry(const struct flat_entry *flat, uint64_t term_before, uint64_t leader_term)
 {
-    if (flat->term == 0 || flat->term < term_before || flat->term > leader_term) {
+    if (flat->term == 0 || flat->term < term_before || flat->term > leader_term || flat->len > CORE_ENTRY_MAX) {
         return false;
     }
     return flat->type == RAFT_CHANGE ? core_conf_valid(flat->data, flat->len)

@@ -39,19 +39,18 @@ void core_flush_held(struct core *core)
     }
 }
 
-static void send_append(struct core *core, uint64_t peer, const struct raft_append_entries *message)
+void core_send_entries(struct core *core, uint64_t peer, uint64_t prev, uint64_t n)
 {
     CLEANUP(buf_fini) struct buf body = BUF_INIT;
     struct wire wire = {.key = {[WK_TYPE] = WIRE_APPEND,
-                                [WK_MSG_TERM] = message->term,
-                                [WK_PREV_INDEX] = message->prev_log_index,
-                                [WK_PREV_TERM] = message->prev_log_term,
-                                [WK_COMMIT] = message->leader_commit,
-                                [WK_COUNT] = message->n_entries,
-                                [WK_VERSION] = message->version}};
+                                [WK_MSG_TERM] = raft_current_term(&core->raft),
+                                [WK_PREV_INDEX] = prev,
+                                [WK_PREV_TERM] = core_entry_term(core, prev),
+                                [WK_COMMIT] = raft_commit_index(&core->raft),
+                                [WK_COUNT] = n}};
 
-    for (unsigned i = 0; i < message->n_entries; i++) {
-        const struct core_entry *entry = core_entry(core, message->prev_log_index + 1 + i);
+    for (uint64_t i = prev + 1; i <= prev + n; i++) {
+        const struct core_entry *entry = core_entry(core, i);
 
         CHECK(entry != NULL);
         flat_append(&body, entry->term, entry->type, entry->data, entry->len);
@@ -59,6 +58,15 @@ static void send_append(struct core *core, uint64_t peer, const struct raft_appe
     wire.body = (const uint8_t *)buf_str(&body);
     wire.body_len = body.len;
     core_send(core, peer, &wire);
+}
+
+static void send_append(struct core *core, uint64_t peer, const struct raft_append_entries *message)
+{
+    int at = core_peer_index(core, peer);
+
+    if (at >= 0) {
+        core_flow_named(core, (size_t)at, message);
+    }
 }
 
 static void send_append_result(struct core *core, uint64_t peer, const struct raft_append_entries_result *message)

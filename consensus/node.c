@@ -171,35 +171,48 @@ static void disk_encode(void *user, void *handle, uint8_t **ret_data, size_t *re
 
 /* ---- a turn ---- */
 
+/* Moves what may be submitted from `waiting` to `submitted`, where it must be before the core may apply it. */
+static size_t take_waiting(struct cons *c, size_t window, uint64_t bytes, char **ret_data, uint32_t *ret_lens)
+{
+    struct core_status status;
+    size_t n = 0;
+
+    core_get_status(c->core, &status);
+    while (c->waiting.head != NULL && n < window && n < SUBMIT_MAX && (n == 0 || c->waiting.head->len <= bytes)) {
+        struct proposal *proposal = proposals_pop(&c->waiting);
+
+        bytes = proposal->len < bytes ? bytes - proposal->len : 0;
+        proposal->index = status.last_index + 1 + n;
+        proposal->term = status.term;
+        ret_data[n] = TAKE_PTR(proposal->data); /* the core copies it */
+        ret_lens[n++] = proposal->len;
+        proposals_push(&c->submitted, proposal);
+    }
+    return n;
+}
+
 static void submit_waiting(struct cons *c)
 {
     for (;;) {
-        const void *data[SUBMIT_MAX];
+        char *data[SUBMIT_MAX];
         uint32_t lens[SUBMIT_MAX];
-        size_t window = core_window(c->core);
-        struct core_status status;
-        uint64_t first;
-        size_t n = 0;
+        uint64_t bytes, first;
+        size_t window = core_window(c->core, &bytes);
+        size_t n;
 
         if (window == 0 || c->waiting.head == NULL) {
             return;
         }
-        core_get_status(c->core, &status);
-        for (struct proposal *p = c->waiting.head; p != NULL && n < window && n < SUBMIT_MAX; p = p->next) {
-            data[n] = p->data;
-            lens[n++] = p->len;
-        }
-        first = status.last_index + 1;
-        /* They are in `submitted` before the core may apply them. */
+        n = take_waiting(c, window, bytes, data, lens);
+        first = core_submit(c->core, (const void *const *)data, lens, n);
         for (size_t i = 0; i < n; i++) {
-            struct proposal *proposal = proposals_pop(&c->waiting);
-
-            proposal->index = first + i;
-            proposal->term = status.term;
-            proposals_push(&c->submitted, proposal);
+            free(data[i]);
         }
-        if (core_submit(c->core, data, lens, n) != first) {
-            return; /* no longer the leader: drop_proposals answers */
+        if (first == 0) { /* if the core has failed, drop_proposals answers: they may be on the disk */
+            if (!c->failed) {
+                proposals_refuse_last(&c->submitted, n, E_BUSY);
+            }
+            return;
         }
     }
 }

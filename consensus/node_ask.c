@@ -8,6 +8,9 @@
 #include "store/base/mem.h"
 
 #define WAITING_MAX 8192
+#define WAITING_BYTES_MAX ((size_t)32 << 20)
+
+_Static_assert(CONS_COMMAND_MAX == CORE_ENTRY_MAX, "what is taken from the owner must fit into an entry");
 
 void proposals_push(struct proposals *queue, struct proposal *proposal)
 {
@@ -19,6 +22,7 @@ void proposals_push(struct proposals *queue, struct proposal *proposal)
     }
     queue->tail = proposal;
     queue->n++;
+    queue->bytes += proposal->len;
 }
 
 struct proposal *proposals_pop(struct proposals *queue)
@@ -29,6 +33,7 @@ struct proposal *proposals_pop(struct proposals *queue)
         queue->head = proposal->next;
         queue->tail = queue->head != NULL ? queue->tail : NULL;
         queue->n--;
+        queue->bytes -= proposal->len;
     }
     return proposal;
 }
@@ -40,12 +45,26 @@ void proposal_finish(struct proposal *proposal, int status, const void *result)
     free(proposal);
 }
 
+void proposals_refuse_last(struct proposals *queue, size_t n, int status)
+{
+    struct proposals refused = *queue;
+
+    CHECK(n <= queue->n);
+    *queue = (struct proposals){NULL, NULL, 0, 0};
+    while (refused.n > n) {
+        proposals_push(queue, proposals_pop(&refused));
+    }
+    while (refused.n > 0) {
+        proposal_finish(proposals_pop(&refused), status, NULL);
+    }
+}
+
 int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user)
 {
     struct proposal *proposal;
     struct core_status status;
 
-    if (len == 0 || len > COMMAND_MAX) {
+    if (len == 0 || len > CONS_COMMAND_MAX) {
         return E_INVALID; /* how long a command gets is up to requests and to what nodes say */
     }
     if (c->closing || c->failed) {
@@ -55,7 +74,7 @@ int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb c
     if (status.role != CORE_LEADER) {
         return E_NOT_LEADER;
     }
-    if (c->waiting.n >= WAITING_MAX) {
+    if (c->waiting.n >= WAITING_MAX || c->waiting.bytes >= WAITING_BYTES_MAX) {
         return E_BUSY;
     }
     proposal = mem_calloc(1, sizeof(*proposal));

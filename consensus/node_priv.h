@@ -7,8 +7,6 @@
 #include "consensus/disk.h"
 #include "consensus/net.h"
 
-#define COMMAND_MAX ((size_t)1 << 20)
-
 struct proposal {
     char *data; /* until it is submitted */
     uint32_t len;
@@ -20,7 +18,7 @@ struct proposal {
 
 struct proposals {
     struct proposal *head, *tail;
-    size_t n;
+    size_t n, bytes;
 };
 
 struct cons {
@@ -53,7 +51,9 @@ void node_split_address(const char *text, char *ret_address, char *ret_note);
 int node_check_address(const struct cons_peer *peer, struct err *reterr);
 /* node_ask.c */
 void proposals_push(struct proposals *queue, struct proposal *proposal);
-struct proposal *proposals_pop(struct proposals *queue);                         /* NULL: none */
+struct proposal *proposals_pop(struct proposals *queue); /* NULL: none */
+/* Finishes the newest n: they were refused. */
+void proposals_refuse_last(struct proposals *queue, size_t n, int status);
 void proposal_finish(struct proposal *proposal, int status, const void *result); /* calls back and frees it */
 
 #endif

@@ -119,6 +119,10 @@ void member_propose(struct member *member, const struct store_cmd *cmd, member_p
     if (proposal->status == 0) {
         proposal->status = cons_propose(member->cons, buf.data, buf.len, proposal_applied, proposal);
     }
+    if (proposal->status == E_INVALID && buf.len > CONS_COMMAND_MAX) {
+        LOG(LOG_ERROR, "member", "a command is not proposed: it is too large for an entry of the log",
+            LF_U64("type", (uint64_t)cmd->type), LF_U64("bytes", buf.len), LF_U64("most", CONS_COMMAND_MAX));
+    }
     if (proposal->status != 0) {
         CHECK(uv_idle_init(member->loop, &proposal->idle) == 0);
         proposal->idle.data = proposal;

@@ -50,6 +50,7 @@ struct sim_config {
     uint32_t election_timeout_ms, lease_ms, heartbeat_ms;    /* 300, 150, 50 */
     uint32_t snapshot_threshold, trailing, inflight, window; /* 1000000, 64, 48, 32 */
     size_t snapshot_bytes;                                   /* size of the state; 100 */
+    uint64_t inflight_bytes, window_bytes, frame_bytes;      /* 0: the core's */
     int32_t drift_ppm;                                       /* clocks run fast or slow by up to this */
     bool drift_worst;                                        /* member 1 slowest, the others fastest */
     uint64_t latency_min_us, latency_max_us;                 /* 200, 1500 */

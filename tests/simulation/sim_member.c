@@ -262,6 +262,9 @@ void sim_member_start(struct sim_member *member)
                                  .trailing = sim->config.trailing,
                                  .inflight = sim->config.inflight,
                                  .window = sim->config.window,
+                                 .inflight_bytes = sim->config.inflight_bytes,
+                                 .window_bytes = sim->config.window_bytes,
+                                 .frame_bytes = sim->config.frame_bytes,
                                  .lease_kept = sim->config.keeper_us > 0,
                                  .seed = sim_random(sim, UINT64_MAX)};
     struct disk_image image;
@@ -444,7 +447,8 @@ static uint64_t submit(struct sim *sim, size_t at, const void *const *data, cons
 
 uint64_t sim_submit(struct sim *sim, size_t at, size_t n)
 {
-    size_t window = core_window(sim->members[at].core);
+    uint64_t bytes;
+    size_t window = core_window(sim->members[at].core, &bytes);
     uint64_t numbers[32];
     const void *data[32];
     uint32_t lens[32];
@@ -468,8 +472,9 @@ uint64_t sim_submit(struct sim *sim, size_t at, size_t n)
 uint64_t sim_propose(struct sim *sim, size_t at, const void *data, size_t len)
 {
     uint32_t len32 = (uint32_t)len;
+    uint64_t bytes;
 
-    return core_window(sim->members[at].core) > 0 ? submit(sim, at, &data, &len32, 1) : 0;
+    return core_window(sim->members[at].core, &bytes) > 0 ? submit(sim, at, &data, &len32, 1) : 0;
 }
 
 void sim_print(struct sim *sim)

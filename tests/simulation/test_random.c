@@ -81,6 +81,11 @@ static struct sim_config config_for(uint64_t seed, size_t n_members)
         config.snapshot_threshold = 60;
         config.trailing = 50;
     }
+    if (seed % 5 < 3) { /* frames of one to four entries, a few of them on their way */
+        config.frame_bytes = 24 * (1 + seed % 4);
+        config.inflight_bytes = 24 * (2 + seed % 9);
+        config.window_bytes = 24 * (4 + seed % 11);
+    }
     return config;
 }
 

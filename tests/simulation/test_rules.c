@@ -136,11 +136,12 @@ static void test_candidate(void **state)
 
 /* ---- rules 4 and 13: the commit index never goes back, and if it does the member ends ---- */
 
-/* While a follower catches up, the first of the appends comes late: it names a newer commit index than the follower
- * knows, and entries that are long there. */
+/* While a follower catches up, one of the appends comes late, after it was sent again: it names a newer commit index
+ * than the follower knows, and entries that are long there. */
 struct late_append {
     size_t from, to;
     bool active;
+    unsigned seen;
 };
 
 static uint64_t hold_append(void *user, size_t from, size_t to, const struct wire *wire)
@@ -148,11 +149,11 @@ static uint64_t hold_append(void *user, size_t from, size_t to, const struct wir
     struct late_append *late = user;
 
     if (!late->active || from != late->from || to != late->to || wire->key[WK_TYPE] != WIRE_APPEND ||
-        wire->key[WK_COUNT] == 0) {
+        wire->key[WK_COUNT] == 0 || ++late->seen < 3) {
         return 0;
     }
     late->active = false;
-    return 70 * SIM_MS;
+    return 120 * SIM_MS;
 }
 
 static struct sim *catch_up_with_late_append(uint64_t seed, struct late_append *late, size_t *ret_follower)

@@ -438,6 +438,27 @@ static void test_catches_up_by_snapshot(void **state)
     assert_true(status.snapshot_index > 2000);
 }
 
+/* What waits is bounded in bytes; a command that is too large is refused; a follower gets large ones by and by. */
+static void test_large_commands(void **state)
+{
+    CLEANUP(free_ptr) uint8_t *data = mem_calloc(CONS_COMMAND_MAX + 1, 1);
+    int at, late_one, rc;
+    (void)state;
+    turns_until("a leader", has_leader);
+    late_one = ((at = leader()) + 1) % N;
+    stop(late_one);
+    assert_int_equal(cons_propose(members[at].cons, data, CONS_COMMAND_MAX + 1, on_answer, NULL), E_INVALID);
+    answered = answered_ok = wanted = 0;
+    for (; (rc = cons_propose(members[at].cons, data, CONS_COMMAND_MAX, on_answer, NULL)) == 0; wanted++) {
+        assert_true(wanted < 100);
+    }
+    assert_int_equal(rc, E_BUSY);
+    turns_until("answers", all_answered);
+    assert_int_equal(answered_ok, wanted);
+    must_start(late_one);
+    turns_until("equal states", all_equal);
+}
+
 static void test_restart_of_all(void **state)
 {
     uint64_t applied, sum;
@@ -567,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_strangers_are_not_believed),
         cmocka_unit_test(test_leader_lost),
         cmocka_unit_test(test_catches_up_by_snapshot),
+        cmocka_unit_test(test_large_commands),
         cmocka_unit_test(test_restart_of_all),
         cmocka_unit_test(test_transfer),
         cmocka_unit_test(test_wiped_member_is_refused),
