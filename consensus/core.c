@@ -130,6 +130,7 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     core->cluster_id = image->cluster_id;
     core->members_changed = true;
     core->first = 1;
+    core->random = config->seed;
     lease_init(&core->lease, core_now(core), 1000 * (uint64_t)config->lease_ms,
                1000 * (uint64_t)config->election_timeout_ms);
     core_form_init(core);
@@ -286,26 +287,68 @@ static void send_numbers(struct core *core, uint64_t now)
     }
 }
 
-/* When this member may start an election because the leader's connection closed; UINT64_MAX: it did not. Survivors take
- * their turns in the order of their ids. */
-static uint64_t early_deadline(const struct core *core)
+/* Survivors of a leader take their turns in the order of their ids. */
+static uint64_t turn_us(const struct core *core, uint64_t leader)
 {
     uint64_t rank = 0;
+
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        uint64_t id = core->config.peers[i].id;
+
+        rank += id < core->config.id && id != leader && core_conf_voting(core, id) == CORE_VOTER;
+    }
+    return rank * 1000 * core->config.slot_ms;
+}
+
+/* The next candidacy of one that did not succeed: later for those whose turn is later, so that two that met part, and
+ * later each time, in case votes take longer than that. */
+void core_next_try(struct core *core)
+{
+    uint64_t slot_us = 1000 * (uint64_t)core->config.slot_ms;
+
+    core->random = core->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    core->try_us = core_now(core) + (2 * slot_us + 2 * turn_us(core, 0)) * (1 + core->early_tries) / 2 +
+                   (core->random >> 33) % slot_us;
+}
+
+/* When this member may start an election because the leader's connection closed; UINT64_MAX: it did not. */
+static uint64_t early_deadline(const struct core *core)
+{
     uint64_t from;
 
     if (core->role != CORE_FOLLOWER || core->closed_leader == 0 || core_raft_leader(core) != core->closed_leader) {
         return UINT64_MAX;
     }
-    for (size_t i = 0; i < core->config.n_peers; i++) {
-        uint64_t id = core->config.peers[i].id;
-
-        rank += id < core->config.id && id != core->closed_leader && core_conf_voting(core, id) == CORE_VOTER;
-    }
     from = lease_silent_until(&core->lease);
     if (core->closed_us > from) {
         from = core->closed_us;
     }
-    return from + rank * 1000 * core->config.slot_ms;
+    return from + turn_us(core, core->closed_leader);
+}
+
+/* The leader has fallen silent, no connection closed: members take turns here, too. The library would draw their times
+ * at random, vote only once its own had come, and two that had drawn the same would divide the votes. Counted from the
+ * leader's last number, which it sends to all at the same moment, and half an election timeout later than a voter needs
+ * (core_raft_silent). */
+static uint64_t silence_deadline(const struct core *core)
+{
+    uint64_t timeout_us = 1000 * (uint64_t)core->config.election_timeout_ms;
+    uint64_t at = core->lease.promise_until + timeout_us + timeout_us / 2 - core->lease.l_us;
+
+    if (core->n_appends > 0) { /* no candidate yet: the end of the write is an input */
+        return UINT64_MAX;
+    }
+    if (at < core_raft_heard_us(core) + timeout_us) {
+        at = core_raft_heard_us(core) + timeout_us;
+    }
+    return at + turn_us(core, core_raft_leader(core));
+}
+
+/* A follower that knows a leader and may vote follows silence_deadline. */
+static bool follows(const struct core *core)
+{
+    return core->role == CORE_FOLLOWER && core_raft_leader(core) != 0 &&
+           core_conf_voting(core, core->config.id) == CORE_VOTER && !CORE_SKIP(PART_SILENCE);
 }
 
 static uint64_t raft_deadline(const struct core *core)
@@ -320,6 +363,11 @@ static uint64_t raft_deadline(const struct core *core)
         uint64_t soonest = core->timeout_us + 500 * (uint64_t)core->config.heartbeat_ms;
 
         return at > soonest ? at : soonest;
+    }
+    if (follows(core)) {
+        at = silence_deadline(core);
+    } else if (core->role == CORE_CANDIDATE && core->early_tries > 0) {
+        at = core->try_us;
     }
     /* No campaign on silence before the promise is over. */
     if (at < lease_silent_until(&core->lease)) {
@@ -344,9 +392,13 @@ uint64_t core_poll(struct core *core)
     early = early_deadline(core);
     if (now >= early) {
         core->closed_leader = 0;
-        core_raft_early_election(core);
+        core_raft_election(core);
     } else if (now >= raft_deadline(core)) {
-        core_raft_timeout(core);
+        if (follows(core)) {
+            core_raft_election(core);
+        } else {
+            core_raft_timeout(core);
+        }
     }
     if (core->failed) {
         return UINT64_MAX;

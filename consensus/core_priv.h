@@ -129,7 +129,9 @@ struct core {
 
     uint64_t closed_leader; /* whose connection closed */
     uint64_t closed_us;
-    unsigned early_tries;
+    unsigned early_tries; /* of an election in turns: how many candidacies; 0: none */
+    uint64_t try_us;      /* the next one */
+    uint64_t random;
     uint64_t transfer_to, transfer_number, transfer_until_us; /* leader: ordered */
     bool transfer_sent;
     uint64_t order_number; /* target: the order that we campaign for */
@@ -163,7 +165,10 @@ void core_raft_start(struct core *core, const struct disk_image *image);
 void core_raft_step(struct core *core, struct raft_event *event);
 int core_raft_submit(struct core *core, struct raft_entry *entries, unsigned n); /* 0 or raft's refusal */
 void core_raft_timeout(struct core *core);
-void core_raft_early_election(struct core *core);
+void core_raft_election(struct core *core);           /* now, whatever the library's timer says */
+void core_next_try(struct core *core);                /* when a candidate's next one of its own begins, from now */
+uint64_t core_raft_heard_us(const struct core *core); /* follower: the leader's last message */
+bool core_raft_silent(struct core *core); /* a follower that has heard nothing of its leader for an election timeout */
 enum core_role core_raft_role(const struct core *core);
 void core_raft_persisted(struct core *core, const struct disk_op *op);
 bool core_raft_installing(const struct core *core);

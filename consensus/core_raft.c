@@ -241,6 +241,9 @@ static void handle_update(struct core *core, struct raft_update *update)
     if (RAFT_FLAG(update->flags, STATE) || core->role != core_raft_role(core)) {
         role_changed(core);
     }
+    if (core->early_tries > 0 && core->role == CORE_CANDIDATE && RAFT_FLAG(update->flags, CURRENT_TERM)) {
+        core_next_try(core); /* the pre-vote is won */
+    }
     check_step(core);
     core_conf_correct(core);
     tell_lease(core);
@@ -288,6 +291,18 @@ int core_raft_submit(struct core *core, struct raft_entry *entries, unsigned n)
     return 0;
 }
 
+uint64_t core_raft_heard_us(const struct core *core)
+{
+    return 1000 * core->raft.election_timer_start;
+}
+
+bool core_raft_silent(struct core *core)
+{
+    return core->raft.state == RAFT_FOLLOWER && core->raft.follower_state.current_leader.id != 0 &&
+           core_now(core) >= core_raft_heard_us(core) + 1000 * (uint64_t)core->config.election_timeout_ms &&
+           !CORE_SKIP(PART_SILENCE);
+}
+
 void core_raft_timeout(struct core *core)
 {
     struct raft_event event = {.type = RAFT_TIMEOUT};
@@ -302,24 +317,32 @@ void core_raft_timeout(struct core *core)
             raft_set_election_timeout(&core->raft, core->config.election_timeout_ms);
         }
     }
+    if (core->raft.state == RAFT_CANDIDATE && core->early_tries > 0) {
+        core_raft_election(core); /* the next one in turn */
+        return;
+    }
     core->timeout_us = core_now(core);
     core_raft_step(core, &event);
 }
 
-void core_raft_early_election(struct core *core)
+void core_raft_election(struct core *core)
 {
     struct raft_event event = {.type = RAFT_TIMEOUT};
 
-    /* The leader's connection closed and the promise is over: the election timer is made to have expired. */
+    /* The library's election timer is made to have expired. */
     raft_set_election_timeout(&core->raft, 1);
-    core->early_tries = 1;
+    core->early_tries = core->early_tries > 0 ? core->early_tries : 1;
     core->timeout_us = core_now(core);
     core_raft_step(core, &event);
     if (core->failed) {
         return;
     }
-    raft_set_election_timeout(&core->raft, core_raft_role(core) == CORE_CANDIDATE ? 2 * core->config.slot_ms
-                                                                                  : core->config.election_timeout_ms);
+    raft_set_election_timeout(&core->raft, core->config.election_timeout_ms);
+    if (core_raft_role(core) == CORE_CANDIDATE) {
+        core_next_try(core);
+    } else {
+        core->early_tries = 0;
+    }
 }
 
 void core_raft_persisted(struct core *core, const struct disk_op *op)

@@ -196,9 +196,10 @@ static void deliver_vote(struct core *core, uint64_t from, struct raft_request_v
 {
     struct raft_message message = {.type = RAFT_REQUEST_VOTE, .server_id = from, .request_vote = *vote};
 
-    /* The right to disrupt is decided here: a genuine transfer, or we have seen the leader's connection close. */
+    /* The right to disrupt is decided here: a genuine transfer, or we have seen the leader's connection close, or heard
+     * nothing of it for an election timeout. */
     message.request_vote.disrupt_leader =
-        number != 0 || (core->closed_leader != 0 && core->closed_leader == core_raft_leader(core));
+        number != 0 || core_raft_silent(core) || (core->closed_leader != 0 && core->closed_leader == core_raft_leader(core));
     core_raft_recv(core, &message);
 }
 

@@ -36,6 +36,7 @@ enum core_part {
     PART_EARLY_CANCEL = 26,      /* a closed connection of a leader that lives is forgotten */
     PART_ADMISSION = 27,         /* an empty member takes part only if it never did before */
     PART_RESIGN = 28,            /* a leader that hears no majority ends its connections when it gives up */
+    PART_SILENCE = 30,           /* members take turns when the leader falls silent */
     PART_LOSS = 29,              /* a member whose log ends before what it has acknowledged ends itself */
     PART_SPEAKERS = 30,          /* only members of the configuration are believed */
     PART_INTRODUCED = 31,        /* who the members are is believed from members only */
