@@ -198,8 +198,8 @@ static void deliver_vote(struct core *core, uint64_t from, struct raft_request_v
 
     /* The right to disrupt is decided here: a genuine transfer, or we have seen the leader's connection close, or heard
      * nothing of it for an election timeout. */
-    message.request_vote.disrupt_leader =
-        number != 0 || core_raft_silent(core) || (core->closed_leader != 0 && core->closed_leader == core_raft_leader(core));
+    message.request_vote.disrupt_leader = number != 0 || core_raft_silent(core) ||
+                                          (core->closed_leader != 0 && core->closed_leader == core_raft_leader(core));
     core_raft_recv(core, &message);
 }
 
