@@ -6,7 +6,8 @@
 #include "store/base/buf.h"
 #include "store/base/tls.h"
 
-#define NET_QUEUE_MAX ((size_t)64 << 20)
+/* For a peer that does not read: several times what the core has under way to one (CORE_INFLIGHT_BYTES). */
+#define NET_QUEUE_MAX ((size_t)16 << 20)
 #define NET_DIAL_MS 250 /* the kernel repeats a lost SYN only after a second: longer than all of a failover */
 #define NET_HANDSHAKE_MS 3000
 #define NET_RETRY_MIN_MS 20

@@ -311,6 +311,39 @@ static void test_talking_stranger(void **state)
     finish();
 }
 
+static bool a_is_connected(void)
+{
+    return a.connected == 1;
+}
+
+/* A peer that takes connections and reads nothing: what waits for it is bounded, then it begins anew. */
+static void test_peer_that_does_not_read(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    size_t sent_bytes = 0;
+
+    (void)state;
+    new_addresses();
+    at.sin_port = htons((uint16_t)strtoul(strchr(b.address, ':') + 1, NULL, 10));
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(listener, 10), 0);
+    start_as(&a, 1, NULL, 2);
+    turns_until("a is connected", a_is_connected);
+    while (a.disconnected == 0) {
+        net_send(a.net, 2, mem_calloc(1, 1 << 20), 1 << 20);
+        net_flush(a.net);
+        sent_bytes += 1 << 20;
+        assert_true(sent_bytes < 48 << 20); /* some of it is in the kernel's buffers */
+    }
+    assert_true(sent_bytes > 8 << 20); /* what the core has under way is never too much */
+    close(listener);
+    net_close(a.net, gone, &a);
+    b.gone = true;
+    turns_until("closed", both_gone);
+}
+
 /* ---- trouble, and its reason ---- */
 
 static struct cons_trouble trouble_a, trouble_b;
@@ -485,10 +518,15 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reset),          cmocka_unit_test(test_errors_of_others),
-        cmocka_unit_test(test_idle_strangers), cmocka_unit_test(test_talking_stranger),
-        cmocka_unit_test(test_expired),        cmocka_unit_test(test_other_authority),
-        cmocka_unit_test(test_wrong_member),   cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_errors_of_others),
+        cmocka_unit_test(test_idle_strangers),
+        cmocka_unit_test(test_talking_stranger),
+        cmocka_unit_test(test_peer_that_does_not_read),
+        cmocka_unit_test(test_expired),
+        cmocka_unit_test(test_other_authority),
+        cmocka_unit_test(test_wrong_member),
+        cmocka_unit_test(test_plain),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
