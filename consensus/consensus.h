@@ -47,13 +47,17 @@ struct cons_fsm {
     void *user;
     /* Applies one command, returns a result that lives until the next call of apply. */
     const void *(*apply)(void *user, uint64_t index, const void *data, size_t len);
-    /* Takes a snapshot handle: cheap, on the loop. encode then runs in a thread and must touch only the handle;
-     * it returns malloc'ed bytes. free runs on the loop afterwards. */
+    /* Takes a snapshot handle: cheap, on the loop. encode then runs in a thread and must touch only the handle; it
+     * returns malloc'ed bytes. free: in any thread. */
     void *(*snapshot_take)(void *user);
     void (*snapshot_encode)(void *handle, uint8_t **ret_data, size_t *ret_len);
     void (*snapshot_free)(void *handle);
-    /* Replaces the state by a snapshot's. Damaged data: an error, the member stops. */
-    int (*restore)(void *user, const uint8_t *data, size_t len, struct err *reterr);
+    /* A state from a snapshot's bytes, in a thread (on the loop at start): must touch nothing else. Damaged data: an
+     * error, the member stops. free: in any thread. */
+    int (*state_decode)(const uint8_t *data, size_t len, void **ret_state, struct err *reterr);
+    void (*state_free)(void *state);
+    /* Replaces the state by a decoded one: cheap, on the loop. Returns the old one, for state_free; may be NULL. */
+    void *(*state_adopt)(void *user, void *state);
 };
 
 enum cons_role { CONS_FOLLOWER, CONS_CANDIDATE, CONS_LEADER };

@@ -44,6 +44,8 @@ static void default_bytes(struct core_config *config)
 {
     config->inflight_bytes = config->inflight_bytes > 0 ? config->inflight_bytes : CORE_INFLIGHT_BYTES;
     config->frame_bytes = config->frame_bytes > 0 ? config->frame_bytes : CORE_FRAME_BYTES;
+    config->trailing_bytes = config->trailing_bytes > 0 ? config->trailing_bytes : CORE_TRAILING_BYTES;
+    config->snapshot_bytes = config->snapshot_bytes > 0 ? config->snapshot_bytes : CORE_SNAPSHOT_BYTES;
     config->window_bytes = config->window_bytes > 0 ? config->window_bytes : CORE_WINDOW_BYTES;
 }
 
@@ -103,15 +105,6 @@ static bool check_configurations(struct core *core, const struct disk_image *ima
     return index == 0;
 }
 
-static void fail_restore(struct core *core, uint64_t index, const char *whose)
-{
-    core_fail(
-        core,
-        "the snapshot at %lu%s cannot be restored (the log says why): start the release that wrote it, or move the "
-        "data directory away, run 'hecate member replace %lu' and start this member",
-        (unsigned long)index, whose, (unsigned long)core->config.id);
-}
-
 struct core *core_new(const struct core_config *config, const struct core_env *env, const struct disk_image *image)
 {
     struct core *core = mem_calloc(1, sizeof(*core));
@@ -126,6 +119,7 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     }
     CHECK(core_peer_index(core, config->id) >= 0);
     CHECK(config->trailing > config->inflight && config->window <= CORE_WINDOW_MAX);
+    CHECK(core->config.trailing_bytes > core->config.inflight_bytes);
     core->disk_state = image->disk_state;
     core->cluster_id = image->cluster_id;
     core->members_changed = true;
@@ -139,6 +133,7 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     }
     core->snapshot_index = image->snap_index;
     core->snapshot_term = image->snap_term;
+    core->snapshot_len = image->snap_len;
     core->applied_index = image->snap_index;
     if (image->snap_index > 0) {
         core_conf_applied(core, image->conf_index, image->conf, image->conf_len);
@@ -148,7 +143,10 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
         return core;
     }
     if (image->snap_index > 0 && env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {
-        fail_restore(core, image->snap_index, "");
+        core_fail(core,
+                  "the snapshot at %lu cannot be restored (the log says why): start the release that wrote it, or move "
+                  "the data directory away, run 'hecate member replace %lu' and start this member",
+                  (unsigned long)image->snap_index, (unsigned long)config->id);
         return core;
     }
     if (core->n_entries == 0 && image->snap_index == 0 && core->disk_state == CORE_FORMED) {
@@ -316,25 +314,6 @@ static void append_done(struct core *core, struct disk_op *op)
     core_raft_persisted(core, op);
 }
 
-static void install_done(struct core *core, const struct disk_op *op)
-{
-    struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
-
-    event.persisted_snapshot.metadata.index = op->index;
-    event.persisted_snapshot.metadata.term = op->index_term;
-    core_conf_decode(op->conf, op->conf_len, &event.persisted_snapshot.metadata.configuration);
-    event.persisted_snapshot.metadata.configuration_index = op->conf_index;
-    event.persisted_snapshot.last = true;
-    if (core->env.restore(core->env.user, op->index, op->data, op->data_len) != 0) {
-        fail_restore(core, op->index, " that the leader sent");
-        raft_configuration_close(&event.persisted_snapshot.metadata.configuration);
-        return;
-    }
-    core->applied_index = op->index;
-    core_conf_applied(core, op->conf_index, op->conf, op->conf_len);
-    core_raft_step(core, &event);
-}
-
 void core_done(struct core *core, struct disk_op *op)
 {
     if (!core->failed && op->status != 0) {
@@ -343,6 +322,9 @@ void core_done(struct core *core, struct disk_op *op)
     if (core->failed) {
         if (op->handle != NULL) {
             core->env.snapshot_free(core->env.user, op->handle);
+        }
+        if (op->state != NULL) {
+            core->env.state_free(core->env.user, op->state);
         }
         disk_op_free(op);
         return;
@@ -360,7 +342,7 @@ void core_done(struct core *core, struct disk_op *op)
         append_done(core, op);
         break;
     case DISK_INSTALL:
-        install_done(core, op);
+        core_snapshot_installed(core, op);
         break;
     case DISK_SNAP_PUT:
         core_snapshot_taken(core, op);
@@ -368,6 +350,8 @@ void core_done(struct core *core, struct disk_op *op)
     case DISK_SNAP_GET:
         core_snapshot_loaded(core, op);
         break;
+    case DISK_FREE:
+        CHECK_MSG(false, "never answered");
     }
     disk_op_free(op);
     core_settle(core);
@@ -387,6 +371,10 @@ size_t core_window(struct core *core, uint64_t *ret_bytes)
     bytes = core_log_bytes(core, raft_commit_index(&core->raft) + 1, core_last_index(core));
     if (outstanding > 0 && bytes >= core->config.window_bytes) {
         return 0;
+    }
+    if (core->snapshot_taking &&
+        core_log_bytes(core, core->snapshot_index + 1, core_last_index(core)) >= 4 * core_snapshot_due_bytes(core)) {
+        return 0; /* the log would grow without end */
     }
     *ret_bytes = core->config.window_bytes - (outstanding > 0 ? bytes : 0);
     return outstanding < core->config.window ? core->config.window - outstanding : 0;

@@ -20,6 +20,8 @@
 #define CORE_FRAME_BYTES ((uint64_t)1 << 20)
 #define CORE_INFLIGHT_BYTES ((uint64_t)4 << 20)
 #define CORE_WINDOW_BYTES ((uint64_t)8 << 20)
+#define CORE_TRAILING_BYTES ((uint64_t)16 << 20)
+#define CORE_SNAPSHOT_BYTES ((uint64_t)16 << 20)
 /* In a configuration a member's address begins with what the leader is to make of it, if it is not that yet. */
 #define CORE_GOAL_VOTER '+'
 #define CORE_GOAL_STANDBY '~'
@@ -34,13 +36,14 @@ enum core_disk_state {
 
 enum disk_kind {
     /* One queue, done in order, answered in order: */
-    DISK_STATE,   /* forming: cluster_id, disk_state; FORMED comes with an APPEND of entry 1 after it */
-    DISK_META,    /* term and vote, in one write */
-    DISK_APPEND,  /* entries first..first+n-1 in flat; first <= last on disk means: cut from first on, then append */
-    DISK_INSTALL, /* a snapshot from the leader replaces log and snapshot */
-    /* A second queue, beside the first: */
-    DISK_SNAP_PUT, /* our own snapshot: handle, to be encoded off the loop */
+    DISK_STATE,  /* forming: cluster_id, disk_state; FORMED comes with an APPEND of entry 1 after it */
+    DISK_META,   /* term and vote, in one write */
+    DISK_APPEND, /* entries first..first+n-1 in flat; first <= last on disk means: cut from first on, then append */
+    /* A second queue, beside the first. What counts of these becomes so in the first one, behind what is there then: */
+    DISK_INSTALL,  /* a snapshot from the leader replaces log and snapshot: data, state is filled */
+    DISK_SNAP_PUT, /* our own snapshot: handle, to be encoded and freed off the loop */
     DISK_SNAP_GET, /* read the snapshot on disk: data is filled */
+    DISK_FREE,     /* what takes long to be freed; never answered */
 };
 
 struct disk_op {
@@ -61,9 +64,10 @@ struct disk_op {
     uint8_t *data; /* INSTALL, and the answer of SNAP_GET */
     size_t data_len;
     void *handle; /* SNAP_PUT: given to env.snapshot's owner for encoding */
+    void *state;  /* INSTALL: the snapshot decoded, for env.adopt; FREE: what env.adopt returned */
     struct disk_op *next;
 };
-void disk_op_free(struct disk_op *op); /* frees what it owns, except handle */
+void disk_op_free(struct disk_op *op); /* frees what it owns, except handle and state */
 
 /* What the disk holds at start. The core takes what it needs, the caller frees it with disk_image_fini. */
 struct disk_image {
@@ -89,8 +93,12 @@ struct core_env {
     void (*apply)(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
     void *(*snapshot)(void *user); /* a handle for DISK_SNAP_PUT */
     void (*snapshot_free)(void *user, void *handle);
-    int (*restore)(void *user, uint64_t index, const uint8_t *data, size_t len); /* 0, or the member must end */
-    void (*changed)(void *user);                                                 /* role, term, leader, serving */
+    void (*state_free)(void *user, void *state);
+    int (*restore)(void *user, uint64_t index, const uint8_t *data,
+                   size_t len); /* at start; 0, or the member must end */
+    /* A snapshot that was decoded off the loop becomes the state. Returns the old one, for DISK_FREE. */
+    void *(*adopt)(void *user, uint64_t index, void *state);
+    void (*changed)(void *user); /* role, term, leader, serving */
     /* We led, heard no majority and gave up: the outgoing connections are to be ended. Those who still hear us (a link
      * can be cut one way) need not wait for our silence then: core_closed. */
     void (*resigned)(void *user);
@@ -117,6 +125,9 @@ struct core_config {
     /* The same bounds in bytes, whichever is reached first, and that of one frame; a single entry always passes. 0:
      * CORE_..._BYTES. */
     uint64_t inflight_bytes, window_bytes, frame_bytes;
+    /* Trailing: more than inflight. A snapshot is due when the log behind the last one has as many bytes as this, or as
+     * that snapshot; when it has four times as many, nothing is submitted until one is taken. */
+    uint64_t trailing_bytes, snapshot_bytes;
     bool lease_kept;          /* something outside (the address) lives by the lease and confirms when it has let go */
     uint64_t seed;            /* real randomness */
     struct id new_cluster_id; /* of the cluster that this member founds, if it does: random, but grows with time */

@@ -74,7 +74,7 @@ struct core_image { /* the snapshot being sent, kept while somebody needs it */
 struct core_incoming { /* the snapshot being received */
     uint64_t from, index, term, conf_index, total;
     uint8_t *conf, *data;
-    size_t conf_len, offset;
+    size_t conf_len, cap, offset; /* cap: of data, which grows with what has come */
 };
 
 struct core {
@@ -96,6 +96,7 @@ struct core {
     uint64_t bytes_before; /* the end of what came before the first entry: struct core_entry */
     uint64_t snapshot_index, snapshot_term;
     bool snapshot_taking;
+    uint64_t snapshot_len; /* bytes of the last one */
     uint64_t applied_index, conf_applied_index;
     uint8_t *conf; /* the configuration at conf_applied_index, encoded */
     size_t conf_len;
@@ -234,6 +235,8 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
 void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire);
 void core_snapshot_loaded(struct core *core, struct disk_op *op);
 void core_snapshot_poll(struct core *core);
+void core_snapshot_installed(struct core *core, struct disk_op *op);
+uint64_t core_snapshot_due_bytes(const struct core *core); /* a snapshot is due when the log behind it has as many */
 void core_snapshot_maybe_take(struct core *core);
 void core_snapshot_taken(struct core *core, struct disk_op *op);
 

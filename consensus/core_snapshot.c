@@ -14,10 +14,24 @@
 #define CHUNKS_AHEAD 8
 #define SNAPSHOT_MAX (UINT64_C(4) << 30)
 
+/* Giving memory back takes long when it is much: in a thread. Takes data and state, either may be NULL. */
+static void free_beside(struct core *core, uint8_t *data, void *state)
+{
+    struct disk_op *op;
+
+    if (data != NULL || state != NULL) {
+        op = mem_calloc(1, sizeof(*op));
+        op->kind = DISK_FREE;
+        op->data = data;
+        op->state = state;
+        core->env.disk(core->env.user, op);
+    }
+}
+
 static void image_drop(struct core *core)
 {
     free(core->image.conf);
-    free(core->image.data);
+    free_beside(core, core->image.data, NULL);
     memset(&core->image, 0, sizeof(core->image));
 }
 
@@ -142,7 +156,7 @@ void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire
 static void incoming_drop(struct core *core)
 {
     free(core->incoming.conf);
-    free(core->incoming.data);
+    free_beside(core, core->incoming.data, NULL);
     memset(&core->incoming, 0, sizeof(core->incoming));
 }
 
@@ -166,6 +180,18 @@ static void install(struct core *core, uint64_t term)
     CHECK(message.install_snapshot.data.base != NULL);
     core_raft_recv(core, &message);
     incoming_drop(core);
+}
+
+/* Memory for what has come so far, whatever length the sender names: large blocks grow without being copied. */
+static void provide(struct core_incoming *incoming, uint64_t offset)
+{
+    size_t need = offset > incoming->conf_len ? (size_t)(offset - incoming->conf_len) : 0;
+
+    if (need > incoming->cap || incoming->data == NULL) {
+        incoming->cap = 2 * need > CHUNK ? 2 * need : CHUNK;
+        incoming->cap = incoming->cap < incoming->total ? incoming->cap : (size_t)incoming->total;
+        incoming->data = mem_realloc_array(incoming->data, incoming->cap > 0 ? incoming->cap : 1, 1);
+    }
 }
 
 bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
@@ -198,12 +224,12 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
                                            .conf_index = wire->key[WK_CONF_INDEX],
                                            .total = total - conf_len,
                                            .conf = mem_alloc(conf_len),
-                                           .conf_len = conf_len,
-                                           .data = mem_alloc(total - conf_len)};
+                                           .conf_len = conf_len};
     } else if (incoming->from != id || incoming->index != wire->key[WK_LAST_INDEX] || incoming->offset != offset ||
                incoming->conf_len != conf_len || incoming->total != total - conf_len) {
         return true; /* of an older transfer */
     }
+    provide(incoming, offset + wire->body_len);
     for (size_t i = 0; i < wire->body_len;) {
         uint64_t at = offset + i;
         size_t part = wire->body_len - i;
@@ -231,15 +257,60 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
     return true;
 }
 
+void core_snapshot_installed(struct core *core, struct disk_op *op)
+{
+    struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
+
+    event.persisted_snapshot.metadata.index = op->index;
+    event.persisted_snapshot.metadata.term = op->index_term;
+    core_conf_decode(op->conf, op->conf_len, &event.persisted_snapshot.metadata.configuration);
+    event.persisted_snapshot.metadata.configuration_index = op->conf_index;
+    event.persisted_snapshot.last = true;
+    core->snapshot_len = op->data_len;
+    free_beside(core, TAKE_PTR(op->data), core->env.adopt(core->env.user, op->index, TAKE_PTR(op->state)));
+    core->applied_index = op->index;
+    core_conf_applied(core, op->conf_index, op->conf, op->conf_len);
+    core_raft_step(core, &event);
+}
+
 /* ---- our own ---- */
+
+uint64_t core_snapshot_due_bytes(const struct core *core)
+{
+    uint64_t bytes = core->config.snapshot_bytes;
+
+    return core->snapshot_len > bytes ? core->snapshot_len : bytes;
+}
+
+static bool is_due(const struct core *core)
+{
+    uint64_t stagger = core->config.id % 4; /* members do not stall together */
+    uint64_t n = core->config.snapshot_threshold;
+    uint64_t bytes = core_snapshot_due_bytes(core);
+
+    return core->applied_index >= core->snapshot_index + n + n * stagger / 8 ||
+           core_log_bytes(core, core->snapshot_index + 1, core->applied_index) >= bytes + bytes * stagger / 8;
+}
+
+/* The entries that stay, for members that were away for a moment: bounded in number and bytes. */
+static uint64_t keep_from(const struct core *core)
+{
+    uint64_t from = core->applied_index > core->config.trailing ? core->applied_index - core->config.trailing + 1 : 1;
+
+    from = from > core->first ? from : core->first;
+    while (from <= core->applied_index &&
+           core_log_bytes(core, from, core->applied_index) > core->config.trailing_bytes) {
+        from++;
+    }
+    return from;
+}
 
 void core_snapshot_maybe_take(struct core *core)
 {
-    uint64_t stagger = core->config.snapshot_threshold * (core->config.id % 4) / 8; /* members do not stall together */
     struct disk_op *op;
 
-    if (core->snapshot_taking || core_raft_installing(core) ||
-        core->applied_index < core->snapshot_index + core->config.snapshot_threshold + stagger) {
+    if (core->snapshot_taking || core_raft_installing(core) || core->applied_index <= core->snapshot_index ||
+        !is_due(core)) {
         return;
     }
     op = mem_calloc(1, sizeof(*op));
@@ -249,7 +320,7 @@ void core_snapshot_maybe_take(struct core *core)
     op->conf_index = core->conf_applied_index;
     op->conf = mem_dup(core->conf, core->conf_len);
     op->conf_len = core->conf_len;
-    op->keep_from = core->applied_index > core->config.trailing ? core->applied_index - core->config.trailing + 1 : 1;
+    op->keep_from = keep_from(core);
     op->handle = core->env.snapshot(core->env.user);
     core->snapshot_taking = true;
     core->env.disk(core->env.user, op);
@@ -259,7 +330,6 @@ void core_snapshot_taken(struct core *core, struct disk_op *op)
 {
     struct raft_event event = {.type = RAFT_SNAPSHOT};
 
-    core->env.snapshot_free(core->env.user, TAKE_PTR(op->handle));
     core->snapshot_taking = false;
     /* Overtaken by a snapshot of the leader: the library has forgotten the log that this one was about. */
     if (core_raft_installing(core) || op->index <= core->snapshot_index) {
@@ -269,7 +339,8 @@ void core_snapshot_taken(struct core *core, struct disk_op *op)
     event.snapshot.metadata.term = op->index_term;
     core_conf_decode(op->conf, op->conf_len, &event.snapshot.metadata.configuration);
     event.snapshot.metadata.configuration_index = op->conf_index;
-    event.snapshot.trailing = core->config.trailing;
+    event.snapshot.trailing = (unsigned)(op->index + 1 - op->keep_from);
+    core->snapshot_len = op->data_len;
     core->snapshot_index = op->index;
     core->snapshot_term = op->index_term;
     core_raft_step(core, &event);

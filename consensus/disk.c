@@ -124,11 +124,8 @@ static void do_appends(struct disk *disk, struct queue *batch)
 
 static int do_install(struct disk *disk, struct disk_op *op, struct err *err)
 {
-    int rc = op->kind == DISK_INSTALL ? log_snapshot_write(disk->log, op, err) : 0;
+    int rc = log_snapshot_adopt(disk->log, op, op->kind == DISK_INSTALL, err);
 
-    if (rc == 0) {
-        rc = log_snapshot_adopt(disk->log, op, op->kind == DISK_INSTALL, err);
-    }
     if (rc == 0) {
         pthread_mutex_lock(&disk->lock);
         disk->snapshot_index = log_snapshot_index(disk->log);
@@ -155,6 +152,7 @@ static void do_one(struct disk *disk, struct disk_op *op)
         break;
     case DISK_APPEND:
     case DISK_SNAP_GET:
+    case DISK_FREE:
         CHECK_MSG(false, "not an operation of this queue");
     }
     answer(disk, op, rc, &err);
@@ -215,13 +213,44 @@ static void *log_main(void *user)
 
 /* ---- snapshot thread ---- */
 
+static void free_op(struct disk *disk, struct disk_op *op)
+{
+    if (op->handle != NULL) {
+        disk->config.handle_free(disk->config.user, op->handle);
+    }
+    if (op->state != NULL) {
+        disk->config.state_free(disk->config.user, op->state);
+    }
+    disk_op_free(op);
+}
+
+/* Before anything of it counts: what cannot be read must not replace what we have. */
+static int decode(struct disk *disk, struct disk_op *op, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int rc = disk->config.decode(disk->config.user, op->data, op->data_len, &op->state, &why);
+
+    return rc == 0 ? 0
+                   : err_set(err, rc,
+                             "the snapshot at %lu that the leader sent cannot be restored (%s): start the release that "
+                             "wrote it, or move the data directory away, run 'hecate member replace %lu' and start "
+                             "this member",
+                             (unsigned long)op->index, why.message, (unsigned long)disk->config.member_id);
+}
+
+/* Writes the file of our own snapshot, or of one that the leader sent. */
 static void put_snapshot(struct disk *disk, struct disk_op *op)
 {
     struct err err = ERR_INIT;
-    int rc;
+    int rc = 0;
 
-    disk->config.encode(disk->config.user, op->handle, &op->data, &op->data_len);
-    rc = log_snapshot_write(disk->log, op, &err);
+    if (op->kind == DISK_SNAP_PUT) {
+        disk->config.encode(disk->config.user, op->handle, &op->data, &op->data_len);
+        disk->config.handle_free(disk->config.user, TAKE_PTR(op->handle));
+    } else {
+        rc = decode(disk, op, &err);
+    }
+    rc = rc == 0 ? log_snapshot_write(disk->log, op, &err) : rc;
     free(TAKE_PTR(op->data));
     if (rc != 0) {
         answer(disk, op, rc, &err);
@@ -289,12 +318,14 @@ static void *snapshot_main(void *user)
             continue;
         }
         pthread_mutex_unlock(&disk->lock);
-        if (broken) {
+        if (op->kind == DISK_FREE) {
+            free_op(disk, op);
+        } else if (broken) {
             answer(disk, op, err.code, &err);
-        } else if (op->kind == DISK_SNAP_PUT) {
-            put_snapshot(disk, op);
-        } else {
+        } else if (op->kind == DISK_SNAP_GET) {
             get_snapshot(disk, op);
+        } else {
+            put_snapshot(disk, op);
         }
         pthread_mutex_lock(&disk->lock);
     }
@@ -330,7 +361,8 @@ int disk_open(const struct disk_config *config, struct disk **ret_disk, struct d
 
 void disk_put(struct disk *disk, struct disk_op *op)
 {
-    bool snapshot = op->kind == DISK_SNAP_PUT || op->kind == DISK_SNAP_GET;
+    bool snapshot =
+        op->kind == DISK_SNAP_PUT || op->kind == DISK_SNAP_GET || op->kind == DISK_INSTALL || op->kind == DISK_FREE;
 
     pthread_mutex_lock(&disk->lock);
     push(snapshot ? &disk->snapshot_queue : &disk->log_queue, op);
@@ -348,7 +380,7 @@ struct disk_op *disk_take(struct disk *disk)
     return op;
 }
 
-void disk_close(struct disk *disk, void (*free_handle)(void *user, void *handle), void *user)
+void disk_close(struct disk *disk)
 {
     struct disk_op *op;
 
@@ -360,10 +392,7 @@ void disk_close(struct disk *disk, void (*free_handle)(void *user, void *handle)
     CHECK(pthread_join(disk->snapshot_thread, NULL) == 0);
     CHECK(pthread_join(disk->log_thread, NULL) == 0);
     while ((op = pop(&disk->done)) != NULL) {
-        if (op->handle != NULL) {
-            free_handle(user, op->handle);
-        }
-        disk_op_free(op);
+        free_op(disk, op);
     }
     log_close(disk->log);
     pthread_mutex_destroy(&disk->lock);

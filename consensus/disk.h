@@ -1,6 +1,6 @@
 /* The disk's threads: one writes the log, one writes and reads snapshots. No libuv.
  *
- * Operations of the first queue (STATE, META, APPEND, INSTALL) are done in order; appends that wait and follow each
+ * Operations of the first queue (STATE, META, APPEND) are done in order; appends that wait and follow each
  * other become one record and one sync. Answers come back in the order of each queue: disk_take, after notify. The
  * second thread also writes the log's next segment in advance. After the first failure nothing is acknowledged any
  * more: every later answer carries it.
@@ -19,8 +19,11 @@ struct disk_config {
     size_t segment_bytes; /* 0: default */
     /* Any thread: there is something to take. */
     void (*notify)(void *user);
-    /* Snapshot thread: the bytes of a snapshot handle, malloc'ed. */
+    /* Snapshot thread: the bytes of a snapshot handle, malloc'ed; and the state that bytes of the leader are. */
     void (*encode)(void *user, void *handle, uint8_t **ret_data, size_t *ret_len);
+    int (*decode)(void *user, const uint8_t *data, size_t len, void **ret_state, struct err *reterr);
+    void (*handle_free)(void *user, void *handle);
+    void (*state_free)(void *user, void *state);
     void *user;
 };
 
@@ -29,8 +32,7 @@ int disk_open(const struct disk_config *config, struct disk **ret_disk, struct d
               struct err *reterr);
 void disk_put(struct disk *disk, struct disk_op *op); /* takes it until disk_take gives it back */
 struct disk_op *disk_take(struct disk *disk);         /* the next answer, or NULL */
-/* Waits for what is queued, ends the threads. Answers not taken are freed, with snapshot handles given to free_handle.
- */
-void disk_close(struct disk *disk, void (*free_handle)(void *user, void *handle), void *user);
+/* Waits for what is queued, ends the threads, frees answers that were not taken. */
+void disk_close(struct disk *disk);
 
 #endif

@@ -78,17 +78,35 @@ static void env_snapshot_free(void *user, void *handle)
     ((struct cons *)user)->fsm.snapshot_free(handle);
 }
 
+static void env_state_free(void *user, void *state)
+{
+    ((struct cons *)user)->fsm.state_free(state);
+}
+
+static void *env_adopt(void *user, uint64_t index, void *state)
+{
+    struct cons *c = user;
+
+    (void)index;
+    return c->fsm.state_adopt(c->fsm.user, state);
+}
+
 static int env_restore(void *user, uint64_t index, const uint8_t *data, size_t len)
 {
-    TURN("install snapshot");
     struct cons *c = user;
     struct err err = ERR_INIT;
-    int rc = c->fsm.restore(c->fsm.user, data, len, &err);
+    void *state, *old;
+    int rc = c->fsm.state_decode(data, len, &state, &err);
 
     if (rc != 0) {
         LOG(LOG_CRITICAL, "raft", "snapshot cannot be restored", LF_U64("index", index), LF_STR("reason", err.message));
+        return rc;
     }
-    return rc;
+    old = env_adopt(user, index, state);
+    if (old != NULL) {
+        c->fsm.state_free(old);
+    }
+    return 0;
 }
 
 static void env_changed(void *user)
@@ -167,6 +185,11 @@ static void disk_notify(void *user)
 static void disk_encode(void *user, void *handle, uint8_t **ret_data, size_t *ret_len)
 {
     ((struct cons *)user)->fsm.snapshot_encode(handle, ret_data, ret_len);
+}
+
+static int disk_decode(void *user, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
+{
+    return ((struct cons *)user)->fsm.state_decode(data, len, ret_state, reterr);
 }
 
 /* ---- a turn ---- */
@@ -463,6 +486,9 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                             .member_id = config->member_id,
                                             .notify = disk_notify,
                                             .encode = disk_encode,
+                                            .decode = disk_decode,
+                                            .handle_free = env_snapshot_free,
+                                            .state_free = env_state_free,
                                             .user = c};
     const struct net_events net_events = {.user = c,
                                           .connected = net_connected,
@@ -476,7 +502,9 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                  .apply = env_apply,
                                  .snapshot = env_snapshot,
                                  .snapshot_free = env_snapshot_free,
+                                 .state_free = env_state_free,
                                  .restore = env_restore,
+                                 .adopt = env_adopt,
                                  .changed = env_changed,
                                  .resigned = env_resigned,
                                  .members = env_members,
@@ -515,11 +543,6 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
     return 0;
 }
 
-static void freed_handle(void *user, void *handle)
-{
-    ((struct cons *)user)->fsm.snapshot_free(handle);
-}
-
 static void handle_closed(uv_handle_t *handle)
 {
     struct cons *c = handle->data;
@@ -542,7 +565,7 @@ static void net_gone(void *user)
 {
     struct cons *c = user;
 
-    disk_close(c->disk, freed_handle, c); /* waits for the writes in flight */
+    disk_close(c->disk); /* waits for the writes in flight */
     uv_close((uv_handle_t *)&c->async, handle_closed);
     uv_close((uv_handle_t *)&c->timer, handle_closed);
     uv_close((uv_handle_t *)&c->turn, handle_closed);

@@ -90,25 +90,36 @@ static void fsm_snapshot_free(void *handle)
     free(work);
 }
 
-static int fsm_restore(void *user, const uint8_t *data, size_t len, struct err *reterr)
+static int fsm_state_decode(const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
 {
-    struct member *member = user;
-    struct store_digest digest;
     struct store *store;
     int rc = store_snapshot_decode(data, len, &store, reterr);
 
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        *ret_state = store;
     }
-    store_free(member->store);
-    member->store = store;
+    return rc;
+}
+
+static void fsm_state_free(void *state)
+{
+    store_free(state);
+}
+
+static void *fsm_state_adopt(void *user, void *state)
+{
+    struct member *member = user;
+    struct store *old = member->store;
+    struct store_digest digest;
+
+    member->store = state;
     if (member->api != NULL) {
-        api_server_events_since(member->api, store_applied_index(store));
+        api_server_events_since(member->api, store_applied_index(member->store));
     }
     member_settings_changed(member);
-    digest = store_digest(store);
-    replicas_restored(member->replicas, store_applied_index(store), &digest);
-    return 0;
+    digest = store_digest(member->store);
+    replicas_restored(member->replicas, store_applied_index(member->store), &digest);
+    return old;
 }
 
 struct cons_fsm member_machine(struct member *member)
@@ -119,6 +130,8 @@ struct cons_fsm member_machine(struct member *member)
         .snapshot_take = fsm_snapshot_take,
         .snapshot_encode = fsm_snapshot_encode,
         .snapshot_free = fsm_snapshot_free,
-        .restore = fsm_restore,
+        .state_decode = fsm_state_decode,
+        .state_free = fsm_state_free,
+        .state_adopt = fsm_state_adopt,
     };
 }

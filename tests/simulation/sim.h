@@ -51,6 +51,7 @@ struct sim_config {
     uint32_t snapshot_threshold, trailing, inflight, window; /* 1000000, 64, 48, 32 */
     size_t snapshot_bytes;                                   /* size of the state; 100 */
     uint64_t inflight_bytes, window_bytes, frame_bytes;      /* 0: the core's */
+    uint64_t trailing_bytes, snapshot_due_bytes;             /* the same */
     int32_t drift_ppm;                                       /* clocks run fast or slow by up to this */
     bool drift_worst;                                        /* member 1 slowest, the others fastest */
     uint64_t latency_min_us, latency_max_us;                 /* 200, 1500 */
@@ -197,6 +198,8 @@ void sim_check_frame(struct sim_member *member, const struct wire *wire);
 void sim_disk_image(const struct sim_member *member, struct disk_image *ret_image);
 void sim_disk_done(struct sim_member *member, bool snapshot);
 void sim_handle_free(struct sim *sim, void *handle);
+void *sim_decode(const uint8_t *data, size_t len); /* a snapshot of the leader */
+void sim_state_free(void *state);
 void sim_encode(struct sim *sim, void *handle, uint8_t **ret_data, size_t *ret_len);
 void sim_member_start(struct sim_member *member);
 void sim_member_stop(struct sim_member *member);

@@ -102,6 +102,7 @@ static void perform(struct sim *sim, struct sim_disk *disk, const struct disk_op
         }
         break;
     case DISK_SNAP_GET:
+    case DISK_FREE:
         break;
     }
 }
@@ -152,7 +153,7 @@ void sim_disk_put(struct sim_member *member, struct disk_op *op)
 {
     struct disk_op **at = &member->disk.snap_queue;
 
-    if (op->kind != DISK_SNAP_PUT && op->kind != DISK_SNAP_GET) {
+    if (op->kind < DISK_INSTALL) {
         push_log(member, op);
         return;
     }
@@ -180,6 +181,15 @@ static void log_done(struct sim_member *member)
     start_log(member);
 }
 
+static void free_op(struct sim *sim, struct disk_op *op)
+{
+    if (op->handle != NULL) {
+        sim_handle_free(sim, op->handle);
+    }
+    sim_state_free(op->state);
+    disk_op_free(op);
+}
+
 static void snap_done(struct sim_member *member)
 {
     struct sim_disk *disk = &member->disk;
@@ -188,7 +198,13 @@ static void snap_done(struct sim_member *member)
     disk->snap_queue = op->next;
     if (op->kind == DISK_SNAP_PUT) { /* the file is there; it counts when the log's turn comes */
         sim_encode(member->sim, op->handle, &op->data, &op->data_len);
+        sim_handle_free(member->sim, TAKE_PTR(op->handle));
         push_log(member, op);
+    } else if (op->kind == DISK_INSTALL) {
+        op->state = sim_decode(op->data, op->data_len);
+        push_log(member, op);
+    } else if (op->kind == DISK_FREE) {
+        free_op(member->sim, op);
     } else {
         op->next = NULL;
         op->index = disk->snap_index;
@@ -211,14 +227,6 @@ void sim_disk_done(struct sim_member *member, bool snapshot)
     } else {
         log_done(member);
     }
-}
-
-static void free_op(struct sim *sim, struct disk_op *op)
-{
-    if (op->handle != NULL) {
-        sim_handle_free(sim, op->handle);
-    }
-    disk_op_free(op);
 }
 
 void sim_disk_crash(struct sim_member *member)

@@ -201,6 +201,46 @@ static int env_restore(void *user, uint64_t index, const uint8_t *data, size_t l
     return 0;
 }
 
+struct state { /* a snapshot taken apart, beside the member */
+    size_t len;
+    uint8_t *data;
+};
+
+void *sim_decode(const uint8_t *data, size_t len)
+{
+    struct state *state = mem_calloc(1, sizeof(*state));
+
+    *state = (struct state){.len = len, .data = mem_dup(data, len)};
+    return state;
+}
+
+void sim_state_free(void *user)
+{
+    struct state *state = user;
+
+    if (state != NULL) {
+        free(state->data);
+        free(state);
+    }
+}
+
+static void env_state_free(void *user, void *state)
+{
+    (void)user;
+    sim_state_free(state);
+}
+
+static void *env_adopt(void *user, uint64_t index, void *new_state)
+{
+    struct sim_member *member = user;
+    const struct state *state = new_state;
+
+    if (env_restore(member, index, state->data, state->len) != 0) {
+        sim_fail(member->sim, "member %zu cannot restore the snapshot at %lu", member->at, (unsigned long)index);
+    }
+    return new_state; /* to be freed */
+}
+
 static void env_changed(void *user)
 {
     (void)user; /* the oracle looks after every event */
@@ -249,6 +289,8 @@ void sim_member_start(struct sim_member *member)
                                  .snapshot = env_snapshot,
                                  .snapshot_free = env_snapshot_free,
                                  .restore = env_restore,
+                                 .state_free = env_state_free,
+                                 .adopt = env_adopt,
                                  .changed = env_changed,
                                  .resigned = env_resigned,
                                  .members = env_members,
@@ -265,6 +307,8 @@ void sim_member_start(struct sim_member *member)
                                  .inflight_bytes = sim->config.inflight_bytes,
                                  .window_bytes = sim->config.window_bytes,
                                  .frame_bytes = sim->config.frame_bytes,
+                                 .trailing_bytes = sim->config.trailing_bytes,
+                                 .snapshot_bytes = sim->config.snapshot_due_bytes,
                                  .lease_kept = sim->config.keeper_us > 0,
                                  .seed = sim_random(sim, UINT64_MAX)};
     struct disk_image image;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "consensus/core_priv.h"
 #include "store/base/mem.h"
 #include "tests/simulation/directed.h"
 
@@ -78,13 +79,17 @@ static void leave(struct sim *sim, size_t member, enum away away)
     }
 }
 
-/* The log that it missed is longer than any frame may be. */
-static void catches_up(enum away away, size_t n, size_t bytes)
+/* The log that it missed is longer than any frame may be. by_log: nothing of it was trimmed. */
+static void catches_up(enum away away, size_t n, size_t bytes, bool by_log)
 {
     size_t leader, a, b;
     struct traffic traffic = {.from = SIM_MEMBERS_MAX};
-    struct sim_config config = {
-        .seed = sim_seed(1), .trailing = 2000, .inflight = 1024, .hooks = {.user = &traffic, .frame = watch}};
+    struct sim_config config = {.seed = sim_seed(1),
+                                .trailing = 2000,
+                                .inflight = 1024,
+                                .trailing_bytes = by_log ? 200 * MIB : 0,
+                                .snapshot_due_bytes = by_log ? 200 * MIB : 0,
+                                .hooks = {.user = &traffic, .frame = watch}};
     struct sim *sim = directed_new(&config, &leader);
     uint64_t term = sim_status(sim, leader).term;
     bool ok;
@@ -99,20 +104,81 @@ static void catches_up(enum away away, size_t n, size_t bytes)
     ok = ok && sim_status(sim, leader).term == term; /* it went on leading meanwhile */
     print_message("%zu entries of %zu bytes: %lu frames, the longest of %lu bytes, at most %lu under way\n", n, bytes,
                   (unsigned long)traffic.frames, (unsigned long)traffic.longest, (unsigned long)traffic.most);
-    ok = ok && traffic.frames >= n * bytes / (CORE_FRAME_BYTES + 1) / 2;
+    ok = ok && (traffic.frames >= n * bytes / (CORE_FRAME_BYTES + 1) / 2) == by_log;
+    ok = ok && (sim_status(sim, a).snapshot_index > 0) == !by_log;
     ok = ok && traffic.longest <= CORE_FRAME_BYTES + FLAT_HEADER + 8;
-    ok = ok && traffic.most <= CORE_INFLIGHT_BYTES + CORE_FRAME_BYTES;
+    /* What came while the snapshot was installed was dropped, and is never acknowledged. */
+    ok = ok && traffic.most <= (by_log ? 1 : 2) * (CORE_INFLIGHT_BYTES + CORE_FRAME_BYTES);
     assert_true(directed_end(sim, ok));
 }
 
 static void test_follower_was_away(void **state)
 {
     (void)state;
-    catches_up(DOWN, 70, MIB);
-    catches_up(CUT_OFF, 70, MIB);
-    catches_up(SILENT, 70, MIB);
-    catches_up(DOWN, 400, 200000);
-    catches_up(SILENT, 400, 200000);
+    catches_up(DOWN, 70, MIB, true);
+    catches_up(CUT_OFF, 70, MIB, true);
+    catches_up(SILENT, 70, MIB, true);
+    catches_up(DOWN, 400, 200000, true);
+    catches_up(SILENT, 400, 200000, true);
+    catches_up(DOWN, 70, MIB, false);
+    catches_up(SILENT, 70, MIB, false);
+}
+
+/* What is kept of the log, in memory and on disk, is bounded in bytes, however few entries it are. */
+static void test_log_is_bounded(void **state)
+{
+    size_t leader;
+    struct sim_config config = {.seed = sim_seed(1), .trailing = 2000, .inflight = 1024};
+    struct sim *sim = directed_new(&config, &leader);
+    /* Up to half as much again before a snapshot of member 3 or 4, and what comes while it is taken. */
+    uint64_t bound = CORE_TRAILING_BYTES + CORE_SNAPSHOT_BYTES * 3 / 2 + 4 * MIB;
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        assert_true(submit_large(sim, leader, 8, MIB));
+        for (size_t at = 0; at < sim->config.n_members; at++) {
+            const struct sim_disk *disk = &sim->members[at].disk;
+            uint64_t on_disk = 0;
+
+            for (size_t k = 0; k < disk->n; k++) {
+                on_disk += disk->entries[k].len;
+            }
+            assert_true(on_disk <= bound);
+            assert_true(core_log_bytes(sim->members[at].core, 1, UINT64_MAX) <= bound);
+        }
+    }
+    for (size_t at = 0; at < sim->config.n_members; at++) {
+        assert_true(sim_status(sim, at).snapshot_index > 0);
+    }
+    assert_true(directed_end(sim, true));
+}
+
+/* A snapshot that does not end: the leader takes no more than four times what makes one due. */
+static void test_slow_snapshot(void **state)
+{
+    size_t leader;
+    struct sim_config config = {.seed = sim_seed(1), .trailing = 2000, .inflight = 1024};
+    struct sim *sim = directed_new(&config, &leader);
+    struct core *core = sim->members[leader].core;
+    CLEANUP(free_ptr) uint8_t *data = mem_calloc(MIB, 1);
+    uint64_t left;
+    unsigned n = 0;
+
+    (void)state;
+    core->snapshot_taking = true;
+    for (uint64_t end = sim->now + 20 * SIM_S; sim->now < end && n < 200;) {
+        if (core_window(core, &left) > 0) {
+            n += sim_propose(sim, leader, data, MIB) > 0;
+            sim_touched(sim, leader);
+        }
+        sim_run(sim, 10 * SIM_MS);
+    }
+    print_message("%u MiB taken\n", n);
+    assert_in_range(n, 4 * CORE_SNAPSHOT_BYTES / MIB - 1, 4 * CORE_SNAPSHOT_BYTES / MIB + 1);
+    core->snapshot_taking = false;
+    sim_run(sim, SIM_S);
+    assert_true(core_window(core, &left) > 0);
+    assert_true(directed_end(sim, true));
 }
 
 /* A follower behind a slow link does not get the same again and again, though it answers late. */
@@ -120,8 +186,12 @@ static void test_slow_link(void **state)
 {
     size_t leader, a, b;
     struct traffic traffic = {.from = SIM_MEMBERS_MAX};
-    struct sim_config config = {
-        .seed = sim_seed(1), .trailing = 2000, .inflight = 1024, .hooks = {.user = &traffic, .frame = watch}};
+    struct sim_config config = {.seed = sim_seed(1),
+                                .trailing = 2000,
+                                .inflight = 1024,
+                                .trailing_bytes = 200 * MIB,
+                                .snapshot_due_bytes = 200 * MIB,
+                                .hooks = {.user = &traffic, .frame = watch}};
     struct sim *sim = directed_new(&config, &leader);
 
     (void)state;
@@ -196,6 +266,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_follower_was_away),
+        cmocka_unit_test(test_log_is_bounded),
+        cmocka_unit_test(test_slow_snapshot),
         cmocka_unit_test(test_slow_link),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_too_large_entry_is_refused),

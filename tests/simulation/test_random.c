@@ -85,6 +85,8 @@ static struct sim_config config_for(uint64_t seed, size_t n_members)
         config.frame_bytes = 24 * (1 + seed % 4);
         config.inflight_bytes = 24 * (2 + seed % 9);
         config.window_bytes = 24 * (4 + seed % 11);
+        config.trailing_bytes = 24 * (12 + seed % 50);
+        config.snapshot_due_bytes = 24 * (20 + seed % 100);
     }
     return config;
 }

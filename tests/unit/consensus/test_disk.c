@@ -26,7 +26,7 @@
 
 static char folder[64];
 static char dir[300];
-static sem_t answers, encoding;
+static sem_t answers, encoding, freeing;
 static bool encoding_held;
 static int freed;
 
@@ -59,16 +59,31 @@ static void encode(void *user, void *handle, uint8_t **ret_data, size_t *ret_len
     *ret_len = strlen(handle);
 }
 
+/* A snapshot of the leader: its text, if it is one. */
+static int decode(void *user, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
+{
+    (void)user;
+    if (encoding_held) {
+        wait_for(&encoding, "decoding let go");
+    }
+    if (len > 0 && data[0] == '!') {
+        return err_set(reterr, E_DAMAGED, "it begins with !");
+    }
+    *ret_state = mem_dup(data, len);
+    return 0;
+}
+
 static void free_handle(void *user, void *handle)
 {
     (void)user;
     free(handle);
     freed++;
+    (void)sem_post(&freeing);
 }
 
 static int try_open(struct disk **ret_disk, struct disk_image *image, struct err *err)
 {
-    const struct disk_config config = {dir, 1, SEGMENT, notify, encode, NULL};
+    const struct disk_config config = {dir, 1, SEGMENT, notify, encode, decode, free_handle, free_handle, NULL};
 
     while (sem_trywait(&answers) == 0) {
     }
@@ -157,6 +172,7 @@ static struct disk_op *meta_op(uint64_t term, uint64_t vote)
 static void free_op(struct disk_op *op)
 {
     free(op->handle);
+    free(op->state);
     disk_op_free(op);
 }
 
@@ -255,12 +271,12 @@ static void test_segments_are_prepared(void **state)
     count_zeroing(files, &by_log, &by_other);
     assert_int_equal(by_log, 2);
     files_hold(files, NULL);
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
     disk = open_disk(&image);
     assert_int_equal(image.first, 1);
     assert_int_equal(image.flat_len, 88 * (FLAT_HEADER + 1904));
     disk_image_fini(&image);
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
     files_end(files);
     files_remove_dir(dir);
 }
@@ -307,21 +323,22 @@ static void test_appends_that_wait_become_one_record(void **state)
         records += files_what(files, call, &len, &thread) == FILES_WRITE && len % 512 == 0 && len < SEGMENT;
     }
     assert_int_equal(records, 3);
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
     disk = open_disk(&image);
     assert_int_equal(image.term, 2);
     assert_int_equal(image.flat_len, 31 * (FLAT_HEADER + 8));
     disk_image_fini(&image);
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
     files_end(files);
     files_remove_dir(dir);
 }
 
-static void test_own_snapshot_overtaken(void **state)
+/* A snapshot of the leader is taken apart and written beside the log, which goes on, and counts after our own. */
+static void test_snapshot_of_the_leader(void **state)
 {
     struct disk *disk = open_new();
     struct disk_image image;
-    struct disk_op *own = snapshot_op(DISK_SNAP_PUT, 2, "own"), *op;
+    struct disk_op *op;
     char path[400];
 
     (void)state;
@@ -330,13 +347,20 @@ static void test_own_snapshot_overtaken(void **state)
         must_run(disk, append_op(index, 8));
     }
     encoding_held = true;
-    disk_put(disk, own);
-    must_run(disk, snapshot_op(DISK_INSTALL, 10, "of the leader"));
+    disk_put(disk, snapshot_op(DISK_SNAP_PUT, 2, "own"));
+    disk_put(disk, snapshot_op(DISK_INSTALL, 10, "of the leader"));
+    must_run(disk, meta_op(3, 1)); /* while it is taken apart */
     encoding_held = false;
     (void)sem_post(&encoding);
     op = next_answer(disk);
-    assert_ptr_equal(op, own);
+    assert_int_equal(op->kind, DISK_SNAP_PUT);
     assert_int_equal(op->status, 0);
+    assert_null(op->handle); /* freed in the thread */
+    free_op(op);
+    op = next_answer(disk);
+    assert_int_equal(op->kind, DISK_INSTALL);
+    assert_int_equal(op->status, 0);
+    assert_memory_equal(op->state, "of the leader", 13);
     free_op(op);
     (void)snprintf(path, sizeof(path), "%s/snap-%020d", dir, 2);
     assert_int_not_equal(access(path, F_OK), 0);
@@ -346,12 +370,59 @@ static void test_own_snapshot_overtaken(void **state)
     assert_int_equal(op->index, 10);
     assert_memory_equal(op->data, "of the leader", 13);
     free_op(op);
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
     disk = open_disk(&image);
     assert_int_equal(image.snap_index, 10);
+    assert_int_equal(image.term, 3);
     assert_int_equal(image.flat_len, 0);
     disk_image_fini(&image);
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
+    files_remove_dir(dir);
+}
+
+/* What cannot be read never replaces what is there. */
+static void test_damaged_snapshot_of_the_leader(void **state)
+{
+    struct disk *disk = open_new();
+    struct disk_image image;
+    struct disk_op *op;
+
+    (void)state;
+    must_run(disk, state_op(CORE_FORMED));
+    must_run(disk, append_op(1, 8));
+    disk_put(disk, snapshot_op(DISK_INSTALL, 10, "! of the leader"));
+    op = next_answer(disk);
+    assert_int_equal(op->status, E_DAMAGED);
+    assert_null(op->state);
+    assert_non_null(
+        strstr(op->message, "the snapshot at 10 that the leader sent cannot be restored (it begins with !)"));
+    assert_non_null(strstr(op->message, "hecate member replace 1"));
+    free_op(op);
+    disk_close(disk);
+    disk = open_disk(&image);
+    assert_int_equal(image.snap_index, 0);
+    assert_int_equal(image.flat_len, FLAT_HEADER + 8);
+    disk_image_fini(&image);
+    disk_close(disk);
+    files_remove_dir(dir);
+}
+
+static void test_freed_beside(void **state)
+{
+    struct disk *disk = open_new();
+    struct disk_op *op = new_op(DISK_FREE);
+
+    (void)state;
+    freed = 0;
+    while (sem_trywait(&freeing) == 0) {
+    }
+    op->data = mem_calloc(1, 1000);
+    op->state = mem_calloc(1, 1000);
+    disk_put(disk, op);
+    wait_for(&freeing, "the old state freed");
+    assert_null(disk_take(disk));
+    disk_close(disk);
+    assert_int_equal(freed, 1);
     files_remove_dir(dir);
 }
 
@@ -364,7 +435,7 @@ static void test_close_frees_what_was_not_taken(void **state)
     disk_put(disk, state_op(CORE_FORMED));
     disk_put(disk, append_op(1, 8));
     disk_put(disk, snapshot_op(DISK_SNAP_PUT, 1, "own"));
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
     assert_int_equal(freed, 1);
     files_remove_dir(dir);
 }
@@ -397,6 +468,7 @@ static void acknowledged(const struct disk_op *op)
         acked.snapshot = op->index;
         break;
     case DISK_SNAP_GET:
+    case DISK_FREE:
         break;
     }
 }
@@ -500,7 +572,7 @@ static void check_kept(void)
     assert_true(image.snap_index >= acked.snapshot);
     assert_true((n > 0 ? image.first + n - 1 : image.snap_index) >= acked.last);
     disk_image_fini(&image);
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
 }
 
 /* One failure, at that call. false: there was no such call. */
@@ -525,7 +597,7 @@ static bool fail_at(enum files_fault fault, size_t call, int error)
         if (!failed && must_be_noticed(fault, what) && !fails_soon(disk)) {
             fail_msg("a failure at call %zu (kind %d) went unnoticed", call, what);
         }
-        disk_close(disk, free_handle, NULL);
+        disk_close(disk);
     } else {
         check_message(err.message, error);
     }
@@ -567,7 +639,7 @@ static void test_errors_of_loading(void **state)
     memset(&acked, 0, sizeof(acked));
     disk = open_new();
     assert_false(run_steps(disk, 0));
-    disk_close(disk, free_handle, NULL);
+    disk_close(disk);
     do {
         struct files *files = files_watch(dir);
         size_t len;
@@ -579,7 +651,7 @@ static void test_errors_of_loading(void **state)
         if (rc == 0) {
             disk_image_fini(&image);
             files_disturb(files, FILES_NO_FAULT, 0, 0);
-            disk_close(disk, free_handle, NULL);
+            disk_close(disk);
             /* Other threads have begun to work when the disk is open: what fails there is no failure to load. */
             assert_true(what == -1 || what == FILES_CLOSE || what == FILES_UNLINK || thread != own_thread);
         } else {
@@ -598,7 +670,8 @@ static int set_up(void **state)
     (void)state;
     (void)snprintf(folder, sizeof(folder), "%s/hecate-disk-test.XXXXXX",
                    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (mkdtemp(folder) == NULL || sem_init(&answers, 0, 0) != 0 || sem_init(&encoding, 0, 0) != 0) {
+    if (mkdtemp(folder) == NULL || sem_init(&answers, 0, 0) != 0 || sem_init(&encoding, 0, 0) != 0 ||
+        sem_init(&freeing, 0, 0) != 0) {
         return -1;
     }
     (void)snprintf(dir, sizeof(dir), "%s/data", folder);
@@ -616,7 +689,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_segments_are_prepared),
         cmocka_unit_test(test_appends_that_wait_become_one_record),
-        cmocka_unit_test(test_own_snapshot_overtaken),
+        cmocka_unit_test(test_snapshot_of_the_leader),
+        cmocka_unit_test(test_damaged_snapshot_of_the_leader),
+        cmocka_unit_test(test_freed_beside),
         cmocka_unit_test(test_close_frees_what_was_not_taken),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_errors_of_loading),

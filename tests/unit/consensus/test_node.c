@@ -79,18 +79,23 @@ static void snapshot_free(void *handle)
     free(handle);
 }
 
-static int restore(void *user, const uint8_t *data, size_t len, struct err *reterr)
+static int state_decode(const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
 {
-    struct member *member = user;
-    struct handle handle;
-
-    if (len != sizeof(handle)) {
+    if (len != sizeof(struct handle)) {
         return err_set(reterr, E_DAMAGED, "wrong length");
     }
-    memcpy(&handle, data, len);
-    member->applied = handle.applied;
-    member->sum = handle.sum;
+    *ret_state = mem_dup(data, len);
     return 0;
+}
+
+static void *state_adopt(void *user, void *state)
+{
+    struct member *member = user;
+    const struct handle *handle = state;
+
+    member->applied = handle->applied;
+    member->sum = handle->sum;
+    return state; /* to be freed */
 }
 
 static void changed(void *user)
@@ -130,7 +135,8 @@ static int start(int i, struct err *err)
                                  .lease_ms = 1500,            /* other leader only because it is busy for a moment */
                                  .heartbeat_ms = 50,
                                  .snapshot_threshold = 500};
-    const struct cons_fsm fsm = {&members[i], apply, snapshot_take, snapshot_encode, snapshot_free, restore};
+    const struct cons_fsm fsm = {&members[i],   apply,        snapshot_take, snapshot_encode,
+                                 snapshot_free, state_decode, free,          state_adopt};
     const struct cons_events events = {.user = &members[i], .changed = changed, .told = told, .failed = failed};
 
     members[i].applied = members[i].sum = 0;
