@@ -123,10 +123,6 @@ void gluster_refused(struct step_talk *talk, const struct gluster_op *op)
 
 bool gluster_answered(struct step_talk *talk, const struct step_reply *reply)
 {
-    if (reply->cut) {
-        step_fail(talk, E_REMOTE, false, "the answer of gluster is too large");
-        return false;
-    }
     if (reply->status == SCRIPT_OK || (reply->status == 1 && strstr(reply->out, "<cliOutput>") != NULL)) {
         return true; /* with 1, it says why */
     }
@@ -146,6 +142,7 @@ void gluster_garbage(struct step_talk *talk, const struct step_reply *reply, con
     text_put(text, sizeof(text), *reply->error != '\0' ? reply->error : reply->out);
     step_fail(talk, E_REMOTE, false, "gluster's answer is not what was expected: %s%s%s", err->message,
               *text != '\0' ? ": " : "", text);
+    talk->result.cause = EXEC_CAUSE_GARBAGE;
 }
 
 bool gluster_heard(struct step_talk *talk, const struct step_reply *reply, unsigned accepted)

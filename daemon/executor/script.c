@@ -145,6 +145,8 @@ static const char fence_look[] =
     "foreign() {\n"
     "    expr \"x$1\" \\< \"x$MANAGERS\" >/dev/null && return\n"
     "    say \"cluster $1 of managers, which was formed later, has this node ($file)\"\n"
+    "    [ $((0x$(printf %.12s \"$1\") / 1000)) -le $(($(date +%s) + 86400)) ] ||\n"
+    "        say 'its id is of a time to come: the clock of the member that formed it was wrong'\n"
     "    exit 78\n"
     "}\n"
     "if [ -n \"$other\" ] && [ \"$other\" != \"$MANAGERS\" ]; then\n"

@@ -55,9 +55,9 @@ void ssh_call_finish(struct exec_call *call, const struct exec_result *result)
     ssh_maybe_closed(ssh);
 }
 
-void ssh_call_fail(struct exec_call *call, int code, const char *text)
+void ssh_call_fail(struct exec_call *call, int code, enum exec_cause cause, const char *text)
 {
-    struct exec_result result = {.code = code};
+    struct exec_result result = {.code = code, .cause = cause};
 
     text_put(result.message, sizeof(result.message), text);
     ssh_call_finish(call, &result);
@@ -71,16 +71,18 @@ void ssh_host_dispatch(struct ssh_host *host)
     while (host->waiting != NULL && !host->ssh->closing) {
         struct ssh_session *session = host->sessions;
         struct exec_call *call = host->waiting;
+        bool resolving = false;
         size_t count = 0;
 
         for (struct ssh_session *at = host->sessions; at != NULL; at = at->next) {
             count++;
+            resolving = resolving || at->resolving;
         }
         while (session != NULL && session->state != SSH_IDLE) {
             session = session->next;
         }
-        if (session == NULL && count >= SSH_SESSIONS_MAX) {
-            return; /* taken up when one becomes idle */
+        if (session == NULL && (count >= SSH_SESSIONS_MAX || resolving)) {
+            return; /* taken up when one becomes idle, or its name is resolved: that may take all threads of the pool */
         }
         if (session == NULL) {
             session = ssh_session_new(host);
@@ -119,7 +121,7 @@ static void dispatch_cb(uv_idle_t *idle)
     uv_idle_stop(idle);
     while (call != NULL && !ssh->closing) {
         if (call->refused_code != 0) { /* NOLINT(clang-analyzer-unix.Malloc): a call that ended has left the list */
-            ssh_call_fail(call, call->refused_code, call->refused.message);
+            ssh_call_fail(call, call->refused_code, EXEC_CAUSE_NONE, call->refused.message);
             call = ssh->calls; /* the callback may have changed the list anywhere */
         } else {
             call = call->next;
@@ -178,7 +180,7 @@ static void cancel(struct executor *executor, struct exec_call *call)
 {
     (void)executor;
     if (call->session != NULL) {
-        ssh_session_abort(call->session, E_CANCELLED, "cancelled");
+        ssh_session_abort(call->session, E_CANCELLED, EXEC_CAUSE_NONE, "cancelled");
     } else if (call->queued) {
         struct exec_call **at = &call->host->waiting;
 
@@ -202,7 +204,7 @@ void ssh_maybe_closed(struct ssh *ssh)
     void (*closed_cb)(void *user) = ssh->closed_cb;
     void *user = ssh->closed_user;
 
-    if (!ssh->closing || ssh->calls != NULL || ssh->finishing > 0 || ssh->idle_open) {
+    if (!ssh->closing || ssh->calls != NULL || ssh->finishing > 0 || ssh->handles > 0) {
         return;
     }
     for (host = ssh->hosts; host != NULL; host = host->next) {
@@ -222,11 +224,11 @@ void ssh_maybe_closed(struct ssh *ssh)
     closed_cb(user);
 }
 
-static void idle_closed(uv_handle_t *handle)
+static void handle_closed(uv_handle_t *handle)
 {
     struct ssh *ssh = handle->data;
 
-    ssh->idle_open = false;
+    ssh->handles--;
     ssh_maybe_closed(ssh);
 }
 
@@ -244,14 +246,15 @@ static void close_executor(struct executor *executor, void (*closed_cb)(void *us
     for (struct ssh_host *host = ssh->hosts; host != NULL; host = host->next) {
         host->waiting = NULL;
         for (struct ssh_session *session = host->sessions; session != NULL; session = session->next) {
-            ssh_session_abort(session, E_CANCELLED, "cancelled");
+            ssh_session_abort(session, E_CANCELLED, EXEC_CAUSE_NONE, "cancelled");
         }
     }
-    while ((call = ssh->calls) != NULL) {              /* the others: none has a session any more */
-        ssh_call_fail(call, E_CANCELLED, "cancelled"); /* NOLINT(clang-analyzer-unix.Malloc): as above */
+    while ((call = ssh->calls) != NULL) { /* the others: none has a session any more */
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): as above */
+        ssh_call_fail(call, E_CANCELLED, EXEC_CAUSE_NONE, "cancelled");
     }
-    uv_idle_stop(&ssh->idle);
-    uv_close((uv_handle_t *)&ssh->idle, idle_closed);
+    uv_close((uv_handle_t *)&ssh->idle, handle_closed);
+    uv_close((uv_handle_t *)&ssh->turn, handle_closed);
 }
 
 static const struct exec_ops ssh_ops = {.run = run, .cancel = cancel, .close = close_executor};
@@ -272,6 +275,7 @@ struct executor *exec_ssh_new(uv_loop_t *loop, const struct exec_config *config,
     CHECK(libssh2_init(0) == 0);
     CHECK(uv_idle_init(loop, &ssh->idle) == 0);
     ssh->idle.data = ssh;
-    ssh->idle_open = true;
+    ssh->handles++;
+    ssh_turn_init(ssh);
     return &ssh->executor;
 }

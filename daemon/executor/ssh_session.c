@@ -18,9 +18,10 @@
 #include "store/base/text.h"
 #include "store/base/turn.h"
 
+#define KEX_METHODS                                                                                            \
+    "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521," \
+    "diffie-hellman-group14-sha256,diffie-hellman-group14-sha1"
 #define LOST_IN_STEP "the connection was lost while the step ran; what it did is looked at again"
-
-static void pump(struct ssh_session *session);
 
 /* ---- the end of a session ---- */
 
@@ -47,14 +48,12 @@ static void handle_closed(uv_handle_t *handle)
     if (session->fd >= 0) {
         (void)close(session->fd); /* a socket */
     }
-    buf_fini(&session->out);
-    buf_fini(&session->error);
     free(session);
     ssh_host_dispatch(host);
     ssh_maybe_closed(host->ssh);
 }
 
-void ssh_session_abort(struct ssh_session *session, int code, const char *text)
+void ssh_session_abort(struct ssh_session *session, int code, enum exec_cause cause, const char *text)
 {
     struct exec_call *call = session->call;
 
@@ -63,6 +62,8 @@ void ssh_session_abort(struct ssh_session *session, int code, const char *text)
     }
     session->state = SSH_CLOSING;
     session->call = NULL;
+    ssh_session_leave(session);
+    ssh_session_drop(session);
     uv_close((uv_handle_t *)&session->timer, handle_closed);
     if (session->poll_open) {
         (void)uv_poll_stop(&session->poll);
@@ -76,21 +77,28 @@ void ssh_session_abort(struct ssh_session *session, int code, const char *text)
     }
     if (call != NULL) {
         call->session = NULL;
-        ssh_call_fail(call, code, text);
+        ssh_call_fail(call, code, cause, text);
     }
 }
 
-static void fail(struct ssh_session *session, int code, const char *what)
+static void fail(struct ssh_session *session, int code, enum exec_cause cause, const char *what)
 {
     char *detail = NULL;
     char text[1024];
 
+    if (session->flooded) {
+        text_print(text, sizeof(text), "host %s: it sent more than %zu bytes %s; the connection was ended",
+                   session->host->name, session->state < SSH_IDLE ? SSH_LOGIN_MAX : SSH_OUTPUT_MAX,
+                   session->state < SSH_IDLE ? "before the login" : "for one command");
+        ssh_session_abort(session, E_PROTOCOL, EXEC_CAUSE_FLOOD, text);
+        return;
+    }
     if (session->ssh2 != NULL) {
         (void)libssh2_session_last_error(session->ssh2, &detail, NULL, 0);
     }
     text_print(text, sizeof(text), "host %s: %s%s%s", session->host->name, what, detail != NULL && *detail ? ": " : "",
                detail != NULL ? detail : "");
-    ssh_session_abort(session, code, text);
+    ssh_session_abort(session, code, cause, text);
 }
 
 /* The connection is lost, or never was one. A kept session can have been closed by the host while nobody looked: as
@@ -99,14 +107,14 @@ static void lost(struct ssh_session *session, int code, const char *what)
 {
     struct exec_call *call = session->call;
 
-    if (session->state == SSH_OPEN && session->kept && call != NULL) {
+    if (session->state == SSH_OPEN && session->kept && call != NULL && !session->flooded) {
         session->call = NULL;
         call->session = NULL;
         ssh_call_again(call);
-        ssh_session_abort(session, E_CANCELLED, "");
+        ssh_session_abort(session, E_CANCELLED, EXEC_CAUSE_NONE, "");
         ssh_host_dispatch(session->host);
     } else {
-        fail(session, code, what);
+        fail(session, code, EXEC_CAUSE_NONE, what);
     }
 }
 
@@ -115,12 +123,14 @@ static void deadline(uv_timer_t *timer)
     TURN("ssh");
     struct ssh_session *session = timer->data;
 
-    if (session->state == SSH_IDLE) {
-        ssh_session_abort(session, E_CANCELLED, "idle");
+    if (session->early_error != 0) {
+        fail(session, E_CONNECT, EXEC_CAUSE_NONE, uv_strerror(session->early_error));
+    } else if (session->state == SSH_IDLE) {
+        ssh_session_abort(session, E_CANCELLED, EXEC_CAUSE_NONE, "idle");
     } else if (session->state < SSH_IDLE) {
-        fail(session, E_CONNECT, "no connection in time");
+        fail(session, E_CONNECT, EXEC_CAUSE_NONE, "no connection in time");
     } else {
-        fail(session, E_TIMEOUT, "the step did not end in time; what it did is looked at again");
+        fail(session, E_TIMEOUT, EXEC_CAUSE_NONE, "the step did not end in time; what it did is looked at again");
     }
 }
 
@@ -145,21 +155,21 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
         }
         return;
     }
-    if (session->state == SSH_IDLE) { /* nothing is expected: the host closed, or says something that ends in closing */
-        char byte;
-
-        if (recv(session->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
-            ssh_session_abort(session, E_CANCELLED, "closed by the host");
-            return;
-        }
+    if (session->state == SSH_IDLE) { /* nothing is expected: it closes, or says what nobody would ever take */
+        ssh_session_abort(session, E_CANCELLED, EXEC_CAUSE_NONE, "it was idle, and the host said something");
+        return;
     }
-    pump(session);
+    ssh_session_pump(session);
 }
 
 static void want(struct ssh_session *session)
 {
     int events = UV_READABLE;
 
+    if (session->stands) { /* it goes on in the next turn, whatever the socket says */
+        (void)uv_poll_stop(&session->poll);
+        return;
+    }
     if ((libssh2_session_block_directions(session->ssh2) & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0) {
         events |= UV_WRITABLE;
     }
@@ -177,11 +187,11 @@ static bool do_handshake(struct ssh_session *session)
         return false;
     }
     if (rc != 0) {
-        fail(session, E_CONNECT, "SSH handshake failed");
+        fail(session, E_CONNECT, EXEC_CAUSE_NONE, "SSH handshake failed");
         return false;
     }
     if (ssh_hostkey_check(session, text, sizeof(text)) != 0) {
-        ssh_session_abort(session, E_AUTH, text);
+        ssh_session_abort(session, E_AUTH, EXEC_CAUSE_HOST_KEY, text);
         return false;
     }
     session->state = SSH_AUTH;
@@ -202,7 +212,7 @@ static bool do_auth(struct ssh_session *session)
         return true;
     }
     if (rc != 0) {
-        fail(session, E_AUTH, "the user's key is not accepted");
+        fail(session, E_AUTH, EXEC_CAUSE_USER_KEY, "the user's key is not accepted");
         return false;
     }
     session->state = SSH_IDLE;
@@ -232,7 +242,7 @@ static bool do_exec(struct ssh_session *session)
         return false;
     }
     if (rc != 0) {
-        fail(session, E_TIMEOUT, "cannot start the command");
+        fail(session, E_TIMEOUT, EXEC_CAUSE_NONE, "cannot start the command");
         return false;
     }
     session->state = SSH_READ;
@@ -247,40 +257,30 @@ static bool hear_piece(struct ssh_session *session, const char *data, size_t len
     char text[1024];
 
     if (!step_piece(talk, data, len)) {
-        (void)snprintf(text, sizeof(text), "host %s: %.900s", session->host->name, talk->refused.message);
-        ssh_session_abort(session, talk->refused.code, text);
+        text_print(text, sizeof(text), "host %s: %.900s", session->host->name, talk->refused.message);
+        ssh_session_abort(session, talk->refused.code, EXEC_CAUSE_NONE, text);
         return false;
     }
-    buf_append(&session->out, data, len < room ? len : room);
-    return true;
+    return ssh_session_keep(session, &session->out, data, len < room ? len : room);
 }
 
 /* false: the session has failed. */
-static bool read_stream(struct ssh_session *session, int stream, struct buf *buf, size_t max)
+static bool read_stream(struct ssh_session *session, int stream, struct buf *buf)
 {
     bool in_pieces = stream == 0 && !session->raising && step_in_pieces(&session->call->talk);
 
     for (;;) {
         char data[16384];
         ssize_t n = libssh2_channel_read_ex(session->channel, stream, data, sizeof(data));
-        size_t keep;
 
         if (n == LIBSSH2_ERROR_EAGAIN || n == 0) {
             return true;
         }
-        if (n < 0) {
-            fail(session, E_TIMEOUT, LOST_IN_STEP);
+        if (n < 0 ||
+            !(in_pieces ? hear_piece(session, data, (size_t)n) : ssh_session_keep(session, buf, data, (size_t)n))) {
+            fail(session, E_TIMEOUT, EXEC_CAUSE_NONE, LOST_IN_STEP);
             return false;
         }
-        if (in_pieces) {
-            if (!hear_piece(session, data, (size_t)n)) {
-                return false;
-            }
-            continue;
-        }
-        keep = (size_t)n < max - buf->len ? (size_t)n : max - buf->len;
-        buf_append(buf, data, keep);
-        session->cut = session->cut || (stream == 0 && keep < (size_t)n);
     }
 }
 
@@ -289,12 +289,12 @@ static bool do_read(struct ssh_session *session)
     LIBSSH2_CHANNEL *channel = session->channel;
 
     do { /* reading one stream takes what has come for the other off the socket, too: nothing would wake us for it */
-        if (!read_stream(session, 0, &session->out, SSH_OUTPUT_MAX) ||
-            !read_stream(session, SSH_EXTENDED_DATA_STDERR, &session->error, SSH_ERROR_MAX)) {
+        if (!read_stream(session, 0, &session->out) ||
+            !read_stream(session, SSH_EXTENDED_DATA_STDERR, &session->error)) {
             return false;
         }
-    } while (libssh2_poll_channel_read(channel, 0) != 0 ||
-             libssh2_poll_channel_read(channel, SSH_EXTENDED_DATA_STDERR) != 0);
+    } while (!session->more && (libssh2_poll_channel_read(channel, 0) != 0 ||
+                                libssh2_poll_channel_read(channel, SSH_EXTENDED_DATA_STDERR) != 0));
     if (libssh2_channel_eof(channel) == 0) {
         return false;
     }
@@ -313,7 +313,7 @@ static bool do_close(struct ssh_session *session)
         return false;
     }
     if (rc != 0) { /* the end of the output came, the exit status did not: the library would call it 0 */
-        fail(session, E_TIMEOUT, LOST_IN_STEP);
+        fail(session, E_TIMEOUT, EXEC_CAUSE_NONE, LOST_IN_STEP);
         return false;
     }
     session->state = SSH_FREE;
@@ -325,8 +325,7 @@ static bool answer_call(struct ssh_session *session, int status)
 {
     CLEANUP(buf_fini) struct buf error = BUF_INIT;
     struct exec_call *call = session->call;
-    struct step_reply reply = {
-        .status = status, .out = buf_str(&session->out), .out_len = session->out.len, .cut = session->cut};
+    struct step_reply reply = {.status = status, .out = buf_str(&session->out), .out_len = session->out.len};
 
     text_append(&error, session->error.data, session->error.len); /* a NUL would hide what comes after it */
     reply.error = buf_str(&error);
@@ -339,8 +338,7 @@ static bool answer_call(struct ssh_session *session, int status)
     session->kept = true;
     session->call = NULL;
     call->session = NULL;
-    buf_fini(&session->out); /* may have been large */
-    buf_fini(&session->error);
+    ssh_session_drop(session);
     set_deadline(session, SSH_IDLE_MS);
     ssh_call_finish(call, &call->talk.result);
     return false;
@@ -384,9 +382,8 @@ static bool do_idle(struct ssh_session *session)
     if (session->call == NULL) {
         return false;
     }
-    buf_clear(&session->out);
-    buf_clear(&session->error);
-    session->cut = false;
+    ssh_session_drop(session);
+    session->call_bytes = session->error_bytes = 0;
     session->state = SSH_OPEN;
     return true;
 }
@@ -418,11 +415,16 @@ static bool step(struct ssh_session *session)
     return false;
 }
 
-static void pump(struct ssh_session *session)
+void ssh_session_pump(struct ssh_session *session)
 {
+    session->share_bytes = SSH_SHARE_BYTES;
+    session->more = false;
     while (step(session)) {
     }
     if (session->state != SSH_CLOSING && session->state >= SSH_HANDSHAKE) {
+        if (session->more) {
+            ssh_session_stand(session);
+        }
         want(session);
     }
 }
@@ -462,7 +464,7 @@ static void connected(uv_connect_t *request, int status)
         return;
     }
     if (status != 0) {
-        fail(session, E_CONNECT, uv_strerror(status));
+        fail(session, E_CONNECT, EXEC_CAUSE_NONE, uv_strerror(status));
         return;
     }
     CHECK(uv_fileno((uv_handle_t *)&session->tcp, &fd) == 0);
@@ -475,18 +477,33 @@ static void connected(uv_connect_t *request, int status)
     session->poll.data = session;
     session->poll_open = true;
     session->handles++;
-    session->ssh2 = libssh2_session_init();
+    session->ssh2 = libssh2_session_init_ex(NULL, NULL, NULL, session);
     CHECK(session->ssh2 != NULL);
+    (void)libssh2_session_callback_set(session->ssh2, LIBSSH2_CALLBACK_RECV, (void *)(uintptr_t)ssh_recv);
+    /* Without group exchange, where the host says how long we compute. */
+    (void)libssh2_session_method_pref(session->ssh2, LIBSSH2_METHOD_KEX, KEX_METHODS);
     libssh2_session_set_blocking(session->ssh2, 0);
     ssh_hostkey_prefer(session);
     session->state = SSH_HANDSHAKE;
-    pump(session);
+    ssh_session_pump(session);
+}
+
+static int connect_to(struct ssh_session *session, const struct sockaddr *address)
+{
+    CHECK(uv_tcp_init(session->host->ssh->loop, &session->tcp) == 0);
+    session->tcp.data = session;
+    session->tcp_open = true;
+    session->handles++;
+    session->connect.data = session;
+    session->state = SSH_CONNECT;
+    return uv_tcp_connect(&session->connect, &session->tcp, address, connected);
 }
 
 static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
 {
     TURN("ssh");
     struct ssh_session *session = request->data;
+    struct ssh_host *host = session->host;
 
     session->resolving = false;
     if (session->state == SSH_CLOSING) {
@@ -497,20 +514,30 @@ static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *res
     session->handles--;
     if (status != 0 || result == NULL) {
         uv_freeaddrinfo(result);
-        fail(session, E_CONNECT, status != 0 ? uv_strerror(status) : "no address");
+        fail(session, E_CONNECT, EXEC_CAUSE_NONE, status != 0 ? uv_strerror(status) : "no address");
         return;
     }
-    CHECK(uv_tcp_init(session->host->ssh->loop, &session->tcp) == 0);
-    session->tcp.data = session;
-    session->tcp_open = true;
-    session->handles++;
-    session->connect.data = session;
-    session->state = SSH_CONNECT;
-    status = uv_tcp_connect(&session->connect, &session->tcp, result->ai_addr, connected);
+    status = connect_to(session, result->ai_addr);
     uv_freeaddrinfo(result);
     if (status != 0) {
-        fail(session, E_CONNECT, uv_strerror(status));
+        fail(session, E_CONNECT, EXEC_CAUSE_NONE, uv_strerror(status));
     }
+    ssh_host_dispatch(host); /* others of this host waited for the name */
+}
+
+/* An address needs no thread of the pool, which a name whose servers do not answer may hold for long. */
+static int connect_to_address(struct ssh_session *session, const char *port)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct addrinfo *result = NULL;
+    int rc;
+
+    if (getaddrinfo(session->host->name, port, &hints, &result) != 0) {
+        return UV_EAI_NONAME;
+    }
+    rc = connect_to(session, result->ai_addr);
+    freeaddrinfo(result);
+    return rc;
 }
 
 struct ssh_session *ssh_session_new(struct ssh_host *host)
@@ -518,6 +545,7 @@ struct ssh_session *ssh_session_new(struct ssh_host *host)
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct ssh_session *session = mem_calloc(1, sizeof(*session));
     char port[8];
+    int rc;
 
     session->host = host;
     session->fd = -1;
@@ -525,12 +553,19 @@ struct ssh_session *ssh_session_new(struct ssh_host *host)
     host->sessions = session;
     CHECK(uv_timer_init(host->ssh->loop, &session->timer) == 0);
     session->timer.data = session;
-    session->handles = 2; /* the timer, and the request until its callback */
+    session->handles = 1;
     set_deadline(session, host->ssh->config.connect_timeout_ms);
     (void)snprintf(port, sizeof(port), "%u", host->ssh->config.port);
-    session->resolve.data = session;
-    session->resolving = true;
-    CHECK(uv_getaddrinfo(host->ssh->loop, &session->resolve, resolved, host->name, port, &hints) == 0);
+    rc = connect_to_address(session, port);
+    if (rc == UV_EAI_NONAME) {
+        session->resolve.data = session;
+        session->resolving = true;
+        session->handles++; /* the request, until its callback */
+        CHECK(uv_getaddrinfo(host->ssh->loop, &session->resolve, resolved, host->name, port, &hints) == 0);
+    } else if (rc != 0) { /* the call that it is for is not known here yet */
+        session->early_error = rc;
+        set_deadline(session, 0);
+    }
     return session;
 }
 
@@ -541,6 +576,6 @@ void ssh_session_run(struct ssh_session *session, struct exec_call *call)
     call->session = session;
     if (session->state == SSH_IDLE) {
         set_deadline(session, call->timeout_ms);
-        pump(session);
+        ssh_session_pump(session);
     }
 }

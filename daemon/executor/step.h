@@ -20,7 +20,6 @@ struct step_reply {
     const char *out; /* standard output, with a NUL behind it */
     size_t out_len;
     const char *error; /* standard error; cut where it is very long */
-    bool cut;          /* the output was larger than the executor takes: its rest is missing */
 };
 
 #define STEP_HEAD_MAX 65536 /* of the output of a call that is heard in pieces: what the reply has of it */

@@ -62,10 +62,6 @@ static bool heard_answer(struct step_talk *talk, const struct step_reply *reply,
         text = reply->error;
         len = strlen(text);
     }
-    if (reply->cut) {
-        step_fail(talk, E_REMOTE, false, "the answer of gluster-block is too large");
-        return false;
-    }
     if (text[strspn(text, " \n")] != '{') { /* words for people, up to where an answer with a password may begin */
         step_fail(talk, E_REMOTE, false, "%.*s", *text != '\0' ? (int)strcspn(text, "{") : INT_MAX,
                   *text != '\0' ? text : "gluster-block did not say anything");
@@ -73,6 +69,7 @@ static bool heard_answer(struct step_talk *talk, const struct step_reply *reply,
     }
     if (read(text, len, ret_answer, &err) != 0) {
         step_fail(talk, E_REMOTE, false, "%s", err.message);
+        talk->result.cause = EXEC_CAUSE_GARBAGE;
         return false;
     }
     return true;

@@ -131,7 +131,7 @@ static void setup_heard(struct step_talk *talk, const struct step_reply *reply)
     if (step_failed(talk, reply)) {
         return;
     }
-    if (reply->cut || json == NULL) {
+    if (json == NULL) {
         step_fail(talk, E_REMOTE, false, "the node did not say how large the device is");
         return;
     }

@@ -138,7 +138,7 @@ static const char configuration[] =
     "ListenAddress 127.0.0.1\nPort %u\nPidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n"
     "KbdInteractiveAuthentication no\nHostKey %s/host_ed25519\nHostKey %s/host_ecdsa\nAuthorizedKeysFile "
     "%s/authorized\n"
-    "ForceCommand %s/node\nMaxStartups 100\nLogLevel VERBOSE\n";
+    "ForceCommand %s/node\nMaxStartups 100\nLogLevel VERBOSE\n%s";
 
 static uint16_t free_port(void)
 {
@@ -165,7 +165,7 @@ static bool answers(uint16_t port)
     return ok;
 }
 
-static void start(struct sshd *sshd)
+static void start(struct sshd *sshd, const char *lines)
 {
     CLEANUP(free_ptr) char *text = NULL;
     CLEANUP(free_ptr) char *file = path_of(sshd, "sshd_config");
@@ -173,7 +173,7 @@ static void start(struct sshd *sshd)
     const char *const arguments[] = {SSHD, "-D", "-f", file, "-E", log, NULL};
 
     sshd->port = free_port();
-    text = mem_printf(configuration, sshd->port, sshd->folder, sshd->folder, sshd->folder, sshd->folder);
+    text = mem_printf(configuration, sshd->port, sshd->folder, sshd->folder, sshd->folder, sshd->folder, lines);
     sshd_write(sshd, "sshd_config", text);
     sshd->pid = spawn(sshd->folder, arguments);
     for (uint64_t begin = uv_hrtime(); !answers(sshd->port);) {
@@ -187,7 +187,7 @@ static void start(struct sshd *sshd)
     }
 }
 
-struct sshd *sshd_new(void)
+struct sshd *sshd_new_with(const char *lines)
 {
     struct sshd *sshd;
     CLEANUP(free_ptr) char *text = NULL;
@@ -206,8 +206,13 @@ struct sshd *sshd_new(void)
     sshd_shell(sshd, make_keys);
     text = mem_printf(node, sshd->folder);
     sshd_write(sshd, "node", text);
-    start(sshd);
+    start(sshd, lines);
     return sshd;
+}
+
+struct sshd *sshd_new(void)
+{
+    return sshd_new_with("");
 }
 
 void sshd_free(struct sshd *sshd)
@@ -281,6 +286,7 @@ static void on_done(void *user, const struct exec_result *result)
     call->order = ++answering->answered;
     call->code = result->code;
     call->permanent = result->permanent;
+    call->cause = result->cause;
     (void)snprintf(call->message, sizeof(call->message), "%s", result->message);
 }
 

@@ -22,6 +22,7 @@ struct sshd_call {
     struct exec_call *call;
     int code;
     bool permanent;
+    enum exec_cause cause;
     char message[2048];
 };
 
@@ -37,6 +38,8 @@ struct sshd_client {
 
 /* NULL: sshd is not installed, and the test has to skip itself. Starts with keys of all kinds made by ssh-keygen. */
 struct sshd *sshd_new(void);
+/* The same, with lines of its own in sshd_config. */
+struct sshd *sshd_new_with(const char *lines);
 void sshd_free(struct sshd *sshd);
 /* What the node does instead of the script that it gets: shell text; NULL: the script, in its folder. */
 void sshd_mode(struct sshd *sshd, const char *text);

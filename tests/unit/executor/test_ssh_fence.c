@@ -228,6 +228,9 @@ static void test_repair_forgets_no_later_cluster(void **state)
                                "'"
                              : "! grep -q ' 6$' base/.hecate-fence");
     }
+    sshd_write(sshd, "base/.hecate-fence", "0fff0000000000000000000000000000 1\n");
+    client_do(&client, fence_step(6), &call);
+    call_expect(&call, E_AUTH, "its id is of a time to come");
     sshd_write(sshd, "base/.hecate-fence", "garbage\n"); /* the remedy that is told */
     sshd_shell(sshd, "rm base/.hecate-managers; rm -rf base/.hecate-fence");
     client_do(&client, fence_step(6), &call);

@@ -1,0 +1,176 @@
+/* What sessions may take off their sockets: so much in a turn of the loop, so much in all.
+ *
+ * The library reads until nothing is left, and a host may send faster than we decrypt. It reads through ssh_recv, which
+ * says "nothing now" when the turn's share is used up. The session then stands in line for the next turn, and nobody
+ * polls its socket meanwhile; first come, first served, so that a flood delays the others by its share only.
+ *
+ * What a host sends before its login, for one remote call, or holds here with all its sessions is bounded: who sends
+ * more is ended. If all hosts together hold too much, the one that holds most is told to come again later. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/executor/ssh_priv.h"
+#include "store/base/check.h"
+#include "store/base/turn.h"
+
+static void next_turn(uv_idle_t *idle)
+{
+    TURN("ssh flood");
+    struct ssh *ssh = idle->data;
+    struct ssh_session *session, *last = STAILQ_LAST(&ssh->line, ssh_session, line);
+
+    uv_idle_stop(idle);
+    ssh->turn_bytes = SSH_TURN_BYTES;
+    while (ssh->turn_bytes > 0 && (session = STAILQ_FIRST(&ssh->line)) != NULL) {
+        ssh_session_leave(session);
+        ssh_session_pump(session); /* may end any session, which then leaves the line */
+        if (session == last) {
+            break;
+        }
+    }
+    if (!STAILQ_EMPTY(&ssh->line)) {
+        CHECK(uv_idle_start(idle, next_turn) == 0);
+    }
+}
+
+void ssh_turn_init(struct ssh *ssh)
+{
+    STAILQ_INIT(&ssh->line);
+    ssh->turn_bytes = SSH_TURN_BYTES;
+    CHECK(uv_idle_init(ssh->loop, &ssh->turn) == 0);
+    ssh->turn.data = ssh;
+    ssh->handles++;
+}
+
+void ssh_session_stand(struct ssh_session *session)
+{
+    struct ssh *ssh = session->host->ssh;
+
+    if (!session->stands) {
+        session->stands = true;
+        STAILQ_INSERT_TAIL(&ssh->line, session, line);
+        CHECK(uv_idle_start(&ssh->turn, next_turn) == 0);
+    }
+}
+
+void ssh_session_leave(struct ssh_session *session)
+{
+    if (session->stands) {
+        session->stands = false;
+        STAILQ_REMOVE(&session->host->ssh->line, session, ssh_session, line);
+    }
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is heard in pieces is bounded by who hears it; what the protocol adds is not. */
+static size_t call_max(const struct ssh_session *session)
+{
+    if (session->state < SSH_IDLE) {
+        return SSH_LOGIN_MAX;
+    }
+    return session->call != NULL && step_in_pieces(&session->call->talk) ? SSH_PIECES_MAX : SSH_CALL_MAX;
+}
+
+ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **abstract)
+{
+    struct ssh_session *session = *abstract;
+    struct ssh *ssh = session->host->ssh;
+    size_t share = least(session->share_bytes, ssh->turn_bytes);
+    size_t max = call_max(session);
+    ssize_t n;
+
+    if (session->state == SSH_CLOSING) {
+        return -ECONNABORTED;
+    }
+    if (share == 0) {
+        session->more = true;
+        return -EAGAIN;
+    }
+    n = recv(fd, data, least(len, share), flags | MSG_DONTWAIT);
+    if (n < 0) {
+        return errno == EINTR ? -EAGAIN : -errno; /* what the library's own function gives */
+    }
+    session->share_bytes -= (size_t)n;
+    ssh->turn_bytes -= (size_t)n;
+    session->call_bytes += (size_t)n;
+    if (session->call_bytes > max) {
+        session->flooded = true;
+        return -ECONNABORTED;
+    }
+    return n;
+}
+
+/* ---- what is held ---- */
+
+static size_t held_by(const struct ssh_host *host)
+{
+    size_t n = 0;
+
+    for (const struct ssh_session *session = host->sessions; session != NULL; session = session->next) {
+        n += session->out.len + session->error.len;
+    }
+    return n;
+}
+
+static struct ssh_session *largest(const struct ssh *ssh)
+{
+    struct ssh_session *found = NULL;
+    size_t most = 0, found_len = 0;
+
+    for (struct ssh_host *host = ssh->hosts; host != NULL; host = host->next) {
+        size_t n = held_by(host);
+
+        if (n <= most) {
+            continue;
+        }
+        most = n;
+        found_len = 0;
+        for (struct ssh_session *session = host->sessions; session != NULL; session = session->next) {
+            if (session->out.len + session->error.len > found_len && session->state != SSH_CLOSING) {
+                found_len = session->out.len + session->error.len;
+                found = session;
+            }
+        }
+    }
+    return found;
+}
+
+bool ssh_session_keep(struct ssh_session *session, struct buf *buf, const char *data, size_t len)
+{
+    struct ssh *ssh = session->host->ssh;
+    struct ssh_session *other;
+
+    if (buf == &session->error) {
+        session->error_bytes += len;
+        if (session->error_bytes > SSH_OUTPUT_MAX) {
+            session->flooded = true;
+            return false;
+        }
+        len = least(len, SSH_ERROR_MAX - buf->len); /* a text for people: its beginning is enough */
+    } else if (len > SSH_OUTPUT_MAX - buf->len || held_by(session->host) + len > SSH_HOST_HELD_MAX) {
+        session->flooded = true;
+        return false;
+    }
+    if (ssh->held_bytes + len > SSH_HELD_MAX && (other = largest(ssh)) != NULL) {
+        ssh_session_abort(other, E_BUSY, EXEC_CAUSE_NONE,
+                          "the answers of all nodes together are too large at the moment");
+        if (session->state == SSH_CLOSING) {
+            return false;
+        }
+    }
+    buf_append(buf, data, len);
+    ssh->held_bytes += len;
+    return true;
+}
+
+void ssh_session_drop(struct ssh_session *session)
+{
+    session->host->ssh->held_bytes -= session->out.len + session->error.len;
+    buf_fini(&session->out); /* may have been large */
+    buf_fini(&session->error);
+}
