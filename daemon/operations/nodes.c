@@ -115,15 +115,18 @@ static void avoid(struct op_driver *driver, struct node_state *state, enum exec_
 {
     uint64_t wait_ms = DRIVER_AVOID_MIN_MS;
 
+    if (is_fence(cause)) {
+        state->fence_term = 0; /* raising it again is the test whether the node is well */
+    }
+    if (cause == state->cause && driver_clock_ms(driver) < state->avoid_ms) {
+        return; /* many steps at once are one occasion */
+    }
     for (unsigned i = 0; i < state->strikes && wait_ms < DRIVER_AVOID_MAX_MS; i++) {
         wait_ms *= 2;
     }
     state->strikes++;
     state->cause = cause;
     state->avoid_ms = driver_clock_ms(driver) + (wait_ms < DRIVER_AVOID_MAX_MS ? wait_ms : DRIVER_AVOID_MAX_MS);
-    if (is_fence(cause)) {
-        state->fence_term = 0; /* raising it again is the test whether the node is well */
-    }
 }
 
 static bool is_behaviour(enum exec_cause cause)

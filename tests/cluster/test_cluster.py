@@ -24,12 +24,13 @@ HECATE = os.environ.get("HECATE", os.path.join(ROOT, "build", "release", "hecate
 NODES = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
 
 
-def config(faults, cluster_section, log_format="text", tls=False):
+def config(faults, cluster_section, log_format="text", tls=False, mock=None):
     return {
         "port": "8080",
         "enable_tls": tls,
         "jwt": {"admin": {"key": "admin-secret"}, "user": {"key": "user-secret"}},
-        "glusterfs": {"executor": "mock", "mock": {"faults": json.dumps(list(faults))}, "log_format": log_format},
+        "glusterfs": {"executor": "mock", "log_format": log_format,
+                      "mock": {"faults": json.dumps(list(faults)), **(mock or {})}},
         "cluster": cluster_section,
     }
 
@@ -52,13 +53,14 @@ class ClusterTest(unittest.TestCase):
         cls.hosts.close()
 
     def setUp(self):
+        self.mock = {}  # further settings of the mock executor
         self.folder = tempfile.mkdtemp(prefix="hecate-cluster-test.")
         self.directory = os.path.join(self.folder, "cluster")
         config_file = os.path.join(self.folder, "heketi.json")
-        with open(config_file, "w", encoding="utf-8") as file:
-            json.dump(config(self.faults, self.cluster_section, self.log_format, self.tls), file)
         self.addCleanup(self.stop)
         self.before_up()
+        with open(config_file, "w", encoding="utf-8") as file:
+            json.dump(config(self.faults, self.cluster_section, self.log_format, self.tls, self.mock), file)
         output = self.cluster("up", "--config", config_file, "--hosts", self.hosts.members())
         urls = {}
         for line in output.splitlines():
@@ -113,9 +115,9 @@ class ClusterTest(unittest.TestCase):
 
     # ---- what the tests do again and again ----
 
-    def load_topology(self):
+    def load_topology(self, nodes=()):
         cluster = self.members.any("POST", "/clusters", {"file": True, "block": True}).json()["id"]
-        for zone, node in enumerate(NODES, 1):
+        for zone, node in enumerate(nodes or NODES, 1):
             done = self.members.do("POST", "/nodes", {"zone": zone, "cluster": cluster,
                                                       "hostnames": {"manage": [node], "storage": [node]}})
             self.assertEqual(done.status, 303, done.body)

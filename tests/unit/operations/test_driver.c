@@ -140,6 +140,46 @@ static void test_hung_node(void **state)
     fixture_fini(&f); /* with calls that never end by themselves */
 }
 
+static bool pool_is_full(struct fixture *f)
+{
+    return fixture_steps(f, "running") == SCHEDULE_POOL_START;
+}
+
+static bool others_are_made(struct fixture *f)
+{
+    return mock_world_count(exec_mock_world(f->executor), "volume ") == 8 + SCHEDULE_POOL_START;
+}
+
+/* Gluster commands that hang while their nodes answer otherwise: others do not wait for their places in the pool. */
+static void test_slow_pool_commands(void **state)
+{
+    struct fixture f;
+    struct task *task;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    fixture_order(&f, "[{\"step\":\"volume-create\",\"hang\":true,\"times\":4}]", 0);
+    for (int i = 0; i < 8 + SCHEDULE_POOL_START; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("v%d", i);
+
+        (void)fixture_create(&f, name, 3);
+    }
+    fixture_until(&f, pool_is_full);
+    fixture_idle(&f, 100);
+    tasks_yield_slow(f.driver); /* not slow yet */
+    tasks_run(f.driver);
+    fixture_idle(&f, 100);
+    assert_int_equal(fixture_steps(&f, "running"), SCHEDULE_POOL_START);
+    LIST_FOREACH (task, &f.driver->tasks, link) {
+        task->started_ms -= task->state == TASK_RUNNING ? DRIVER_SLOW_MS : 0;
+    }
+    tasks_yield_slow(f.driver);
+    tasks_run(f.driver);
+    fixture_until(&f, others_are_made);
+    fixture_fini(&f); /* with calls that never end by themselves */
+}
+
 /* Leadership lost in the middle, gained again: everything goes on and ends clean. */
 static bool half_done(struct fixture *f)
 {
@@ -573,6 +613,7 @@ int main(void)
         cmocka_unit_test(test_device_info),
         cmocka_unit_test(test_dead_node),
         cmocka_unit_test(test_hung_node),
+        cmocka_unit_test(test_slow_pool_commands),
         cmocka_unit_test(test_stop_and_start),
         cmocka_unit_test(test_not_serving),
         cmocka_unit_test(test_lease_lost_on_the_way),
