@@ -84,10 +84,11 @@ static void address_lent(void *user)
 /* Without it nobody would take the addresses away in time. */
 static void address_keeper_died(void *user, bool was_silent)
 {
-    member_failed(user, was_silent
-                            ? "the keeper of the virtual addresses did not answer and was ended; this member ends, so "
-                              "that another one takes the addresses: start it again (systemd does so by itself)"
-                            : "the keeper of the virtual addresses has died; start this member again");
+    member_failed(user,
+                  was_silent ? "the keeper of the virtual addresses did not answer and was ended; this member ends, so "
+                               "that another one takes the addresses: start it again (systemd does so by itself)"
+                             : "the keeper of the virtual addresses has died; start this member again",
+                  false);
 }
 
 void member_address_start(struct member *member, struct keeper *keeper)

@@ -470,14 +470,23 @@ int cfg_load(const char *path, struct cfg *ret_cfg, struct cfg_warnings *ret_war
         text.len += (size_t)n;
     }
     (void)close(fd); /* only read from */
-    return rc != 0 ? rc : cfg_parse(buf_str(&text), text.len, path, ret_cfg, ret_warnings, reterr);
+    rc = rc != 0 ? rc : cfg_parse(buf_str(&text), text.len, path, ret_cfg, ret_warnings, reterr);
+    if (text.data != NULL) {
+        explicit_bzero(text.data, text.size);
+    }
+    return rc;
 }
 
 void cfg_fini(struct cfg *cfg)
 {
     for (size_t i = 0; i < N_KEYS; i++) {
         if (keys[i].type == CFG_STR) {
-            free(*(char **)field(cfg, &keys[i]));
+            char *text = *(char **)field(cfg, &keys[i]);
+
+            if (text != NULL) {
+                explicit_bzero(text, strlen(text)); /* among them are keys */
+            }
+            free(text);
         }
     }
     for (size_t i = 0; i < cfg->n_peers; i++) {

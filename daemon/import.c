@@ -109,6 +109,13 @@ int64_t import_int(struct import *import, const json_t *object, const char *key)
     return json_integer_value(value);
 }
 
+int64_t import_seconds_ms(struct import *import, const json_t *object, const char *key)
+{
+    int64_t seconds = import_int(import, object, key);
+
+    return seconds <= INT64_MAX / 1000 ? seconds * 1000 : 0; /* 0: unknown */
+}
+
 bool import_bool(struct import *import, const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);

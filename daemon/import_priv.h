@@ -17,6 +17,8 @@ void import_warn(struct import *import, const char *fmt, ...) __attribute__((for
 /* Members of an object, as Go would read them: absent or null is zero. A wrong type is zero, too, and an error. */
 const char *import_str(struct import *import, const json_t *object, const char *key);
 int64_t import_int(struct import *import, const json_t *object, const char *key);
+/* Of a time in seconds; 0 if it cannot be one. */
+int64_t import_seconds_ms(struct import *import, const json_t *object, const char *key);
 bool import_bool(struct import *import, const json_t *object, const char *key);
 const json_t *import_object(const json_t *object, const char *key); /* NULL when there is none */
 void import_strs(struct import *import, const json_t *object, const char *key, struct store_strs *strs);

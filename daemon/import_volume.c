@@ -313,7 +313,7 @@ static void read_operation(struct import *import, const char *key, const json_t 
     op->id = import_id(import, entry, "Id", "operation");
     op->type = (enum store_op_type)type;
     op->target = target_of(import, entry, type == STORE_OP_CREATE_VOLUME ? 2 : 4);
-    op->created_ms = import_int(import, entry, "Timestamp") * 1000;
+    op->created_ms = import_seconds_ms(import, entry, "Timestamp");
     op->reason = mem_strdup("");
     op->begin_index = 1;
     if (type == STORE_OP_CREATE_VOLUME) {

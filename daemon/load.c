@@ -121,7 +121,7 @@ static void next_part(struct load *load)
         load_end(load, 200, "");
         return;
     }
-    cmd.time_ms = member_now_ms();
+    cmd.time_ms = member_time_ms(load->member);
     member_propose(load->member, &cmd, part_applied, load);
     store_cmd_fini(&cmd);
 }

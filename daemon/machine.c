@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "daemon/event.h"
+#include "daemon/mark.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 static void note_applied(struct member *member, const struct store_cmd *cmd)
 {
@@ -23,6 +25,32 @@ static void note_applied(struct member *member, const struct store_cmd *cmd)
     }
 }
 
+/* The state cannot go past this entry, and consensus waits for it: the process ends. */
+static _Noreturn void cannot_apply(struct member *member, const char *text)
+{
+    member_failed(member, text, true);
+    CHECK_MSG(false, "%s", text); /* whoever was told should have ended it */
+}
+
+/* An earlier process of this program died of it; so would this one, and the next. */
+static _Noreturn void refuse_marked(struct member *member, uint64_t index, const struct store_cmd *cmd)
+{
+    const struct mark *mark = mark_found();
+    const char *dir = member->cfg->data_dir;
+    char text[2048];
+
+    text_print(text, sizeof(text),
+               "log entry %lu (command %u) is not applied: hecated " HECATE_VERSION
+               " died when it applied it before (%s). Keep a copy of %s and the log for a report. If the other members "
+               "died of it too, install a release of Hecate that mends it on all members and start them: their data "
+               "stays as it is. If only this one did, its memory or disk may be at fault: move %s away, run 'hecate "
+               "member replace %ld' and start it. To try the entry once more with this release, remove %s/" MARK_FILE
+               " and start this member",
+               (unsigned long)index, (unsigned)cmd->type, *mark->reason != '\0' ? mark->reason : "a fatal signal", dir,
+               dir, (long)member->cfg->member_id, dir);
+    cannot_apply(member, text);
+}
+
 static const void *fsm_apply(void *user, uint64_t index, const void *data, size_t len)
 {
     struct member *member = user;
@@ -33,13 +61,16 @@ static const void *fsm_apply(void *user, uint64_t index, const void *data, size_
     memset(&member->result, 0, sizeof(member->result));
     /* A command that this release does not know must never be skipped: the replicas would differ. */
     if (store_cmd_decode(data, len, &cmd, &err) != 0) {
-        CLEANUP(free_ptr)
-        char *text = mem_printf("log entry %lu cannot be applied: %s; start a release of Hecate that knows it",
-                                (unsigned long)index, err.message);
+        char text[sizeof(err.message) + 256];
 
-        member_failed(member, text);
-        CHECK_MSG(false, "%s", text);
+        text_print(text, sizeof(text), "log entry %lu cannot be applied: %s; start a release of Hecate that knows it",
+                   (unsigned long)index, err.message);
+        cannot_apply(member, text);
     }
+    if (mark_found()->index == index) {
+        refuse_marked(member, index, &cmd);
+    }
+    mark_begin(index, (uint32_t)cmd.type);
     member_compare(member, index - 1); /* while the state is still that */
     store_apply(member->store, index, &cmd, &member->result);
     note_applied(member, &cmd);
@@ -50,6 +81,7 @@ static const void *fsm_apply(void *user, uint64_t index, const void *data, size_
         op_driver_begun(member->driver, member->result.op_id);
     }
     store_cmd_fini(&cmd);
+    mark_end();
     return &member->result;
 }
 

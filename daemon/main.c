@@ -7,10 +7,12 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/config.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/mark.h"
 #include "daemon/member.h"
 #include "daemon/notify.h"
 #include "daemon/stage.h"
@@ -21,6 +23,8 @@
 const char *argp_program_version = "hecated " HECATE_VERSION;
 
 #define DEFAULT_CONFIG "/etc/hecate/hecate.json"
+#define CORE_ENV "HECATE_CORE" /* 1: core files are wanted */
+#define EXIT_LASTING 3         /* the service manager does not try again: hecated.service */
 #define HEKETI_CONFIG "/etc/heketi/heketi.json"
 
 struct arguments {
@@ -111,13 +115,13 @@ static void on_signal(uv_signal_t *handle, int number)
 }
 
 /* A member that lost its disk or found damage says so and ends; it never carries on with less than it had. */
-static void failed(void *user, const char *message)
+static void failed(void *user, const char *message, bool lasting)
 {
     (void)user;
     LOG(LOG_CRITICAL, "member", message);
     notify_state("STATUS=failed, see the log");
     log_stop_writer();
-    _exit(1);
+    _exit(lasting ? EXIT_LASTING : EXIT_FAILURE);
 }
 
 /* As with Heketi: the way out of read-only mode. */
@@ -179,6 +183,11 @@ static int run(const struct cfg *cfg)
     }
     log_start_writer(); /* after the keeper was forked */
     CHECK(uv_loop_init(&daemon.loop) == 0);
+    if (mark_open(cfg->data_dir, &err) != 0) {
+        log_stop_writer();
+        fprintf(stderr, "ERROR: %s\n", err.message);
+        return 1;
+    }
     if (member_start(&daemon.loop, cfg, keeper, failed, NULL, &daemon.member, &err) != 0) {
         log_stop_writer();
         fprintf(stderr, "ERROR: %s\n", err.message);
@@ -198,7 +207,22 @@ static int run(const struct cfg *cfg)
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     CHECK_MSG(uv_loop_close(&daemon.loop) == 0, "a handle was left open");
     log_stop_writer();
+    mark_close();
     return 0;
+}
+
+/* Memory holds the keys of users, members and storage nodes: it is not written to a file, nor read by other processes
+ * of the same user. The keeper inherits it. */
+static int hide_memory(void)
+{
+    const struct rlimit none = {0, 0};
+    const char *wanted = getenv(CORE_ENV);
+
+    if (wanted != NULL && strcmp(wanted, "1") == 0) {
+        LOG(LOG_WARNING, "member", CORE_ENV "=1: a core file would contain keys and passwords");
+        return 0;
+    }
+    return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -1;
 }
 
 int main(int argc, char **argv)
@@ -210,6 +234,10 @@ int main(int argc, char **argv)
     int rc;
 
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (hide_memory() != 0) {
+        fprintf(stderr, "ERROR: cannot switch core files off: %s\n", strerror(errno));
+        return 1;
+    }
     signal(SIGPIPE, SIG_IGN); /* peers, clients and storage nodes may close at any time */
     if (arguments.config == NULL) {
         arguments.config = access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : HEKETI_CONFIG;

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "daemon/event.h"
 #include "daemon/import.h"
@@ -20,17 +19,6 @@
 #include "store/base/check.h"
 #include "store/base/mem.h"
 #include "store/base/turn.h"
-
-#define JOB_KEEP_MS INT64_C(7200000) /* two hours; promise 1: at least an hour */
-#define EXPIRE_EVERY_MS UINT64_C(600000)
-
-int64_t member_now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void member_random(void *user, void *data, size_t len)
 {
@@ -43,11 +31,11 @@ bool member_serving(struct member *member)
     return !member->failed && cons_serving(member->cons);
 }
 
-void member_failed(struct member *member, const char *message)
+void member_failed(struct member *member, const char *message, bool lasting)
 {
     if (!member->failed) {
         member->failed = true;
-        member->failed_cb(member->failed_user, message);
+        member->failed_cb(member->failed_user, message, lasting);
     }
 }
 
@@ -152,8 +140,7 @@ static uint64_t env_term(void *user)
 
 static int64_t env_now_ms(void *user)
 {
-    (void)user;
-    return member_now_ms();
+    return member_time_ms(user);
 }
 
 static void env_propose(void *user, const struct store_cmd *cmd, op_propose_cb cb, void *cb_user)
@@ -176,7 +163,7 @@ void member_plan_env(struct member *member, struct store_plan_env *ret_env)
     ret_env->user = member;
     ret_env->random = member_random;
     ret_env->node_down = env_node_down;
-    ret_env->now_ms = member_now_ms();
+    ret_env->now_ms = member_time_ms(member);
     ret_env->brick_min_kib = (uint64_t)cfg->brick_min_gib * STORE_KIB_PER_GIB;
     ret_env->brick_max_kib = (uint64_t)cfg->brick_max_gib * STORE_KIB_PER_GIB;
     ret_env->bricks_per_volume_max = (uint32_t)cfg->bricks_per_volume_max;
@@ -239,6 +226,7 @@ static void cons_changed(void *user)
     }
     if (status.serving && member->driver_term == 0 && !member->stopping) {
         member->driver_term = status.term;
+        member->pace.begun = false; /* others have led meanwhile */
         op_driver_start(member->driver);
         audit_start(member);
         load_serving(member);
@@ -251,33 +239,7 @@ static void cons_changed(void *user)
 
 static void cons_failed(void *user, const char *message)
 {
-    member_failed(user, message);
-}
-
-static void expire_jobs(uv_timer_t *timer);
-
-/* One command forgets a limited number of jobs: it goes on until there is nothing left to forget. */
-static void expired(void *user, int status, const struct store_result *result)
-{
-    (void)result;
-    if (status == 0) { /* otherwise tried again at the next tick */
-        expire_jobs(&((struct member *)user)->expire_timer);
-    }
-}
-
-static void expire_jobs(uv_timer_t *timer)
-{
-    TURN("expire jobs");
-    struct member *member = timer->data;
-    struct store_cmd cmd;
-
-    if (!member_serving(member) || store_jobs_oldest_ms(member->store) >= member_now_ms() - JOB_KEEP_MS) {
-        return;
-    }
-    store_cmd_init(&cmd, STORE_CMD_EXPIRE_JOBS);
-    cmd.time_ms = member_now_ms() - JOB_KEEP_MS;
-    member_propose(member, &cmd, expired, member);
-    store_cmd_fini(&cmd);
+    member_failed(user, message, false);
 }
 
 /* ---- start ---- */
@@ -400,19 +362,17 @@ static int start_api(struct member *member, struct err *reterr)
 
 static void start_timers(struct member *member)
 {
-    CHECK(uv_timer_init(member->loop, &member->expire_timer) == 0);
-    member->expire_timer.data = member;
+    member_expire_start(member);
     handover_init(member);
     member_tell_start(member);
     member_lag_start(member);
     CHECK(uv_timer_init(member->loop, &member->audit_timer) == 0);
     member->audit_timer.data = member;
-    CHECK(uv_timer_start(&member->expire_timer, expire_jobs, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS) == 0);
 }
 
 int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
-                 void (*failed_cb)(void *user, const char *message), void *user, struct member **ret_member,
-                 struct err *reterr)
+                 void (*failed_cb)(void *user, const char *message, bool lasting), void *user,
+                 struct member **ret_member, struct err *reterr)
 {
     const struct op_driver_env env = {
         .store = env_store,

@@ -11,10 +11,11 @@ struct member;
 
 /* Starts everything; the configuration is borrowed until the member is closed. keeper (NULL: no virtual addresses) is
  * taken over, also on failure, where the process ends. failed_cb (from the loop) tells that the
- * member must end at once: the message names the cause and the remedy, and has not been logged. */
+ * member must end at once: the message names the cause and the remedy, and has not been logged. lasting: it would end
+ * in the same way whenever it was started, until somebody does what the message says. */
 int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
-                 void (*failed_cb)(void *user, const char *message), void *user, struct member **ret_member,
-                 struct err *reterr);
+                 void (*failed_cb)(void *user, const char *message, bool lasting), void *user,
+                 struct member **ret_member, struct err *reterr);
 /* Hands leadership over if this member leads, answers what runs, closes; closed_cb from the loop. */
 void member_stop(struct member *member, void (*closed_cb)(void *user), void *user);
 /* Reads the members' certificates again; what is wrong with them is logged, and the old ones stay. */

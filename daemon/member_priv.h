@@ -16,6 +16,7 @@
 #include "daemon/member.h"
 #include "daemon/metrics.h"
 #include "daemon/operations/operations.h"
+#include "daemon/pace.h"
 #include "daemon/replicas.h"
 #include "store/store.h"
 
@@ -34,7 +35,7 @@ struct member {
     uint32_t magic;
     uv_loop_t *loop;
     const struct cfg *cfg;
-    void (*failed_cb)(void *user, const char *message);
+    void (*failed_cb)(void *user, const char *message, bool lasting);
     void *failed_user;
 
     struct store *store;
@@ -66,6 +67,7 @@ struct member {
     TAILQ_HEAD(admin_list, admin) admins; /* changes of members that are waited for */
     bool stopping, failed;
     bool cons_closing;
+    struct pace pace; /* while this member leads */
 
     void (*closed_cb)(void *user);
     void *closed_user;
@@ -78,12 +80,11 @@ typedef void (*member_propose_cb)(void *user, int status, const struct store_res
 void member_propose(struct member *member, const struct store_cmd *cmd, member_propose_cb cb, void *user);
 bool member_serving(struct member *member);
 void member_random(void *user, void *data, size_t len);
-int64_t member_now_ms(void);
 /* The settings of the configuration for the planner, and the failure detector. */
 void member_plan_env(struct member *member, struct store_plan_env *ret_env);
 
-/* The member must end: told once, with the cause and the remedy. */
-void member_failed(struct member *member, const char *message);
+/* The member must end: told once, with the cause and the remedy; lasting as in member_start. */
+void member_failed(struct member *member, const char *message, bool lasting);
 
 /* Closes from the top down, after leadership was handed over or could not be. */
 void member_stop_now(struct member *member);
@@ -92,6 +93,11 @@ void member_stop_now(struct member *member);
 void certificates_stamp(struct member *member); /* the files are as they were read */
 void certificates_tick(struct member *member);  /* each second: reads files that have changed */
 void certificates_warn(const struct member *member, health_cb cb, void *user);
+/* expire.c */
+int64_t member_now_ms(void); /* the wall clock: for people and certificates */
+/* For commands: it does not jump when the wall clock does. */
+int64_t member_time_ms(struct member *member);
+void member_expire_start(struct member *member);
 /* address.c */
 void member_lease(void *user, uint64_t until_us);
 void member_address_start(struct member *member, struct keeper *keeper);

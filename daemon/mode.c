@@ -32,7 +32,7 @@ void member_mode_pursue(struct member *member, bool wanted)
     }
     member->resetting = true;
     store_cmd_init(&cmd, STORE_CMD_SETTINGS);
-    cmd.time_ms = member_now_ms();
+    cmd.time_ms = member_time_ms(member);
     cmd.settings.mode = STORE_MODE_NORMAL;
     member_propose(member, &cmd, reset_done, member);
     store_cmd_fini(&cmd);

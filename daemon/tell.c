@@ -48,7 +48,7 @@ static void end_if_outvoted(struct member *member)
                        "(keep it for a report), run 'hecate member replace %lu' and start this member",
                        (unsigned long)index, member->cfg->data_dir, (unsigned long)member->cfg->member_id);
 
-        member_failed(member, text);
+        member_failed(member, text, true);
     }
 }
 

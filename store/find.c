@@ -179,6 +179,37 @@ int64_t store_jobs_oldest_ms(const struct store *store)
     return oldest != NULL ? oldest->rec.ended_ms : INT64_MAX;
 }
 
+#define TIME_MAX_MS INT64_C(7258118400000) /* the year 2200 */
+
+static void take_newer(int64_t *newest_ms, int64_t time_ms)
+{
+    if (time_ms > *newest_ms && time_ms <= TIME_MAX_MS) {
+        *newest_ms = time_ms;
+    }
+}
+
+int64_t store_newest_ms(const struct store *store)
+{
+    const struct key_entry *key = find_op_key(store, ID_NONE);
+    struct job_entry *job = RB_MAX(job_end_tree, (struct job_end_tree *)(uintptr_t)&store->jobs_by_end);
+    int64_t newest_ms = 0;
+    struct op_entry *op;
+
+    while (job != NULL && job->rec.ended_ms > TIME_MAX_MS) {
+        job = RB_PREV(job_end_tree, &store->jobs_by_end, job);
+    }
+    take_newer(&newest_ms, job != NULL ? job->rec.ended_ms : 0);
+    RB_FOREACH (op, op_tree, (struct op_tree *)(uintptr_t)&store->ops) {
+        take_newer(&newest_ms, op->rec.created_ms);
+    }
+    /* Other keys are as old as their operation or job, or older. */
+    for (; key != NULL && id_is_none(key->rec.op_id);
+         key = RB_NEXT(key_op_tree, NULL, (struct key_entry *)(uintptr_t)key)) {
+        take_newer(&newest_ms, key->rec.time_ms);
+    }
+    return newest_ms;
+}
+
 const struct store_cluster *store_cluster(const struct store *store, struct id id)
 {
     const struct cluster_entry *entry = find_cluster(store, id);

@@ -86,6 +86,9 @@ struct store_counts {
 struct store_counts store_counts(const struct store *store);
 /* The smallest ended_ms of all jobs, INT64_MAX when there is none: whether an EXPIRE_JOBS would do anything. */
 int64_t store_jobs_oldest_ms(const struct store *store);
+/* The newest time that a command left in the state, 0 when there is none; what cannot be a time of ours (a dump may
+ * have brought it) does not count. Walks the operations. */
+int64_t store_newest_ms(const struct store *store);
 
 /* ---- planner: pure; on the leader; turns a request into a command ---- */
 

@@ -15,6 +15,7 @@
 #include "store/base/tls.h"
 
 #define KEY_MAX 65536
+#define RSA_BITS_MAX 16384
 
 struct ssh_key {
     char *text; /* the file */
@@ -83,6 +84,11 @@ int ssh_key_load(const char *file, struct ssh_key **ret_key, struct err *reterr)
         }
     }
     tls_forget_errors();
+    if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) > RSA_BITS_MAX) {
+        EVP_PKEY_free(pkey);
+        ssh_key_free(key);
+        return err_set(reterr, E_INVALID, "%s has more than %d bits", file, RSA_BITS_MAX);
+    }
     if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA")) {
         key->rsa = pkey;
     } else {

@@ -12,6 +12,11 @@
 void check_failed(const char *file, int line, const char *fmt, ...)
     __attribute__((noreturn, cold, format(printf, 3, 4)));
 
+/* The same for memory that ran out. */
+void check_exhausted(void) __attribute__((noreturn, cold));
+/* Told before the process aborts: "file:line: text", NULL when memory ran out. NULL: nobody is told. */
+void check_on_failure(void (*told)(const char *text));
+
 #define CHECK(cond)                                        \
     do {                                                   \
         if (__builtin_expect(!(cond), 0)) {                \

@@ -9,7 +9,9 @@
 
 static void *not_null(void *ptr)
 {
-    CHECK_MSG(ptr != NULL, "out of memory");
+    if (__builtin_expect(ptr == NULL, 0)) {
+        check_exhausted();
+    }
     return ptr;
 }
 
@@ -57,7 +59,9 @@ char *mem_printf(const char *fmt, ...)
     va_start(args, fmt);
     len = vasprintf(&text, fmt, args);
     va_end(args);
-    CHECK_MSG(len >= 0, "out of memory");
+    if (len < 0) {
+        check_exhausted();
+    }
     return text;
 }
 

@@ -127,8 +127,9 @@ void fixture_until(struct fixture *fixture, const char *what, bool (*condition)(
 
 /* ---- members ---- */
 
-static void failed(void *user, const char *message)
+static void failed(void *user, const char *message, bool lasting)
 {
+    (void)lasting;
     (void)snprintf(user, sizeof(((struct fixture *)NULL)->failed[0]), "%s", message);
 }
 
