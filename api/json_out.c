@@ -342,7 +342,8 @@ static void out_volume_info(struct buf *buf, const struct store *store, const st
     member_string(buf, "name", volume->name);
     member_durability(buf, volume);
     if (volume->gid != 0) {
-        member_u64(buf, "gid", (uint64_t)volume->gid);
+        member(buf, "gid");
+        buf_printf(buf, "%ld", (long)volume->gid);
     }
     if (volume->options.n > 0 && !dump) {
         member_strs(buf, "glustervolumeoptions", &volume->options);

@@ -33,8 +33,8 @@ def _part(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-def token(method, path, key="admin-secret", issuer="admin"):
-    now = int(time.time())
+def token(method, path, key="admin-secret", issuer="admin", now=None):
+    now = int(time.time() if now is None else now)
     claims = {"iss": issuer, "iat": now, "exp": now + 300,
               "qsh": hashlib.sha256(f"{method}&{path}".encode()).hexdigest()}
     signed = _part(b'{"alg":"HS256","typ":"JWT"}') + b"." + _part(json.dumps(claims).encode())
