@@ -330,9 +330,9 @@ static void retry(uv_timer_t *timer)
     if (peer->net->closing || peer->gone || peer->out != NULL || peer->resolving) {
         return;
     }
-    CHECK(split(peer->address, host, sizeof(host), port, sizeof(port)));
     peer->resolve.data = peer;
-    if (uv_getaddrinfo(peer->net->loop, &peer->resolve, resolved, host, port, &hints) == 0) {
+    if (split(peer->address, host, sizeof(host), port, sizeof(port)) && /* the address is of an entry of the log */
+        uv_getaddrinfo(peer->net->loop, &peer->resolve, resolved, host, port, &hints) == 0) {
         peer->resolving = true;
     } else {
         CHECK(uv_timer_start(&peer->retry, retry, NET_RETRY_MAX_MS, 0) == 0);
@@ -348,7 +348,9 @@ static int start_listening(struct net *net, const char *address, struct err *ret
     char host[256], port[16];
     int rc;
 
-    CHECK(split(address, host, sizeof(host), port, sizeof(port)));
+    if (!split(address, host, sizeof(host), port, sizeof(port))) {
+        return err_set(reterr, E_INVALID, "peer address %s: expected host:port", address);
+    }
     rc = getaddrinfo(host, port, &hints, &result); /* at start only: may wait */
     if (rc != 0) {
         return err_set(reterr, E_INVALID, "peer address %s: %s", address, gai_strerror(rc));

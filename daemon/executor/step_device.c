@@ -1,4 +1,5 @@
 /* Devices: physical volume and volume group. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,7 +111,7 @@ static void add_paths(struct exec_device_info *info, const char *out, const char
     while (out < end && info->paths.n < PATHS_MAX) {
         size_t len = strcspn(out, "\n");
 
-        if (len > sizeof(prefix) - 1 && strncmp(out, prefix, sizeof(prefix) - 1) == 0) {
+        if (len > sizeof(prefix) - 1 && len < PATH_MAX && strncmp(out, prefix, sizeof(prefix) - 1) == 0) {
             CLEANUP(free_ptr) char *path = mem_strndup(out + sizeof(prefix) - 1, len - (sizeof(prefix) - 1));
 
             store_strs_add(&info->paths, path);

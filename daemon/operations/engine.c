@@ -481,6 +481,10 @@ void engine_proposed(struct engine *engine, const struct store *store, enum engi
     engine->proposing = false;
     if (status == E_BUSY) { /* nothing was proposed */
         engine->hold_ms = now_ms + ENGINE_HOLD_MS;
+    } else if (status == E_INVALID && (kind == ENGINE_END || kind == ENGINE_LEARN) && engine->refusal == NULL &&
+               engine->phase == STORE_OP_FORWARD) {
+        engine->refusal = mem_strdup("What the storage nodes said of it is larger than an entry of the log can be");
+        engine->done = !load(engine, store, now_ms);
     } else if (status != 0) {
         engine->unknown = true; /* leadership is lost; the next leader, perhaps this member, reads the store */
     } else if (kind == ENGINE_REPLAN && code == STORE_STALE_PLAN && engine->stale_plans++ < STALE_PLANS_MAX) {

@@ -12,6 +12,7 @@
 
 #include "daemon/executor/gluster.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "tests/unit/executor/trace.h"
 
 #define SET_ID "volume set rep user.heketi.id " ID
@@ -448,6 +449,56 @@ static void test_never_connected(void **state)
     step_fini(&talk);
 }
 
+/* However often a node has something new to say. */
+static void test_endless(void **state)
+{
+    const struct step_reply reply = {.out = "",
+                                     .error = "B\xfc"
+                                              "cher"};
+    const struct exec_step step = {.kind = EXEC_GLUSTERD_CHECK, .host = "n1"};
+    struct exec_config config;
+    struct step_talk talk;
+
+    (void)state;
+    exec_config_init(&config);
+    step_begin(&talk, &config, &step);
+    talk.calls = 499;
+    step_hear(&talk, &reply);
+    assert_true(talk.ended);
+    assert_int_equal(talk.result.code, E_REMOTE);
+    assert_non_null(strstr(talk.result.message, "500 times"));
+    step_fini(&talk);
+}
+
+/* What a node says need not be UTF-8, and is cut at a character. */
+static void test_foreign_text(void **state)
+{
+    static const char fffd[] = "\xef\xbf\xbd";
+    const struct exec_step step = {.kind = EXEC_GLUSTERD_CHECK, .host = "n1"};
+    CLEANUP(buf_fini) struct buf many = BUF_INIT;
+    struct exec_config config;
+    struct step_talk talk;
+
+    (void)state;
+    exec_config_init(&config);
+    for (int i = 0; i < 2000; i++) {
+        buf_append_str(&many, "\xe2\x82\xac");
+    }
+    for (int i = 0; i < 2; i++) {
+        const struct step_reply reply = {.status = 1,
+                                         .out = "",
+                                         .error = i == 0 ? "B\xfc"
+                                                           "cher\r\n"
+                                                         : buf_str(&many)};
+
+        step_begin(&talk, &config, &step);
+        step_hear(&talk, &reply);
+        assert_true(talk.ended && text_is_clean(talk.result.message));
+        assert_int_equal(strstr(talk.result.message, fffd) != NULL, i == 0);
+        step_fini(&talk);
+    }
+}
+
 /* A peer that is known but not connected, or not yet in the pool, is probed again. */
 static void test_half_a_peer(void **state)
 {
@@ -499,7 +550,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_traces),      cmocka_unit_test(test_troubles), cmocka_unit_test(test_never_connected),
-        cmocka_unit_test(test_half_a_peer), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_half_a_peer), cmocka_unit_test(test_endless),  cmocka_unit_test(test_foreign_text),
+        cmocka_unit_test(test_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

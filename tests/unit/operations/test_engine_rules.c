@@ -100,6 +100,28 @@ static void test_unknown_outcome(void **state)
     }
 }
 
+/* What a node said does not fit into the log: the operation fails, and says so; its own end fits. */
+static void test_proposal_too_large(void **state)
+{
+    struct engine_action action;
+    struct play play;
+
+    (void)state;
+    play_init(&play, 1);
+    play_begin(&play, play_request(&play, PLAY_NODE_LAST));
+    do {
+        engine_next(&play.engine, play.world.store, play.now_ms++, &action);
+    } while (action.kind == ENGINE_WAIT);
+    assert_int_equal(action.kind, ENGINE_END);
+    engine_proposed(&play.engine, play.world.store, action.kind, E_INVALID, NULL, play.now_ms);
+    do {
+        engine_next(&play.engine, play.world.store, play.now_ms++, &action);
+    } while (action.kind == ENGINE_WAIT && action.wait_ms != UINT64_MAX);
+    assert_true(action.kind == ENGINE_UNDO || (action.kind == ENGINE_END && action.failed));
+    assert_non_null(strstr(action.text, "larger than an entry of the log"));
+    play_fini(&play);
+}
+
 /* A full window: nothing was proposed, so it is proposed again, a little later. */
 static void test_proposal_busy(void **state)
 {
@@ -353,13 +375,21 @@ static void test_resumes_from_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parallel_stages),  cmocka_unit_test(test_gives_up_when_idle),
-        cmocka_unit_test(test_fenced),           cmocka_unit_test(test_unknown_outcome),
-        cmocka_unit_test(test_proposal_busy),    cmocka_unit_test(test_backoff_and_return),
-        cmocka_unit_test(test_parked),           cmocka_unit_test(test_parked_pool_step),
-        cmocka_unit_test(test_replans_end),      cmocka_unit_test(test_two_first_nodes),
-        cmocka_unit_test(test_delete_all_nodes), cmocka_unit_test(test_avoids_down_nodes),
-        cmocka_unit_test(test_refused_end),      cmocka_unit_test(test_resumes_from_record),
+        cmocka_unit_test(test_parallel_stages),
+        cmocka_unit_test(test_gives_up_when_idle),
+        cmocka_unit_test(test_fenced),
+        cmocka_unit_test(test_unknown_outcome),
+        cmocka_unit_test(test_proposal_busy),
+        cmocka_unit_test(test_proposal_too_large),
+        cmocka_unit_test(test_backoff_and_return),
+        cmocka_unit_test(test_parked),
+        cmocka_unit_test(test_parked_pool_step),
+        cmocka_unit_test(test_replans_end),
+        cmocka_unit_test(test_two_first_nodes),
+        cmocka_unit_test(test_delete_all_nodes),
+        cmocka_unit_test(test_avoids_down_nodes),
+        cmocka_unit_test(test_refused_end),
+        cmocka_unit_test(test_resumes_from_record),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
