@@ -70,6 +70,7 @@ static void conn_closed(void *data)
     server->n_conns--;
     server->n_cut -= conn->cut;
     server->bulky = server->bulky != conn ? server->bulky : NULL;
+    SSL_CTX_free(conn->ssl);
     free(conn);
     api_server_close_step(server);
 }
@@ -177,6 +178,10 @@ static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct in6_
     conn->source = *source;
     conn->member = member;
     conn->stream = (uv_stream_t *)tcp;
+    conn->ssl = server->ssl;
+    if (conn->ssl != NULL) {
+        CHECK(SSL_CTX_up_ref(conn->ssl) == 1);
+    }
     conn->sock = h2o_uv_socket_create((uv_stream_t *)tcp, free_handle);
     conn->sock->on_close.cb = conn_closed;
     conn->sock->on_close.data = conn;

@@ -56,6 +56,7 @@ struct api_conn {
     struct api_server *server;
     h2o_socket_t *sock;
     uv_stream_t *stream;         /* of sock */
+    SSL_CTX *ssl;                /* a reference: h2o begins the session at the first byte, with what it got at accept */
     struct api_request *request; /* h2o handles one at a time */
     struct in6_addr source;      /* conns.c */
     bool member;                 /* from the address of one */

@@ -90,7 +90,8 @@ static bool receive(struct https *client)
     return n != 0 && !(n < 0 && errno != EAGAIN);
 }
 
-static struct https https_connect(struct world *world)
+/* between: called when the connection was accepted and nothing was sent; may be NULL. */
+static struct https https_connect_and(struct world *world, void (*between)(struct world *world))
 {
     struct fixture *fixture = &world->fixture;
     struct https client = {.ctx = SSL_CTX_new(TLS_client_method())};
@@ -104,6 +105,12 @@ static struct https https_connect(struct world *world)
     SSL_set_bio(client.ssl, client.in, client.out);
     SSL_set_connect_state(client.ssl);
     client.fd = client_connect(api_server_port(fixture->members[0].server));
+    if (between != NULL) {
+        for (int i = 0; i < 5; i++) {
+            fixture_run_once(fixture);
+        }
+        between(world);
+    }
     while (SSL_do_handshake(client.ssl) != 1) {
         send_some(fixture, &client, SIZE_MAX);
         assert_true(receive(&client));
@@ -111,6 +118,11 @@ static struct https https_connect(struct world *world)
     }
     send_some(fixture, &client, SIZE_MAX);
     return client;
+}
+
+static struct https https_connect(struct world *world)
+{
+    return https_connect_and(world, NULL);
 }
 
 static void https_close(struct https *client)
@@ -213,6 +225,21 @@ static X509 *shown(struct world *world)
     return certificate;
 }
 
+static void read_again(struct world *world)
+{
+    struct err err = ERR_INIT;
+
+    assert_int_equal(api_server_reload_tls(world->fixture.members[0].server, &err), 0);
+}
+
+/* A client that has connected, and says nothing until the certificate was read again. */
+static void reload_before_the_first_byte(void **state)
+{
+    struct https client = https_connect_and(*state, read_again);
+
+    https_close(&client);
+}
+
 /* A new certificate is shown to new clients, those that are here stay; a wrong one is not taken. */
 static void reload(void **state)
 {
@@ -271,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(plain_http, setup, teardown),
         cmocka_unit_test_setup_teardown(resets, setup, teardown),
         cmocka_unit_test_setup_teardown(reload, setup, teardown),
+        cmocka_unit_test_setup_teardown(reload_before_the_first_byte, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
