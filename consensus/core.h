@@ -31,7 +31,8 @@ enum core_disk_state {
     CORE_EMPTY = 0,   /* nothing, or never used: takes no part in raft */
     CORE_FORMING = 1, /* agreed to be part of cluster_id; takes no part in raft yet */
     CORE_FORMED = 2,
-    CORE_JOINED = 3, /* as FORMED, but by admission to a cluster that was there: its log comes from the leader alone */
+    CORE_JOINED = 3,  /* as FORMED, but by admission to a cluster that was there: its log comes from the leader alone */
+    CORE_JOINING = 4, /* admitted, but its log still tells of the time before that: neither votes nor campaigns */
 };
 
 enum disk_kind {

@@ -185,8 +185,12 @@ static const char *refuse_ever(const struct core *core, const struct raft_config
 
 static const char *refuse_vote(struct core *core, const struct raft_server *server)
 {
+    int at = core_peer_index(core, server->id);
     raft_index match = 0;
 
+    if (at < 0 || !core->peers[at].hello_seen || core->peers[at].joining) {
+        return "it has not said yet that its log has reached its admission";
+    }
     return !CORE_SKIP(PART_CHANGE_GUARD) &&
                    (server->role != RAFT_STANDBY || raft_match_index(&core->raft, server->id, &match) != 0 ||
                     match < raft_commit_index(&core->raft))

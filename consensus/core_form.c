@@ -13,7 +13,8 @@
  *
  * An EMPTY member that meets a FORMED one does nothing on its own: it waits for the word of a leader that serves (and
  * so knows all that was ever committed), which comes with each of its greetings (WK_ADMITS):
- * - ADMITTED: it was added and has never had anything of the log. It makes itself JOINED, durably, and takes part.
+ * - ADMITTED: it was added and has never had anything of the log. It makes itself JOINING, durably, and gets the log.
+ *   When that has reached its admission it makes itself JOINED, and may be given a vote.
  * - MEMBER: it had, and has lost its disk. It ends, for it may have voted and acknowledged before.
  * - STRANGER, or nothing at all: it waits to be added. A FORMED member that hears it was removed, and ends.
  * A leader says as well up to where it has the member's word; one whose log ends before that ends itself, like one that
@@ -28,8 +29,6 @@
 
 #include "consensus/core_priv.h"
 #include "store/base/mem.h"
-
-#define GREET_EVERY_US 100000
 
 struct id core_wire_cluster(const struct wire *wire)
 {
@@ -89,7 +88,10 @@ void core_form_greet(struct core *core, uint64_t peer, bool ask_back)
                                 [WK_LAST_INDEX] = acknowledged(core, peer),
                                 [WK_FLAGS] = ask_back ? 1 : 0}};
 
-    if (core->conf != NULL && core_conf_has(core, peer)) {
+    if (core->disk_state == CORE_JOINING) {
+        wire.key[WK_FLAGS] |= 2;
+    }
+    if (core->conf != NULL && core_conf_has(core, peer) && !core_learning(core)) {
         wire.key[WK_CONF_INDEX] = core->conf_applied_index;
         wire.body = core->conf;
         wire.body_len = core->conf_len;
@@ -102,7 +104,8 @@ static void greet_all(struct core *core)
 {
     for (size_t i = 0; i < core->config.n_peers; i++) {
         if (core->config.peers[i].id != core->config.id) {
-            core_form_greet(core, core->config.peers[i].id, core->disk_state == CORE_EMPTY);
+            core_form_greet(core, core->config.peers[i].id,
+                            core->disk_state == CORE_EMPTY || core->disk_state == CORE_JOINING);
         }
     }
 }
@@ -168,14 +171,32 @@ static bool all_acked(const struct core *core)
     return true;
 }
 
+/* A member that was there before, under the same number, gets the log of that time again, in which it may have voted:
+ * not before its own admission is in its log does it belong. Who serves says where that is. */
+static void poll_joining(struct core *core, uint64_t now)
+{
+    if (core->state_writing) {
+        return;
+    }
+    if (core->join_index > 0 && core->conf_applied_index >= core->join_index) {
+        write_state(core, CORE_JOINED, core->cluster_id);
+    } else if (core->join_index == 0 && now >= core->hello_us) {
+        core->hello_us = now + CORE_GREET_EVERY_US;
+        greet_all(core);
+    }
+}
+
 void core_form_poll(struct core *core, uint64_t now)
 {
     struct id cluster_id;
 
+    if (core->disk_state == CORE_JOINING) {
+        poll_joining(core, now);
+    }
     if (core_formed(core) || core->state_writing || now < core->hello_us) {
         return;
     }
-    core->hello_us = now + GREET_EVERY_US;
+    core->hello_us = now + CORE_GREET_EVERY_US;
     greet_all(core);
     if (!is_lowest(core)) {
         return;
@@ -201,7 +222,10 @@ static void recv_admission(struct core *core, size_t from, const struct wire *wi
     if (CORE_SKIP(PART_FORMING)) {
         write_state(core, CORE_FORMED, peer->cluster_id);
     } else if (admits == WIRE_ADMITTED || (admits == WIRE_MEMBER && CORE_SKIP(PART_ADMISSION))) {
-        write_state(core, CORE_JOINED, peer->cluster_id);
+        /* A leader of the first release does not say where. */
+        core->join_index = wire->key[WK_CONF_INDEX];
+        write_state(core, core->join_index > 0 && !CORE_SKIP(PART_JOINING) ? CORE_JOINING : CORE_JOINED,
+                    peer->cluster_id);
     } else if (admits == WIRE_MEMBER) {
         core_fail(core,
                   "this member's data directory is empty, but it is a member of cluster %s already: a member that lost "
@@ -248,13 +272,17 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
     peer->state = (enum core_disk_state)wire->key[WK_STATE];
     peer->cluster_id = core_wire_cluster(wire);
     peer->peers_digest = wire->key[WK_PEERS_DIGEST];
+    peer->joining = (wire->key[WK_FLAGS] & 2) != 0;
     if ((wire->key[WK_FLAGS] & 1) != 0) {
         core_form_greet(core, core->config.peers[from].id, false);
     }
     if (peer->state != CORE_FORMED) {
         return;
     }
-    core_members_introduced(core, from, wire);
+    core_members_introduced(core, (int)from, wire);
+    if (core->disk_state == CORE_JOINING && core->join_index == 0 && wire->key[WK_ADMITS] >= WIRE_ADMITTED) {
+        core->join_index = wire->key[WK_CONF_INDEX] > 0 ? wire->key[WK_CONF_INDEX] : 1;
+    }
     if (core->disk_state == CORE_EMPTY) {
         recv_admission(core, from, wire);
     } else if (!id_equal(core->cluster_id, peer->cluster_id)) {
@@ -262,7 +290,7 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
     } else if (core->disk_state == CORE_FORMING && !core->state_writing) {
         write_state(core, CORE_FORMED, core->cluster_id);
     } else if (core_formed(core) && wire->key[WK_ADMITS] == WIRE_STRANGER &&
-               core_conf_has(core, core->config.peers[from].id)) {
+               (core_conf_has(core, core->config.peers[from].id) || core->disk_state == CORE_JOINING)) {
         core_fail(core,
                   "this member was removed from cluster %s; to add it again, move its data directory away and run "
                   "'hecate member add %lu'",
@@ -356,7 +384,9 @@ void core_form_done(struct core *core, const struct disk_op *op)
     core->disk_state = op->disk_state;
     core->cluster_id = op->cluster_id;
     core->hello_us = 0;
-    if (core_formed(core)) {
+    if (core->raft_started) { /* JOINED at last */
+        core->members_changed = true;
+    } else if (core_formed(core)) {
         struct disk_image image = {.disk_state = op->disk_state};
 
         if (op->disk_state == CORE_FORMED) {

@@ -20,12 +20,14 @@
 #include "consensus/core_priv.h"
 #include "store/base/mem.h"
 
-#define NEWCOMERS_EVERY_US 100000
-#define ASK_EVERY_US 100000
-
 bool core_formed(const struct core *core)
 {
     return core->disk_state >= CORE_FORMED;
+}
+
+bool core_learning(const struct core *core)
+{
+    return !core->raft_started || core->disk_state == CORE_JOINING || core_conf_newest(core) == 0;
 }
 
 enum core_voting core_goal(const char *address)
@@ -110,7 +112,7 @@ static bool is_introduced(const struct core *core, uint64_t id)
 /* In our newest or in our committed configuration. */
 static bool is_ours(const struct core *core, const struct raft_configuration *applied, uint64_t id)
 {
-    return has(core_raft_configuration(core), id) || has(applied, id);
+    return !core_learning(core) && (has(core_raft_configuration(core), id) || has(applied, id));
 }
 
 static void read_applied(const struct core *core, struct raft_configuration *ret_conf)
@@ -121,10 +123,10 @@ static void read_applied(const struct core *core, struct raft_configuration *ret
     }
 }
 
-/* It votes, and its log tells so; that of one that has joined may still be telling what once was. */
+/* It votes, and its log tells so. */
 static bool is_sure(const struct core *core)
 {
-    return core->disk_state == CORE_FORMED && core_conf_voting(core, core->config.id) == CORE_VOTER;
+    return !core_learning(core) && core_conf_voting(core, core->config.id) == CORE_VOTER;
 }
 
 /* Our own log has come as far, or we vote, or who told us is no member any more. */
@@ -170,8 +172,8 @@ void core_members_update(struct core *core)
         return;
     }
     core->members_changed = false;
-    if (newest->n == 0) {
-        return; /* admitted, and nothing of the log is here yet */
+    if (core_learning(core)) {
+        return; /* what it knows comes from others */
     }
     read_applied(core, &applied);
     forget_introduced(core, &applied);
@@ -187,20 +189,22 @@ void core_members_update(struct core *core)
 
 /* ---- introductions ---- */
 
-/* Those who vote know all that they need; the others believe a member that knows of a later configuration. */
-static bool may_introduce(const struct core *core, size_t from, const struct raft_configuration *applied,
-                          uint64_t index)
+/* Those who vote know all that they need; the others believe a member that knows of a later configuration. One of the
+ * first release does not say which it is (0). */
+static bool may_introduce(const struct core *core, int from, const struct raft_configuration *applied, uint64_t index)
 {
-    uint64_t own = core_conf_newest(core);
+    const struct core_introduced *introduced = &core->introduced;
+    uint64_t by;
 
-    if (CORE_SKIP(PART_INTRODUCED)) {
-        return true;
+    if (from < 0) {
+        return CORE_SKIP(PART_INTRODUCED);
     }
-    if (core->introduced.n > 0 && index < core->introduced.index) {
+    if (introduced->n > 0 && index <= introduced->index && (index > 0 || introduced->index > 0)) {
         return false;
     }
-    return own == 0 ? core->peers[from].configured
-                    : index > own && !is_sure(core) && is_ours(core, applied, core->config.peers[from].id);
+    by = core->config.peers[from].id;
+    return core_learning(core) ? core->peers[from].configured || is_introduced(core, by)
+                               : index > core_conf_newest(core) && !is_sure(core) && is_ours(core, applied, by);
 }
 
 static void introduce(struct core *core, uint64_t by, uint64_t index, const struct raft_configuration *conf,
@@ -208,7 +212,7 @@ static void introduce(struct core *core, uint64_t by, uint64_t index, const stru
 {
     struct core_introduced *introduced = &core->introduced;
 
-    *introduced = (struct core_introduced){.by = core_conf_newest(core) == 0 ? 0 : by, .index = index};
+    *introduced = (struct core_introduced){.by = core_learning(core) ? 0 : by, .index = index};
     for (unsigned i = 0; i < conf->n; i++) {
         introduced->ids[introduced->n++] = conf->servers[i].id;
     }
@@ -221,7 +225,7 @@ static void introduce(struct core *core, uint64_t by, uint64_t index, const stru
     core->env.members(core->env.user);
 }
 
-void core_members_introduced(struct core *core, size_t from, const struct wire *wire)
+void core_members_introduced(struct core *core, int from, const struct wire *wire)
 {
     uint64_t index = wire->key[WK_CONF_INDEX];
     struct raft_configuration conf, applied;
@@ -248,7 +252,7 @@ static void ask_members(struct core *core)
     if (now < core->ask_us || is_sure(core)) {
         return;
     }
-    core->ask_us = now + ASK_EVERY_US;
+    core->ask_us = now + CORE_GREET_EVERY_US;
     for (size_t i = 0; i < core->config.n_peers; i++) {
         if (core->config.peers[i].id != core->config.id && core_speaks(core, (int)i)) {
             core_form_greet(core, core->config.peers[i].id, true);
@@ -260,6 +264,9 @@ void core_members_stranger(struct core *core, int at, const struct wire *wire)
 {
     if (wire->key[WK_TYPE] != WIRE_HELLO) {
         return;
+    }
+    if (CORE_SKIP(PART_INTRODUCED)) {
+        core_members_introduced(core, -1, wire);
     }
     if (at >= 0 && (wire->key[WK_FLAGS] & 1) != 0) {
         core_form_greet(core, wire->key[WK_FROM], false);
@@ -314,7 +321,7 @@ static void greet_newcomers(struct core *core)
     if (now < core->hello_us) {
         return;
     }
-    core->hello_us = now + NEWCOMERS_EVERY_US;
+    core->hello_us = now + CORE_GREET_EVERY_US;
     for (size_t i = 0; i < core->config.n_peers; i++) {
         uint64_t admits = core_admits(core, core->config.peers[i].id);
 

@@ -12,6 +12,7 @@
 _Static_assert(RAFT_VERSION_NUMBER == 2201, "the rules of ownership are those of libraft 0.22.1");
 
 #define CORE_EARLY_TRIES 10
+#define CORE_GREET_EVERY_US 100000
 #define CORE_CONF_MAX ((size_t)16 << 10) /* bytes of a configuration */
 
 struct core_entry {
@@ -48,6 +49,7 @@ struct core_peer_state {
     struct id cluster_id;
     uint64_t peers_digest;
     bool form_acked;
+    bool joining;    /* it said so: CORE_JOINING */
     bool configured; /* named by the configuration file: believed as long as no log says who the members are */
     bool gone;       /* in no configuration: nothing that it says counts, and another may have its place */
     struct core_vote vote;
@@ -139,7 +141,8 @@ struct core {
 
     struct core_peer_state peers[CORE_PEERS_MAX];
     struct core_introduced introduced;
-    uint64_t ask_us; /* when the members may be asked again who they are */
+    uint64_t ask_us;     /* when the members may be asked again who they are */
+    uint64_t join_index; /* JOINING: the configuration that the log has to reach; 0: not heard since the start */
     struct core_image image;
     struct core_incoming incoming;
 };
@@ -193,13 +196,14 @@ bool core_conf_has(const struct core *core, uint64_t id);
 uint64_t core_conf_newest(const struct core *core); /* index of the configuration that counts; 0: none is known yet */
 const struct raft_configuration *core_raft_configuration(const struct core *core); /* the newest */
 /* core_members.c */
-bool core_formed(const struct core *core);   /* FORMED or JOINED */
+bool core_formed(const struct core *core);   /* FORMED, JOINED or JOINING */
+bool core_learning(const struct core *core); /* our own log does not say yet who the members are */
 void core_members_update(struct core *core); /* the table of peers follows the configurations */
 /* What this peer says counts: it is in our newest or committed configuration, or we have none and the configuration
  * file names it, or one of those has named it to us. */
 bool core_speaks(const struct core *core, int at);
-/* A greeting of one that speaks: takes over whom it names. */
-void core_members_introduced(struct core *core, size_t from, const struct wire *wire);
+/* A greeting of one that speaks: takes over whom it names. (from -1: of one that does not; for tests.) */
+void core_members_introduced(struct core *core, int from, const struct wire *wire);
 /* A frame of one that does not speak (at -1: not even known): it may have to be told, or asked about. */
 void core_members_stranger(struct core *core, int at, const struct wire *wire);
 void core_members_pursue(struct core *core);            /* the leader makes of members what they are to be */

@@ -217,6 +217,9 @@ static void recv_vote(struct core *core, size_t at, const struct wire *wire)
     };
     uint64_t number = vote.disrupt_leader ? wire->key[WK_NUMBER] : 0;
 
+    if (core->disk_state == CORE_JOINING) {
+        return; /* it has no vote, whatever its log says of former times */
+    }
     if (lease_may_vote(&core->lease, core_now(core), vote.term, number)) {
         deliver_vote(core, from, &vote, number);
     } else {
@@ -268,7 +271,7 @@ static void recv_timeout_now(struct core *core, uint64_t from, const struct wire
     uint64_t number = wire->key[WK_NUMBER];
 
     /* An order that is older than the promise is of a transfer that has failed: never obeyed. */
-    if (number == 0 || message.timeout_now.term != raft_current_term(&core->raft) ||
+    if (number == 0 || core->disk_state == CORE_JOINING || message.timeout_now.term != raft_current_term(&core->raft) ||
         !lease_may_vote(&core->lease, core_now(core), message.timeout_now.term + 1, number)) {
         return;
     }

@@ -38,8 +38,9 @@ enum core_part {
     PART_RESIGN = 28,            /* a leader that hears no majority ends its connections when it gives up */
     PART_SILENCE = 30,           /* members take turns when the leader falls silent */
     PART_LOSS = 29,              /* a member whose log ends before what it has acknowledged ends itself */
-    PART_SPEAKERS = 30,          /* only members of the configuration are believed */
+    PART_SPEAKERS = 33,          /* only members of the configuration are believed */
     PART_INTRODUCED = 31,        /* who the members are is believed from members only */
+    PART_JOINING = 32,           /* who was admitted has no say before its log has reached that */
 };
 
 extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */

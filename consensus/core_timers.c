@@ -46,7 +46,8 @@ static uint64_t early_deadline(const struct core *core)
 {
     uint64_t from;
 
-    if (core->role != CORE_FOLLOWER || core->closed_leader == 0 || core_raft_leader(core) != core->closed_leader) {
+    if (core->role != CORE_FOLLOWER || core->disk_state == CORE_JOINING || core->closed_leader == 0 ||
+        core_raft_leader(core) != core->closed_leader) {
         return UINT64_MAX;
     }
     from = lease_silent_until(&core->lease);
@@ -85,6 +86,9 @@ static uint64_t raft_deadline(const struct core *core)
 {
     uint64_t at = 1000 * raft_timeout((struct raft *)(uintptr_t)&core->raft);
 
+    if (core->disk_state == CORE_JOINING) {
+        return UINT64_MAX; /* it waits, and asks */
+    }
     if (CORE_SKIP(PART_TIMEOUT_PACE)) {
         return at;
     }
@@ -147,6 +151,7 @@ uint64_t core_poll(struct core *core)
     next = raft_deadline(core);
     early = early_deadline(core);
     next = early < next ? early : next;
+    next = core->disk_state == CORE_JOINING && now + CORE_GREET_EVERY_US < next ? now + CORE_GREET_EVERY_US : next;
     if (core->role == CORE_LEADER) {
         uint64_t until = lease_until(&core->lease, now, true);
 

@@ -208,7 +208,7 @@ int log_read_manifest(struct log *log, struct err *reterr)
     m->snap_term = words[10];
     m->conf_index = words[11];
     m->keep_from = words[12];
-    if (m->state > CORE_JOINED || m->seg_hi < m->seg_lo) {
+    if (m->state > CORE_JOINING || m->seg_hi < m->seg_lo) {
         return log_damaged(reterr, log, "manifest", 0, "impossible values");
     }
     return 0;

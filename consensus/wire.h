@@ -52,12 +52,12 @@ enum wire_key { /* header keys: never reused */
                 WK_REJECTED = 14,
                 WK_LAST_INDEX = 15, /* HELLO of a leader: up to where it has the receiver's word, in its term */
                 WK_LAST_TERM = 16,
-                WK_FLAGS =
-                    17, /* HELLO: 1 greet me too; VOTE: 1 disrupt, 2 pre-vote; VOTE_RESULT: 1 granted, 2 pre-vote */
+                WK_FLAGS = 17, /* HELLO: 1 greet me too, 2 joining; VOTE: 1 disrupt, 2 pre-vote; VOTE_RESULT: 1 granted,
+                                  2 pre-vote */
                 WK_VERSION = 18,
                 WK_FEATURES = 19,
                 WK_CAPACITY = 20,
-                WK_CONF_INDEX = 21,
+                WK_CONF_INDEX = 21, /* SNAPSHOT, HELLO: of the configuration that comes along */
                 WK_OFFSET = 22,
                 WK_TOTAL = 23,
                 WK_CONF_LEN = 24, /* SNAPSHOT at offset 0: the body begins with the configuration */

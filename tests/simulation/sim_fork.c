@@ -8,6 +8,8 @@
 #include "store/base/check.h"
 #include "tests/simulation/sim.h"
 
+#define CHILD_S 60
+
 unsigned long core_test_skipped;
 
 bool sim_breaks_without(enum core_part part, bool (*fn)(uint64_t seed), uint64_t seed)
@@ -23,6 +25,7 @@ bool sim_breaks_without(enum core_part part, bool (*fn)(uint64_t seed), uint64_t
 
         CHECK(null >= 0 && dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0);
         core_test_skipped |= 1UL << part;
+        (void)alarm(CHILD_S); /* it may also go round in circles */
         _exit(fn(seed) ? 0 : 1);
     }
     CHECK(waitpid(child, &status, 0) == child);

@@ -283,6 +283,7 @@ static bool random_members(uint64_t seed, unsigned *changes, uint64_t *acked)
             random_change(sim);
         }
         sim_random_fault(sim);
+        sim_intrude(sim);
         check_failed(sim);
     }
     sim_heal(sim);

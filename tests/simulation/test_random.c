@@ -51,6 +51,7 @@ static bool run_one(const struct sim_config *config, bool change_members, struct
             membership(sim);
         }
         sim_random_fault(sim);
+        sim_intrude(sim);
     }
     settle(sim);
     ok = sim->failure[0] == '\0';

@@ -1,0 +1,235 @@
+/* Who should not be heard: holders of a certificate that belongs to no member, members that were removed, and members
+ * that say what no member can say. Nothing of it may change who leads, the term, the log or who belongs to the cluster.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "consensus/core_priv.h"
+#include "store/base/check.h"
+#include "store/base/mem.h"
+#include "tests/simulation/sim.h"
+
+#define FIRST_STRANGER (SIM_MEMBERS_MAX + 1)
+#define TERMS_TOO_MANY (UINT64_C(1) << 40)
+
+/* A configuration as the library writes it, of the receiver and the sender: what a stranger would like it to be. */
+static void put_configuration(struct buf *buf, uint64_t a, uint64_t b)
+{
+    struct raft_configuration conf;
+    struct raft_buffer bytes;
+
+    raft_configuration_init(&conf);
+    CHECK(raft_configuration_add(&conf, a, "10.9.9.1:1", RAFT_VOTER) == 0);
+    CHECK(a == b || raft_configuration_add(&conf, b, "10.9.9.2:1", RAFT_VOTER) == 0);
+    CHECK(raft_configuration_encode(&conf, &bytes) == 0);
+    raft_configuration_close(&conf);
+    buf_append(buf, bytes.base, bytes.len);
+    raft_free(bytes.base);
+}
+
+static struct wire hello(const struct core_status *status, uint64_t admits, uint64_t flags)
+{
+    return (struct wire){.key = {[WK_TYPE] = WIRE_HELLO,
+                                 [WK_STATE] = CORE_FORMED,
+                                 [WK_CLUSTER_HIGH] = id_half(&status->cluster_id, 0),
+                                 [WK_CLUSTER_LOW] = id_half(&status->cluster_id, 8),
+                                 [WK_ADMITS] = admits,
+                                 [WK_FLAGS] = flags,
+                                 [WK_CONF_INDEX] = status->last_index + 1000}};
+}
+
+static void deliver(struct sim *sim, uint64_t from, size_t to, struct wire *wire, const struct buf *body)
+{
+    CLEANUP(buf_fini) struct buf frame = BUF_INIT;
+
+    wire->key[WK_FROM] = from;
+    if (body != NULL) {
+        wire->body = (const uint8_t *)body->data;
+        wire->body_len = body->len;
+    }
+    wire_encode(wire, &frame);
+    sim->intrusions++;
+    (void)core_recv(sim->members[to].core, from, (const uint8_t *)frame.data, frame.len);
+}
+
+/* Everything that a leader, a candidate or a voter may say, of this term. */
+static void say_all(struct sim *sim, uint64_t from, size_t to, const struct core_status *status, uint64_t term)
+{
+    CLEANUP(buf_fini) struct buf entry = BUF_INIT;
+    CLEANUP(buf_fini) struct buf snapshot = BUF_INIT;
+    uint64_t far = status->last_index + 5;
+    const struct wire frames[] = {
+        {.key = {[WK_TYPE] = WIRE_VOTE, [WK_LAST_INDEX] = far, [WK_LAST_TERM] = term, [WK_VERSION] = 2}},
+        {.key =
+             {[WK_TYPE] = WIRE_VOTE, [WK_LAST_INDEX] = far, [WK_LAST_TERM] = term, [WK_FLAGS] = 1, [WK_NUMBER] = far}},
+        {.key = {[WK_TYPE] = WIRE_VOTE_RESULT, [WK_FLAGS] = 1, [WK_VERSION] = 2}},
+        {.key = {[WK_TYPE] = WIRE_TIMEOUT_NOW, [WK_LAST_INDEX] = far, [WK_NUMBER] = WIRE_NUMBER_MAX}},
+        {.key = {[WK_TYPE] = WIRE_LEASE, [WK_NUMBER] = WIRE_NUMBER_MAX, [WK_LEASE_US] = 300000}},
+        {.key = {[WK_TYPE] = WIRE_LEASE_ACK, [WK_NUMBER] = sim_clock(&sim->members[to])}},
+        {.key = {[WK_TYPE] = WIRE_APPEND_RESULT, [WK_LAST_INDEX] = status->last_index, [WK_CAPACITY] = 100}},
+        {.key = {[WK_TYPE] = WIRE_FORM}},
+    };
+    struct wire append = {.key = {[WK_TYPE] = WIRE_APPEND,
+                                  [WK_PREV_INDEX] = status->last_index,
+                                  [WK_PREV_TERM] = core_entry_term(sim->members[to].core, status->last_index),
+                                  [WK_COUNT] = 1,
+                                  [WK_COMMIT] = far}};
+    struct wire chunk = {
+        .key = {[WK_TYPE] = WIRE_SNAPSHOT, [WK_LAST_INDEX] = far, [WK_LAST_TERM] = term, [WK_CONF_INDEX] = far}};
+
+    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+        struct wire wire = frames[i];
+
+        wire.key[WK_MSG_TERM] = wire.key[WK_TERM] = term;
+        deliver(sim, from, to, &wire, NULL);
+    }
+    flat_append(&entry, term, RAFT_COMMAND, "intruder", 8);
+    append.key[WK_MSG_TERM] = append.key[WK_TERM] = term;
+    deliver(sim, from, to, &append, &entry);
+    put_configuration(&snapshot, from, to + 1);
+    chunk.key[WK_CONF_LEN] = chunk.key[WK_TOTAL] = snapshot.len;
+    chunk.key[WK_MSG_TERM] = chunk.key[WK_TERM] = term;
+    deliver(sim, from, to, &chunk, &snapshot);
+}
+
+static void introduce_oneself(struct sim *sim, uint64_t from, size_t to, const struct core_status *status)
+{
+    static const char broken[] = "\001\002\0\0\0\0\0\0\0\001\0\0\0\0\0\0\0a\0\0\001\0\0\0\0\0\0\0a";
+    CLEANUP(buf_fini) struct buf body = BUF_INIT;
+    struct wire wire = hello(status, 1 + sim_random(sim, 3), 1);
+
+    put_configuration(&body, from, to + 1);
+    wire.key[WK_TERM] = status->term;
+    wire.key[WK_LAST_INDEX] = status->last_index + 1000; /* as if more had been acknowledged than is there */
+    deliver(sim, from, to, &wire, &body);
+    buf_clear(&body);
+    buf_append(&body, broken, sizeof(broken));
+    deliver(sim, from, to, &wire, &body);
+    wire.key[WK_CLUSTER_HIGH]++; /* and of another cluster */
+    deliver(sim, from, to, &wire, NULL);
+    wire.key[WK_CLUSTER_HIGH]--;
+    wire.key[WK_ADMITS] = wire.key[WK_LAST_INDEX] = 0;
+    deliver(sim, from, to, &wire, NULL);
+}
+
+/* What no member can say: each by itself must be refused, and leave everything as it is. */
+static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_status *status)
+{
+    CLEANUP(buf_fini) struct buf body = BUF_INIT;
+    struct wire append = {.key = {[WK_TYPE] = WIRE_APPEND,
+                                  [WK_TERM] = status->term,
+                                  [WK_MSG_TERM] = status->term,
+                                  [WK_PREV_INDEX] = status->last_index,
+                                  [WK_PREV_TERM] = core_entry_term(sim->members[to].core, status->last_index),
+                                  [WK_COUNT] = 1}};
+    struct wire wire = append;
+
+    switch (sim_random(sim, 6)) {
+    case 0: /* an entry of a term to come */
+        flat_append(&body, status->term + 1, RAFT_COMMAND, "lie", 3);
+        break;
+    case 1: /* a configuration that is none */
+        flat_append(&body, status->term, RAFT_CHANGE, "\001\377\377\377\377\377\377\377\377\001", 10);
+        break;
+    case 2: /* what is committed is something else */
+        wire.key[WK_PREV_INDEX] = status->commit_index;
+        wire.key[WK_PREV_TERM] = core_entry_term(sim->members[to].core, status->commit_index) + 1;
+        flat_append(&body, status->term, RAFT_COMMAND, "lie", 3);
+        break;
+    case 3: /* terms run out */
+        wire.key[WK_TERM] = wire.key[WK_MSG_TERM] = status->term + TERMS_TOO_MANY;
+        flat_append(&body, status->term, RAFT_COMMAND, "lie", 3);
+        break;
+    case 4: /* a snapshot whose configuration is none */
+        wire = (struct wire){.key = {[WK_TYPE] = WIRE_SNAPSHOT,
+                                     [WK_TERM] = status->term,
+                                     [WK_MSG_TERM] = status->term,
+                                     [WK_LAST_INDEX] = status->last_index + 5,
+                                     [WK_LAST_TERM] = status->term,
+                                     [WK_CONF_INDEX] = status->last_index + 5,
+                                     [WK_CONF_LEN] = 16,
+                                     [WK_TOTAL] = 20}};
+        buf_append(&body, "no configuration snap", 20);
+        break;
+    default: /* more entries than there are */
+        wire.key[WK_COUNT] = 7;
+        flat_append(&body, status->term, RAFT_COMMAND, "lie", 3);
+    }
+    if (status->term > 0) {
+        deliver(sim, from, to, &wire, &body);
+    }
+}
+
+static void must_not_change(struct sim *sim, uint64_t from, size_t to, const struct core_status *before)
+{
+    struct sim_member *member = &sim->members[to];
+    struct core_status after;
+
+    if (member->failed) {
+        sim_fail(sim, "member %zu ended because of what %lu said: %s", to, (unsigned long)from, member->failed_text);
+        return;
+    }
+    core_get_status(member->core, &after);
+    if (after.term != before->term || after.role != before->role || after.last_index != before->last_index ||
+        after.commit_index != before->commit_index || after.applied_index != before->applied_index ||
+        after.disk_state != before->disk_state || after.n_peers != before->n_peers ||
+        after.leader_id != before->leader_id) {
+        sim_fail(sim, "member %zu changed because of what %lu said: term %lu to %lu, last entry %lu to %lu", to,
+                 (unsigned long)from, (unsigned long)before->term, (unsigned long)after.term,
+                 (unsigned long)before->last_index, (unsigned long)after.last_index);
+    }
+}
+
+static bool knows(const struct core *core, uint64_t id)
+{
+    struct raft_configuration conf;
+    bool found = false;
+
+    for (size_t i = 0; i < core->introduced.n; i++) { /* a member has named it */
+        found = found || core->introduced.ids[i] == id;
+    }
+    core_conf_decode(core->conf, core->conf_len, &conf);
+    for (unsigned i = 0; i < conf.n; i++) {
+        found = found || conf.servers[i].id == id;
+    }
+    raft_configuration_close(&conf);
+    return found;
+}
+
+/* No member as far as the receiver can know; 0: they all are, or it believes whom its configuration file names. */
+static uint64_t no_member(struct sim *sim, const struct core *core)
+{
+    uint64_t id = 1 + sim_random(sim, sim->config.n_members);
+
+    if (sim_random(sim, 2) == 0) {
+        return FIRST_STRANGER + sim_random(sim, 3);
+    }
+    return core_learning(core) || core_conf_has(core, id) || knows(core, id) ? 0 : id;
+}
+
+void sim_intrude(struct sim *sim)
+{
+    size_t to = sim_random(sim, sim->config.n_members);
+    uint64_t member = 1 + (to + 1 + sim_random(sim, sim->config.n_members - 1)) % sim->config.n_members;
+    struct core_status status;
+    uint64_t from;
+
+    if (!sim->members[to].up || sim->members[to].failed || sim->members[to].frozen_until > sim->now) {
+        return;
+    }
+    status = sim_status(sim, to);
+    from = no_member(sim, sim->members[to].core);
+    if (from != 0) {
+        introduce_oneself(sim, from, to, &status);
+        say_all(sim, from, to, &status, status.term);
+        say_all(sim, from, to, &status, status.term + 1 + sim_random(sim, SIM_TERMS_OF_STRANGERS));
+        must_not_change(sim, from, to, &status);
+    }
+    if (sim->failure[0] == '\0') {
+        lie(sim, member, to, &status);
+        must_not_change(sim, member, to, &status);
+    }
+    if (sim->failure[0] == '\0') {
+        sim_touched(sim, to);
+    }
+}
