@@ -188,6 +188,16 @@ static void test_address(void **state)
     (void)state;
     directed_others(sim, leader, &a, &b);
     moved.id = a + 1;
+    /* A configuration that no member could read would end them all. */
+    assert_int_equal(
+        sim_change(sim, leader, &(struct core_change){.kind = CORE_ADDRESS, .id = a + 1, .address = sim_addresses[b]}),
+        -1);
+    assert_int_equal(
+        sim_change(sim, leader,
+                   &(struct core_change){.kind = CORE_ADD, .id = 9, .goal = CORE_VOTER, .address = sim_addresses[b]}),
+        -1);
+    assert_int_equal(
+        sim_change(sim, leader, &(struct core_change){.kind = CORE_ADDRESS, .id = a + 1, .address = "h\n:1"}), -1);
     assert_int_equal(sim_change(sim, leader, &moved), 0);
     assert_true(sim_wait_equal(sim, 5 * SIM_S));
     for (size_t i = 0; i < 3; i++) {
