@@ -12,7 +12,6 @@
 #include "store/base/mem.h"
 #include "store/store.h"
 
-#define LIST_MAX 512
 #define CLEANUP_MAX 32
 #define GID_MAX INT64_C(2147483647)
 
@@ -166,11 +165,7 @@ static int check_device(struct record *record, struct store_request *request, st
 {
     CLEANUP(buf_fini) struct buf list = BUF_INIT;
 
-    if (*or_empty(record->name) == '\0') {
-        api_invalid(&list, "name", "cannot be blank");
-    } else if (!api_device_name_valid(record->name)) {
-        api_invalid(&list, "name", "must be in a valid format");
-    }
+    api_invalid_device_name(&list, "name", or_empty(record->name));
     api_invalid_uuid(&list, "node", or_empty(record->node));
     api_invalid_tags(&list, &record->tags);
     if (list.len > 0) {
@@ -298,11 +293,9 @@ static int check_volume(struct record *record, struct api_body *body, struct buf
     struct store_volume_request *volume = &body->request.volume;
     int status;
 
-    api_invalid_count(&list, "clusters", record->clusters.n, LIST_MAX);
-    api_invalid_count(&list, "glustervolumeoptions", record->options.n, LIST_MAX);
-    if (*or_empty(record->name) != '\0' && !api_volume_name_valid(record->name)) {
-        api_invalid(&list, "name", "must be in a valid format");
-    }
+    api_invalid_clusters(&list, "clusters", &record->clusters);
+    api_invalid_options(&list, "glustervolumeoptions", &record->options);
+    api_invalid_volume_name(&list, "name", or_empty(record->name));
     if (*or_empty(record->oldest_client) != '\0' && store_client_op_version(record->oldest_client) == 0) {
         api_invalid(&list, "oldestclient", "must be a version of GlusterFS from 3.7 on");
     }
@@ -383,13 +376,11 @@ static int check_block(struct record *record, struct api_body *body, struct buf 
     CLEANUP(buf_fini) struct buf list = BUF_INIT;
     struct store_block_request *block = &body->request.block_volume;
 
-    api_invalid_count(&list, "clusters", record->clusters.n, LIST_MAX);
+    api_invalid_clusters(&list, "clusters", &record->clusters);
     if (record->ha_count != 0) { /* 0 is as good as none */
         api_invalid_min_1(&list, "hacount", record->ha_count);
     }
-    if (*or_empty(record->name) != '\0' && !api_volume_name_valid(record->name)) {
-        api_invalid(&list, "name", "must be in a valid format");
-    }
+    api_invalid_volume_name(&list, "name", or_empty(record->name));
     api_invalid_min_1(&list, "size", record->size);
     if (list.len > 0) {
         return api_invalid_end(&list, text);
@@ -430,8 +421,8 @@ static int check_clone(struct record *record, struct store_request *request, str
 {
     CLEANUP(buf_fini) struct buf list = BUF_INIT;
 
-    if (*or_empty(record->name) != '\0' && !api_volume_name_valid(record->name)) {
-        api_invalid(&list, "name", "must be in a valid format");
+    api_invalid_volume_name(&list, "name", or_empty(record->name));
+    if (list.len > 0) {
         return api_invalid_end(&list, text);
     }
     set_text(&request->volume.name, take_text(&record->name));

@@ -8,6 +8,7 @@
 #include "api/json_in.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/words.h"
 
 #define TAGS_MAX 32
 #define TAG_NAME_MAX 32
@@ -15,6 +16,8 @@
 #define LABEL_MAX 63
 #define HOSTS_MAX 64
 #define HOST_MAX 255
+#define CLUSTERS_MAX 512
+#define NAME_BYTES_MAX 255 /* as file names */
 
 void api_invalid(struct buf *list, const char *field, const char *fmt, ...)
 {
@@ -180,12 +183,46 @@ void api_invalid_tags(struct buf *list, const struct store_tags *tags)
     }
 }
 
-bool api_device_name_valid(const char *name)
+void api_invalid_device_name(struct buf *list, const char *field, const char *name)
 {
-    return name[0] == '/' && name[1] != '\0' && all_in(name + 1, "_.:/-");
+    if (*name == '\0') {
+        api_invalid(list, field, "cannot be blank");
+    } else if (name[0] != '/' || name[1] == '\0' || !all_in(name + 1, "_.:/-")) {
+        api_invalid(list, field, "must be in a valid format");
+    } else if (strlen(name) > STORE_PATH_MAX) {
+        api_invalid(list, field, "the length must be no more than %d", STORE_PATH_MAX);
+    }
 }
 
-bool api_volume_name_valid(const char *name)
+void api_invalid_volume_name(struct buf *list, const char *field, const char *name)
 {
-    return *name != '\0' && all_in(name, "_-");
+    if (!all_in(name, "_-")) {
+        api_invalid(list, field, "must be in a valid format");
+    } else if (strlen(name) > NAME_BYTES_MAX) {
+        api_invalid(list, field, "the length must be no more than %d", NAME_BYTES_MAX);
+    } else if (*name == '-') {
+        api_invalid(list, field, "must not begin with \"-\": programs on the nodes would take it for an option");
+    }
+}
+
+void api_invalid_options(struct buf *list, const char *field, const struct store_strs *options)
+{
+    struct err err = ERR_INIT;
+
+    if (store_options_check(options, &err) != 0) {
+        api_invalid(list, field, "%s", err.message);
+    }
+}
+
+void api_invalid_clusters(struct buf *list, const char *field, const struct store_strs *clusters)
+{
+    if (api_invalid_count(list, field, clusters->n, CLUSTERS_MAX)) {
+        return;
+    }
+    for (size_t i = 0; i < clusters->n; i++) {
+        if (strlen(clusters->items[i]) > NAME_BYTES_MAX) { /* what is no id otherwise is looked up, and not found */
+            api_invalid(list, field, "item %zu: the length must be no more than %d", i + 1, NAME_BYTES_MAX);
+            return;
+        }
+    }
 }

@@ -21,7 +21,10 @@ void api_invalid_hosts(struct buf *list, const char *field, const struct store_s
 bool api_invalid_count(struct buf *list, const char *field, size_t n, size_t max);
 void api_invalid_tags(struct buf *list, const struct store_tags *tags);
 
-bool api_device_name_valid(const char *name);
-bool api_volume_name_valid(const char *name);
+void api_invalid_device_name(struct buf *list, const char *field, const char *name);
+void api_invalid_volume_name(struct buf *list, const char *field, const char *name); /* "" is made up later */
+/* Beyond Heketi: what a program on the nodes could take for more than data (store/words.h). */
+void api_invalid_options(struct buf *list, const char *field, const struct store_strs *options);
+void api_invalid_clusters(struct buf *list, const char *field, const struct store_strs *clusters);
 
 #endif

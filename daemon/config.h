@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/executor/executor.h"
 #include "store/base/err.h"
 #include "store/base/log.h"
 #include "store/types.h"
@@ -95,6 +96,8 @@ void cfg_warnings_fini(struct cfg_warnings *warnings);
 const struct cfg_peer *cfg_self(const struct cfg *cfg);
 enum log_level cfg_log_level(const struct cfg *cfg);
 enum store_mode cfg_default_mode(const struct cfg *cfg);
+/* The executor's settings that become words of commands on the nodes (borrowed); the others are its defaults. */
+void cfg_exec(const struct cfg *cfg, struct exec_config *ret_config);
 
 /* "host:port" or "[v6]:port": host into a buffer of at least 256 bytes. */
 bool cfg_split_address(const char *address, char *ret_host, size_t host_size, uint16_t *ret_port);

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "store/base/check.h"
+#include "store/base/mem.h"
 #include "store/store.h"
+#include "store/words.h"
 
 bool cfg_split_address(const char *address, char *ret_host, size_t host_size, uint16_t *ret_port)
 {
@@ -210,10 +212,50 @@ static int check_values(const struct cfg *cfg, const char *source, struct err *r
     return 0;
 }
 
+void cfg_exec(const struct cfg *cfg, struct exec_config *ret_config)
+{
+    exec_config_init(ret_config);
+    ret_config->fstab = cfg->ssh_fstab;
+    ret_config->mount_options = cfg->ssh_mountopts;
+    ret_config->pv_data_alignment = cfg->ssh_pv_data_alignment;
+    ret_config->vg_extent_size = cfg->ssh_vg_extent_size;
+    ret_config->lv_chunk_size = cfg->ssh_lv_chunk_size;
+    ret_config->lvm_wrapper = cfg->ssh_lvm_wrapper;
+    ret_config->block_prealloc = cfg->ssh_block_prealloc;
+}
+
+/* What becomes words of commands on the storage nodes. */
+static int check_words(const struct cfg *cfg, const char *source, struct err *reterr)
+{
+    const struct {
+        const char *key, *text;
+    } options[] = {{"pre_request_volume_options", cfg->pre_options},
+                   {"post_request_volume_options", cfg->post_options},
+                   {"block_hosting_volume_options", cfg->block_options}};
+    struct exec_config config;
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+        CLEANUP(store_strs_fini) struct store_strs list = {NULL, 0};
+
+        store_options_split(&list, options[i].text);
+        if (store_options_check(&list, reterr) != 0) {
+            return err_wrap(reterr, "%s: glusterfs.%s", source, options[i].key);
+        }
+    }
+    cfg_exec(cfg, &config);
+    if (exec_config_check(&config, reterr) != 0) {
+        return err_wrap(reterr, "%s: glusterfs.sshexec", source);
+    }
+    return 0;
+}
+
 int cfg_validate(const struct cfg *cfg, const char *source, struct err *reterr)
 {
     int rc = check_values(cfg, source, reterr);
 
+    if (rc == 0) {
+        rc = check_words(cfg, source, reterr);
+    }
     if (rc == 0) {
         rc = check_peers(cfg, source, reterr);
     }

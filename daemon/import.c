@@ -10,6 +10,7 @@
 #include "store/base/mem.h"
 #include "store/base/text.h"
 #include "store/load.h"
+#include "store/words.h"
 
 #define EXTENT_KIB 4096
 
@@ -281,6 +282,15 @@ static void import_clusters(struct import *import)
     }
 }
 
+static void check_hosts(struct import *import, const char *node, const struct store_strs *hosts)
+{
+    for (size_t i = 0; i < hosts->n; i++) {
+        if (!store_is_host(hosts->items[i])) {
+            import_error(import, "node %.40s: \"%.40s\" is no name of a host", node, hosts->items[i]);
+        }
+    }
+}
+
 static void import_nodes(struct import *import)
 {
     struct store_load *load = &import->cmd->load;
@@ -301,6 +311,8 @@ static void import_nodes(struct import *import)
         node->state = import_state(import, entry, "node", key);
         import_strs(import, hosts, "manage", &node->manage);
         import_strs(import, hosts, "storage", &node->storage);
+        check_hosts(import, key, &node->manage);
+        check_hosts(import, key, &node->storage);
         import_tags(import, info, &node->tags);
     }
 }
@@ -321,6 +333,9 @@ static void import_devices(struct import *import)
         device->id = entry_id(import, "device", key, entry);
         device->node = import_id(import, entry, "NodeId", "device");
         device->name = mem_strdup(import_str(import, info, "name"));
+        if (!store_is_device(device->name)) {
+            import_error(import, "device %.40s: \"%.40s\" is no path of a device", key, device->name);
+        }
         device->pv_uuid = mem_strdup(import_str(import, info, "pv_uuid"));
         device->total_kib = (uint64_t)import_int(import, import_object(info, "storage"), "total");
         device->extent_kib = extent > 0 ? (uint64_t)extent : EXTENT_KIB;

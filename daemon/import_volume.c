@@ -4,8 +4,25 @@
 
 #include "daemon/import_priv.h"
 #include "store/base/mem.h"
+#include "store/words.h"
 
 /* ---- bricks ---- */
+
+/* Names and paths that become part of commands on the nodes. */
+static void check_brick(struct import *import, const char *key, const struct store_brick *brick)
+{
+    CLEANUP(free_ptr) char *lv = store_brick_lv_name(brick);
+    CLEANUP(free_ptr) char *path = store_brick_path(brick);
+    struct err err = ERR_INIT;
+
+    if (!store_is_name(brick->pool) || !store_is_name(lv)) {
+        import_error(import, "brick %.40s: \"%.40s\" and \"%.40s\" are no names of a thin pool and a logical volume",
+                     key, brick->pool, lv);
+    }
+    if (store_path_check(path, &err) != 0) {
+        import_error(import, "brick %.40s: %s", key, err.message);
+    }
+}
 
 static void read_brick(struct import *import, const char *key, struct id volume, struct store_brick *brick)
 {
@@ -42,6 +59,7 @@ static void read_brick(struct import *import, const char *key, struct id volume,
         free(brick->path);
         brick->path = mem_strdup(import_str(import, info, "path"));
     }
+    check_brick(import, key, brick);
     brick->type = type <= STORE_BRICK_ARBITER ? (enum store_brick_type)type : STORE_BRICK_UNKNOWN;
 }
 
@@ -80,7 +98,6 @@ static void swap_bricks(struct store_brick *a, struct store_brick *b)
     *b = keep;
 }
 
-/* Puts the bricks into Gluster's order. False when they are not the same ones. */
 /* Sets of bricks on different nodes; an arbiter is the last one of its set. */
 static bool order_by_guess(const struct import *import, struct store_volume *volume, size_t width)
 {
@@ -204,6 +221,7 @@ static void read_volume(struct import *import, const char *key, const json_t *en
     const char *pending = import_str(import, import_object(entry, "Pending"), "Id");
     double factor = json_number_value(json_object_get(snapshot, "factor"));
     int64_t size = import_int(import, info, "size");
+    struct err err = ERR_INIT;
     struct id outer;
 
     volume->id = import_id(import, info, "id", "volume");
@@ -224,6 +242,13 @@ static void read_volume(struct import *import, const char *key, const json_t *en
                 json_object_get(entry, "GlusterVolumeOptions") != NULL ? "GlusterVolumeOptions"
                                                                        : "glustervolumeoptions",
                 &volume->options);
+    if (!store_is_volume_name(volume->name)) {
+        import_error(import, "volume %s: \"%.40s\" is no name of a volume", id_text(volume->id).text, volume->name);
+    }
+    if (store_options_check(&volume->options, &err) != 0) {
+        import_error(import, "volume %s (%.40s): GlusterVolumeOptions: %s; take it out of the dump",
+                     id_text(volume->id).text, volume->name, err.message);
+    }
     if (*pending != '\0' && !import_parse_id(pending, &volume->pending)) {
         import_error(import, "volume %s: pending on \"%.40s\", which is no id", id_text(volume->id).text, pending);
     }
@@ -369,6 +394,9 @@ static void read_block(struct import *import, const char *key, const json_t *ent
     }
     block->hosting = import_id(import, info, "blockhostingvolume", "block volume");
     block->name = mem_strdup(import_str(import, info, "name"));
+    if (!store_is_name(block->name)) {
+        import_error(import, "block volume %.40s: \"%.40s\" is no name of one", key, block->name);
+    }
     block->size_gib = size > UINT32_MAX ? 0 : (uint32_t)size;
     block->usable_gib = or_default(import_int(import, info, "usablesize"), block->size_gib); /* old: not recorded */
     block->ha_count = or_default(import_int(import, info, "hacount"), 0);

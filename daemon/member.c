@@ -286,20 +286,13 @@ static int start_executor(struct member *member, struct err *reterr)
     CLEANUP(free_ptr) char *known_hosts = mem_printf("%s/known_hosts", cfg->data_dir);
     struct exec_config config;
 
-    exec_config_init(&config);
+    cfg_exec(cfg, &config);
     config.keyfile = cfg->ssh_keyfile;
     config.user = cfg->ssh_user;
     config.port = (uint16_t)strtoul(cfg->ssh_port, NULL, 10);
     config.known_hosts = *cfg->ssh_known_hosts != '\0' ? cfg->ssh_known_hosts : known_hosts;
     config.trust_first_use = cfg->ssh_trust_first_use;
     config.sudo = cfg->ssh_sudo;
-    config.fstab = cfg->ssh_fstab;
-    config.mount_options = cfg->ssh_mountopts;
-    config.pv_data_alignment = cfg->ssh_pv_data_alignment;
-    config.vg_extent_size = cfg->ssh_vg_extent_size;
-    config.lv_chunk_size = cfg->ssh_lv_chunk_size;
-    config.lvm_wrapper = cfg->ssh_lvm_wrapper;
-    config.block_prealloc = cfg->ssh_block_prealloc;
     config.backup_lvm_metadata = cfg->ssh_backup_lvm_metadata;
     config.xfs_sw = (uint32_t)cfg->ssh_xfs_sw;
     config.xfs_su = (uint32_t)cfg->ssh_xfs_su;

@@ -4,36 +4,20 @@
 
 #include "store/base/mem.h"
 #include "store/plan_priv.h"
-
-/* "a,b" gives two, "" gives one empty element: clients see it, so it stays. */
-static void add_split(struct store_strs *list, const char *text)
-{
-    const char *from = text != NULL ? text : "";
-
-    for (;;) {
-        const char *comma = strchr(from, ',');
-        CLEANUP(free_ptr) char *part = mem_strndup(from, comma != NULL ? (size_t)(comma - from) : strlen(from));
-
-        store_strs_add(list, part);
-        if (comma == NULL) {
-            return;
-        }
-        from = comma + 1;
-    }
-}
+#include "store/words.h"
 
 void plan_options(struct store_strs *ret_options, const struct store_plan_env *env,
                   const struct store_volume_request *request)
 {
     *ret_options = (struct store_strs){NULL, 0};
-    add_split(ret_options, env->pre_options);
+    store_options_split(ret_options, env->pre_options);
     if (request->block) {
-        add_split(ret_options, env->block_options);
+        store_options_split(ret_options, env->block_options);
     }
     for (size_t i = 0; i < request->options.n; i++) {
         store_strs_add(ret_options, request->options.items[i]);
     }
-    add_split(ret_options, env->post_options);
+    store_options_split(ret_options, env->post_options);
 }
 
 const char *plan_option(const struct store_strs *options, const char *key)

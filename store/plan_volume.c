@@ -7,6 +7,7 @@
 
 #include "store/base/mem.h"
 #include "store/plan_priv.h"
+#include "store/words.h"
 
 #define PREFIX "Failed to allocate new volume: "
 
@@ -221,6 +222,20 @@ static enum store_code place_volume(const struct store *store, const struct plan
     return code;
 }
 
+/* The configuration's are among them. */
+static enum store_code check_options(const struct store_strs *options, struct store_result *result)
+{
+    for (size_t i = 0; i < options->n; i++) {
+        struct err err = ERR_INIT;
+
+        if (store_option_check(options->items[i], &err) != 0) {
+            return refuse(result, STORE_BAD_REQUEST, "Volume option %zu (those of the configuration count): %s", i + 1,
+                          err.message);
+        }
+    }
+    return STORE_OK;
+}
+
 enum store_code plan_new_volume(const struct store *store, const struct plan_candidates *list,
                                 const struct store_volume_request *wish, const struct store_plan_env *env,
                                 struct id fingerprint, const char *prefix, struct store_volume *volume,
@@ -230,6 +245,10 @@ enum store_code plan_new_volume(const struct store *store, const struct plan_can
     enum store_code code;
 
     fill_volume(volume, wish, env, fingerprint);
+    code = check_options(&volume->options, result);
+    if (code != STORE_OK) {
+        return code;
+    }
     code = plan_client_options(&volume->options, client, result);
     return code == STORE_OK ? place_volume(store, list, env, prefix, volume, result) : code;
 }

@@ -238,6 +238,8 @@ struct exec_config {
     const char *mock_faults_file; /* mock: a file with further ones, read again when it changes; "" none */
 };
 void exec_config_init(struct exec_config *config); /* Heketi's defaults */
+/* What becomes part of commands on the nodes: E_INVALID names the setting that cannot, as hecate.json has it. */
+int exec_config_check(const struct exec_config *config, struct err *reterr);
 
 struct executor *exec_ssh_new(uv_loop_t *loop, const struct exec_config *config, struct err *reterr);
 struct executor *exec_mock_new(uv_loop_t *loop, const struct exec_config *config, struct err *reterr);

@@ -26,14 +26,16 @@ static bool is_local(const char *const *words)
 /* A glusterd finds by its keep-alive probes that a peer has lost its power, after some 30 s. But a command that is
  * begun before leaves data on the connection that nobody confirms; then the kernel's retransmissions have to fail, or
  * the ten minutes of the command to pass. Until then it holds its locks, and every further command there joins it. */
-static void ask_noticed(struct buf *script, const struct store_strs *silent)
+static void ask_noticed(struct step_talk *talk, const struct store_strs *silent)
 {
+    struct buf *script = &talk->script;
+
     buf_append_str(script,
                    "timeout -k 5 60 gluster --mode=script pool list 2>/dev/null | while read -r uuid peer state; do\n"
                    "    [ \"$state\" = Connected ] || continue\n");
     for (size_t i = 0; i < silent->n; i++) {
-        buf_append_str(script, "    [ \"$peer\" != ");
-        script_quote(script, silent->items[i]);
+        buf_append_str(script, "    [ \"$peer\" !=");
+        step_word(talk, silent->items[i]);
         buf_append_str(script, " ] || { say \"gluster has not noticed yet that $peer is down\"; exit 75; }\n");
     }
     buf_append_str(script, "done || exit 75\n");
@@ -51,12 +53,11 @@ void gluster_ask(struct step_talk *talk, step_heard_fn heard, unsigned flags, co
         buf_append_str(script, "sync -f /var/lib/glusterd || exit 1\n");
     }
     if (talk->step->silent != NULL && talk->step->silent->n > 0 && !is_local(words)) {
-        ask_noticed(script, talk->step->silent);
+        ask_noticed(talk, talk->step->silent);
     }
     buf_append_str(script, "timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\"");
     for (; *words != NULL; words++) {
-        buf_append_char(script, ' ');
-        script_quote(script, *words);
+        step_word(talk, *words);
     }
     /* Gluster's own exit status says less than its answer; it must not be taken for one of ours. */
     buf_append_str(script, " --xml\ncase $? in 0) exit 0 ;; 124|137) exit 124 ;; *) exit 1 ;; esac\n");

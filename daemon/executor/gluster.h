@@ -21,7 +21,7 @@ enum gluster_flag {
 
 #define GLUSTER_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* The next remote call of the step: `gluster WORD... --xml`. Every word is quoted. */
+/* The next remote call of the step: `gluster WORD... --xml`. Every word goes through step_word. */
 void gluster_ask(struct step_talk *talk, step_heard_fn heard, unsigned flags, const char *const *words);
 
 /* Did Gluster answer at all? If not (the script failed before it, no glusterd, time ran out, the output was cut), the

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/base/mem.h"
+#include "store/words.h"
 
 /* ---- quoting ---- */
 
@@ -28,43 +29,50 @@ void script_set(struct buf *buf, const char *name, const char *value)
 
 /* ---- checks ---- */
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
-static bool only(const char *text, const char *allowed, size_t max)
+/* As LVM reads sizes: 4M, 0.5g, 256KiB. */
+static bool is_size(const char *text)
 {
-    size_t len = strlen(text);
+    size_t digits = strspn(text, "0123456789.");
 
-    return len > 0 && len <= max && text[0] != '-' && strspn(text, allowed) == len;
+    return text[0] >= '0' && text[0] <= '9' && digits < 32 &&
+           (text[digits] == '\0' || store_is_made_of(text + digits, STORE_LETTERS, 3));
 }
 
-static bool printable(const char *text, size_t max)
+int exec_config_check(const struct exec_config *config, struct err *reterr)
 {
-    if (strlen(text) > max) {
-        return false;
+    const struct {
+        const char *what, *text;
+    } sizes[] = {{"pv_data_alignment", config->pv_data_alignment},
+                 {"vg_physicalextentsize", config->vg_extent_size},
+                 {"lv_chunksize", config->lv_chunk_size}};
+
+    if (config->fstab[0] != '/' || !store_is_made_of(config->fstab, STORE_LETTERS "/._-", 1024)) {
+        return err_set(reterr, E_INVALID, "fstab is '%s', which is no plain path", config->fstab);
     }
-    for (const char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f) {
-            return false;
+    if (!store_is_made_of(config->mount_options, STORE_LETTERS ",=._-", 512)) {
+        return err_set(reterr, E_INVALID, "mountopts is '%s', which has characters that are not allowed",
+                       config->mount_options);
+    }
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        if (!is_size(sizes[i].text)) {
+            return err_set(reterr, E_INVALID, "%s is '%s', which is no number with a unit, such as 256K", sizes[i].what,
+                           sizes[i].text);
         }
     }
-    return true;
-}
-
-int script_check_config(const struct exec_config *config, struct err *reterr)
-{
-    if (config->fstab[0] != '/' || !only(config->fstab, LETTERS "/._-", 1024)) {
-        return err_set(reterr, E_INVALID, "fstab '%s' is no plain path", config->fstab);
+    /* Its words are meant as such, options among them. */
+    if (*config->lvm_wrapper != '\0' && !store_is_made_of(config->lvm_wrapper, STORE_LETTERS " /._=,:+@-", 1024)) {
+        return err_set(reterr, E_INVALID, "lvm_wrapper is '%s', which has characters that are not allowed",
+                       config->lvm_wrapper);
     }
-    if (!only(config->mount_options, LETTERS ",=._-", 512)) {
-        return err_set(reterr, E_INVALID, "mount options '%s' have characters that are not allowed",
-                       config->mount_options);
+    if (!store_is_made_of(config->block_prealloc, STORE_LETTERS "_-", 64)) {
+        return err_set(reterr, E_INVALID, "block_prealloc is '%s', which is no word", config->block_prealloc);
     }
     return 0;
 }
 
 int script_check_host(const char *host, struct err *reterr)
 {
-    if (!only(host, LETTERS "._:-", 255)) {
+    if (!store_is_host(host)) {
         return err_set(reterr, E_INVALID, "host name '%s' has characters that are not allowed", host);
     }
     return 0;
@@ -72,7 +80,7 @@ int script_check_host(const char *host, struct err *reterr)
 
 int script_check_device(const struct store_device *device, struct err *reterr)
 {
-    if (device->name[0] != '/' || !only(device->name, LETTERS "/_.:-", 1024)) {
+    if (!store_is_device(device->name)) {
         return err_set(reterr, E_INVALID, "device name '%s' has characters that are not allowed", device->name);
     }
     return 0;
@@ -80,7 +88,7 @@ int script_check_device(const struct store_device *device, struct err *reterr)
 
 int script_check_name(const char *what, const char *name, struct err *reterr)
 {
-    if (!only(name, LETTERS "_.-", 255)) {
+    if (!store_is_name(name)) {
         return err_set(reterr, E_INVALID, "%s '%s' has characters that are not allowed", what, name);
     }
     return 0;
@@ -88,13 +96,8 @@ int script_check_name(const char *what, const char *name, struct err *reterr)
 
 int script_check_volume(const struct store_volume *volume, struct err *reterr)
 {
-    if (!only(volume->name, LETTERS "_-", 1024)) {
+    if (!store_is_volume_name(volume->name)) {
         return err_set(reterr, E_INVALID, "volume name '%s' has characters that are not allowed", volume->name);
-    }
-    for (size_t i = 0; i < volume->options.n; i++) {
-        if (!printable(volume->options.items[i], 4096) || volume->options.items[i][0] == '-') {
-            return err_set(reterr, E_INVALID, "volume option %zu has characters that are not allowed", i);
-        }
     }
     return 0;
 }
@@ -107,9 +110,8 @@ int script_check_brick(const struct exec_brick *item, struct err *reterr)
 
     rc = rc != 0 ? rc : script_check_name("thin pool", item->brick->pool, reterr);
     rc = rc != 0 ? rc : script_check_name("logical volume", lv, reterr);
-    if (rc == 0 && (path[0] != '/' || !only(path, LETTERS "/._-", 1024))) {
-        rc = err_set(reterr, E_INVALID, "path of brick %s has characters that are not allowed",
-                     id_text(item->brick->id).text);
+    if (rc == 0 && store_path_check(path, reterr) != 0) {
+        rc = err_wrap(reterr, "brick %s", id_text(item->brick->id).text);
     }
     return rc;
 }

@@ -1,6 +1,7 @@
 /* What scripts for storage nodes are made of: quoting, checks of names, the locks and the fence. Pure.
  *
- * All arguments are quoted in one place (script_quote) after they were held against allow-lists. What a script learns
+ * Every text that is not ours becomes part of a script by step_word or step_set (step.h), which hold it against the
+ * rules of store/words.h and quote it; names were held against allow-lists before. What a script learns
  * it prints on standard output; texts for people go to standard error and are only passed on.
  */
 #ifndef HECATE_DAEMON_EXECUTOR_SCRIPT_H
@@ -23,17 +24,17 @@ enum script_exit { /* how scripts end */
 
 /* ---- quoting ---- */
 
-/* Appends text as one word for sh. */
+/* Appends text as one word for sh. Whether a program takes it for an option of its own is not asked: steps use
+ * step_word. */
 void script_quote(struct buf *buf, const char *text);
-/* Appends NAME='value'. */
+/* Appends NAME='value'. The same holds: steps use step_set. */
 void script_set(struct buf *buf, const char *name, const char *value);
 
 /* ---- checks: E_INVALID names what is not as it must be ---- */
 
-int script_check_config(const struct exec_config *config, struct err *reterr);
 int script_check_host(const char *host, struct err *reterr);
 int script_check_device(const struct store_device *device, struct err *reterr);
-int script_check_volume(const struct store_volume *volume, struct err *reterr); /* name and options */
+int script_check_volume(const struct store_volume *volume, struct err *reterr); /* its name */
 int script_check_brick(const struct exec_brick *brick, struct err *reterr);
 /* Names of LVM and of Gluster's volumes and snapshots. */
 int script_check_name(const char *what, const char *name, struct err *reterr);

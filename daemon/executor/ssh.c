@@ -112,6 +112,16 @@ void ssh_call_again(struct exec_call *call)
     call->host->waiting = call;
 }
 
+/* The node has not been asked. What must not be asked of it will not get better by repetition. */
+static void fail_refused(struct exec_call *call)
+{
+    bool unfit = call->refused_code == E_INVALID;
+    struct exec_result result = {.code = unfit ? E_REMOTE : call->refused_code, .permanent = unfit};
+
+    (void)snprintf(result.message, sizeof(result.message), "%s", call->refused.message);
+    ssh_call_finish(call, &result);
+}
+
 static void dispatch_cb(uv_idle_t *idle)
 {
     TURN("ssh");
@@ -121,7 +131,7 @@ static void dispatch_cb(uv_idle_t *idle)
     uv_idle_stop(idle);
     while (call != NULL && !ssh->closing) {
         if (call->refused_code != 0) { /* NOLINT(clang-analyzer-unix.Malloc): a call that ended has left the list */
-            ssh_call_fail(call, call->refused_code, EXEC_CAUSE_NONE, call->refused.message);
+            fail_refused(call);
             call = ssh->calls; /* the callback may have changed the list anywhere */
         } else {
             call = call->next;
@@ -164,9 +174,14 @@ static struct exec_call *run(struct executor *executor, const struct exec_step *
     ssh->calls = call;
     call->refused_code = step_check(&ssh->config, step, &call->refused);
     if (call->refused_code == 0) {
+        step_begin(&call->talk, &ssh->config, &call->step);
+        if (call->talk.ended) { /* before it began */
+            call->refused_code = err_set(&call->refused, E_INVALID, "%s", call->talk.result.message);
+        }
+    }
+    if (call->refused_code == 0) {
         CLEANUP(buf_fini) struct buf fence = BUF_INIT;
 
-        step_begin(&call->talk, &ssh->config, &call->step);
         ssh_call_next(call);
         script_fence(&ssh->config, step, &fence);
         wrap(ssh, &fence, &call->fence_command);

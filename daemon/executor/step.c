@@ -7,6 +7,7 @@
 #include "store/base/check.h"
 #include "store/base/mem.h"
 #include "store/base/text.h"
+#include "store/words.h"
 
 #define GLUSTER_EXTRA_MS 120000
 #define DEVICE_TIMEOUT_MS 300000
@@ -14,7 +15,8 @@
 #define CHECK_TIMEOUT_MS 15000
 #define INVENTORY_TIMEOUT_MS 300000
 #define FENCE_TIMEOUT_MS 130000
-#define CALLS_MAX 500 /* in one conversation */
+#define COMMAND_MAX 130000 /* bytes: of one argument Linux takes 128 KiB */
+#define CALLS_MAX 500      /* in one conversation */
 
 /* ---- steps of one line ---- */
 
@@ -108,7 +110,7 @@ uint32_t step_timeout_ms(const struct exec_config *config, const struct exec_ste
 int step_check(const struct exec_config *config, const struct exec_step *step, struct err *reterr)
 {
     unsigned needs = kind_of(step->kind)->needs;
-    int rc = script_check_config(config, reterr);
+    int rc = exec_config_check(config, reterr);
 
     CHECK((needs & BRICK) == 0 || step->n_bricks == 1);
     if (rc == 0 && (needs & PEER) != 0) {
@@ -123,7 +125,7 @@ int step_check(const struct exec_config *config, const struct exec_step *step, s
     for (size_t i = 0; rc == 0 && (needs & BLOCK) != 0 && i < step->hosts->n; i++) {
         rc = script_check_host(step->hosts->items[i], reterr);
     }
-    if (rc == 0 && (needs & (VOLUME | BLOCK)) != 0) {
+    if (rc == 0 && ((needs & (VOLUME | BLOCK)) != 0 || step->volume != NULL)) {
         rc = script_check_volume(step->volume, reterr);
     }
     if (rc == 0 && (needs & SOURCE) != 0) {
@@ -141,6 +143,62 @@ int step_check(const struct exec_config *config, const struct exec_step *step, s
     return rc;
 }
 
+/* ---- words of a script ---- */
+
+static bool is_fit(struct step_talk *talk, const char *text)
+{
+    struct err err = ERR_INIT;
+
+    if (store_word_check(text, &err) == 0) {
+        return true;
+    }
+    if (talk->unfit.code == 0) {
+        talk->unfit = err;
+    }
+    return false;
+}
+
+void step_word(struct step_talk *talk, const char *word)
+{
+    if (is_fit(talk, word)) {
+        buf_append_char(&talk->script, ' ');
+        script_quote(&talk->script, word);
+    }
+}
+
+void step_set(struct step_talk *talk, const char *name, const char *value)
+{
+    if (is_fit(talk, value)) {
+        script_set(&talk->script, name, value);
+    }
+}
+
+/* The script becomes one quoted argument. */
+static size_t argument_len(const struct buf *script)
+{
+    size_t len = script->len;
+
+    for (size_t i = 0; i < script->len; i++) {
+        len += script->data[i] == '\'' ? 3 : 0;
+    }
+    return len;
+}
+
+/* Ends the step instead of asking what must not be asked. */
+static void look_over(struct step_talk *talk)
+{
+    if (!talk->ended && talk->unfit.code == 0 && argument_len(&talk->script) > COMMAND_MAX) {
+        (void)err_set(&talk->unfit, E_INVALID, "the command has %zu bytes, at most %d are supported",
+                      argument_len(&talk->script), COMMAND_MAX);
+    }
+    if (!talk->ended && talk->unfit.code != 0) {
+        talk->heard = NULL;
+        buf_clear(&talk->script);
+        step_fail(talk, E_REMOTE, true, "%s of %s was not asked for: %s", kind_of(talk->step->kind)->name,
+                  talk->step->host != NULL ? talk->step->host : "a node", talk->unfit.message);
+    }
+}
+
 /* ---- the conversation ---- */
 
 char *step_brick_name(const struct exec_brick *item)
@@ -155,6 +213,7 @@ void step_begin(struct step_talk *talk, const struct exec_config *config, const 
     *talk = (struct step_talk){.config = config, .step = step, .script = BUF_INIT};
     kind_of(step->kind)->begin(talk);
     CHECK(talk->heard != NULL && talk->script.len > 0);
+    look_over(talk);
 }
 
 void step_hear(struct step_talk *talk, const struct step_reply *reply)
@@ -171,6 +230,7 @@ void step_hear(struct step_talk *talk, const struct step_reply *reply)
     }
     heard(talk, reply);
     CHECK(talk->ended != (talk->heard != NULL));
+    look_over(talk);
 }
 
 bool step_in_pieces(const struct step_talk *talk)

@@ -43,6 +43,7 @@ struct step_talk {
     size_t at;                           /* for steps that go through a list */
     unsigned calls;                      /* so far */
     bool ended;
+    struct err unfit;          /* the first word of the script that must not be one: the step ends instead */
     struct exec_result result; /* at the end */
 };
 
@@ -50,7 +51,8 @@ struct step_talk {
 
 /* Are all names of the step what they must be? E_INVALID names the one that is not. */
 int step_check(const struct exec_config *config, const struct exec_step *step, struct err *reterr);
-/* The first script. config and step, checked, must outlive the conversation. */
+/* The first script; or the step has ended, since a word of it is unfit. config and step, checked, must outlive the
+ * conversation. */
 void step_begin(struct step_talk *talk, const struct exec_config *config, const struct exec_step *step);
 /* Is the output of the call that runs wanted in pieces? Then step_piece is called with each as it comes, and the reply
  * has only the beginning, at most STEP_HEAD_MAX bytes. */
@@ -67,6 +69,11 @@ uint32_t step_timeout_ms(const struct exec_config *config, const struct exec_ste
 
 /* Begins the next remote call with the locks and the fence; the caller appends to the returned script. */
 struct buf *step_call(struct step_talk *talk, step_heard_fn heard);
+/* Everything that is not ours gets into a script by these two. One that breaks the rules of store/words.h is left out,
+ * and the step ends (E_REMOTE, permanent) before the node is asked; the caller need not look. */
+void step_word(struct step_talk *talk, const char *word); /* appends " 'WORD'" */
+void step_set(struct step_talk *talk, const char *name,
+              const char *value); /* appends NAME='value' and an end of line */
 void step_done(struct step_talk *talk);
 void step_fail(struct step_talk *talk, int code, bool permanent, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -2,7 +2,6 @@
  *
  * It has no marks of ours on what it makes. An undo therefore takes away only what can be ours: what is half made, or
  * is as was asked for; a create takes over what is as was asked for. */
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,8 +24,7 @@ static void block_ask(struct step_talk *talk, step_heard_fn heard, const char *c
         "command -v gluster-block >/dev/null || { say 'gluster-block is not installed on this node'; exit 70; }\n"
         "timeout -k 5 \"$((LIMIT + 30))\" gluster-block");
     for (; *words != NULL; words++) {
-        buf_append_char(script, ' ');
-        script_quote(script, *words);
+        step_word(talk, *words);
     }
     /* Its exit status may be any errno: it must not be taken for one of ours. */
     buf_append_str(script, " --json\ncase $? in 0) exit 0 ;; 124|137) exit 124 ;; *) exit 1 ;; esac\n");
@@ -217,21 +215,10 @@ static void create_created(struct step_talk *talk, const struct step_reply *repl
     }
 }
 
-static bool is_word(const char *text)
-{
-    for (const char *p = text; *p != '\0'; p++) {
-        if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_') {
-            return false;
-        }
-    }
-    return *text != '\0' && *text != '-';
-}
-
 static void create_absent(struct step_talk *talk)
 {
     const struct store_block_volume *block = talk->step->block;
     const struct store_strs *hosts = talk->step->hosts;
-    const char *prealloc = talk->config->block_prealloc;
     CLEANUP(free_ptr) char *path = path_of(talk);
     CLEANUP(free_ptr) char *count = mem_printf("%zu", hosts->n);
     CLEANUP(free_ptr) char *size = mem_printf("%uGiB", block->size_gib);
@@ -242,7 +229,7 @@ static void create_absent(struct step_talk *talk)
     }
     block_ask(talk, create_created,
               GLUSTER_WORDS("create", path, "ha", count, "auth", block->auth ? "enable" : "disable", "prealloc",
-                            is_word(prealloc) ? prealloc : "full", buf_str(&list), size));
+                            talk->config->block_prealloc, buf_str(&list), size));
 }
 
 static void create_deleted(struct step_talk *talk, const struct step_reply *reply)

@@ -140,17 +140,17 @@ static struct buf *begin(struct step_talk *talk)
     CLEANUP(free_ptr) char *path = store_brick_path(brick);
     CLEANUP(free_ptr) char *device = store_brick_devnode(brick);
 
-    script_set(buf, "VG", vg);
-    script_set(buf, "LV", lv);
-    script_set(buf, "POOL", brick->pool);
-    script_set(buf, "MNT", mount);
-    script_set(buf, "BRICK", path);
-    script_set(buf, "DEV", device);
-    script_set(buf, "FSTAB", config->fstab);
-    script_set(buf, "OPTIONS", config->mount_options);
-    script_set(buf, "CHUNK", config->lv_chunk_size);
-    script_set(buf, "VOLUME", step->volume != NULL ? step->volume->name : "");
-    script_set(buf, "REPLACED", step->replaced ? "y" : "");
+    step_set(talk, "VG", vg);
+    step_set(talk, "LV", lv);
+    step_set(talk, "POOL", brick->pool);
+    step_set(talk, "MNT", mount);
+    step_set(talk, "BRICK", path);
+    step_set(talk, "DEV", device);
+    step_set(talk, "FSTAB", config->fstab);
+    step_set(talk, "OPTIONS", config->mount_options);
+    step_set(talk, "CHUNK", config->lv_chunk_size);
+    step_set(talk, "VOLUME", step->volume != NULL ? step->volume->name : "");
+    step_set(talk, "REPLACED", step->replaced ? "y" : "");
     buf_printf(buf, "SIZE=%lu DATA=%lu META=%lu GID=%ld\n", (unsigned long)brick->size_kib,
                (unsigned long)brick->pool_kib, (unsigned long)brick->meta_kib,
                step->volume != NULL ? (long)step->volume->gid : 0);

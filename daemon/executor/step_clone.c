@@ -5,6 +5,7 @@
 
 #include "daemon/executor/gluster.h"
 #include "store/base/mem.h"
+#include "store/words.h"
 
 static void ask_info(struct step_talk *talk, step_heard_fn heard, unsigned flags)
 {
@@ -48,10 +49,22 @@ static bool looks_like_clone(const struct exec_step *step, const struct gluster_
     return true;
 }
 
-/* What was found goes into the result; that it is ours is said by `present`. */
+/* What was found goes into the result; that it is ours is said by `present`. The paths are to be unmounted and removed
+ * some day, on all nodes: one that leads elsewhere ends the step. */
 static void keep(struct step_talk *talk, const struct gluster_volume *volume)
 {
     struct exec_volume_info *info = &talk->result.volume;
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        const char *path = strstr(volume->bricks[i].name, ":/");
+
+        if (path == NULL || store_path_check(path + 1, &err) != 0) {
+            step_fail(talk, E_REMOTE, true, "gluster names a brick of volume %s that cannot be one: %s",
+                      talk->step->volume->name, path == NULL ? "it has no path" : err.message);
+            return;
+        }
+    }
 
     store_strs_fini(&info->bricks);
     (void)snprintf(info->uuid, sizeof(info->uuid), "%s", volume->id);
@@ -110,6 +123,9 @@ static void look_looked(struct step_talk *talk, const struct step_reply *reply)
         keep(talk, &volumes.items[0]);
     }
     gluster_volumes_fini(&volumes);
+    if (talk->ended) {
+        return;
+    }
     if (alike && !talk->result.volume.present) {
         ask_snapshot(talk, look_snapshot, 0, "info");
     } else {
@@ -142,8 +158,10 @@ static void clone_looked_again(struct step_talk *talk, const struct step_reply *
     }
     if (looks_like_clone(talk->step, &volumes.items[0])) {
         keep(talk, &volumes.items[0]);
-        talk->result.volume.present = true;
-        step_done(talk);
+        if (!talk->ended) {
+            talk->result.volume.present = true;
+            step_done(talk);
+        }
     } else {
         clone_taken(talk);
     }

@@ -1,13 +1,14 @@
 /* Devices: physical volume and volume group. */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/executor/lvm_json.h"
 #include "daemon/executor/step.h"
 #include "store/base/mem.h"
+#include "store/words.h"
 
 #define PATHS_MAX 64
+#define PV_UUID_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 
 /* The mark says that the physical volume is ours though it is in no group: a set-up or tear-down was cut short. */
 static const char functions[] = "mark=$base/.hecate-new-$VG\n"
@@ -94,14 +95,25 @@ static struct buf *begin(struct step_talk *talk, step_heard_fn heard)
     struct buf *buf = step_call(talk, heard);
     CLEANUP(free_ptr) char *vg = mem_printf("vg_%s", id_text(device->id).text);
 
-    script_set(buf, "VG", vg);
-    script_set(buf, "NAME", device->name);
-    script_set(buf, "ALIGN", config->pv_data_alignment);
-    script_set(buf, "EXTENT", config->vg_extent_size);
-    script_set(buf, "DESTROY", device->destroy_data ? "yes" : "no");
+    step_set(talk, "VG", vg);
+    step_set(talk, "NAME", device->name);
+    step_set(talk, "ALIGN", config->pv_data_alignment);
+    step_set(talk, "EXTENT", config->vg_extent_size);
+    step_set(talk, "DESTROY", device->destroy_data ? "yes" : "no");
     script_group_lock(buf);
     buf_append_str(buf, functions);
     return buf;
+}
+
+/* Shown to clients, and kept: names of files, as udev makes them. */
+static bool is_path(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] <= ' ' || text[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return len > 1 && len <= STORE_PATH_MAX && text[0] == '/';
 }
 
 static void add_paths(struct exec_device_info *info, const char *out, const char *end)
@@ -111,7 +123,8 @@ static void add_paths(struct exec_device_info *info, const char *out, const char
     while (out < end && info->paths.n < PATHS_MAX) {
         size_t len = strcspn(out, "\n");
 
-        if (len > sizeof(prefix) - 1 && len < PATH_MAX && strncmp(out, prefix, sizeof(prefix) - 1) == 0) {
+        if (len > sizeof(prefix) - 1 && strncmp(out, prefix, sizeof(prefix) - 1) == 0 &&
+            is_path(out + sizeof(prefix) - 1, len - (sizeof(prefix) - 1))) {
             CLEANUP(free_ptr) char *path = mem_strndup(out + sizeof(prefix) - 1, len - (sizeof(prefix) - 1));
 
             store_strs_add(&info->paths, path);
@@ -138,6 +151,10 @@ static void setup_heard(struct step_talk *talk, const struct step_reply *reply)
     }
     if (lvm_json_device(json + sizeof(marker) - 1, strlen(json + sizeof(marker) - 1), &device, &err) != 0) {
         step_fail(talk, E_REMOTE, false, "the node did not say how large the device is: %s", err.message);
+        return;
+    }
+    if (device.pv_uuid[strspn(device.pv_uuid, PV_UUID_CHARS)] != '\0') {
+        step_fail(talk, E_REMOTE, false, "the node did not say which physical volume the device is");
         return;
     }
     info->extent_kib = device.extent_bytes / 1024;

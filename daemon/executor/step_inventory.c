@@ -369,7 +369,7 @@ void step_inventory(struct step_talk *talk)
     reading->inventory = talk->result.inventory;
     talk->reading = reading;
     talk->reading_free = reading_free;
-    script_set(script, "FSTAB", talk->config->fstab);
+    step_set(talk, "FSTAB", talk->config->fstab);
     buf_append_str(script, files);
     hear_lines(talk, take_file);
 }

@@ -6,12 +6,15 @@
 #include "store/base/check.h"
 #include "store/base/mem.h"
 #include "store/command.h"
+#include "store/words.h"
 
 #define WORDS_MAX (STORE_BRICKS_MAX + 16)
+#define OPTIONS_BYTES 4096 /* when a command has so many of options, the next ones go into the next command */
 
 struct words { /* of one command; owned */
     char *items[WORDS_MAX + 1];
     size_t n;
+    size_t bytes;
 };
 
 static void words_fini(struct words *words)
@@ -26,6 +29,7 @@ static void add(struct words *words, char *text)
 {
     CHECK(words->n < WORDS_MAX);
     words->items[words->n++] = text;
+    words->bytes += strlen(text);
 }
 
 static void ask(struct step_talk *talk, step_heard_fn heard, const struct words *words)
@@ -117,15 +121,23 @@ static void ask_options(struct step_talk *talk)
 {
     const struct store_volume *volume = talk->step->volume;
     CLEANUP(words_fini) struct words words = {.n = 0};
+    struct err err = ERR_INIT;
     bool alone = false;
     char *text;
 
     add(&words, mem_strdup("volume"));
     add(&words, mem_strdup("set"));
     add(&words, mem_strdup(volume->name));
-    while (!alone && words.n + 2 <= WORDS_MAX && (text = option(volume, talk->at)) != NULL) {
+    while (!alone && words.n + 2 <= WORDS_MAX && words.bytes < OPTIONS_BYTES &&
+           (text = option(volume, talk->at)) != NULL) {
         char *value = strchr(text, ' ');
 
+        if (store_option_check(text, &err) != 0) { /* of a log or database from before it was refused elsewhere */
+            step_fail(talk, E_REMOTE, true, "volume %s was not made: option %zu: %s", volume->name, talk->at + 1,
+                      err.message);
+            free(text);
+            return;
+        }
         alone = *text != '\0' && (value == NULL || strncmp(text, "group ", 6) == 0);
         if (alone && words.n > 3) { /* in the next command */
             free(text);

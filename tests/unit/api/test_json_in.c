@@ -550,6 +550,13 @@ static const struct refusal volume_refusals[] = {
     {"{\"size\":18446744073709551617}", 422, UNPARSED},
     {"{\"size\":1,\"name\":\"a.b\"}", 400, "validation failed: name: must be in a valid format."},
     {"{\"size\":1,\"name\":\"a\\n\"}", 400, "validation failed: name: must be in a valid format."},
+    {"{\"size\":1,\"name\":\"--xml\"}", 400,
+     "validation failed: name: must not begin with \"-\": programs on the nodes would take it for an option."},
+    {"{\"size\":1,\"glustervolumeoptions\":[\"a b\",\"user.a --log-file=/etc/profile.d/x.sh\"]}", 400,
+     "validation failed: glustervolumeoptions: item 2: the word \"--log-file=/etc/profile.d/x.sh\" begins with \"--\": "
+     "programs on the nodes would take it for an option of their own."},
+    {"{\"size\":1,\"glustervolumeoptions\":[\"a b\\u000ac d\"]}", 400,
+     "validation failed: glustervolumeoptions: item 1: control characters and ends of lines are not allowed."},
     {"{\"size\":1,\"name\":\"$(reboot)\"}", 400, "validation failed: name: must be in a valid format."},
     {"{\"size\":0,\"name\":\"a.b\"}", 400,
      "validation failed: name: must be in a valid format; size: cannot be blank."},

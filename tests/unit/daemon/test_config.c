@@ -174,6 +174,34 @@ static void test_errors_name_the_key(void **state)
                  "same id or address");
 }
 
+/* What would become an option of a program on the nodes, or more than one word. */
+static void test_words_of_commands(void **state)
+{
+    static const struct {
+        const char *key, *value, *part;
+    } rows[] = {
+        {"pre_request_volume_options", "a b,user.a --log-file=/x", "glusterfs.pre_request_volume_options: item 2: "},
+        {"post_request_volume_options", "--xml", "glusterfs.post_request_volume_options: item 1: "},
+        {"block_hosting_volume_options", "group ../x", "glusterfs.block_hosting_volume_options: item 1: "},
+        {"fstab", "etc/fstab", "glusterfs.sshexec: fstab is "},
+        {"mountopts", "-o x", "glusterfs.sshexec: mountopts is "},
+        {"pv_data_alignment", "-y", "glusterfs.sshexec: pv_data_alignment is "},
+        {"vg_physicalextentsize", "4M --yes", "glusterfs.sshexec: vg_physicalextentsize is "},
+        {"lv_chunksize", "", "glusterfs.sshexec: lv_chunksize is "},
+        {"lvm_wrapper", "x;reboot", "glusterfs.sshexec: lvm_wrapper is "},
+        {"block_prealloc", "--json", "glusterfs.sshexec: block_prealloc is "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        CLEANUP(free_ptr)
+        char *text = mem_printf("{\"glusterfs\":{\"executor\":\"mock\",%s\"%s\":\"%s\"%s}," CLUSTER "}",
+                                i < 3 ? "" : "\"sshexec\":{", rows[i].key, rows[i].value, i < 3 ? "" : "}");
+
+        expect_error(text, rows[i].part);
+    }
+}
+
 static void test_virtual_ips(void **state)
 {
     struct cfg_warnings warnings;
@@ -278,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_environment_of_a_switch),
         cmocka_unit_test(test_rebalance_on_expansion),
         cmocka_unit_test(test_errors_name_the_key),
+        cmocka_unit_test(test_words_of_commands),
         cmocka_unit_test(test_virtual_ips),
         cmocka_unit_test(test_plain_only_on_loopback),
         cmocka_unit_test(test_environment_overrides),

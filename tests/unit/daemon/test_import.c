@@ -290,6 +290,42 @@ static void clones(void **state)
     free(dump);
 }
 
+/* Texts that would become words of commands on the nodes. */
+static void test_words_of_commands(void **state)
+{
+    static const struct {
+        const char *from, *to, *part;
+    } rows[] = {
+        {"\"a b\"]", "\"a b\",\"user.a --log-file=/x\"]", "GlusterVolumeOptions: item 3: the word \"--log-file=/x\""},
+        {"\"name\":\"v\"", "\"name\":\"-v\"", "\"-v\" is no name of a volume"},
+        {"\"m2\"", "\"-m2\"", "\"-m2\" is no name of a host"},
+        {"\"s1\"", "\"s1;id\"", "\"s1;id\" is no name of a host"},
+        {"/dev/sdb", "--yes", "\"--yes\" is no path of a device"},
+        {"tp_f0000000000000000000000000000009", "-tp", "are no names of a thin pool and a logical volume"},
+        {"\"LvmLv\":\"\"", "\"LvmLv\":\"a b\"", "are no names of a thin pool and a logical volume"},
+        {PATH D "1/", "/var/lib/heketi/mounts/../", "has a part that is empty, \".\" or \"..\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        CLEANUP(free_ptr) char *dump = make_dump(&(struct parts){0});
+        CLEANUP(buf_fini) struct buf changed = BUF_INIT;
+        const char *at = strstr(dump, rows[i].from);
+        struct store *store = NULL;
+        struct import_report report;
+
+        assert_non_null(at);
+        buf_append(&changed, dump, (size_t)(at - dump));
+        buf_append_str(&changed, rows[i].to);
+        buf_append_str(&changed, at + strlen(rows[i].from));
+        assert_int_equal(import_dump(changed.data, changed.len, &store, &report), E_INVALID);
+        if (!told(&report.errors, rows[i].part)) {
+            fail_msg("no error with \"%s\", but %s", rows[i].part, report.errors.items[0]);
+        }
+        import_report_fini(&report);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_contradictions_are_told),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_no_dump),
+        cmocka_unit_test(test_words_of_commands),
         cmocka_unit_test(test_unfinished_operations_become_work),
         cmocka_unit_test(test_gluster_knows_the_order),
     };

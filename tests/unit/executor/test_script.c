@@ -102,8 +102,7 @@ static void test_bad_names_are_refused(void **state)
 
 static void test_options_cannot_break_out(void **state)
 {
-    char *options[] = {(char[]){"performance.cache-size 64MB"}, (char[]){"x '; touch /tmp/hecate-broke-out; '"},
-                       (char[]){"a\nb"}};
+    char *options[] = {(char[]){"performance.cache-size 64MB"}, (char[]){"x '; touch /tmp/hecate-broke-out; '"}};
     struct store_volume volume = {.name = (char[]){"v"}, .options = {options, 2}};
     struct exec_step step = {.kind = EXEC_VOLUME_CREATE, .volume = &volume};
     const struct step_reply absent = {.status = 1, .out = ABSENT, .out_len = strlen(ABSENT), .error = ""};
@@ -121,8 +120,85 @@ static void test_options_cannot_break_out(void **state)
     assert_non_null(strstr(buf_str(&talk.script), "'performance.cache-size' '64MB'"));
     assert_non_null(strstr(buf_str(&talk.script), "''\\''; touch /tmp/hecate-broke-out; '\\'''"));
     step_fini(&talk);
-    volume.options.n = 3;
-    assert_int_equal(step_check(&config, &step, &err), E_INVALID);
+}
+
+/* Of a log or a database from before the API refused it. */
+static void test_old_options_end_the_step(void **state)
+{
+    static const char *const texts[] = {"a\nb", "user.a --log-file=/etc/x", "--xml", "user.a on --mode=script", "-x y"};
+    struct exec_config config;
+
+    (void)state;
+    exec_config_init(&config);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        char *options[] = {(char[]){"user.fine 1"}, (char *)(uintptr_t)texts[i]};
+        struct store_volume volume = {.name = (char[]){"v"}, .options = {options, 2}};
+        struct exec_step step = {.kind = EXEC_VOLUME_CREATE, .host = "h", .volume = &volume};
+        struct exec_step delete = {.kind = EXEC_VOLUME_DELETE, .host = "h", .volume = &volume};
+        const struct step_reply absent = {.status = 1, .out = ABSENT, .out_len = strlen(ABSENT), .error = ""};
+        const struct step_reply done = {.status = 0, .out = DONE, .out_len = strlen(DONE), .error = ""};
+        struct step_talk talk;
+        struct err err = ERR_INIT;
+
+        step_begin(&talk, &config, &step);
+        step_hear(&talk, &absent);
+        step_hear(&talk, &done);
+        assert_true(talk.ended && talk.result.permanent && talk.script.len == 0);
+        assert_int_equal(talk.result.code, E_REMOTE);
+        assert_non_null(strstr(talk.result.message, "volume v was not made: option 2: "));
+        step_fini(&talk);
+        assert_int_equal(step_check(&config, &delete, &err), 0); /* such a volume can still be deleted */
+    }
+}
+
+/* Whatever a step puts into a script, in one place: nothing unfit gets there, and the node is not asked. */
+static void test_words_are_looked_at_where_they_are_added(void **state)
+{
+    static const char *const unfit[] = {"-f", "--xml", "a --b", "a\nb", "\x7f", "-", "-1x"};
+    static const char *const fit[] = {"", "-1", "-0.5", "a-b", "a -b", "; reboot", "'\"$(x)`"};
+    struct exec_step step = {.kind = EXEC_PEER_PROBE, .host = "h"};
+    struct exec_config config;
+    struct step_talk talk;
+
+    (void)state;
+    exec_config_init(&config);
+    for (size_t i = 0; i < sizeof(unfit) / sizeof(*unfit); i++) {
+        step.peer = unfit[i];
+        step_begin(&talk, &config, &step);
+        assert_false(talk.ended); /* looks first who is in the pool */
+        step_hear(&talk, &(struct step_reply){.status = 0, .out = DONE, .out_len = strlen(DONE), .error = ""});
+        assert_true(talk.ended && talk.result.permanent);
+        assert_int_equal(talk.script.len, 0);
+        step_fini(&talk);
+    }
+    for (size_t i = 0; i < sizeof(fit) / sizeof(*fit); i++) {
+        step.peer = fit[i];
+        step_begin(&talk, &config, &step);
+        step_hear(&talk, &(struct step_reply){.status = 0, .out = DONE, .out_len = strlen(DONE), .error = ""});
+        assert_false(talk.ended);
+        step_fini(&talk);
+    }
+}
+
+/* A command that no shell on the node could be started with. */
+static void test_too_long(void **state)
+{
+    struct exec_config config;
+    struct step_talk talk;
+    struct store_strs silent = {NULL, 0};
+    struct exec_step step = {.kind = EXEC_PEER_PROBE, .host = "h", .peer = "p", .silent = &silent};
+
+    (void)state;
+    exec_config_init(&config);
+    for (int i = 0; i < 1500; i++) {
+        store_strs_add(&silent, "192.0.2.1");
+    }
+    step_begin(&talk, &config, &step);
+    step_hear(&talk, &(struct step_reply){.status = 0, .out = DONE, .out_len = strlen(DONE), .error = ""});
+    assert_true(talk.ended && talk.result.permanent);
+    assert_non_null(strstr(talk.result.message, "peer-probe of h was not asked for: the command has "));
+    step_fini(&talk);
+    store_strs_fini(&silent);
 }
 
 /* Every script is one that sh can read. */
@@ -230,6 +306,9 @@ int main(void)
         cmocka_unit_test(test_quote_is_one_word),
         cmocka_unit_test(test_bad_names_are_refused),
         cmocka_unit_test(test_options_cannot_break_out),
+        cmocka_unit_test(test_old_options_end_the_step),
+        cmocka_unit_test(test_words_are_looked_at_where_they_are_added),
+        cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_results),
     };

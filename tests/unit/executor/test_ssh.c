@@ -473,7 +473,7 @@ static void test_refused_step(void **state)
     (void)state;
     client_init(&client, sshd, "ed25519");
     client_do(&client, step, &call);
-    call_expect(&call, E_INVALID, "host name 'a;b' has characters that are not allowed");
+    call_expect(&call, E_REMOTE, "host name 'a;b' has characters that are not allowed");
     assert_int_equal(sshd_lines(sshd, "calls"), 0);
     client_fini(&client);
 }

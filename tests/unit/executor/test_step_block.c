@@ -432,7 +432,7 @@ static void test_without_auth(void **state)
     (void)state;
     stage_init(&stage, &traces[0]);
     stage.block.auth = false;
-    stage.config.block_prealloc = "no; rm -rf /";
+    stage.config.block_prealloc = "full";
     step_begin(&talk, &stage.config, &stage.step);
     answer(&talk, ABSENT);
     question = asked(buf_str(&talk.script));

@@ -192,6 +192,23 @@ static void test_volume_limit(void **state)
     (void)world_volume(&world, 1, 3, "");
 }
 
+/* Also for requests that came another way than through the API, and for options that are configured. */
+static void test_options_are_data(void **state)
+{
+    struct store_request request;
+
+    (void)state;
+    (void)world_topology(&world, 3, 100 * GIB, NULL, NULL);
+    world_volume_request(&request, 10, 3, "");
+    store_strs_add(&request.volume.options, "user.a --log-file=/x");
+    assert_int_equal(world_request(&world, &request), STORE_BAD_REQUEST);
+    assert_non_null(strstr(world.result.text, "Volume option 2 (those of the configuration count): the word "
+                                              "\"--log-file=/x\" begins with \"--\""));
+    world.env.post_options = "--xml";
+    world_volume_request(&request, 10, 3, "");
+    assert_int_equal(world_request(&world, &request), STORE_BAD_REQUEST);
+}
+
 /* Effective and echoed parameters. */
 static void test_parameters(void **state)
 {
@@ -251,7 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_no_clusters),  T(test_minimum_size), T(test_empty_cluster),    T(test_several_clusters),
-        T(test_volume_limit), T(test_parameters),   T(test_too_many_options),
+        T(test_volume_limit), T(test_parameters),   T(test_options_are_data), T(test_too_many_options),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
