@@ -107,6 +107,42 @@ static void malformed(void **state)
     assert_memory_equal(&after, &before, sizeof(after));
 }
 
+/* Who says twice how long the body is means one of them: the rest would be another request, for somebody. The first
+ * request of each connection is fine. */
+static void two_lengths(void **state)
+{
+    static const char *const heads[] = {
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "TRANSFER-ENCODING: chunked\r\nX: y\r\ncontent-length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+        "Transfer-Encoding: chunked\nContent-Length: 99\n\n2\r\n{}\r\n0\r\n\r\n",
+    };
+    static const char fine[] = "POST /clusters HTTP/1.1\r\nX-Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}";
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+        CLEANUP(free_ptr) char *text = mem_printf("POST /clusters HTTP/1.1\r\n%s", heads[i]);
+        CLEANUP(buf_fini) struct buf rest = BUF_INIT;
+        size_t clusters = store_counts(f->store).clusters;
+        int fd = connect_to(f);
+        struct answer answer;
+
+        client_send(f, fd, fine, strlen(fine));
+        answer = client_read(f, fd, false);
+        assert_int_equal(answer.status, 201);
+        answer_fini(&answer);
+        client_send(f, fd, text, strlen(text));
+        client_send(f, fd, fine, strlen(fine)); /* is not looked at any more */
+        client_read_end(f, fd, &rest);
+        if (strncmp(buf_str(&rest), "HTTP/1.1 400 ", 13) != 0 || strstr(buf_str(&rest) + 1, "HTTP/1.1 ") != NULL) {
+            fail_msg("%s: %s", text, buf_str(&rest));
+        }
+        assert_int_equal(store_counts(f->store).clusters, clusters + 1);
+        close(fd);
+    }
+}
+
 static void odd_but_answered(void **state)
 {
     static const struct {
@@ -454,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(malformed, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_lengths, setup, teardown),
         cmocka_unit_test_setup_teardown(odd_but_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(expect_continue, setup, teardown),
         cmocka_unit_test_setup_teardown(oversized, setup, teardown),
