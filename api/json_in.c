@@ -530,6 +530,11 @@ bool api_body_wanted(enum api_route route)
     return shapes[route].type != 0;
 }
 
+const struct api_field *api_body_fields(enum api_route route)
+{
+    return shapes[route].fields;
+}
+
 int api_body_read(enum api_route route, const char *json, size_t len, struct api_body *ret_body, struct buf *text)
 {
     CLEANUP(record_fini) struct record record = {0};

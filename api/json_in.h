@@ -3,6 +3,7 @@
 #ifndef HECATE_API_JSON_IN_H
 #define HECATE_API_JSON_IN_H
 
+#include "api/json_read.h"
 #include "api/router.h"
 #include "store/base/buf.h"
 #include "store/request.h"
@@ -14,6 +15,8 @@ struct api_body {
 
 /* Does this route read a body? */
 bool api_body_wanted(enum api_route route);
+/* The members that count in it, as json_read.h describes them; NULL: none. */
+const struct api_field *api_body_fields(enum api_route route);
 
 /* 0, or the status (422, 400) with the text for the client, without its final LF, appended to text. *ret_body is
  * filled either way and the caller's to free. The target and the key are left to the caller. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 #define NAME_MAX_BYTES 255
 #define SHOWN_MAX 120 /* bytes of an unfit word in a message */
@@ -41,11 +42,27 @@ static bool has_control(const char *text)
     return false;
 }
 
+static bool is_utf8(const char *text)
+{
+    for (const char *end = text + strlen(text); text < end;) {
+        size_t len = text_utf8_len(text, (size_t)(end - text));
+
+        if (len == 0) {
+            return false;
+        }
+        text += len;
+    }
+    return true;
+}
+
 int store_word_check(const char *word, struct err *reterr)
 {
     if (strlen(word) > STORE_WORD_MAX) {
         return err_set(reterr, E_INVALID, "a word of %zu bytes, at most %d are supported", strlen(word),
                        STORE_WORD_MAX);
+    }
+    if (!is_utf8(word)) {
+        return err_set(reterr, E_INVALID, "text that is no UTF-8 is not allowed");
     }
     if (has_control(word)) {
         return err_set(reterr, E_INVALID, "control characters and ends of lines are not allowed");

@@ -4,6 +4,7 @@
 
 #include "api/json_in.h"
 #include "store/base/check.h"
+#include "store/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,22 +15,22 @@ static void check_accepted(enum api_route route, const struct api_body *body)
     if (route == API_ROUTE_NODE_ADD) {
         CHECK(request->zone >= 1 && request->manage.n > 0 && request->storage.n > 0);
         for (size_t i = 0; i < request->manage.n; i++) {
-            CHECK(api_host_valid(request->manage.items[i]));
+            CHECK(api_host_valid(request->manage.items[i]) && store_is_host(request->manage.items[i]));
         }
         for (size_t i = 0; i < request->storage.n; i++) {
-            CHECK(api_host_valid(request->storage.items[i]));
-            CHECK(request->storage.items[i][strspn(request->storage.items[i], "abcdefghijklmnopqrstuvwxyz"
-                                                                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                                              "0123456789._:-")] == '\0');
+            CHECK(api_host_valid(request->storage.items[i]) && store_is_host(request->storage.items[i]));
         }
     }
     if (route == API_ROUTE_DEVICE_ADD) {
         CHECK(request->device_name[0] == '/' && request->device_name[1] != '\0');
+        CHECK(store_is_device(request->device_name));
         CHECK(strpbrk(request->device_name, " ;&|$`'\"\\<>()\n*?[]{}!#~") == NULL);
     }
     if (route == API_ROUTE_VOLUME_CREATE) {
         CHECK(request->volume.size_gib >= 1);
         CHECK(strpbrk(request->volume.name, " ;&|$`'\"\\<>()\n*?[]{}!#~./") == NULL);
+        CHECK(request->volume.name[0] != '-');
+        CHECK(store_options_check(&request->volume.options, NULL) == 0);
         CHECK(request->volume.snapshot_factor >= 1 && request->volume.snapshot_factor <= 100);
         CHECK(request->volume.gid >= 0 && request->volume.gid < 2147483647);
     }

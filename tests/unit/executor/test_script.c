@@ -180,6 +180,35 @@ static void test_words_are_looked_at_where_they_are_added(void **state)
     }
 }
 
+/* Options are set in several commands when they are long: each fits into one argument, however much of it is quotes. */
+static void test_long_options_are_set_in_parts(void **state)
+{
+    char text[4000], *options[16];
+    struct store_volume volume = {.name = (char[]){"v"}, .options = {options, 16}};
+    struct exec_step step = {.kind = EXEC_VOLUME_CREATE, .host = "h", .volume = &volume};
+    struct exec_config config;
+    struct step_talk talk;
+    unsigned sets = 0;
+
+    (void)state;
+    exec_config_init(&config);
+    memset(text, '\'', sizeof(text));
+    memcpy(text, "a.b ", 4);
+    text[sizeof(text) - 1] = '\0';
+    for (size_t i = 0; i < 16; i++) {
+        options[i] = text;
+    }
+    step_begin(&talk, &config, &step);
+    step_hear(&talk, &(struct step_reply){.status = 1, .out = ABSENT, .out_len = strlen(ABSENT), .error = ""});
+    while (!talk.ended && strstr(buf_str(&talk.script), "'volume' 'start'") == NULL) {
+        sets += strstr(buf_str(&talk.script), "'volume' 'set'") != NULL;
+        step_hear(&talk, &(struct step_reply){.status = 0, .out = DONE, .out_len = strlen(DONE), .error = ""});
+    }
+    assert_false(talk.ended);
+    assert_true(sets >= 8 && sets <= 17);
+    step_fini(&talk);
+}
+
 /* A command that no shell on the node could be started with. */
 static void test_too_long(void **state)
 {
@@ -287,6 +316,11 @@ static void test_results(void **state)
     assert_int_equal(result->device.paths.n, 2);
     assert_string_equal(result->device.paths.items[1], "/dev/sdb");
     step_fini(&talk);
+    result = hear(
+        &talk, 0,
+        "hecate: path relative\nhecate: path /a b\nhecate: path /\xff\nhecate: path /dev/sdb\nhecate: lvm\n" ROW, "");
+    assert_int_equal(result->device.paths.n, 1);
+    step_fini(&talk);
     assert_int_equal(hear(&talk, 0, "hecate: path /dev/sdb\n", "")->code, E_REMOTE);
     step_fini(&talk);
     assert_int_equal(hear(&talk, 0, "hecate: lvm\n{}", "")->code, E_REMOTE);
@@ -308,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_options_cannot_break_out),
         cmocka_unit_test(test_old_options_end_the_step),
         cmocka_unit_test(test_words_are_looked_at_where_they_are_added),
+        cmocka_unit_test(test_long_options_are_set_in_parts),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_results),

@@ -40,6 +40,13 @@ static const struct trace traces[] = {
      .permanent = true, .message = "Volume with name:twin already exists"},
     {"another volume has the name", EXEC_VOLUME_CLONE, "twin", .exchanges = {{INFO("twin"), FOREIGN}}, .code = E_REMOTE,
      .permanent = true, .message = "Volume with name:twin already exists"},
+    {"a brick that is somewhere else than its path begins", EXEC_VOLUME_CLONE, "twin",
+     .exchanges = {{INFO("twin"), CREATED},
+                   {"snapshot info " SNAP, "snap-info-active.xml"},
+                   {"sync " INFO("twin"), OF("0", SNAPS "/../../../../srv", OTHER)}},
+     .code = E_REMOTE, .permanent = true,
+     .message = "gluster names a brick of volume twin that cannot be one: path \"" SNAPS
+                "/../../../../srv/brick1/brick\" has a part that is empty, \".\" or \"..\""},
     {"the volume to be cloned is gone", EXEC_VOLUME_CLONE, "twin",
      .exchanges = {{INFO("twin"), "volume-info-absent.xml"},
                    {"snapshot create " SNAP " source no-timestamp", "snap-create-absent.xml"}},

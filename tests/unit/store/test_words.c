@@ -66,6 +66,9 @@ static void test_options(void **state)
     unfit("user.a x\r", "control characters");
     unfit("user.a\t--xml", "control characters");
     unfit("user.a \x7f", "control characters");
+    unfit("user.a \xff", "no UTF-8");
+    unfit("\xc3 x", "no UTF-8");
+    unfit("user.a \xed\xa0\x80", "no UTF-8");
     unfit("user.a \xc2\x85", "control characters");
     unfit("group ../../../../etc/passwd", "is no name of a group of options");
 }
