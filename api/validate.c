@@ -17,7 +17,7 @@
 #define HOSTS_MAX 64
 #define HOST_MAX 255
 #define CLUSTERS_MAX 512
-#define NAME_BYTES_MAX 255 /* as file names */
+#define CLUSTER_BYTES_MAX 255
 
 void api_invalid(struct buf *list, const char *field, const char *fmt, ...)
 {
@@ -198,8 +198,8 @@ void api_invalid_volume_name(struct buf *list, const char *field, const char *na
 {
     if (!all_in(name, "_-")) {
         api_invalid(list, field, "must be in a valid format");
-    } else if (strlen(name) > NAME_BYTES_MAX) {
-        api_invalid(list, field, "the length must be no more than %d", NAME_BYTES_MAX);
+    } else if (strlen(name) > STORE_PATH_MAX) {
+        api_invalid(list, field, "the length must be no more than %d", STORE_PATH_MAX);
     } else if (*name == '-') {
         api_invalid(list, field, "must not begin with \"-\": programs on the nodes would take it for an option");
     }
@@ -220,8 +220,8 @@ void api_invalid_clusters(struct buf *list, const char *field, const struct stor
         return;
     }
     for (size_t i = 0; i < clusters->n; i++) {
-        if (strlen(clusters->items[i]) > NAME_BYTES_MAX) { /* what is no id otherwise is looked up, and not found */
-            api_invalid(list, field, "item %zu: the length must be no more than %d", i + 1, NAME_BYTES_MAX);
+        if (strlen(clusters->items[i]) > CLUSTER_BYTES_MAX) { /* what is no id otherwise is looked up, and not found */
+            api_invalid(list, field, "item %zu: the length must be no more than %d", i + 1, CLUSTER_BYTES_MAX);
             return;
         }
     }

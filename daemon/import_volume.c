@@ -394,7 +394,7 @@ static void read_block(struct import *import, const char *key, const json_t *ent
     }
     block->hosting = import_id(import, info, "blockhostingvolume", "block volume");
     block->name = mem_strdup(import_str(import, info, "name"));
-    if (!store_is_name(block->name)) {
+    if (!store_is_volume_name(block->name)) {
         import_error(import, "block volume %.40s: \"%.40s\" is no name of one", key, block->name);
     }
     block->size_gib = size > UINT32_MAX ? 0 : (uint32_t)size;

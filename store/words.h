@@ -32,8 +32,8 @@ int store_path_check(const char *path, struct err *reterr);
 /* By allow-list; none begins with "-", and none is empty. */
 #define STORE_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 bool store_is_made_of(const char *text, const char *allowed, size_t bytes_max);
-bool store_is_name(const char *text);        /* of LVM, of block volumes, of Gluster's snapshots */
-bool store_is_volume_name(const char *text); /* of Gluster's volumes */
+bool store_is_name(const char *text);        /* of LVM, and of Gluster's snapshots */
+bool store_is_volume_name(const char *text); /* of Gluster's volumes, and of block volumes */
 bool store_is_host(const char *text);        /* a name or an address */
 bool store_is_device(const char *text);      /* the path of a block device */
 

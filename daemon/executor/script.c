@@ -94,10 +94,10 @@ int script_check_name(const char *what, const char *name, struct err *reterr)
     return 0;
 }
 
-int script_check_volume(const struct store_volume *volume, struct err *reterr)
+int script_check_volume_name(const char *what, const char *name, struct err *reterr)
 {
-    if (!store_is_volume_name(volume->name)) {
-        return err_set(reterr, E_INVALID, "volume name '%s' has characters that are not allowed", volume->name);
+    if (!store_is_volume_name(name)) {
+        return err_set(reterr, E_INVALID, "%s '%s' has characters that are not allowed", what, name);
     }
     return 0;
 }

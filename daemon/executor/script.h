@@ -34,10 +34,11 @@ void script_set(struct buf *buf, const char *name, const char *value);
 
 int script_check_host(const char *host, struct err *reterr);
 int script_check_device(const struct store_device *device, struct err *reterr);
-int script_check_volume(const struct store_volume *volume, struct err *reterr); /* its name */
 int script_check_brick(const struct exec_brick *brick, struct err *reterr);
-/* Names of LVM and of Gluster's volumes and snapshots. */
+/* Names of LVM. */
 int script_check_name(const char *what, const char *name, struct err *reterr);
+/* Names of Gluster's volumes, and of block volumes. */
+int script_check_volume_name(const char *what, const char *name, struct err *reterr);
 
 /* ---- beginnings ---- */
 

@@ -120,16 +120,16 @@ int step_check(const struct exec_config *config, const struct exec_step *step, s
         rc = script_check_device(step->device, reterr);
     }
     if (rc == 0 && (needs & BLOCK) != 0) {
-        rc = script_check_name("block volume", step->block->name, reterr);
+        rc = script_check_volume_name("block volume", step->block->name, reterr);
     }
     for (size_t i = 0; rc == 0 && (needs & BLOCK) != 0 && i < step->hosts->n; i++) {
         rc = script_check_host(step->hosts->items[i], reterr);
     }
     if (rc == 0 && ((needs & (VOLUME | BLOCK)) != 0 || step->volume != NULL)) {
-        rc = script_check_volume(step->volume, reterr);
+        rc = script_check_volume_name("volume name", step->volume->name, reterr);
     }
     if (rc == 0 && (needs & SOURCE) != 0) {
-        rc = script_check_name("volume name", step->source, reterr);
+        rc = script_check_volume_name("volume name", step->source, reterr);
     }
     for (size_t i = 0; rc == 0 && (needs & (BRICK | BRICKS)) != 0 && i < step->n_bricks; i++) {
         rc = script_check_brick(&step->bricks[i], reterr);
