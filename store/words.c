@@ -88,6 +88,30 @@ int store_word_check(const char *word, struct err *reterr)
     return 0;
 }
 
+/* Would Gluster read the value back as it was written? */
+static int check_volume_file(const char *key, const char *value, struct err *reterr)
+{
+    bool free_text = strncmp(key, "user.", 5) == 0 && strncmp(key, "user.xlator", 11) != 0;
+    const char *found = strpbrk(key, "`\"\\#");
+
+    if (found == NULL) {
+        found = strpbrk(value, free_text ? "`" : "`\"\\#");
+    }
+    if (found == NULL && !free_text) { /* a blank between words; those around them mean nothing */
+        const char *end = value + strspn(value, " ");
+
+        end += strcspn(end, " ");
+        found = end[strspn(end, " ")] != '\0' ? end : NULL;
+    }
+    if (found != NULL) {
+        return err_set(reterr, E_INVALID,
+                       "\"%.*s\" has a '%c', which means more than itself in the files that Gluster writes options to "
+                       "(free text may only be a value of \"user.\", without backquotes)",
+                       shown_len(value, strlen(value)), value, *found);
+    }
+    return 0;
+}
+
 int store_option_check(const char *option, struct err *reterr)
 {
     const char *space = strchr(option, ' ');
@@ -98,11 +122,13 @@ int store_option_check(const char *option, struct err *reterr)
         return err_set(reterr, E_INVALID, "%zu bytes, at most %d are supported", strlen(option), STORE_WORD_MAX);
     }
     if (space == NULL) {
-        return store_word_check(option, reterr);
+        rc = store_word_check(option, reterr);
+        return rc != 0 ? rc : check_volume_file(option, "", reterr);
     }
     key = mem_strndup(option, (size_t)(space - option));
     rc = store_word_check(key, reterr);
     rc = rc != 0 ? rc : store_word_check(space + 1, reterr);
+    rc = rc != 0 ? rc : check_volume_file(key, space + 1, reterr);
     if (rc == 0 && strcmp(key, "group") == 0 && strchr(space + 1, '/') != NULL) {
         rc = err_set(reterr, E_INVALID, "\"%.*s\" is no name of a group of options: it has a \"/\"",
                      shown_len(space + 1, strlen(space + 1)), space + 1);

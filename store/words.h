@@ -20,7 +20,10 @@
  * option, wherever it stands; other programs take "-x". So a word begins with "-" only if it is a number ("-1"), and
  * none of its parts between spaces begins with "--". No control characters, no ends of lines. "" is a word. */
 int store_word_check(const char *word, struct err *reterr);
-/* A volume option, "key value" or "group NAME": both are words, and NAME names a file, not a path. */
+/* A volume option, "key value" or "group NAME": both are words, and NAME names a file, not a path. Gluster writes a
+ * value into its volume files as it is, where it ends at a blank, and where what stands between backquotes is run as a
+ * command by every process that reads the file, as root: no backquotes at all, and what else has a meaning there only
+ * in the values of keys "user.", which do not get there ("user.xlator" does). */
 int store_option_check(const char *option, struct err *reterr);
 /* All of them, and their number and length; the message names the item, counted from 1. */
 int store_options_check(const struct store_strs *options, struct err *reterr);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/base/mem.h"
+#include "store/words.h"
 
 #define TEXT_MAX ((size_t)4096)
 #define GIB (UINT64_C(1) << 30)
@@ -119,7 +120,7 @@ static int get_hosts(const json_t *root, const char *name, struct store_strs *re
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *host = json_array_get(list, i);
 
-        if (!json_is_string(host) || json_string_length(host) > TEXT_MAX) {
+        if (!json_is_string(host) || !store_is_host(json_string_value(host))) {
             return wrong(name, "a list of hosts", reterr);
         }
         store_strs_add(ret, json_string_value(host));

@@ -193,6 +193,7 @@ static void look_over(struct step_talk *talk)
     }
     if (!talk->ended && talk->unfit.code != 0) {
         talk->heard = NULL;
+        talk->piece = NULL;
         buf_clear(&talk->script);
         step_fail(talk, E_REMOTE, true, "%s of %s was not asked for: %s", kind_of(talk->step->kind)->name,
                   talk->step->host != NULL ? talk->step->host : "a node", talk->unfit.message);

@@ -73,7 +73,7 @@ static const struct trace traces[] = {
      0,
      {{INFO("rep"), "volume-info-absent.xml"},
       {CREATE_REP, "create-rep.xml"},
-      {"volume set rep a.b on c.d x y", "set-two.xml"},
+      {"volume set rep a.b on user.d x y", "set-two.xml"},
       {"volume set rep group virt", "set-two.xml"},
       {"volume set rep e.f 1", "set-two.xml"},
       {"volume set rep lonely", "set-two.xml"},

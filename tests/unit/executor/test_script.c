@@ -102,7 +102,7 @@ static void test_bad_names_are_refused(void **state)
 
 static void test_options_cannot_break_out(void **state)
 {
-    char *options[] = {(char[]){"performance.cache-size 64MB"}, (char[]){"x '; touch /tmp/hecate-broke-out; '"}};
+    char *options[] = {(char[]){"performance.cache-size 64MB"}, (char[]){"user.x '; touch /tmp/hecate-broke-out; '"}};
     struct store_volume volume = {.name = (char[]){"v"}, .options = {options, 2}};
     struct exec_step step = {.kind = EXEC_VOLUME_CREATE, .volume = &volume};
     const struct step_reply absent = {.status = 1, .out = ABSENT, .out_len = strlen(ABSENT), .error = ""};

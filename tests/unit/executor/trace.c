@@ -14,8 +14,8 @@
 
 /* ---- the step of a trace ---- */
 
-static char *texts[] = {(char[]){"a.b on"},     (char[]){"c.d x y"}, (char[]){""},
-                        (char[]){"group virt"}, (char[]){"e.f 1"},   (char[]){"lonely"}};
+static char *texts[] = {(char[]){"a.b on"},     (char[]){"user.d x y"}, (char[]){""},
+                        (char[]){"group virt"}, (char[]){"e.f 1"},      (char[]){"lonely"}};
 static char *paths[] = {(char[]){MOUNTS "/brick_1/brick"}, (char[]){MOUNTS "/brick_2/brick"},
                         (char[]){MOUNTS "/brick_3/brick"}, (char[]){MOUNTS "/brick_4/brick"},
                         (char[]){MOUNTS "/brick_5/brick"}};

@@ -41,7 +41,7 @@ static void test_options(void **state)
                                        "user.a b - c",
                                        "user.a x -y",
                                        "user.a ; id",
-                                       "user.a $(id) `id`",
+                                       "user.a $(id)",
                                        "user.a '\"\\|&<>*?[]{}~#!",
                                        "user.a ü",
                                        "group virt",
@@ -70,6 +70,19 @@ static void test_options(void **state)
     unfit("\xc3 x", "no UTF-8");
     unfit("user.a \xed\xa0\x80", "no UTF-8");
     unfit("user.a \xc2\x85", "control characters");
+    fit("a  b");
+    fit("  ");
+    fit("a  b  ");
+    unfit("a  b  c", "has a ' '");
+    unfit("ssl.cipher-list HIGH`id`", "has a '`'");
+    unfit("user.a x`id`", "has a '`'");
+    unfit("`id` x", "has a '`'");
+    unfit("`id`", "has a '`'");
+    unfit("ssl.cipher-list a end-volume volume b", "has a ' '");
+    unfit("user.xlator.x.y a b", "has a ' '");
+    unfit("ssl.cipher-list a#b", "has a '#'");
+    unfit("ssl.cipher-list \"a", "has a '\"'");
+    unfit("ssl.cipher-list a\\b", "has a '\\'");
     unfit("group ../../../../etc/passwd", "is no name of a group of options");
 }
 
