@@ -80,6 +80,8 @@ struct api_backend {
     void (*metrics)(void *user, struct buf *buf);
     /* The id of this cluster: a dump's generation. */
     struct id (*generation)(void *user);
+    /* Asked of the serving leader. NULL, or why the database is neither shown nor changed yet. */
+    const char *(*blocked)(void *user);
     /* What is on the storage nodes: the members of GET /internal/state/examine/gluster beside the dump. cb once. */
     void (*examine)(void *user, api_text_cb cb, void *cb_user);
     /* Fills the empty database from a dump of Heketi's (dump and report as in daemon/import.h); cb exactly once, later.

@@ -304,8 +304,17 @@ static void redirect_slash(struct api_request *request)
     buf_fini(&location);
 }
 
+/* Shows or changes what is in the database. */
+static bool is_about_database(enum api_route route)
+{
+    return (route >= API_ROUTE_CLUSTER_CREATE && route <= API_ROUTE_EXAMINE && route != API_ROUTE_DB_IMPORT) ||
+           route == API_ROUTE_ADMIN_SET;
+}
+
 void api_handle(struct api_request *request)
 {
+    const struct api_backend *backend = &request->server->backend;
+    const char *blocked;
     const h2o_iovec_t *method = &request->req->method;
     struct api_match match;
 
@@ -332,7 +341,12 @@ void api_handle(struct api_request *request)
         if (match.id == NULL || !id_parse(match.id, match.id_len, &request->id)) {
             request->id = ID_NONE;
         }
-        handle_route(request);
+        blocked = is_about_database(match.route) ? backend->blocked(backend->user) : NULL;
+        if (blocked != NULL) {
+            api_answer_unavailable(request, 503, blocked);
+        } else {
+            handle_route(request);
+        }
         break;
     }
 }

@@ -31,6 +31,11 @@ bool backend_serving(void *user)
     return member_serving(user);
 }
 
+const char *backend_blocked(void *user)
+{
+    return load_blocks(user);
+}
+
 const struct store *backend_store(void *user)
 {
     return ((struct member *)user)->store;

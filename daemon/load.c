@@ -19,8 +19,8 @@
 struct load {
     struct member *member; /* NULL: it is gone */
     uv_work_t work;
-    struct buf input; /* a dump, or a staged snapshot */
-    bool staged;
+    struct buf input; /* a dump */
+    char *file;       /* or what is staged; NULL: nothing is */
     struct id id;
     struct store *source;
     struct store_loader *loader;
@@ -30,16 +30,32 @@ struct load {
     void *cb_user;
 };
 
+/* In the thread: a database takes long to free. */
+static void dispose(uv_work_t *work)
+{
+    struct load *load = work->data;
+
+    store_loader_free(load->loader);
+    store_free(load->source);
+    import_report_fini(&load->report);
+    buf_fini(&load->input);
+}
+
+static void disposed(uv_work_t *work, int status)
+{
+    struct load *load = work->data;
+
+    (void)status; /* never cancelled */
+    free(load->file);
+    free(load);
+}
+
 static void load_free(struct load *load)
 {
     if (load->member != NULL) {
         load->member->load = NULL;
     }
-    store_loader_free(load->loader);
-    store_free(load->source);
-    import_report_fini(&load->report);
-    buf_fini(&load->input);
-    free(load);
+    CHECK(uv_queue_work(load->work.loop, &load->work, dispose, disposed) == 0);
 }
 
 /* status as in api_document_cb; reason "": there is none. */
@@ -57,6 +73,9 @@ static void load_end(struct load *load, int status, const char *reason)
         }
     } else {
         LOG(LOG_ERROR, "load", "the database could not be loaded", LF_STR("reason", reason));
+        if (load->file != NULL && load->member != NULL && status == 422) {
+            (void)snprintf(load->member->staged_trouble, sizeof(load->member->staged_trouble), "%s", reason);
+        }
     }
     if (load->cb != NULL) {
         json_t *document = import_report_json(&load->report);
@@ -132,12 +151,16 @@ static void read_input(uv_work_t *work)
 {
     struct load *load = work->data;
 
+    if (load->file != NULL && stage_read(load->file, &load->input, &load->err) != 0) {
+        return;
+    }
     load->id = store_load_id(load->input.data, load->input.len);
-    if (load->staged) {
+    if (load->file != NULL) {
         (void)store_snapshot_decode(load->input.data, load->input.len, &load->source, &load->err);
     } else if (import_dump(buf_str(&load->input), load->input.len, &load->source, &load->report) != 0) {
         (void)err_set(&load->err, E_INVALID, "%s", "");
     }
+    buf_fini(&load->input);
 }
 
 static void input_read(uv_work_t *work, int status)
@@ -162,15 +185,17 @@ static void input_read(uv_work_t *work, int status)
     }
 }
 
-/* Takes the bytes. */
-static void load_start(struct member *member, struct buf *input, bool staged, api_document_cb cb, void *cb_user)
+/* Takes the bytes, or the name of the file. */
+static void load_start(struct member *member, struct buf *input, char *file, api_document_cb cb, void *cb_user)
 {
     struct load *load = mem_calloc(1, sizeof(*load));
 
     load->member = member;
     load->work.data = load;
-    load->input = *input;
-    load->staged = staged;
+    if (input != NULL) {
+        load->input = *input;
+    }
+    load->file = file;
     load->cb = cb;
     load->cb_user = cb_user;
     member->load = load;
@@ -196,7 +221,7 @@ void load_import(void *user, char *dump, size_t len, api_document_cb cb, void *c
         refuse(cb, cb_user, member->load != NULL ? "The database is being loaded" : "The database is not empty");
         return;
     }
-    load_start(member, &input, false, cb, cb_user);
+    load_start(member, &input, NULL, cb, cb_user);
 }
 
 /* ---- what is staged ---- */
@@ -204,8 +229,6 @@ void load_import(void *user, char *dump, size_t len, api_document_cb cb, void *c
 void load_serving(struct member *member)
 {
     CLEANUP(free_ptr) char *path = stage_path(member->cfg);
-    struct buf input = BUF_INIT;
-    struct err err = ERR_INIT;
 
     if (member->load != NULL) {
         return; /* of an earlier term; it ends by itself */
@@ -219,11 +242,50 @@ void load_serving(struct member *member)
     if (!store_is_empty(member->store) && id_is_none(store_settings(member->store)->load)) {
         LOG(LOG_WARNING, "load", "a staged database is not loaded: the database is not empty; remove the file",
             LF_STR("file", path));
-    } else if (stage_read(path, &input, &err) != 0) {
-        LOG(LOG_ERROR, "load", "a staged database cannot be read", LF_STR("reason", err.message));
-        buf_fini(&input);
     } else {
-        load_start(member, &input, true, NULL, NULL);
+        member->staged = true;
+        *member->staged_trouble = '\0';
+        load_start(member, NULL, TAKE_PTR(path), NULL, NULL);
+    }
+}
+
+const char *load_blocks(struct member *member)
+{
+    if (member->load != NULL || !id_is_none(store_settings(member->store)->load)) {
+        return "the database is being loaded; nothing was changed";
+    }
+    if (member->staged && store_is_empty(member->store)) {
+        CLEANUP(free_ptr) char *path = stage_path(member->cfg);
+
+        member->staged = access(path, F_OK) == 0;
+        if (member->staged) {
+            return "a staged database could not be loaded, see the warnings of GET /cluster/status; nothing was "
+                   "changed";
+        }
+    }
+    return NULL;
+}
+
+void load_warn(const struct member *member, health_cb cb, void *user)
+{
+    CLEANUP(free_ptr) char *path = stage_path(member->cfg);
+    CLEANUP(free_ptr) char *text = NULL, *remedy = NULL;
+
+    if (access(path, F_OK) != 0) {
+        return;
+    }
+    remedy = mem_printf("remove %s if it is not wanted; to load it, stop all members, empty their data directories and "
+                        "stage it again (hecated --restore)",
+                        path);
+    if (member->load != NULL || !id_is_none(store_settings(member->store)->load)) {
+        cb(user, "database-loading", "the staged database is being loaded; other requests are refused meanwhile",
+           "it goes on by itself");
+    } else if (*member->staged_trouble != '\0') {
+        text = mem_printf("a staged database could not be loaded: %s", member->staged_trouble);
+        cb(user, "staged-not-loaded", text, remedy);
+    } else if (!store_is_empty(member->store)) {
+        text = mem_printf("a staged database waits in %s, and is not loaded: the database is not empty", path);
+        cb(user, "staged-not-loaded", text, remedy);
     }
 }
 

@@ -4,6 +4,7 @@
 #define HECATE_DAEMON_LOAD_H
 
 #include "api/api.h"
+#include "daemon/health.h"
 
 struct member;
 struct store_cmd;
@@ -12,6 +13,10 @@ struct store_cmd;
 void load_import(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user);
 /* This member begins to serve: takes back a load that its leader did not finish, loads what is staged. */
 void load_serving(struct member *member);
+/* NULL, or why the database is not to be shown or changed yet: it is being loaded, or ought to be. */
+const char *load_blocks(struct member *member);
+/* Calls cb for what is staged here and not loaded. */
+void load_warn(const struct member *member, health_cb cb, void *user);
 /* A last part was applied: what is staged here is done with, whichever member loaded it. */
 void load_applied(struct member *member, const struct store_cmd *cmd);
 /* The member ends: a thread that still reads finds nobody. */

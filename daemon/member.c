@@ -346,6 +346,7 @@ static int start_api(struct member *member, struct err *reterr)
         .metrics = member_metrics,
         .generation = backend_generation,
         .import = load_import,
+        .blocked = backend_blocked,
         .admin = members_admin,
         .examine = audit_examine,
     };

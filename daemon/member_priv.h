@@ -59,9 +59,11 @@ struct member {
     struct metrics metrics;
     struct audit audit;
     uv_timer_t audit_timer;
-    struct load *load; /* of a whole database, under way; NULL: none */
-    bool resetting;    /* the command for it is on its way */
-    bool wants_normal; /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
+    struct load *load;        /* of a whole database, under way; NULL: none */
+    bool staged;              /* a database was staged here, and ours is empty until it is loaded */
+    char staged_trouble[512]; /* why it could not be loaded; "" */
+    bool resetting;           /* the command for it is on its way */
+    bool wants_normal;        /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
     struct handover handover;
     bool raising;                         /* a command for the feature level is on its way */
     TAILQ_HEAD(admin_list, admin) admins; /* changes of members that are waited for */
@@ -130,6 +132,7 @@ void upgrade_hold(struct member *member, bool hold, api_document_cb cb, void *cb
 /* backend.c */
 bool backend_serving(void *user);
 bool backend_is_member(void *user, const struct sockaddr *address);
+const char *backend_blocked(void *user);
 bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */
 const struct store *backend_store(void *user);
 struct id backend_generation(void *user);

@@ -368,6 +368,7 @@ json_t *status_document(void *user)
     } else {
         nodes.list = nodes_known(member->store);
     }
+    load_warn(member, warn, warnings);
     audit_warn(member, warn_node, warnings);
     warn_expiry((uint64_t)member->cfg->member_id, cons_tls_expires_s(member->cons), warnings);
     certificates_warn(member, warn, warnings);

@@ -243,6 +243,11 @@ static void backend_examine(void *user, api_text_cb cb, void *cb_user)
     cb(cb_user, 200, mem_strdup("{\"report\":[\"a, \\\"b\\\"\"],\"clusters\":null}"));
 }
 
+static const char *backend_blocked(void *user)
+{
+    return ((const struct fixture_member *)user)->blocked;
+}
+
 /* ---- members ---- */
 
 void fixture_init(struct fixture *fixture, bool auth)
@@ -293,6 +298,7 @@ void fixture_start(struct fixture *fixture, size_t i)
         .import = backend_import,
         .examine = backend_examine,
         .admin = backend_admin,
+        .blocked = backend_blocked,
     };
     struct err err = ERR_INIT;
 

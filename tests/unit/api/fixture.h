@@ -33,6 +33,7 @@ struct fixture_member {
     uint64_t *ids; /* for deterministic ids */
     bool serving;
     bool from_members;             /* every connection is one of a member */
+    const char *blocked;           /* the database is not to be shown yet, for this reason */
     struct fixture_member *leader; /* NULL: none known */
     uint16_t leader_port;          /* instead, when not 0 */
     enum fixture_submit mode;

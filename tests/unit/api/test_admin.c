@@ -309,6 +309,41 @@ static void a_half_loaded_database_is_not_shown(void **state)
     answer_fini(&answer);
 }
 
+/* What is still to be loaded is not there yet: nothing is shown, nothing taken; what is not about it goes on. */
+static void a_database_that_waits_is_not_shown(void **state)
+{
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+    } cases[] = {
+        {"GET", "/clusters", "", 503},
+        {"GET", "/volumes", "", 503},
+        {"GET", "/db/dump", "", 503},
+        {"POST", "/clusters", FLAGS, 503},
+        {"POST", "/volumes", "{\"size\":1}", 503},
+        {"GET", "/cluster/status", "", 200},
+        {"GET", "/livez", "", 200},
+        {"GET", "/cluster/members", "", 200},
+        {"POST", "/db/import", "{}", 200},
+    };
+    struct fixture *f = *state;
+
+    f->members[0].blocked = "it waits";
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct answer answer = client_do(f, 0, cases[i].method, cases[i].path, "", cases[i].body);
+
+        if (answer.status != cases[i].status) {
+            fail_msg("%s %s: %d", cases[i].method, cases[i].path, answer.status);
+        }
+        if (answer.status == 503) {
+            assert_has(&answer, "it waits");
+        }
+        answer_fini(&answer);
+    }
+    f->members[0].blocked = NULL;
+    expect(f, 0, "GET", "/clusters", NULL, 200, "{\"clusters\":[]}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(examine, setup, teardown),
         cmocka_unit_test_setup_teardown(imports_go_to_the_backend, setup, teardown),
         cmocka_unit_test_setup_teardown(a_half_loaded_database_is_not_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_database_that_waits_is_not_shown, setup, teardown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

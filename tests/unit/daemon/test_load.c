@@ -120,6 +120,7 @@ static void test_restore_before_the_first_start(void **state)
         assert_int_equal(stage_import(&fixture.cfgs[i], dump), 0);
     }
     start_all(&fixture);
+    assert_non_null(backend_blocked(fixture_leader(&fixture))); /* from the first moment */
     fixture_until(&fixture, "a node on all members", all_have_a_node, NULL);
     for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
         CLEANUP(free_ptr) char *path = stage_path(&fixture.cfgs[i]);
@@ -181,12 +182,96 @@ static void test_an_unfinished_load_is_taken_back(void **state)
     fixture_fini(&fixture);
 }
 
+static bool has_tried(struct fixture *fixture, void *user)
+{
+    const struct member *leader = fixture_leader(fixture);
+
+    (void)user;
+    return *leader->staged_trouble != '\0' && leader->load == NULL;
+}
+
+static bool warns_of(struct member *member, const char *code, const char *text)
+{
+    json_t *document = status_document(member), *warning;
+    bool found = false;
+    size_t i;
+
+    json_array_foreach(json_object_get(document, "warnings"), i, warning)
+    {
+        found = found || (strcmp(json_string_value(json_object_get(warning, "code")), code) == 0 &&
+                          strstr(json_string_value(json_object_get(warning, "text")), text) != NULL);
+    }
+    json_decref(document);
+    return found;
+}
+
+/* What cannot be loaded is told; until it is removed, nobody takes the empty database for what was restored. */
+static void test_a_staged_file_that_cannot_be_read(void **state)
+{
+    static struct fixture fixture;
+    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
+    struct member *leader;
+
+    (void)state;
+    fixture_init(&fixture);
+    buf_append_str(&bytes, "HECSNAP\n and nothing behind it");
+    start_all(&fixture);
+    leader = fixture_leader(&fixture);
+    assert_null(backend_blocked(leader));
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        CLEANUP(free_ptr) char *path = stage_path(&fixture.cfgs[i]);
+
+        write_file(path, &bytes);
+    }
+    fixture_stop(&fixture, (size_t)(leader->cfg->member_id - 1)); /* the next one finds it */
+    leader = fixture_leader(&fixture);
+    assert_non_null(backend_blocked(leader));
+    fixture_until(&fixture, "a try", has_tried, NULL);
+    leader = fixture_leader(&fixture);
+    assert_non_null(strstr(backend_blocked(leader), "could not be loaded"));
+    assert_true(warns_of(leader, "staged-not-loaded", "snapshot"));
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        CLEANUP(free_ptr) char *path = stage_path(&fixture.cfgs[i]);
+
+        (void)unlink(path);
+    }
+    assert_null(backend_blocked(leader));
+    assert_false(warns_of(leader, "staged-not-loaded", ""));
+    fixture_fini(&fixture);
+}
+
+/* A file that comes too late is not loaded, and said to be there. */
+static void test_a_staged_file_beside_a_database(void **state)
+{
+    static struct fixture fixture;
+    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
+    CLEANUP(free_ptr) char *path = NULL;
+    struct member *leader;
+
+    (void)state;
+    fixture_init(&fixture);
+    start_all(&fixture);
+    assert_int_equal(import(&fixture, good, "\"nodes\": 1"), 200);
+    leader = fixture_leader(&fixture);
+    assert_null(backend_blocked(leader));
+    assert_false(warns_of(leader, "staged-not-loaded", ""));
+    buf_append_str(&bytes, "x");
+    path = stage_path(leader->cfg);
+    write_file(path, &bytes);
+    assert_null(backend_blocked(leader));
+    assert_true(warns_of(leader, "staged-not-loaded", "the database is not empty"));
+    (void)unlink(path);
+    fixture_fini(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_import),
         cmocka_unit_test(test_restore_before_the_first_start),
         cmocka_unit_test(test_an_unfinished_load_is_taken_back),
+        cmocka_unit_test(test_a_staged_file_that_cannot_be_read),
+        cmocka_unit_test(test_a_staged_file_beside_a_database),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
