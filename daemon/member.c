@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "daemon/event.h"
+#include "daemon/executor/mock.h"
 #include "daemon/import.h"
 #include "daemon/member_priv.h"
 #include "daemon/notify.h"
@@ -304,6 +305,9 @@ static int start_executor(struct member *member, struct err *reterr)
     config.mock_faults_file = cfg->mock_faults_file;
     if (strcmp(cfg->executor, "mock") == 0) {
         member->executor = exec_mock_new(member->loop, &config, reterr);
+        if (member->executor != NULL) {
+            exec_mock_follow(member->executor, env_store, member);
+        }
     } else {
         member->executor = exec_ssh_new(member->loop, &config, reterr);
     }

@@ -4,11 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/executor/mock_database.h"
 #include "daemon/executor/mock_orders.h"
+#include "daemon/executor/mock_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 #include "store/base/text.h"
 #include "store/base/turn.h"
+
+/* The database as it was, for threads that make inventories of it. */
+struct copy {
+    _Atomic unsigned refs;
+    uint64_t applied, made_ms;
+    uv_mutex_t mutex;
+    struct store_snapshot *snapshot; /* until it is decoded, by the first thread that needs it */
+    struct store *store;             /* NULL: not yet, or it cannot be read back */
+    _Atomic uint64_t cost_ms;        /* of decoding */
+};
 
 struct exec_call {
     struct mock *mock;
@@ -16,8 +28,13 @@ struct exec_call {
     struct exec_result result;
     exec_done_cb cb;
     void *user;
-    bool done;
+    bool done, cancelled;
     struct exec_call *previous, *next;
+    uv_work_t work; /* of an inventory that follows the database... */
+    struct copy *copy;
+    struct id node;
+    char *lose;
+    uint64_t delay_ms;
 };
 
 struct mock {
@@ -26,6 +43,9 @@ struct mock {
     struct mock_world *world;
     struct mock_orders *orders;
     struct exec_call *calls;
+    const struct store *(*database)(void *user); /* NULL: nodes are as steps have left them */
+    void *database_user;
+    struct copy *copy; /* the newest */
     bool closing;
     void (*closed_cb)(void *user);
     void *closed_user;
@@ -41,6 +61,61 @@ struct mock_world *exec_mock_world(struct executor *executor)
     return ((struct mock *)executor)->world;
 }
 
+void exec_mock_follow(struct executor *executor, const struct store *(*database)(void *user), void *user)
+{
+    struct mock *mock = (struct mock *)executor;
+
+    mock->database = database;
+    mock->database_user = user;
+}
+
+/* ---- copies of the database ---- */
+
+static void copy_unref(struct copy *copy)
+{
+    if (copy != NULL && --copy->refs == 0) {
+        store_snapshot_free(copy->snapshot);
+        store_free(copy->store);
+        uv_mutex_destroy(&copy->mutex);
+        free(copy);
+    }
+}
+
+#define CHEAP_MS 100    /* a copy that took less is made again whenever the database has changed... */
+#define REUSED_TIMES 10 /* ... others serve so many times as long */
+
+static struct copy *copy_get(struct mock *mock)
+{
+    const struct store *store = mock->database(mock->database_user);
+    uint64_t now_ms = uv_now(mock->loop), applied = store_applied_index(store);
+    struct copy *copy = mock->copy;
+
+    if (copy == NULL || (copy->applied != applied &&
+                         (copy->cost_ms < CHEAP_MS || now_ms - copy->made_ms > REUSED_TIMES * copy->cost_ms))) {
+        copy_unref(copy);
+        copy = mem_calloc(1, sizeof(*copy));
+        copy->refs = 1;
+        copy->applied = applied;
+        copy->made_ms = now_ms;
+        copy->snapshot = store_snapshot_take(store);
+        CHECK(uv_mutex_init(&copy->mutex) == 0);
+        mock->copy = copy;
+    }
+    copy->refs++;
+    return copy;
+}
+
+static void copy_decode(struct copy *copy)
+{
+    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
+    uint64_t from_ns = uv_hrtime();
+
+    store_snapshot_encode(copy->snapshot, &bytes);
+    (void)store_snapshot_decode(bytes.data, bytes.len, &copy->store, NULL);
+    store_snapshot_free(TAKE_PTR(copy->snapshot));
+    copy->cost_ms = (uv_hrtime() - from_ns) / 1000000;
+}
+
 /* ---- calls ---- */
 
 static void maybe_closed(struct mock *mock)
@@ -51,6 +126,7 @@ static void maybe_closed(struct mock *mock)
 
         mock_orders_free(mock->orders);
         mock_world_free(mock->world);
+        copy_unref(mock->copy);
         free(mock);
         closed_cb(user);
     }
@@ -70,6 +146,7 @@ static void call_closed(uv_handle_t *handle)
         call->next->previous = call->previous;
     }
     exec_result_fini(&call->result);
+    free(call->lose);
     free(call);
     maybe_closed(mock);
 }
@@ -82,6 +159,58 @@ static void call_ends(uv_timer_t *timer)
     call->done = true;
     call->cb(call->user, &call->result);
     uv_close((uv_handle_t *)&call->timer, call_closed);
+}
+
+static void cancelled(struct exec_call *call)
+{
+    call->result.code = E_CANCELLED;
+    (void)snprintf(call->result.message, sizeof(call->result.message), "cancelled");
+    CHECK(uv_timer_start(&call->timer, call_ends, 0, 0) == 0);
+}
+
+/* ---- inventories that follow the database: made by a thread, for they may be large ---- */
+
+static void make_inventory(uv_work_t *work)
+{
+    struct exec_call *call = work->data;
+    const struct store_node *node;
+
+    uv_mutex_lock(&call->copy->mutex);
+    if (call->copy->snapshot != NULL) {
+        copy_decode(call->copy);
+    }
+    uv_mutex_unlock(&call->copy->mutex);
+    node = call->copy->store != NULL ? store_node(call->copy->store, call->node) : NULL;
+    if (node != NULL) {
+        call->result.inventory = mock_database_inventory(call->copy->store, node, call->lose);
+    } else {
+        mock_fail(&call->result, "the database does not know this node", false);
+    }
+    copy_unref(TAKE_PTR(call->copy));
+}
+
+static void inventory_made(uv_work_t *work, int status)
+{
+    struct exec_call *call = work->data;
+
+    (void)status; /* never cancelled */
+    call->work.data = NULL;
+    if (call->cancelled) {
+        cancelled(call);
+    } else {
+        CHECK(uv_timer_start(&call->timer, call_ends, call->delay_ms, 0) == 0);
+    }
+}
+
+static void follow(struct mock *mock, struct exec_call *call, const struct exec_step *step,
+                   const struct mock_order *order)
+{
+    call->copy = copy_get(mock);
+    call->node = step->node;
+    call->lose = mem_strdup(order != NULL && order->lose != NULL ? order->lose : "");
+    call->delay_ms = order != NULL ? order->delay_ms : 0;
+    call->work.data = call;
+    CHECK(uv_queue_work(mock->loop, &call->work, make_inventory, inventory_made) == 0);
 }
 
 static struct exec_call *run(struct executor *executor, const struct exec_step *step, exec_done_cb cb, void *user)
@@ -100,7 +229,12 @@ static struct exec_call *run(struct executor *executor, const struct exec_step *
     }
     mock->calls = call;
     if (order == NULL || order->code == 0 || order->after) {
-        mock_world_apply(mock->world, step, &call->result);
+        struct exec_step done = *step;
+
+        if (mock->database != NULL && step->kind == EXEC_INVENTORY) {
+            done.kind = EXEC_FENCE; /* that is checked all the same */
+        }
+        mock_world_apply(mock->world, &done, &call->result);
     }
     if (order != NULL && order->code != 0 && call->result.code == 0) {
         call->result.code = order->code;
@@ -113,7 +247,10 @@ static struct exec_call *run(struct executor *executor, const struct exec_step *
     }
     CHECK(uv_timer_init(mock->loop, &call->timer) == 0);
     call->timer.data = call;
-    if (order == NULL || !order->hang) {
+    if (mock->database != NULL && step->kind == EXEC_INVENTORY && call->result.code == 0 &&
+        (order == NULL || !order->hang)) {
+        follow(mock, call, step, order);
+    } else if (order == NULL || !order->hang) {
         CHECK(uv_timer_start(&call->timer, call_ends, order != NULL ? order->delay_ms : 0, 0) == 0);
     }
     return call;
@@ -122,10 +259,10 @@ static struct exec_call *run(struct executor *executor, const struct exec_step *
 static void cancel(struct executor *executor, struct exec_call *call)
 {
     (void)executor;
-    if (!call->done) {
-        call->result.code = E_CANCELLED;
-        (void)snprintf(call->result.message, sizeof(call->result.message), "cancelled");
-        CHECK(uv_timer_start(&call->timer, call_ends, 0, 0) == 0);
+    if (call->work.data != NULL) { /* the thread has it: ended when that is done */
+        call->cancelled = true;
+    } else if (!call->done) {
+        cancelled(call);
     }
 }
 

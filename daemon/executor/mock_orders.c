@@ -26,6 +26,7 @@ static void list_fini(struct list *list)
         free(list->items[i].step);
         free(list->items[i].host);
         free(list->items[i].fail);
+        free(list->items[i].lose);
     }
     free(list->items);
     *list = (struct list){0};
@@ -75,6 +76,8 @@ static int parse_member(struct mock_order *order, const char *name, const json_t
         order->step = mem_strdup(text);
     } else if (strcmp(name, "host") == 0 && text != NULL) {
         order->host = mem_strdup(text);
+    } else if (strcmp(name, "lose") == 0 && text != NULL && order->lose == NULL) {
+        order->lose = mem_strdup(text);
     } else if (strcmp(name, "fail") == 0 && text != NULL) {
         order->fail = mem_strdup(text);
         order->code = order->code != 0 ? order->code : E_REMOTE;

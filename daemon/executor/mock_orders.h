@@ -10,6 +10,7 @@
  *   "permanent"  true: the failure is one that repeating does not change
  *   "code"       "connect", "timeout", "busy", "fenced", "fence damaged", "flood": that failure instead of "fail",
  *                nothing is done
+ *   "lose"       text: an inventory of the database (exec_mock_follow) leaves out what has it in its name
  *   "after"      true: the effect happens, then the failure is reported
  *
  * Orders come from the configuration (or a test), and from a file that is looked at before each step and read again
@@ -22,7 +23,7 @@
 #include "daemon/executor/executor.h"
 
 struct mock_order {
-    char *step, *host, *fail;
+    char *step, *host, *fail, *lose;
     int64_t times; /* left; negative: no limit */
     uint64_t delay_ms;
     int code;
