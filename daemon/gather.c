@@ -13,7 +13,7 @@
 #include "store/base/turn.h"
 
 #define ASKED_AT_ONCE_MAX 4 /* nodes whose answers are in memory */
-#define DESCRIBED_BYTES_MAX ((size_t)16 << 20)
+#define DESCRIBED_BYTES_MAX ((size_t)8 << 20)
 
 struct gather *gather_new(struct member *member)
 {
@@ -77,9 +77,14 @@ static void prepare(struct gather *gather)
 
 static void describe(struct gather *gather, struct gather_node *item)
 {
-    json_t *json = examine_node_json(item->node, item->inventory);
-    char *text = json_dumps(json, JSON_COMPACT);
+    json_t *json;
+    char *text;
 
+    if (gather->described_bytes + item->inventory->n_volumes * 100 > DESCRIBED_BYTES_MAX) {
+        return; /* not even made, since it takes long */
+    }
+    json = examine_node_json(item->node, item->inventory);
+    text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     if (text != NULL && gather->described_bytes + strlen(text) <= DESCRIBED_BYTES_MAX) {
         gather->described_bytes += strlen(text);
