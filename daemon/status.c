@@ -337,6 +337,14 @@ static void warn(void *user, const char *code, const char *text, const char *rem
     add_warning(user, code, text, remedy);
 }
 
+/* What the leader's comparison of nodes and database has come to, since it leads. */
+static json_t *audit_document(const struct member *member)
+{
+    return json_pack("{s:I, s:b, s:I, s:I}", "rounds", (json_int_t)member->audit.rounds, "running",
+                     member->audit.running, "findings", (json_int_t)member->audit.told.count, "unseen",
+                     (json_int_t)member->audit.n_unseen);
+}
+
 /* About a storage node, or ID_NONE. */
 static void warn_node(void *user, const char *code, struct id node, const char *text, const char *remedy)
 {
@@ -384,19 +392,19 @@ json_t *status_document(void *user)
     }
     health = critical ? "critical" : json_array_size(warnings) > 0 ? "warning" : "ok";
     leader = members_find(&status, status.leader_id);
-    document =
-        json_pack("{s:s, s:s, s:o, s:I, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
-                  "cluster_id", status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings",
-                  warnings, "member_id", (json_int_t)member->cfg->member_id, "name",
-                  json_text(member->cfg->cluster_name), "version", HECATE_VERSION, "leader",
-                  leader != NULL ? json_pack("{s:I, s:o}", "id", (json_int_t)leader->id, "api", json_text(leader->note))
-                                 : json_null(),
-                  "term", (json_int_t)status.term, "commit_index", (json_int_t)status.commit_index, "applied_index",
-                  (json_int_t)status.applied_index, "last_index", (json_int_t)status.last_index, "snapshot_index",
-                  (json_int_t)status.snapshot_index, "serving", status.serving, "lease_left_ms",
-                  status.role == CONS_LEADER ? json_integer((json_int_t)(status.lease_left_us / 1000)) : json_null(),
-                  "virtual_ips", virtual_ips, "members", members_document(member, &status), "nodes", nodes.list,
-                  "operations", operations_document(member), "counts", counts_document(member->store));
+    document = json_pack(
+        "{s:s, s:s, s:o, s:I, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "cluster_id", status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings", warnings,
+        "member_id", (json_int_t)member->cfg->member_id, "name", json_text(member->cfg->cluster_name), "version",
+        HECATE_VERSION, "leader",
+        leader != NULL ? json_pack("{s:I, s:o}", "id", (json_int_t)leader->id, "api", json_text(leader->note))
+                       : json_null(),
+        "term", (json_int_t)status.term, "commit_index", (json_int_t)status.commit_index, "applied_index",
+        (json_int_t)status.applied_index, "last_index", (json_int_t)status.last_index, "snapshot_index",
+        (json_int_t)status.snapshot_index, "serving", status.serving, "lease_left_ms",
+        status.role == CONS_LEADER ? json_integer((json_int_t)(status.lease_left_us / 1000)) : json_null(),
+        "virtual_ips", virtual_ips, "members", members_document(member, &status), "nodes", nodes.list, "operations",
+        operations_document(member), "counts", counts_document(member->store), "audit", audit_document(member));
     CHECK(document != NULL);
     return document;
 }

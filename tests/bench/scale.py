@@ -226,14 +226,16 @@ def add_turns(cluster, table, label, activity):
 
 
 def measure_restore(cluster, table, label, folder):
-    """The database on new members, from a backup; their nodes know none of it: an audit finds everything missing."""
+    """The database on new members, from a backup, whose nodes have lost all their devices: everything is missing."""
     backup = os.path.join(folder, "backup")
     with open(backup, "wb") as file:
         file.write(cluster.ask("GET", "/backup/db", member=cluster.leader(), limit_s=120)[2])
     other = ScaleCluster(os.path.join(folder, "restored"))
     os.makedirs(other.folder, exist_ok=True)
     with open(other.config, "w", encoding="utf-8") as file:
-        json.dump(cluster.settings(), file)
+        settings = json.loads(json.dumps(cluster.settings()))
+        settings["glusterfs"]["mock"]["faults"] = json.dumps([{"step": "inventory", "lose": "vg_"}])
+        json.dump(settings, file)
     started = time.monotonic()
     try:
         for line in other.script("up", "--config", other.config, "--restore", backup, limit_s=120).splitlines():

@@ -24,13 +24,13 @@ HECATE = os.environ.get("HECATE", os.path.join(ROOT, "build", "release", "hecate
 NODES = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
 
 
-def config(faults, cluster_section, log_format="text", tls=False, mock=None):
+def config(faults, cluster_section, log_format="text", tls=False, mock=None, glusterfs_section=None):
     return {
         "port": "8080",
         "enable_tls": tls,
         "jwt": {"admin": {"key": "admin-secret"}, "user": {"key": "user-secret"}},
         "glusterfs": {"executor": "mock", "log_format": log_format,
-                      "mock": {"faults": json.dumps(list(faults)), **(mock or {})}},
+                      "mock": {"faults": json.dumps(list(faults)), **(mock or {})}, **(glusterfs_section or {})},
         "cluster": cluster_section,
     }
 
@@ -40,6 +40,8 @@ class ClusterTest(unittest.TestCase):
     cluster_section = {"snapshot_entries": 64}
     log_format = "text"
     tls = False  # of the REST API
+    glusterfs_section = None  # further keys
+    up_arguments = ()  # of scripts/cluster up
     spare_hosts = 0  # beside the three of the members
 
     @classmethod
@@ -60,8 +62,9 @@ class ClusterTest(unittest.TestCase):
         self.addCleanup(self.stop)
         self.before_up()
         with open(config_file, "w", encoding="utf-8") as file:
-            json.dump(config(self.faults, self.cluster_section, self.log_format, self.tls, self.mock), file)
-        output = self.cluster("up", "--config", config_file, "--hosts", self.hosts.members())
+            json.dump(config(self.faults, self.cluster_section, self.log_format, self.tls, self.mock,
+                             self.glusterfs_section), file)
+        output = self.cluster("up", "--config", config_file, "--hosts", self.hosts.members(), *self.up_arguments)
         urls = {}
         for line in output.splitlines():
             words = line.split()
