@@ -10,6 +10,7 @@
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 /* ---- what is said of each kind ---- */
 
@@ -184,19 +185,10 @@ struct findings {
     struct groups all, confirmed;
 };
 
-/* At most FINDINGS_WORD_MAX bytes, cut between characters. */
+/* Names come from nodes: whatever bytes they are, texts made of them are fit for documents and logs. */
 static char *word(const char *text)
 {
-    size_t len = strnlen(text, FINDINGS_WORD_MAX + 1);
-
-    if (len <= FINDINGS_WORD_MAX) {
-        return mem_strdup(text);
-    }
-    len = FINDINGS_WORD_MAX - 3;
-    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
-        len--;
-    }
-    return mem_printf("%.*s...", (int)len, text);
+    return text_clean(text, FINDINGS_WORD_MAX);
 }
 
 static void group_add(struct groups *groups, const struct finding *finding)

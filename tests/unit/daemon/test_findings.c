@@ -152,6 +152,23 @@ static void test_bounds(void **state)
     findings_free(findings);
 }
 
+static void test_names_that_are_no_text(void **state)
+{
+    struct findings *findings = findings_new();
+    struct findings_list list;
+    json_t *json;
+
+    (void)state;
+    add(findings, FINDING_LEFTOVER_MOUNT, number(1), ID_NONE, "/mnt/\xff\xc3/\x01");
+    list = findings_tell(findings, false);
+    json = json_string(list.items[0].text);
+    assert_non_null(json); /* UTF-8 */
+    json_decref(json);
+    assert_non_null(strstr(list.items[0].text, "/mnt/\xef\xbf\xbd"));
+    findings_list_fini(&list);
+    findings_free(findings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_many_devices_of_a_node_are_told_together),
         cmocka_unit_test(test_what_was_found_before_is_confirmed),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_names_that_are_no_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
