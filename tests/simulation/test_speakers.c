@@ -90,13 +90,13 @@ static bool intruded(uint64_t seed)
 static void test_speakers(void **state)
 {
     (void)state;
-    directed_expect(PART_SPEAKERS, intruded, 10, 10);
+    directed_expect(PART_SPEAKERS, intruded, 10, 5);
 }
 
 static void test_introduced(void **state)
 {
     (void)state;
-    directed_expect(PART_INTRODUCED, intruded, 10, 10);
+    directed_expect(PART_INTRODUCED, intruded, 10, 5);
 }
 
 /* A vote request came too early and was kept; then who asked is removed. It is not delivered. */
