@@ -1,6 +1,5 @@
 /* A request from its arrival to the place where it is answered. */
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -152,29 +151,6 @@ static bool key_refused(struct api_request *request)
     return false;
 }
 
-/* The library takes one of several lengths of a body, and hides the headers that say them; but the head still lies in
- * front of what was read. A proxy before us may have taken another one (RFC 9112 6.1): where the body ends is then not
- * agreed upon, and neither is where the next request begins. */
-static bool has_two_lengths(h2o_req_t *req)
-{
-    static const char *const names[] = {"transfer-encoding:", "content-length:"};
-    const h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
-    const char *line = sock->input->bytes, *end = line + sock->input->size;
-    unsigned found = 0;
-
-    while (line != NULL && line < end && *line != '\r' && *line != '\n') {
-        const char *next = memchr(line, '\n', (size_t)(end - line));
-
-        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-            size_t len = strlen(names[i]);
-
-            found += (size_t)(end - line) >= len && strncasecmp(line, names[i], len) == 0;
-        }
-        line = next != NULL ? next + 1 : NULL;
-    }
-    return found > 1;
-}
-
 int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
 {
     TURN("request");
@@ -185,11 +161,6 @@ int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
 
     if (request->conn->refused) { /* the rest came nevertheless, after the client was told so */
         api_answer_empty(request, 503, NULL);
-        return 0;
-    }
-    if (has_two_lengths(req)) {
-        req->http1_is_persistent = 0;
-        api_answer_text(request, 400, "Content-Length and Transfer-Encoding must not stand together, or twice");
         return 0;
     }
     if (raw.len == 0 || raw.base[0] != '/' || !api_path_decode(raw.base, raw.len, &request->path)) {
