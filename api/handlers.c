@@ -98,6 +98,25 @@ static void answer_found(struct api_request *request, struct buf *json)
     buf_fini(json);
 }
 
+static void get_cluster(struct api_request *request, const struct store_cluster *cluster)
+{
+    const struct store *store = store_of(request);
+    struct buf head = BUF_INIT, tail = BUF_INIT;
+
+    api_out_cluster_head(&head, store, cluster);
+    api_out_cluster_tail(&tail, store, cluster);
+    api_answer_ids(request, 200, &head, store_volumes_shown(store, cluster->id), &tail);
+}
+
+static void list_volumes(struct api_request *request)
+{
+    struct buf head = BUF_INIT, tail = BUF_INIT;
+
+    buf_append_str(&head, "{\"volumes\":[");
+    buf_append_str(&tail, "]}\n");
+    api_answer_ids(request, 200, &head, store_volumes_shown(store_of(request), ID_NONE), &tail);
+}
+
 static void get_object(struct api_request *request)
 {
     const struct store *store = store_of(request);
@@ -126,8 +145,10 @@ static void get_object(struct api_request *request)
         break;
     }
     if (cluster != NULL) {
-        api_out_cluster(&json, store, cluster);
-    } else if (node != NULL && api_node_visible(store, node)) {
+        get_cluster(request, cluster);
+        return;
+    }
+    if (node != NULL && api_node_visible(store, node)) {
         api_out_node(&json, store, node);
     } else if (device != NULL && api_device_visible(store, device)) {
         api_out_device(&json, store, device);
@@ -149,8 +170,8 @@ static void get_list(struct api_request *request)
         api_out_cluster_list(&json, store);
         break;
     case API_ROUTE_VOLUME_LIST:
-        api_out_volume_list(&json, store);
-        break;
+        list_volumes(request);
+        return;
     case API_ROUTE_BLOCK_LIST:
         api_out_block_volume_list(&json, store);
         break;

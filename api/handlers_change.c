@@ -171,15 +171,15 @@ static void answer_cluster(struct api_request *request, struct id id)
 {
     const struct store *store = store_of(request);
     const struct store_cluster *cluster = store_cluster(store, id);
-    struct buf json = BUF_INIT;
+    struct buf head = BUF_INIT, tail = BUF_INIT;
 
     if (cluster == NULL) { /* created earlier under the same request key and deleted since */
         api_answer_text(request, 404, "Id not found");
         return;
     }
-    api_out_cluster(&json, store, cluster);
-    api_answer_json(request, 201, &json);
-    buf_fini(&json);
+    api_out_cluster_head(&head, store, cluster);
+    api_out_cluster_tail(&tail, store, cluster);
+    api_answer_ids(request, 201, &head, store_volumes_shown(store, id), &tail);
 }
 
 static void answer_done(struct api_request *request, struct id id)

@@ -6,6 +6,7 @@
 #include "api/json_out.h"
 #include "api/operation_out.h"
 #include "store/base/mem.h"
+#include "store/view.h"
 
 static void key_pending(struct api_json *json, struct id pending)
 {
@@ -31,13 +32,38 @@ static void open_entry(struct api_json *json, struct id id)
     api_json_key_open(json, id_text(id).text, '{');
 }
 
+/* ---- what is under way ---- */
+
+#define LIST_MAX 4096 /* ids of one list, in one go */
+
+struct used {
+    struct id device;
+    uint64_t kib;
+};
+
+struct api_dump {
+    struct store_snapshot *snapshot;
+    struct used *used; /* by device; the view does not know it */
+    size_t n_used;
+    struct id generation;
+    char *examined;
+    struct store_view *view;
+    struct api_json json;
+    size_t phase;
+    bool opened;
+    const void *last; /* of the objects of this phase */
+    size_t at;        /* or a place among them */
+    bool inside;      /* a long list of the last one is under way: */
+    size_t list_at, list_end;
+};
+
 /* ---- clusters, nodes, devices ---- */
 
-static void dump_cluster(struct api_json *json, const struct store *store, const struct store_cluster *cluster)
+static void begin_cluster(struct api_dump *dump, const struct store_cluster *cluster)
 {
+    const struct store *store = store_view_rest(dump->view);
+    struct api_json *json = &dump->json;
     const struct store_node *node = NULL;
-    const struct store_volume *volume = NULL;
-    const struct store_block_volume *block = NULL;
 
     open_entry(json, cluster->id);
     api_json_key_open(json, "Info", '{');
@@ -50,9 +76,14 @@ static void dump_cluster(struct api_json *json, const struct store *store, const
     }
     api_json_close(json, ']');
     api_json_key_open(json, "volumes", '[');
-    while ((volume = store_cluster_volume_next(store, cluster->id, volume)) != NULL) {
-        api_json_id(json, volume->id);
-    }
+}
+
+static void end_cluster(struct api_dump *dump, const struct store_cluster *cluster)
+{
+    const struct store *store = store_view_rest(dump->view);
+    struct api_json *json = &dump->json;
+    const struct store_block_volume *block = NULL;
+
     api_json_close(json, ']');
     api_json_key_bool(json, "block", cluster->block);
     api_json_key_bool(json, "file", cluster->file);
@@ -63,6 +94,34 @@ static void dump_cluster(struct api_json *json, const struct store *store, const
     api_json_close(json, ']');
     api_json_close(json, '}');
     api_json_close(json, '}');
+}
+
+/* Each step writes the next object, or a part of it. 1: written; 0: there is none left; or an error. */
+static int step_cluster(struct api_dump *dump, struct err *reterr)
+{
+    const struct store_cluster *cluster = dump->last;
+    size_t n;
+
+    (void)reterr;
+    if (!dump->inside) {
+        cluster = store_cluster_next(store_view_rest(dump->view), dump->last);
+        if (cluster == NULL) {
+            return 0;
+        }
+        dump->last = cluster;
+        dump->inside = true;
+        n = store_view_cluster_volumes(dump->view, cluster->id, &dump->list_at);
+        dump->list_end = dump->list_at + n;
+        begin_cluster(dump, cluster);
+    }
+    for (n = 0; n < LIST_MAX && dump->list_at < dump->list_end; n++) {
+        api_json_id(&dump->json, store_view_cluster_volume(dump->view, dump->list_at++));
+    }
+    if (dump->list_at == dump->list_end) {
+        dump->inside = false;
+        end_cluster(dump, cluster);
+    }
+    return 1;
 }
 
 static void dump_node(struct api_json *json, const struct store *store, const struct store_node *node)
@@ -91,11 +150,33 @@ static void dump_node(struct api_json *json, const struct store *store, const st
     api_json_close(json, '}');
 }
 
-static void dump_device(struct api_json *json, const struct store *store, const struct store_device *device)
+static int step_node(struct api_dump *dump, struct err *reterr)
 {
-    uint64_t used_kib = store_device_used_kib(store, device->id);
-    const struct store_brick *brick = NULL;
+    const struct store *store = store_view_rest(dump->view);
 
+    (void)reterr;
+    dump->last = store_node_next(store, dump->last);
+    if (dump->last != NULL && api_node_visible(store, dump->last)) {
+        dump_node(&dump->json, store, dump->last);
+    }
+    return dump->last != NULL;
+}
+
+static int compare_used(const void *a, const void *b)
+{
+    return id_cmp(&((const struct used *)a)->device, &((const struct used *)b)->device);
+}
+
+static uint64_t used_of(const struct api_dump *dump, struct id device)
+{
+    const struct used wanted = {.device = device};
+    const struct used *found = bsearch(&wanted, dump->used, dump->n_used, sizeof(wanted), compare_used);
+
+    return found != NULL ? found->kib : 0;
+}
+
+static void begin_device(struct api_json *json, const struct store_device *device, uint64_t used_kib)
+{
     open_entry(json, device->id);
     api_json_key_str(json, "State", store_state_name(device->state));
     api_json_key_open(json, "Info", '{');
@@ -115,13 +196,41 @@ static void dump_device(struct api_json *json, const struct store *store, const 
     }
     api_json_close(json, '}');
     api_json_key_open(json, "Bricks", '[');
-    while ((brick = store_device_brick_next(store, device->id, brick)) != NULL) {
-        api_json_id(json, brick->id);
-    }
+}
+
+static void end_device(struct api_json *json, const struct store_device *device)
+{
     api_json_close(json, ']');
     api_json_key_id(json, "NodeId", device->node);
     api_json_key_u64(json, "ExtentSize", device->extent_kib);
     api_json_close(json, '}');
+}
+
+static int step_device(struct api_dump *dump, struct err *reterr)
+{
+    const struct store *store = store_view_rest(dump->view);
+    const struct store_device *device = dump->last;
+    size_t n;
+
+    (void)reterr;
+    if (!dump->inside) {
+        dump->last = device = store_device_next(store, dump->last);
+        if (device == NULL || !api_device_visible(store, device)) {
+            return device != NULL;
+        }
+        dump->inside = true;
+        n = store_view_device_bricks(dump->view, device->id, &dump->list_at);
+        dump->list_end = dump->list_at + n;
+        begin_device(&dump->json, device, used_of(dump, device->id));
+    }
+    for (n = 0; n < LIST_MAX && dump->list_at < dump->list_end; n++) {
+        api_json_id(&dump->json, store_view_device_brick(dump->view, dump->list_at++));
+    }
+    if (dump->list_at == dump->list_end) {
+        dump->inside = false;
+        end_device(&dump->json, device);
+    }
+    return 1;
 }
 
 /* ---- volumes and bricks ---- */
@@ -187,22 +296,40 @@ static void dump_brick(struct api_json *json, const struct store *store, const s
     api_json_close(json, '}');
 }
 
-/* All bricks of volumes, by id. */
-static void dump_bricks(struct api_json *json, const struct store *store)
+static int step_volume(struct api_dump *dump, struct err *reterr)
 {
-    size_t n = store_counts(store).bricks, at = 0;
-    CLEANUP(free_ptr) const struct store_brick **list = mem_calloc(n + 1, sizeof(*list));
-    const struct store_volume *volume = NULL;
+    struct store_volume volume;
+    int rc;
 
-    while ((volume = store_volume_next(store, volume)) != NULL) {
-        for (size_t i = 0; i < volume->n_bricks; i++) {
-            list[at++] = &volume->bricks[i];
-        }
+    if (dump->at == store_view_volumes(dump->view)) {
+        return 0;
     }
-    qsort(list, at, sizeof(*list), compare_bricks);
-    for (size_t i = 0; i < at; i++) {
-        dump_brick(json, store, list[i]);
+    rc = store_view_volume(dump->view, dump->at++, &volume, reterr);
+    if (rc != 0) {
+        return rc;
     }
+    dump_volume(&dump->json, store_view_rest(dump->view), &volume);
+    store_volume_fini(&volume);
+    return 1;
+}
+
+static int step_brick(struct api_dump *dump, struct err *reterr)
+{
+    struct store_volume volume;
+    size_t index, at;
+    int rc;
+
+    if (dump->at == store_view_bricks(dump->view)) {
+        return 0;
+    }
+    at = store_view_brick_volume(dump->view, dump->at++, &index);
+    rc = store_view_volume(dump->view, at, &volume, reterr);
+    if (rc != 0) {
+        return rc;
+    }
+    dump_brick(&dump->json, store_view_rest(dump->view), &volume.bricks[index]);
+    store_volume_fini(&volume);
+    return 1;
 }
 
 /* ---- block volumes ---- */
@@ -248,6 +375,18 @@ static void dump_block(struct api_json *json, const struct store *store, const s
     api_json_close(json, '}');
 }
 
+static int step_block(struct api_dump *dump, struct err *reterr)
+{
+    const struct store *store = store_view_rest(dump->view);
+
+    (void)reterr;
+    dump->last = store_block_volume_next(store, dump->last);
+    if (dump->last != NULL) {
+        dump_block(&dump->json, store, dump->last);
+    }
+    return dump->last != NULL;
+}
+
 /* ---- attributes, operations ---- */
 
 static void dump_attribute(struct api_json *json, const char *key, const char *value)
@@ -288,61 +427,134 @@ static void dump_operation(struct api_json *json, const struct store *store, con
     api_json_close(json, '}');
 }
 
-void api_dump(struct api_json *json, const struct store *store, struct id generation)
+static int step_attributes(struct api_dump *dump, struct err *reterr)
 {
-    const struct store_cluster *cluster = NULL;
-    const struct store_volume *volume = NULL;
-    const struct store_node *node = NULL;
-    const struct store_device *device = NULL;
-    const struct store_operation *op = NULL;
-    const struct store_block_volume *block = NULL;
+    struct api_json *json = &dump->json;
 
-    api_json_open(json, '{');
-    api_json_key_open(json, "clusterentries", '{');
-    while ((cluster = store_cluster_next(store, cluster)) != NULL) {
-        dump_cluster(json, store, cluster);
-    }
-    api_json_close(json, '}');
-    api_json_key_open(json, "volumeentries", '{');
-    while ((volume = store_volume_next(store, volume)) != NULL) {
-        dump_volume(json, store, volume);
-    }
-    api_json_close(json, '}');
-    api_json_key_open(json, "brickentries", '{');
-    dump_bricks(json, store);
-    api_json_close(json, '}');
-    api_json_key_open(json, "nodeentries", '{');
-    while ((node = store_node_next(store, node)) != NULL) {
-        if (api_node_visible(store, node)) {
-            dump_node(json, store, node);
-        }
-    }
-    api_json_close(json, '}');
-    api_json_key_open(json, "deviceentries", '{');
-    while ((device = store_device_next(store, device)) != NULL) {
-        if (api_device_visible(store, device)) {
-            dump_device(json, store, device);
-        }
-    }
-    api_json_close(json, '}');
-    api_json_key_open(json, "blockvolumeentries", '{');
-    while ((block = store_block_volume_next(store, block)) != NULL) {
-        dump_block(json, store, block);
-    }
-    api_json_close(json, '}');
-    api_json_key_open(json, "dbattributeentries", '{');
+    (void)reterr;
     dump_attribute(json, "DB_BRICK_HAS_SUBTYPE_FIELD", "yes");
     dump_attribute(json, "DB_CLUSTER_HAS_FILE_BLOCK_FLAG", "yes");
     dump_attribute(json, "DB_DEVICE_HAS_ID_META", "yes");
-    dump_attribute(json, "DB_GENERATION_ID", id_text(generation).text);
+    dump_attribute(json, "DB_GENERATION_ID", id_text(dump->generation).text);
     dump_attribute(json, "DB_HAS_PENDING_OPS_BUCKET", "yes");
-    api_json_close(json, '}');
-    api_json_key_open(json, "pendingoperations", '{');
-    while ((op = store_operation_next(store, op)) != NULL) {
-        if (op->type < STORE_OP_OWN_FIRST) {
-            dump_operation(json, store, op);
-        }
+    return 0;
+}
+
+static int step_operation(struct api_dump *dump, struct err *reterr)
+{
+    const struct store *store = store_view_rest(dump->view);
+    const struct store_operation *op;
+
+    (void)reterr;
+    dump->last = op = store_operation_next(store, dump->last);
+    if (op != NULL && op->type < STORE_OP_OWN_FIRST) {
+        dump_operation(&dump->json, store, op);
     }
-    api_json_close(json, '}');
-    api_json_close(json, '}');
+    return op != NULL;
+}
+
+/* ---- the whole ---- */
+
+static const struct {
+    const char *key;
+    int (*step)(struct api_dump *dump, struct err *reterr);
+} phases[] = {
+    {"clusterentries", step_cluster},
+    {"volumeentries", step_volume},
+    {"brickentries", step_brick},
+    {"nodeentries", step_node},
+    {"deviceentries", step_device},
+    {"blockvolumeentries", step_block},
+    {"dbattributeentries", step_attributes},
+    {"pendingoperations", step_operation},
+};
+
+#define PHASES (sizeof(phases) / sizeof(*phases))
+
+struct api_dump *api_dump_new(const struct store *store, struct id generation, char *examined)
+{
+    struct api_dump *dump = mem_calloc(1, sizeof(*dump));
+    const struct store_device *device = NULL;
+
+    dump->snapshot = store_snapshot_take(store);
+    dump->generation = generation;
+    dump->examined = examined;
+    dump->used = mem_calloc(store_counts(store).devices + 1, sizeof(*dump->used));
+    while ((device = store_device_next(store, device)) != NULL) {
+        dump->used[dump->n_used++] = (struct used){device->id, store_device_used_kib(store, device->id)};
+    }
+    return dump;
+}
+
+void api_dump_free(struct api_dump *dump)
+{
+    if (dump == NULL) {
+        return;
+    }
+    store_view_free(dump->view);
+    store_snapshot_free(dump->snapshot);
+    free(dump->used);
+    free(dump->examined);
+    free(dump);
+}
+
+static void begin(struct api_dump *dump)
+{
+    api_json_open(&dump->json, '{');
+    if (dump->examined != NULL) {
+        api_json_key_open(&dump->json, "heketidb", '{');
+    }
+}
+
+static void end(struct api_dump *dump)
+{
+    api_json_close(&dump->json, '}');
+    if (dump->examined != NULL) {
+        api_json_compact(&dump->json, dump->examined + 1); /* the rest of the object, with its closing brace */
+    }
+    buf_append_char(dump->json.buf, '\n');
+}
+
+/* 1: goes on; 0: all is written. */
+static int go_on(struct api_dump *dump, struct err *reterr)
+{
+    int rc;
+
+    if (!dump->opened) {
+        dump->opened = true;
+        api_json_key_open(&dump->json, phases[dump->phase].key, '{');
+    }
+    rc = phases[dump->phase].step(dump, reterr);
+    if (rc != 0) {
+        return rc;
+    }
+    api_json_close(&dump->json, '}');
+    dump->phase++;
+    dump->opened = false;
+    dump->last = NULL;
+    dump->at = 0;
+    if (dump->phase == PHASES) {
+        end(dump);
+    }
+    return dump->phase < PHASES;
+}
+
+int api_dump_next(struct api_dump *dump, size_t bytes, struct buf *buf, struct err *reterr)
+{
+    size_t start = buf->len;
+    int rc = 1;
+
+    dump->json.buf = buf;
+    if (dump->view == NULL) {
+        rc = store_view_new(dump->snapshot, &dump->view, reterr);
+        if (rc != 0) {
+            return rc;
+        }
+        rc = 1;
+        begin(dump);
+    }
+    while (rc == 1 && buf->len - start < bytes) {
+        rc = go_on(dump, reterr);
+    }
+    return rc;
 }

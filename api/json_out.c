@@ -125,11 +125,9 @@ static void append_float(struct buf *buf, float value)
 
 /* ---- clusters, nodes, devices ---- */
 
-void api_out_cluster(struct buf *buf, const struct store *store, const struct store_cluster *cluster)
+void api_out_cluster_head(struct buf *buf, const struct store *store, const struct store_cluster *cluster)
 {
     const struct store_node *node = NULL;
-    const struct store_volume *volume = NULL;
-    const struct store_block_volume *block = NULL;
 
     buf_append_char(buf, '{');
     member_id(buf, "id", cluster->id);
@@ -143,11 +141,12 @@ void api_out_cluster(struct buf *buf, const struct store *store, const struct st
     buf_append_char(buf, ']');
     member(buf, "volumes");
     buf_append_char(buf, '[');
-    while ((volume = store_cluster_volume_next(store, cluster->id, volume)) != NULL) {
-        if (api_volume_visible(volume)) {
-            list_id(buf, volume->id);
-        }
-    }
+}
+
+void api_out_cluster_tail(struct buf *buf, const struct store *store, const struct store_cluster *cluster)
+{
+    const struct store_block_volume *block = NULL;
+
     buf_append_char(buf, ']');
     member_bool(buf, "block", cluster->block);
     member_bool(buf, "file", cluster->file);
@@ -158,7 +157,7 @@ void api_out_cluster(struct buf *buf, const struct store *store, const struct st
             list_id(buf, block->id);
         }
     }
-    buf_append_str(buf, "]}");
+    buf_append_str(buf, "]}\n");
 }
 
 void api_out_cluster_list(struct buf *buf, const struct store *store)
@@ -382,17 +381,4 @@ void api_out_volume(struct buf *buf, const struct store *store, const struct sto
     }
     buf_append_str(buf, "]}");
     free(bricks);
-}
-
-void api_out_volume_list(struct buf *buf, const struct store *store)
-{
-    const struct store_volume *volume = NULL;
-
-    buf_append_str(buf, "{\"volumes\":[");
-    while ((volume = store_volume_next(store, volume)) != NULL) {
-        if (api_volume_visible(volume)) {
-            list_id(buf, volume->id);
-        }
-    }
-    buf_append_str(buf, "]}");
 }

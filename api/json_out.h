@@ -16,12 +16,13 @@ bool api_block_volume_visible(const struct store *store, const struct store_bloc
 
 void api_out_string(struct buf *buf, const char *text);
 void api_out_tags(struct buf *buf, const struct store_tags *tags);
-void api_out_cluster(struct buf *buf, const struct store *store, const struct store_cluster *cluster);
+/* Around the list of the ids of its volumes. */
+void api_out_cluster_head(struct buf *buf, const struct store *store, const struct store_cluster *cluster);
+void api_out_cluster_tail(struct buf *buf, const struct store *store, const struct store_cluster *cluster);
 void api_out_cluster_list(struct buf *buf, const struct store *store);
 void api_out_node(struct buf *buf, const struct store *store, const struct store_node *node);
 void api_out_device(struct buf *buf, const struct store *store, const struct store_device *device);
 void api_out_volume(struct buf *buf, const struct store *store, const struct store_volume *volume);
-void api_out_volume_list(struct buf *buf, const struct store *store);
 /* As a dump has it: without bricks and options, with the clusters that the request allowed. */
 void api_out_volume_info(struct buf *buf, const struct store *store, const struct store_volume *volume);
 void api_out_blockinfo(struct buf *buf, const struct store *store, const struct store_volume *volume); /* a member */

@@ -1,5 +1,6 @@
 #include "api/metrics_out.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "api/json_out.h"
 #include "store/base/mem.h"
 #include "store/base/text.h"
+
+#define WHOLE_MAX 9007199254740992.0 /* up to there a double has every whole number */
 
 struct family {
     const char *name, *help;
@@ -19,10 +22,35 @@ void api_metric_family(struct buf *buf, const char *name, const char *type, cons
     buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+/* Nearly all are such; the search below takes a hundred times as long. */
+static void append_whole(struct buf *buf, uint64_t value)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%" PRIu64, value), significant = len;
+
+    if (len <= 6) {
+        buf_append(buf, digits, (size_t)len);
+        return;
+    }
+    while (digits[significant - 1] == '0') {
+        significant--;
+    }
+    buf_append_char(buf, digits[0]);
+    if (significant > 1) {
+        buf_append_char(buf, '.');
+        buf_append(buf, digits + 1, (size_t)significant - 1);
+    }
+    buf_printf(buf, "e+%02d", len - 1);
+}
+
 void api_metric_number(struct buf *buf, double value)
 {
     char text[40] = "";
 
+    if (value >= 0 && value < WHOLE_MAX && value == (double)(uint64_t)value) {
+        append_whole(buf, (uint64_t)value);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         (void)snprintf(text, sizeof(text), "%.*e", digits - 1, value);
         if (strtod(text, NULL) == value) {
@@ -155,12 +183,8 @@ static void add_device(struct family *list, const struct store *store, const str
     CLEANUP(buf_fini) struct buf labels = BUF_INIT;
     uint64_t used_kib = store_device_used_kib(store, device->id);
     uint64_t free_kib = device->total_kib > used_kib ? device->total_kib - used_kib : 0;
-    const struct store_brick *brick = NULL;
-    size_t n = 0;
+    size_t n = store_device_bricks(store, device->id);
 
-    while ((brick = store_device_brick_next(store, device->id, brick)) != NULL) {
-        n++;
-    }
     label(&labels, "cluster", id_text(node->cluster).text);
     label(&labels, "device", device->name);
     label(&labels, "hostname", node->manage.items[0]);
@@ -194,20 +218,29 @@ static void add_node(struct family *list, const struct store *store, const struc
     add(&list[DEVICES], &labels, n);
 }
 
+/* Those that are created or deleted are not shown. Operations are few, block volumes may be many. */
+static size_t hidden_blocks(const struct store *store, struct id cluster)
+{
+    const struct store_operation *op = NULL;
+    size_t n = 0;
+
+    while ((op = store_operation_next(store, op)) != NULL) {
+        const struct store_block_volume *block = store_block_volume(store, op->target);
+        const struct store_volume *hosting = block != NULL ? store_volume(store, block->hosting) : NULL;
+
+        n += hosting != NULL && id_equal(hosting->cluster, cluster) && id_equal(block->pending, op->id) &&
+             !api_block_volume_visible(store, block);
+    }
+    return n;
+}
+
 static void add_cluster(struct family *list, const struct store *store, const struct store_cluster *cluster)
 {
     CLEANUP(buf_fini) struct buf labels = BUF_INIT;
-    const struct store_volume *volume = NULL;
     const struct store_node *node = NULL;
-    const struct store_block_volume *block = NULL;
-    size_t n_volumes = 0, n_blocks = 0, n_nodes = 0;
+    size_t n_blocks = store_cluster_blocks(store, cluster->id), n_nodes = 0;
 
-    while ((block = store_cluster_block_next(store, cluster->id, block)) != NULL) {
-        n_blocks += api_block_volume_visible(store, block);
-    }
-    while ((volume = store_cluster_volume_next(store, cluster->id, volume)) != NULL) {
-        n_volumes += api_volume_visible(volume);
-    }
+    n_blocks -= n_blocks > 0 ? hidden_blocks(store, cluster->id) : 0;
     while ((node = store_cluster_node_next(store, cluster->id, node)) != NULL) {
         if (api_node_visible(store, node)) {
             add_node(list, store, node);
@@ -215,7 +248,7 @@ static void add_cluster(struct family *list, const struct store *store, const st
         }
     }
     label(&labels, "cluster", id_text(cluster->id).text);
-    add(&list[VOLUMES], &labels, n_volumes);
+    add(&list[VOLUMES], &labels, store_cluster_shown(store, cluster->id));
     add(&list[BLOCK_VOLUMES], &labels, n_blocks);
     add(&list[NODES], &labels, n_nodes);
 }

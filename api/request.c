@@ -13,6 +13,7 @@
 #define FORWARDED_WAIT_MS 500 /* a forwarded request waits this long for its member's own lease */
 #define FORWARD_GRACE_MS 3000 /* the leader answers by its own deadline, which starts later than ours */
 #define SLOW_MS 600000        /* the same for documents that take long */
+#define CLOSING_LONG_MS 4000  /* while closing, answers in pieces that are under way are cut so long before the end */
 #define CLOSING_WAIT_MS 2000  /* while closing, requests without a leader are given up sooner */
 
 static h2o_iovec_t raw_path(const h2o_req_t *req)
@@ -47,6 +48,9 @@ static void request_fini(void *ptr)
     }
     if (request->work != NULL) {
         api_work_forget(request);
+    }
+    if (request->pieces != NULL) {
+        api_pieces_forget(request);
     }
     if (request->stream != NULL) {
         api_events_forget(request);
@@ -319,6 +323,15 @@ static void look_forwarded(struct api_request *request, uint64_t now_ms)
     }
 }
 
+/* A long answer does not hold up the end of the server. */
+static bool sends_too_long(const struct api_request *request, uint64_t now_ms)
+{
+    const struct api_server *server = request->server;
+
+    return request->work != NULL && server->closing && now_ms + CLOSING_LONG_MS >= server->close_by_ms &&
+           request->deadline_ms != UINT64_MAX;
+}
+
 static void look(struct api_request *request, uint64_t now_ms)
 {
     switch (request->state) {
@@ -345,7 +358,7 @@ static void look(struct api_request *request, uint64_t now_ms)
         api_events_look(request, now_ms);
         break;
     case API_SENDING:
-        if (now_ms >= request->deadline_ms) {
+        if (now_ms >= request->deadline_ms || sends_too_long(request, now_ms)) {
             LOG(LOG_INFO, "api", "client does not take its answer: connection cut");
             request->deadline_ms = UINT64_MAX;
             (void)shutdown(h2o_socket_get_fd(request->conn->sock), SHUT_RDWR);

@@ -266,6 +266,7 @@ static void server_free(struct api_server *server)
 {
     SSL_CTX_free(server->ssl);
     api_events_free(server->events);
+    api_text_unref(server->metrics);
     free_text(server->config.listen_host);
     free_text(server->config.cert_file);
     free_text(server->config.key_file);
@@ -316,9 +317,10 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server->listener.data = server;
     CHECK(uv_timer_init(loop, &server->tick) == 0);
     server->tick.data = server;
-    server->handles = 4; /* these two, and those of bulk.c */
+    server->handles = 5; /* these two, and those of bulk.c and pieces.c */
     start_h2o(server);
     api_bulk_init(server);
+    api_pieces_init(server);
     server->forwarder = api_forwarder_new(server);
     rc = start_listener(server, reterr);
     if (rc != 0) {
@@ -363,6 +365,7 @@ static void dispose(uv_timer_t *timer)
     uv_close((uv_handle_t *)&server->tick, handle_closed);
     uv_close((uv_handle_t *)&server->bulk_timer, handle_closed);
     uv_close((uv_handle_t *)&server->bulk_check, handle_closed);
+    uv_close((uv_handle_t *)&server->pieces_idle, handle_closed);
 }
 
 static void forwarder_closed(void *user)

@@ -41,6 +41,8 @@ enum api_request_state { API_WAITING, API_SUBMITTED, API_FORWARDED, API_WORKING,
 
 struct api_forward;
 struct api_work;
+struct api_pieces;
+struct api_text;
 struct api_forwarder;
 struct api_stream;
 struct api_events;
@@ -94,6 +96,7 @@ struct api_request {
     struct api_submit *submit;
     struct api_forward *forward;
     struct api_work *work;
+    struct api_pieces *pieces;
     struct api_stream *stream; /* GET /events */
     h2o_generator_t generator; /* for streamed answers */
 };
@@ -119,7 +122,11 @@ struct api_server {
     TAILQ_HEAD(api_request_list, api_request) requests;
     TAILQ_HEAD(api_submit_list, api_submit) submits;
     TAILQ_HEAD(api_work_list, api_work) works;
-    size_t n_works;   /* threads that make documents */
+    size_t n_works;                                 /* documents that threads make */
+    TAILQ_HEAD(api_pieces_list, api_pieces) pieces; /* answers whose next piece can be made */
+    uv_idle_t pieces_idle;                          /* runs while there are such */
+    struct api_text *metrics;                       /* figures of the database, shown again until: */
+    uint64_t metrics_until_ns;
     size_t n_counted; /* submits out that count as operations in flight */
     struct api_forwarder *forwarder;
     struct api_events *events;
@@ -228,6 +235,29 @@ void api_admin(struct api_request *request);
 void api_work_forget(struct api_request *request);
 /* The server ends: what still runs finds nobody. */
 void api_works_abandon(struct api_server *server);
+
+/* ---- pieces.c: long answers that the loop makes ---- */
+
+struct api_piece_source {
+    /* Appends about so many bytes; false: those were the last. */
+    bool (*next)(void *user, size_t bytes, struct buf *piece);
+    void (*fini)(void *user);
+    void *user;
+};
+
+void api_pieces_init(struct api_server *server); /* a handle that is closed with the server's */
+/* length: SIZE_MAX when it is not known. Takes the source. */
+void api_answer_pieces(struct api_request *request, int status, const char *content_type, size_t length,
+                       const struct api_piece_source *source);
+/* The request ended. */
+void api_pieces_forget(struct api_request *request);
+/* A text that several answers are made of; takes the buffer. */
+struct api_text *api_text_new(struct buf *buf);
+void api_text_unref(struct api_text *text);
+/* The text and a rest of its own, which it takes. */
+void api_answer_shared(struct api_request *request, const char *content_type, struct api_text *text, struct buf *rest);
+/* JSON: head, the ids in quotes with commas between, tail. Takes all three. */
+void api_answer_ids(struct api_request *request, int status, struct buf *head, struct ids ids, struct buf *tail);
 
 /* ---- events.c ---- */
 

@@ -1,147 +1,120 @@
-/* Answers that take long to make (dump, check, backup) are made by a thread from a snapshot of the store, so that the
+/* Answers that take long to make (dump, check, backup) are made by threads from a snapshot of the store, so that the
  * loop goes on. The snapshot is taken by the serving leader while it handles the request: the answer is the state of
- * that moment, whatever happens meanwhile. */
+ * that moment, whatever happens meanwhile.
+ *
+ * They are made in pieces: while the client takes one, a thread makes the next, and then waits (no thread does: the
+ * work is put down until the socket has taken what is there). So an answer costs two pieces of memory and its source,
+ * however long it is. What was used is given back by a thread too. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/json_dump.h"
 #include "api/server_priv.h"
 #include "store/base/check.h"
+#include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define WORKS_MAX 2 /* the loop's few threads also resolve names */
 #define WORKS_WAIT_MS 50
+#define PIECE_BYTES (256U << 10)
+#define WHOLE_MAX_MS 900000 /* for a client to take all of it */
 
 struct api_work {
     uv_work_t uv;
     struct api_request *request; /* NULL: nobody waits for it any more */
     struct api_server *server;   /* NULL: it is gone */
+    uv_loop_t *loop;
     TAILQ_ENTRY(api_work) link;
     enum api_route route;
-    struct store_snapshot *snapshot;
-    struct id generation;
-    char *examined; /* EXAMINE: what the backend found, as compact JSON */
-    struct buf out;
+    struct store_snapshot *snapshot; /* check, backup */
+    struct store_encoder *encoder;   /* backup */
+    struct api_dump *dump;           /* dump, examine */
+    char *examined;                  /* EXAMINE: what the backend found, as compact JSON */
+    struct buf out, inflight;        /* the piece that is or was made; the one that the socket takes */
+    uint64_t end_ms;                 /* loop time: no longer than that */
+    int rc;                          /* of the piece: as of api_dump_next */
+    bool running, made, sending, started;
     struct err err;
 };
 
-/* store NULL: it could not be read back, work->err says why. */
-static void make_document(struct api_work *work, const struct store *store)
+/* ---- in a thread ---- */
+
+static void make_check(struct api_work *work)
 {
     struct api_json json = {.buf = &work->out};
+    struct buf bytes = BUF_INIT;
+    struct store *store = NULL;
 
-    if (work->route == API_ROUTE_DB_CHECK) {
-        api_check(&json, store, work->err.code != 0 ? work->err.message : NULL);
-        work->err.code = 0;
-    } else if (work->route == API_ROUTE_EXAMINE) {
-        api_json_open(&json, '{');
-        api_json_key(&json, "heketidb");
-        api_dump(&json, store, work->generation);
-        api_json_compact(&json, work->examined + 1); /* the rest of the object, with its closing brace */
-    } else {
-        api_dump(&json, store, work->generation);
-    }
+    store_snapshot_encode(work->snapshot, &bytes);
+    (void)store_snapshot_decode(bytes.data, bytes.len, &store, &work->err); /* the report tells */
+    api_check(&json, store, work->err.code != 0 ? work->err.message : NULL);
     buf_append_char(&work->out, '\n');
+    store_free(store);
+    buf_fini(&bytes);
 }
 
 static void run(uv_work_t *uv)
 {
     struct api_work *work = uv->data;
-    struct buf bytes = BUF_INIT;
-    struct store *store = NULL;
 
-    store_snapshot_encode(work->snapshot, &bytes);
-    if (work->route == API_ROUTE_BACKUP) {
-        work->out = bytes;
-        return;
-    }
-    if (store_snapshot_decode(bytes.data, bytes.len, &store, &work->err) == 0 || work->route == API_ROUTE_DB_CHECK) {
-        make_document(work, store);
-    }
-    store_free(store);
-    buf_fini(&bytes);
-}
-
-static void answer(struct api_request *request, const struct api_work *work)
-{
-    static const char disposition[] = "attachment; filename=\"heketi.db\"";
-
-    if (work->err.code != 0) {
-        CLEANUP(free_ptr) char *text = mem_printf("Could not construct dump from DB: %s", work->err.message);
-
-        api_answer_text(request, 500, text);
+    work->rc = 0;
+    if (work->dump != NULL) {
+        work->rc = api_dump_next(work->dump, PIECE_BYTES, &work->out, &work->err);
     } else if (work->route == API_ROUTE_BACKUP) {
-        api_answer_header(request, "Content-Disposition", strlen("Content-Disposition"), disposition,
-                          strlen(disposition));
-        api_answer_raw(request, 200, "application/octet-stream", work->out.data, work->out.len);
+        if (work->encoder == NULL) {
+            work->encoder = store_encoder_new(work->snapshot);
+        }
+        work->rc = store_encoder_next(work->encoder, PIECE_BYTES, &work->out);
     } else {
-        api_answer_raw(request, 200, API_JSON_TYPE, work->out.data, work->out.len);
+        make_check(work);
     }
 }
 
-/* Leaves the server's list, if there still is one. */
-static void finish(struct api_work *work)
+static void run_end(uv_work_t *uv)
 {
+    struct api_work *work = uv->data;
+
+    api_dump_free(work->dump);
+    store_encoder_free(work->encoder);
+    store_snapshot_free(work->snapshot);
+    buf_fini(&work->out);
+    buf_fini(&work->inflight);
+    free(work->examined);
+}
+
+/* ---- the end ---- */
+
+static void ended(uv_work_t *uv, int status)
+{
+    struct api_work *work = uv->data;
+
+    (void)status; /* never cancelled */
     if (work->server != NULL) {
         TAILQ_REMOVE(&work->server->works, work, link);
         work->server->n_works--;
     }
-}
-
-static void done(uv_work_t *uv, int status)
-{
-    struct api_work *work = uv->data;
-    TURN_OF(api_route_kind(work->route));
-
-    (void)status; /* never cancelled */
-    finish(work);
-    if (work->request != NULL) {
-        work->request->work = NULL;
-        answer(work->request, work);
-    }
-    store_snapshot_free(work->snapshot);
-    buf_fini(&work->out);
-    free(work->examined);
     free(work);
 }
 
-static struct api_work *work_new(struct api_request *request)
+/* Nobody wants it: gives everything back. */
+static void end(struct api_work *work)
 {
-    struct api_work *work = mem_calloc(1, sizeof(*work));
-
-    work->uv.data = work;
-    work->request = request;
-    work->server = request->server;
-    work->route = request->route;
-    TAILQ_INSERT_TAIL(&work->server->works, work, link);
-    work->server->n_works++;
-    request->work = work;
-    request->state = API_WORKING;
-    return work;
-}
-
-static void work_run(struct api_work *work, struct api_server *server)
-{
-    const struct api_backend *backend = &server->backend;
-
-    work->snapshot = store_snapshot_take(backend->store(backend->user));
-    work->generation = backend->generation(backend->user);
-    CHECK(uv_queue_work(server->loop, &work->uv, run, done) == 0);
-}
-
-void api_work_start(struct api_request *request)
-{
-    if (request->server->n_works >= WORKS_MAX) {
-        api_request_wait(request, WORKS_WAIT_MS);
-        return;
-    }
-    work_run(work_new(request), request->server);
+    if (!work->running) {
+        work->running = true;
+        CHECK(uv_queue_work(work->loop, &work->uv, run_end, ended) == 0);
+    } /* else when the piece is made */
 }
 
 void api_work_forget(struct api_request *request)
 {
-    request->work->request = NULL;
+    struct api_work *work = request->work;
+
+    work->request = NULL;
     request->work = NULL;
+    if (work->made) { /* else the backend still has it */
+        end(work);
+    }
 }
 
 void api_works_abandon(struct api_server *server)
@@ -153,20 +126,166 @@ void api_works_abandon(struct api_server *server)
     }
 }
 
+/* ---- the answer ---- */
+
+static void done(uv_work_t *uv, int status);
+
+static void make_next(struct api_work *work)
+{
+    work->running = true;
+    CHECK(uv_queue_work(work->loop, &work->uv, run, done) == 0);
+}
+
+static void begin(struct api_work *work)
+{
+    static const char disposition[] = "attachment; filename=\"heketi.db\"";
+    struct api_request *request = work->request;
+    bool backup = work->route == API_ROUTE_BACKUP;
+
+    work->started = true;
+    api_answer_begin(request, 200);
+    if (backup) {
+        api_answer_header(request, H2O_STRLIT("Content-Disposition"), disposition, strlen(disposition));
+    }
+    api_answer_header(request, H2O_STRLIT("Content-Type"), backup ? "application/octet-stream" : API_JSON_TYPE,
+                      strlen(backup ? "application/octet-stream" : API_JSON_TYPE));
+    request->req->res.content_length = backup          ? store_encoder_size_bytes(work->encoder)
+                                       : work->rc == 0 ? work->out.len
+                                                       : SIZE_MAX;
+    api_answer_sending(request);
+    h2o_start_response(request->req, &request->generator);
+}
+
+/* A piece is made, and the socket has taken the one before. */
+static void send_piece(struct api_work *work)
+{
+    struct api_request *request = work->request;
+    uint64_t now_ms = uv_now(work->loop);
+    h2o_iovec_t part;
+    bool failed = work->rc < 0 || now_ms >= work->end_ms;
+
+    buf_fini(&work->inflight);
+    work->inflight = work->out;
+    work->out = (struct buf)BUF_INIT;
+    work->sending = true;
+    request->deadline_ms = now_ms + request->server->config.send_timeout_ms;
+    part = h2o_iovec_init(work->inflight.data, work->inflight.len);
+    if (failed) {
+        LOG(LOG_WARNING, "api", "a long answer is broken off",
+            LF_STR("reason", work->rc < 0 ? work->err.message : "the client takes too long"));
+        request->req->http1_is_persistent = 0;
+        h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
+    } else if (work->rc == 0) {
+        h2o_send(request->req, &part, 1, H2O_SEND_STATE_FINAL);
+    } else {
+        make_next(work);
+        h2o_send(request->req, &part, 1, H2O_SEND_STATE_IN_PROGRESS);
+    }
+}
+
+static void proceed_cb(h2o_generator_t *generator, h2o_req_t *req)
+{
+    struct api_request *request = H2O_STRUCT_FROM_MEMBER(struct api_request, generator, generator);
+    struct api_work *work = request->work;
+    TURN_OF(api_route_kind(work->route));
+
+    (void)req;
+    work->sending = false;
+    request->deadline_ms = work->end_ms; /* it is not the client who is waited for */
+    if (!work->running) {
+        send_piece(work);
+    }
+}
+
+static void stop_cb(h2o_generator_t *generator, h2o_req_t *req)
+{
+    (void)generator; /* the request ends, and says so itself */
+    (void)req;
+}
+
+static void done(uv_work_t *uv, int status)
+{
+    struct api_work *work = uv->data;
+    struct api_request *request = work->request;
+    TURN_OF(api_route_kind(work->route));
+
+    (void)status; /* never cancelled */
+    work->running = false;
+    if (request == NULL) {
+        end(work);
+        return;
+    }
+    if (!work->started && work->rc < 0) {
+        CLEANUP(free_ptr) char *text = mem_printf("Could not construct dump from DB: %s", work->err.message);
+
+        api_work_forget(request);
+        api_answer_text(request, 500, text);
+        return;
+    }
+    if (!work->started) {
+        begin(work);
+    }
+    if (!work->sending) {
+        send_piece(work);
+    }
+}
+
+/* ---- the start ---- */
+
+static struct api_work *work_new(struct api_request *request)
+{
+    struct api_work *work = mem_calloc(1, sizeof(*work));
+
+    work->uv.data = work;
+    work->request = request;
+    work->server = request->server;
+    work->loop = request->server->loop;
+    work->route = request->route;
+    TAILQ_INSERT_TAIL(&work->server->works, work, link);
+    work->server->n_works++;
+    request->work = work;
+    request->state = API_WORKING;
+    return work;
+}
+
+static void work_run(struct api_work *work)
+{
+    const struct api_backend *backend = &work->server->backend;
+    const struct store *store = backend->store(backend->user);
+
+    work->made = true;
+    work->end_ms = uv_now(work->loop) + WHOLE_MAX_MS;
+    work->request->generator = (h2o_generator_t){proceed_cb, stop_cb};
+    if (work->route == API_ROUTE_DB_DUMP || work->route == API_ROUTE_EXAMINE) {
+        work->dump = api_dump_new(store, backend->generation(backend->user), TAKE_PTR(work->examined));
+    } else {
+        work->snapshot = store_snapshot_take(store);
+    }
+    make_next(work);
+}
+
+void api_work_start(struct api_request *request)
+{
+    if (request->server->n_works >= WORKS_MAX) {
+        api_request_wait(request, WORKS_WAIT_MS);
+        return;
+    }
+    work_run(work_new(request));
+}
+
 /* ---- documents that the backend makes ---- */
 
 /* Answers with the text, which it takes, and ends the work. */
 static void answer_text(struct api_work *work, int status, char *text)
 {
-    finish(work);
     if (work->request != NULL) {
         work->request->work = NULL;
         buf_append_str(&work->out, text);
         api_answer_json(work->request, status, &work->out);
     }
     free(text);
-    buf_fini(&work->out);
-    free(work);
+    run_end(&work->uv);
+    ended(&work->uv, 0);
 }
 
 static void made(void *user, int status, const json_t *json)
@@ -259,7 +378,7 @@ static void examined(void *user, int status, char *text)
         return;
     }
     work->examined = text;
-    work_run(work, work->server);
+    work_run(work);
 }
 
 void api_examine(struct api_request *request)

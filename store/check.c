@@ -70,7 +70,7 @@ int check_record(const struct record_set *set, const struct record *record, enum
 
     memcpy(&id, rec, sizeof(id));
     schema_encode(record_schema(kind), rec, &buf);
-    if (blob == NULL || record->slot >= set->n || set->blobs[record->slot] != blob ||
+    if (blob == NULL || record->slot >= set->n || record_blob(set, record->slot) != blob ||
         set->owners[record->slot] != record || blob->kind != kind || !id_equal(blob->id, id)) {
         rc = BROKEN(record_schema(kind)->name, id, "is not where the records are listed");
     } else if (blob->len != buf.len || memcmp(blob->data, buf.data, buf.len) != 0) {
@@ -90,7 +90,7 @@ static int check_digest(const struct record_set *set, struct err *reterr)
     struct store_digest sum = {{0}};
 
     for (size_t i = 0; i < set->n; i++) {
-        digest_add(&sum, &set->blobs[i]->hash);
+        digest_add(&sum, &record_blob(set, i)->hash);
     }
     if (memcmp(sum.bytes, set->sum.bytes, sizeof(sum.bytes)) != 0) {
         return err_set(reterr, E_DAMAGED, "the digest is not the sum of the records");
@@ -585,6 +585,7 @@ int store_check(const struct store *store, struct err *reterr)
     rc = rc == 0 ? check_devices(store, set, reterr) : rc;
     rc = rc == 0 ? check_volumes(store, set, reterr) : rc;
     rc = rc == 0 ? check_blocks(store, reterr) : rc;
+    rc = rc == 0 ? check_figures(store, reterr) : rc;
     rc = rc == 0 ? check_operations(store, set, reterr) : rc;
     rc = rc == 0 ? check_jobs(store, set, reterr) : rc;
     rc = rc == 0 ? check_settings_record(store, set, reterr) : rc;

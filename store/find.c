@@ -389,3 +389,36 @@ const struct store_brick *store_device_brick_next(const struct store *store, str
     }
     return next != NULL ? brick_of(next) : NULL;
 }
+
+/* ---- figures ---- */
+
+size_t store_cluster_shown(const struct store *store, struct id cluster)
+{
+    const struct cluster_entry *entry = find_cluster(store, cluster);
+
+    return entry != NULL ? entry->shown.n : 0;
+}
+
+size_t store_cluster_blocks(const struct store *store, struct id cluster)
+{
+    const struct cluster_entry *entry = find_cluster(store, cluster);
+
+    return entry != NULL ? entry->n_blocks : 0;
+}
+
+size_t store_device_bricks(const struct store *store, struct id device)
+{
+    const struct device_entry *entry = find_device(store, device);
+
+    return entry != NULL ? entry->n_bricks : 0;
+}
+
+struct ids store_volumes_shown(const struct store *store, struct id cluster)
+{
+    const struct cluster_entry *entry = find_cluster(store, cluster);
+
+    if (id_is_none(cluster)) {
+        return ids_share(&store->shown);
+    }
+    return entry != NULL ? ids_share(&entry->shown) : (struct ids)IDS_INIT;
+}

@@ -95,15 +95,59 @@ void record_set_init(struct record_set *set)
     CHECK_MSG(set->hasher != NULL, "out of memory");
 }
 
+struct blob_chunk *blob_chunk_ref(struct blob_chunk *chunk)
+{
+    atomic_fetch_add_explicit(&chunk->refs, 1, memory_order_relaxed);
+    return chunk;
+}
+
+void blob_chunk_unref(struct blob_chunk *chunk)
+{
+    if (atomic_fetch_sub_explicit(&chunk->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < CHUNK_BLOBS; i++) {
+        blob_unref(chunk->blobs[i]);
+    }
+    free(chunk);
+}
+
+static struct blob_chunk *chunk_new(void)
+{
+    struct blob_chunk *chunk = mem_calloc(1, sizeof(*chunk));
+
+    atomic_init(&chunk->refs, 1);
+    return chunk;
+}
+
+/* The place of a blob, to be changed. */
+static struct blob **place_of(struct record_set *set, size_t slot)
+{
+    struct blob_chunk **chunk = &set->chunks[slot / CHUNK_BLOBS];
+
+    if (atomic_load_explicit(&(*chunk)->refs, memory_order_acquire) > 1) { /* a snapshot has it too */
+        struct blob_chunk *copy = chunk_new();
+
+        for (size_t i = 0; i < CHUNK_BLOBS; i++) {
+            struct blob *blob = (*chunk)->blobs[i];
+
+            copy->blobs[i] = blob != NULL ? blob_ref(blob) : NULL;
+        }
+        blob_chunk_unref(*chunk);
+        *chunk = copy;
+    }
+    return &(*chunk)->blobs[slot % CHUNK_BLOBS];
+}
+
 void record_set_fini(struct record_set *set)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        blob_unref(set->blobs[i]);
+    for (size_t i = 0; i < set->size / CHUNK_BLOBS; i++) {
+        blob_chunk_unref(set->chunks[i]);
     }
-    free(set->blobs);
+    free(set->chunks);
     free(set->owners);
     EVP_MD_CTX_free(set->hasher);
-    *set = (struct record_set){.blobs = NULL};
+    *set = (struct record_set){.chunks = NULL};
 }
 
 static struct blob *blob_new(struct record_set *set, enum record_kind kind, const void *rec)
@@ -127,9 +171,15 @@ static struct blob *blob_new(struct record_set *set, enum record_kind kind, cons
 static void join(struct record_set *set, struct record *record)
 {
     if (set->n == set->size) {
-        set->size = set->size > 0 ? 2 * set->size : 64;
-        set->blobs = mem_realloc_array(set->blobs, set->size, sizeof(void *));
-        set->owners = mem_realloc_array(set->owners, set->size, sizeof(void *));
+        size_t n_chunks = set->size / CHUNK_BLOBS;
+        size_t more = n_chunks > 8 ? n_chunks / 4 : 1;
+
+        set->size += more * CHUNK_BLOBS;
+        set->chunks = mem_realloc_array(set->chunks, n_chunks + more, sizeof(*set->chunks));
+        set->owners = mem_realloc_array(set->owners, set->size, sizeof(*set->owners));
+        for (size_t i = 0; i < more; i++) {
+            set->chunks[n_chunks + i] = chunk_new();
+        }
     }
     CHECK(set->n < UINT32_MAX);
     record->slot = (uint32_t)set->n;
@@ -141,6 +191,7 @@ void record_store(struct record_set *set, enum record_kind kind, struct record *
 {
     const struct schema *schema = record_schema(kind);
     void *old_arena = record->arena;
+    struct blob **place;
     char packed[512];
 
     /* *next may be a changed flat copy of *rec, so the old block goes last. */
@@ -152,21 +203,24 @@ void record_store(struct record_set *set, enum record_kind kind, struct record *
         join(set, record);
     } else {
         digest_subtract(&set->sum, &record->blob->hash);
-        blob_unref(record->blob);
     }
     record->blob = blob_new(set, kind, rec);
-    set->blobs[record->slot] = record->blob;
+    place = place_of(set, record->slot);
+    blob_unref(*place);
+    *place = record->blob;
     digest_add(&set->sum, &record->blob->hash);
 }
 
 void record_drop(struct record_set *set, struct record *record)
 {
     size_t last = set->n - 1;
+    struct blob **place = place_of(set, record->slot), **end = place_of(set, last);
 
     CHECK(record->blob != NULL && set->owners[record->slot] == record);
     digest_subtract(&set->sum, &record->blob->hash);
     blob_unref(record->blob);
-    set->blobs[record->slot] = set->blobs[last];
+    *place = *end;
+    *end = NULL;
     set->owners[record->slot] = set->owners[last];
     set->owners[record->slot]->slot = record->slot;
     set->n = last;

@@ -51,14 +51,31 @@ struct record {
     uint32_t slot;
 };
 
-/* All blobs of a store in no order (so that a snapshot copies one array) and the sum of their hashes. */
+/* A part of all blobs, NULL where there is none. Shared with snapshots: who has it alone may change it, others make a
+ * copy first. So a snapshot costs a reference for each chunk, however many records there are. */
+#define CHUNK_BLOBS 512
+struct blob_chunk {
+    _Atomic uint32_t refs;
+    struct blob *blobs[CHUNK_BLOBS];
+};
+
+/* All blobs of a store, in no order, and the sum of their hashes. */
 struct record_set {
-    struct blob **blobs;
+    struct blob_chunk **chunks;
     struct record **owners;
-    size_t n, size;
+    size_t n, size; /* size: of owners, whole chunks */
     struct store_digest sum;
     void *hasher; /* EVP_MD_CTX */
 };
+
+static inline struct blob *record_blob(const struct record_set *set, size_t slot)
+{
+    return set->chunks[slot / CHUNK_BLOBS]->blobs[slot % CHUNK_BLOBS];
+}
+
+/* From any thread. */
+struct blob_chunk *blob_chunk_ref(struct blob_chunk *chunk);
+void blob_chunk_unref(struct blob_chunk *chunk);
 
 void record_set_init(struct record_set *set);
 void record_set_fini(struct record_set *set); /* releases all blobs; the records' arenas are their owners' */

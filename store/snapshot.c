@@ -4,8 +4,8 @@
  * records of each kind (9 x 4), digest (16), bytes of records (8), the records (msgpack maps, by kind, then by id),
  * CRC-32C of everything before (4).
  *
- * Taking one copies an array of references to immutable encodings; sorting and copying bytes happen in encode, which
- * may run in another thread. A record with a key that this release does not know is refused, never dropped: members
+ * Taking one shares chunks of references to immutable encodings; sorting and copying bytes happen in encode, which may
+ * run in another thread. A record with a key that this release does not know is refused, never dropped: members
  * of one feature level write the same keys.
  */
 #include <stdlib.h>
@@ -15,21 +15,13 @@
 #include "store/base/crc32c.h"
 #include "store/base/mem.h"
 #include "store/level.h"
-#include "store/store_priv.h"
+#include "store/snapshot_priv.h"
 
 #define SNAPSHOT_MAGIC "HECSNAP\n"
 #define SNAPSHOT_VERSION 1
 #define HEADER_BYTES (8 + 4 + 4 + 8 + 4 * KIND_COUNT + 16 + 8)
 #define CRC_BYTES 4
 #define RECORD_BYTES_MAX (64u << 20)
-
-struct store_snapshot {
-    uint64_t applied;
-    uint32_t level;
-    struct store_digest digest;
-    struct blob **blobs;
-    size_t n;
-};
 
 struct store_snapshot *store_snapshot_take(const struct store *store)
 {
@@ -39,9 +31,10 @@ struct store_snapshot *store_snapshot_take(const struct store *store)
     snapshot->level = store_level(store);
     snapshot->digest = store->records.sum;
     snapshot->n = store->records.n;
-    snapshot->blobs = mem_dup(store->records.blobs, snapshot->n * sizeof(struct blob *));
-    for (size_t i = 0; i < snapshot->n; i++) {
-        (void)blob_ref(snapshot->blobs[i]);
+    snapshot->n_chunks = (snapshot->n + CHUNK_BLOBS - 1) / CHUNK_BLOBS;
+    snapshot->chunks = mem_dup(store->records.chunks, snapshot->n_chunks * sizeof(*snapshot->chunks));
+    for (size_t i = 0; i < snapshot->n_chunks; i++) {
+        (void)blob_chunk_ref(snapshot->chunks[i]);
     }
     return snapshot;
 }
@@ -51,10 +44,10 @@ void store_snapshot_free(struct store_snapshot *snapshot)
     if (snapshot == NULL) {
         return;
     }
-    for (size_t i = 0; i < snapshot->n; i++) {
-        blob_unref(snapshot->blobs[i]);
+    for (size_t i = 0; i < snapshot->n_chunks; i++) {
+        blob_chunk_unref(snapshot->chunks[i]);
     }
-    free(snapshot->blobs);
+    free(snapshot->chunks);
     free(snapshot);
 }
 
@@ -86,19 +79,59 @@ static int blob_order(const void *a, const void *b)
     return id_cmp(&left->id, &right->id);
 }
 
-void store_snapshot_encode(const struct store_snapshot *snapshot, struct buf *buf)
+struct blob **snapshot_sorted(const struct store_snapshot *snapshot)
 {
-    CLEANUP(free_ptr) struct blob **sorted = mem_dup(snapshot->blobs, snapshot->n * sizeof(struct blob *));
-    uint32_t counts[KIND_COUNT] = {0};
-    uint64_t bytes = 0;
-    size_t start = buf->len;
+    struct blob **sorted = mem_calloc(snapshot->n + 1, sizeof(*sorted));
 
-    qsort(sorted, snapshot->n, sizeof(struct blob *), blob_order);
     for (size_t i = 0; i < snapshot->n; i++) {
-        counts[sorted[i]->kind]++;
-        bytes += sorted[i]->len;
+        sorted[i] = snapshot->chunks[i / CHUNK_BLOBS]->blobs[i % CHUNK_BLOBS];
     }
-    buf_reserve(buf, HEADER_BYTES + bytes + CRC_BYTES);
+    qsort(sorted, snapshot->n, sizeof(*sorted), blob_order);
+    return sorted;
+}
+
+struct store_encoder {
+    const struct store_snapshot *snapshot;
+    struct blob **sorted;
+    size_t at, size_bytes;
+    uint32_t crc;
+    bool begun, ended;
+};
+
+struct store_encoder *store_encoder_new(const struct store_snapshot *snapshot)
+{
+    struct store_encoder *encoder = mem_calloc(1, sizeof(*encoder));
+
+    encoder->snapshot = snapshot;
+    encoder->sorted = snapshot_sorted(snapshot);
+    encoder->size_bytes = HEADER_BYTES + CRC_BYTES;
+    for (size_t i = 0; i < snapshot->n; i++) {
+        encoder->size_bytes += encoder->sorted[i]->len;
+    }
+    return encoder;
+}
+
+void store_encoder_free(struct store_encoder *encoder)
+{
+    if (encoder != NULL) {
+        free(encoder->sorted);
+        free(encoder);
+    }
+}
+
+size_t store_encoder_size_bytes(const struct store_encoder *encoder)
+{
+    return encoder->size_bytes;
+}
+
+static void put_header(const struct store_encoder *encoder, struct buf *buf)
+{
+    const struct store_snapshot *snapshot = encoder->snapshot;
+    uint32_t counts[KIND_COUNT] = {0};
+
+    for (size_t i = 0; i < snapshot->n; i++) {
+        counts[encoder->sorted[i]->kind]++;
+    }
     buf_append_str(buf, SNAPSHOT_MAGIC);
     put(buf, SNAPSHOT_VERSION, 4);
     put(buf, snapshot->level, 4);
@@ -107,17 +140,44 @@ void store_snapshot_encode(const struct store_snapshot *snapshot, struct buf *bu
         put(buf, counts[i], 4);
     }
     buf_append(buf, snapshot->digest.bytes, sizeof(snapshot->digest.bytes));
-    put(buf, bytes, 8);
-    for (size_t i = 0; i < snapshot->n; i++) {
-        buf_append(buf, sorted[i]->data, sorted[i]->len);
+    put(buf, encoder->size_bytes - HEADER_BYTES - CRC_BYTES, 8);
+}
+
+bool store_encoder_next(struct store_encoder *encoder, size_t bytes, struct buf *buf)
+{
+    const struct store_snapshot *snapshot = encoder->snapshot;
+    size_t start = buf->len;
+
+    if (!encoder->begun) {
+        encoder->begun = true;
+        put_header(encoder, buf);
     }
-    put(buf, crc32c(0, buf->data + start, buf->len - start), CRC_BYTES);
+    for (; encoder->at < snapshot->n && buf->len - start < bytes; encoder->at++) {
+        const struct blob *blob = encoder->sorted[encoder->at];
+
+        buf_append(buf, blob->data, blob->len);
+    }
+    encoder->crc = crc32c(encoder->crc, buf_str(buf) + start, buf->len - start);
+    if (encoder->at == snapshot->n && !encoder->ended) {
+        encoder->ended = true;
+        put(buf, encoder->crc, CRC_BYTES);
+    }
+    return !encoder->ended;
+}
+
+void store_snapshot_encode(const struct store_snapshot *snapshot, struct buf *buf)
+{
+    struct store_encoder *encoder = store_encoder_new(snapshot);
+
+    buf_reserve(buf, store_encoder_size_bytes(encoder));
+    while (store_encoder_next(encoder, SIZE_MAX, buf)) {
+    }
+    store_encoder_free(encoder);
 }
 
 /* ---- decoding ---- */
 
-/* Puts a decoded record where it belongs. */
-static int insert(struct store *store, enum record_kind kind, void *rec, struct err *reterr)
+int snapshot_insert(struct store *store, enum record_kind kind, void *rec, struct err *reterr)
 {
     struct store_volume *volume = rec;
     struct store_operation *op = rec;
@@ -157,16 +217,7 @@ static int decode_record(struct store *store, enum record_kind kind, const uint8
                          struct err *reterr)
 {
     const struct schema *schema = record_schema(kind);
-    union { /* any record */
-        struct store_volume volume;
-        struct store_block_volume block;
-        struct store_operation op;
-        struct store_device device;
-        struct store_node node;
-        struct store_job job;
-        struct store_request_key key;
-        struct store_settings settings;
-    } rec;
+    union any_record rec;
     struct id id;
     int rc;
 
@@ -180,10 +231,10 @@ static int decode_record(struct store *store, enum record_kind kind, const uint8
         rc = err_set(reterr, E_DAMAGED, "%s %s is out of order", schema->name, id_text(id).text);
     }
     *last = id;
-    rc = rc == 0 ? insert(store, kind, &rec, reterr) : rc;
+    rc = rc == 0 ? snapshot_insert(store, kind, &rec, reterr) : rc;
     schema_fini(schema, &rec);
     if (rc == 0) { /* the newest blob: what we would have written ourselves */
-        const struct blob *blob = store->records.blobs[store->records.n - 1];
+        const struct blob *blob = record_blob(&store->records, store->records.n - 1);
 
         if (blob->len != len || memcmp(blob->data, data, len) != 0) {
             rc = err_set(reterr, E_DAMAGED, "%s %s is not in its canonical form", schema->name, id_text(id).text);

@@ -7,6 +7,7 @@
 #define HECATE_STORE_STORE_H
 
 #include "store/command.h"
+#include "store/ids.h"
 #include "store/request.h"
 #include "store/types.h"
 
@@ -30,11 +31,18 @@ struct store_digest {
 struct store_digest store_digest(const struct store *store);
 
 /* Snapshots: canonical (equal states give equal bytes), checksummed, versioned. take is cheap (shares immutable record
- * encodings by reference count) and safe to encode from another thread while the store goes on. */
+ * encodings by the hundred) and safe to encode, and to free, from another thread while the store goes on. */
 struct store_snapshot;
 struct store_snapshot *store_snapshot_take(const struct store *store);
 void store_snapshot_encode(const struct store_snapshot *snapshot, struct buf *buf);
 void store_snapshot_free(struct store_snapshot *snapshot);
+/* The same in pieces; the snapshot must outlive it. next appends about so many bytes, a record more at most; false:
+ * those were the last. */
+struct store_encoder;
+struct store_encoder *store_encoder_new(const struct store_snapshot *snapshot);
+size_t store_encoder_size_bytes(const struct store_encoder *encoder); /* of all of it */
+bool store_encoder_next(struct store_encoder *encoder, size_t bytes, struct buf *buf);
+void store_encoder_free(struct store_encoder *encoder);
 /* A new store from a snapshot. E_DAMAGED, E_UNSUPPORTED. */
 int store_snapshot_decode(const void *data, size_t len, struct store **ret_store, struct err *reterr);
 
@@ -72,6 +80,13 @@ const struct store_device *store_node_device_next(const struct store *store, str
                                                   const struct store_device *last);
 const struct store_brick *store_device_brick_next(const struct store *store, struct id device,
                                                   const struct store_brick *last);
+/* What iterating would count, at once: volumes that no operation holds, all block volumes, bricks of volumes. */
+size_t store_cluster_shown(const struct store *store, struct id cluster);
+size_t store_cluster_blocks(const struct store *store, struct id cluster);
+size_t store_device_bricks(const struct store *store, struct id device);
+/* The ids of the volumes that no operation holds, of one cluster or (ID_NONE) of all, as they are now: ids_fini, before
+ * the store is freed or not, on the same thread. Costs little, however many they are. */
+struct ids store_volumes_shown(const struct store *store, struct id cluster);
 /* Charged on the device by bricks, those of pending and abandoned ones included (pool + metadata). */
 uint64_t store_device_used_kib(const struct store *store, struct id device);
 /* Free for block volumes, those being created and the growth of those being expanded taken off: size - reserved - sum

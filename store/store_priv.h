@@ -8,6 +8,7 @@
 
 #include <bsd/sys/tree.h>
 
+#include "store/ids.h"
 #include "store/record_priv.h"
 #include "store/store.h"
 
@@ -47,6 +48,8 @@ struct cluster_entry {
     struct name_tree names;
     struct cluster_block_tree blocks;
     size_t n_volumes; /* pending ones included */
+    size_t n_blocks;  /* the same */
+    struct ids shown; /* volumes that no operation holds; checked, as these numbers are, by store_check */
 };
 
 struct host_entry { /* one host name of a node */
@@ -79,6 +82,7 @@ struct device_entry {
     struct node_entry *node;
     struct device_brick_tree bricks; /* of volumes */
     struct device_pool_tree pools;   /* all bricks, by pool: what is in one pool is charged once */
+    size_t n_bricks;                 /* of volumes */
     size_t n_charged;                /* bricks of volumes and abandoned ones */
     uint64_t used_kib;               /* the sum of their pools; checked by store_check */
     struct meta_count *metas;        /* ascending; the last one sizes LVM's spare metadata LV */
@@ -107,6 +111,7 @@ struct volume_entry {
     struct hosted_name_tree block_names;
     uint64_t blocks_gib;        /* their sum; checked by store_check */
     size_t n_expands, n_clones; /* operations that expand it, that clone from it */
+    bool shown;
 };
 
 struct block_entry {
@@ -161,6 +166,7 @@ struct store {
     struct key_tree keys;
     struct key_op_tree keys_by_op;
     struct store_counts counts;
+    struct ids shown; /* of all clusters */
     size_t n_keys;
     struct settings_entry settings;
 };
@@ -375,6 +381,7 @@ struct block_entry *find_repeated_block(const struct store *store, const char *n
 
 /* store_check, as far as block volumes are concerned. */
 int check_blocks(const struct store *store, struct err *reterr);
+int check_figures(const struct store *store, struct err *reterr);
 int check_block(const struct store *store, const struct block_entry *block, struct err *reterr);
 int check_record(const struct record_set *set, const struct record *record, enum record_kind kind, const void *rec,
                  struct err *reterr);

@@ -148,7 +148,8 @@ void store_free(struct store *store)
     if (store->settings.record.blob != NULL) {
         record_drop(&store->records, &store->settings.record);
     }
-    CHECK(store->records.n == 0);
+    CHECK(store->records.n == 0 && store->shown.n == 0);
+    ids_fini(&store->shown);
     record_set_fini(&store->records);
     free(store);
 }
@@ -177,6 +178,7 @@ void update_cluster(struct store *store, struct cluster_entry *entry, const stru
 void remove_cluster(struct store *store, struct cluster_entry *entry)
 {
     CHECK(RB_EMPTY(&entry->nodes) && RB_EMPTY(&entry->volumes));
+    ids_fini(&entry->shown);
     RB_REMOVE(cluster_tree, &store->clusters, entry);
     store->counts.clusters--;
     record_drop(&store->records, &entry->record);
@@ -324,6 +326,7 @@ static struct brick_entry *link_bricks(struct store *store, struct volume_entry 
         CHECK(RB_INSERT(brick_tree, &store->bricks, entry) == NULL);
         if (volume != NULL) {
             RB_INSERT(device_brick_tree, &entry->device->bricks, entry);
+            entry->device->n_bricks++;
             store->counts.bricks++;
         }
         space_charge(entry);
@@ -340,6 +343,7 @@ static void unlink_bricks(struct store *store, struct brick_entry *entries, size
         RB_REMOVE(brick_tree, &store->bricks, entry);
         if (entry->volume != NULL) {
             RB_REMOVE(device_brick_tree, &entry->device->bricks, entry);
+            entry->device->n_bricks--;
             store->counts.bricks--;
         }
     }
@@ -347,6 +351,17 @@ static void unlink_bricks(struct store *store, struct brick_entry *entries, size
 }
 
 /* ---- volumes ---- */
+
+/* In the lists of what is shown, or not. */
+static void show_volume(struct store *store, struct volume_entry *entry, bool shown)
+{
+    if (shown == entry->shown) {
+        return;
+    }
+    entry->shown = shown;
+    (shown ? ids_add : ids_remove)(&store->shown, entry->rec.id);
+    (shown ? ids_add : ids_remove)(&entry->cluster->shown, entry->rec.id);
+}
 
 int insert_volume(struct store *store, const struct store_volume *rec, struct err *reterr)
 {
@@ -377,11 +392,13 @@ int insert_volume(struct store *store, const struct store_volume *rec, struct er
 void update_volume(struct store *store, struct volume_entry *entry, const struct store_volume *next)
 {
     record_store(&store->records, KIND_VOLUME, &entry->record, &entry->rec, next);
+    show_volume(store, entry, id_is_none(entry->rec.pending));
 }
 
 void remove_volume(struct store *store, struct volume_entry *entry)
 {
     CHECK(RB_EMPTY(&entry->blocks));
+    show_volume(store, entry, false);
     unlink_bricks(store, entry->bricks, entry->rec.n_bricks);
     RB_REMOVE(volume_tree, &store->volumes, entry);
     RB_REMOVE(cluster_volume_tree, &entry->cluster->volumes, entry);

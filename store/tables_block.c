@@ -58,6 +58,7 @@ int insert_block(struct store *store, const struct store_block_volume *rec, stru
     RB_INSERT(cluster_block_tree, &hosting->cluster->blocks, entry);
     RB_INSERT(hosted_tree, &hosting->blocks, entry);
     RB_INSERT(hosted_name_tree, &hosting->block_names, entry);
+    hosting->cluster->n_blocks++;
     store->counts.block_volumes++;
     return 0;
 }
@@ -78,6 +79,7 @@ void remove_block(struct store *store, struct block_entry *entry)
     RB_REMOVE(cluster_block_tree, &hosting->cluster->blocks, entry);
     RB_REMOVE(hosted_tree, &hosting->blocks, entry);
     RB_REMOVE(hosted_name_tree, &hosting->block_names, entry);
+    hosting->cluster->n_blocks--;
     store->counts.block_volumes--;
     record_drop(&store->records, &entry->record);
     free(entry);

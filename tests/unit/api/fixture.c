@@ -44,7 +44,7 @@ static void end_operation(struct fixture_member *member, struct id op_id)
     cmd.time_ms = 1700000000000;
     if (op->type == STORE_OP_DEVICE_ADD || op->type == STORE_OP_DEVICE_RESYNC) {
         cmd.device.id = op->target;
-        cmd.device.total_kib = 524288000;
+        cmd.device.total_kib = member->large ? 524288000000 : 524288000;
         cmd.device.extent_kib = 4096;
     }
     if (op->type == STORE_OP_CREATE_BLOCK) {
@@ -97,6 +97,7 @@ static enum store_code backend_plan(void *user, const struct store_request *requ
     env.random = make_random;
     env.now_ms = 1700000000000;
     env.reasons = reasons;
+    env.volumes_per_cluster_max = member->large ? -1 : env.volumes_per_cluster_max;
     return store_plan(member->store, request, &env, ret_cmd, ret_result);
 }
 
@@ -390,6 +391,27 @@ void fixture_add_clusters(struct fixture *fixture, size_t n)
         assert_int_equal(result.code, STORE_OK);
         store_request_fini(&request);
     }
+}
+
+struct id fixture_add_volumes(struct fixture *fixture, size_t n)
+{
+    struct id cluster;
+
+    fixture->members[0].large = true;
+    assert_true(id_parse(make_topology(fixture, 0), ID_TEXT_LEN, &cluster));
+    for (size_t i = 0; i < n; i++) {
+        struct store_request request;
+        struct store_result result;
+
+        store_request_init(&request, STORE_REQ_VOLUME_CREATE);
+        request.volume.size_gib = 1;
+        request.volume.durability = STORE_REPLICATE;
+        request.volume.replica = 3;
+        carry_out(&fixture->members[0], &request, &result);
+        assert_int_equal(result.code, STORE_OK);
+        store_request_fini(&request);
+    }
+    return cluster;
 }
 
 struct store_digest fixture_digest(const struct fixture *fixture)

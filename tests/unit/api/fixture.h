@@ -32,6 +32,7 @@ struct fixture_member {
     uint64_t *index;
     uint64_t *ids; /* for deterministic ids */
     bool serving;
+    bool large;                    /* its devices are, and clusters may have many volumes */
     bool from_members;             /* every connection is one of a member */
     const char *blocked;           /* the database is not to be shown yet, for this reason */
     struct fixture_member *leader; /* NULL: none known */
@@ -64,6 +65,8 @@ void fixture_release(struct fixture_member *member);            /* applies what 
 void fixture_run_once(struct fixture *fixture);
 /* Adds n empty clusters, for long answers. */
 void fixture_add_clusters(struct fixture *fixture, size_t n);
+/* A topology (its cluster is returned), and n volumes of three bricks. The first member is large from then on. */
+struct id fixture_add_volumes(struct fixture *fixture, size_t n);
 struct store_digest fixture_digest(const struct fixture *fixture);
 
 /* ---- client ---- */
