@@ -156,15 +156,21 @@ bench: all $(B)/bench-load
 	./tests/bench/run $(BENCH)
 
 c_files := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
-.PHONY: format tidy
+c_product := $(filter store/%.c consensus/%.c daemon/%.c api/%.c cli/%.c,$(c_files))
+.PHONY: format tidy cppcheck scan-build
 format:
 	clang-format -i $(c_files)
 tidy:
-	./scripts/check-style
-	clang-tidy --quiet $(filter %.c,$(c_files)) -- -std=gnu11 -I. -D_GNU_SOURCE -DH2O_USE_LIBUV=1 \
-		-DHECATE_VERSION='"$(VERSION)"' $(pkg_cflags) -include store/base/banned.h
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -I. \
-		--suppress=missingIncludeSystem --library=posix -D__x86_64__ store consensus daemon api cli
+	printf '%s\n' $(c_product) | xargs -P "$$(nproc)" -I {} clang-tidy --quiet {} -- -std=gnu11 -I. -D_GNU_SOURCE \
+		-DH2O_USE_LIBUV=1 -DHECATE_VERSION='"$(VERSION)"' $(pkg_cflags) -include store/base/banned.h
+cppcheck:
+	cppcheck -j "$$(nproc)" --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		-I. --suppressions-list=scripts/check.d/cppcheck.txt --library=posix -D__x86_64__ '-DRB_PROTOTYPE(a,b,c,d)=' \
+		'-DRB_GENERATE(a,b,c,d)=' store consensus daemon api cli
+# A build of its own below the analyzer of clang, which looks at each file as it is compiled.
+scan-build:
+	rm -rf build/scan
+	scan-build --status-bugs -o build/scan/reports $(MAKE) --no-print-directory -j "$$(nproc)" B=build/scan/build all
 
 # Line coverage by folder, from all unit, property and simulation tests.
 .PHONY: cov
@@ -193,7 +199,7 @@ uninstall:
 clean:
 	rm -rf build
 help:
-	@echo 'targets: all check demo bench lab fuzz tidy format cov install uninstall clean tests test-<folder>'
+	@echo 'targets: all check demo bench lab fuzz tidy cppcheck scan-build format cov install uninstall clean tests test-<folder>'
 	@echo 'variables: SAN=asan|tsan WERROR=1 COV=1 CC=gcc|clang prefix= DESTDIR= FUZZ_SECONDS='
 
 -include $(patsubst %.o,%.d,$(all_objs)) $(B)/obj/daemon/main.d $(B)/obj/cli/main.d

@@ -260,8 +260,11 @@ static void recv_foreign(struct core *core, size_t from)
  * those who come back empty, too: but for the tests of what does so, it is left out with it. */
 static bool has_lost(const struct core *core, const struct wire *wire)
 {
+    if (CORE_SKIP(PART_LOSS)) {
+        return false;
+    }
     return wire->key[WK_TERM] >= raft_current_term(&core->raft) && wire->key[WK_LAST_INDEX] > core_last_index(core) &&
-           !CORE_SKIP(PART_LOSS) && !CORE_SKIP(PART_ADMISSION);
+           !CORE_SKIP(PART_ADMISSION);
 }
 
 static void recv_hello(struct core *core, size_t from, const struct wire *wire)
