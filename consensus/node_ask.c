@@ -10,6 +10,7 @@
 #define WAITING_MAX 8192
 #define WAITING_BYTES_MAX ((size_t)32 << 20)
 
+/* NOLINTNEXTLINE(misc-redundant-expression): equal is what they have to stay */
 _Static_assert(CONS_COMMAND_MAX == CORE_ENTRY_MAX, "what is taken from the owner must fit into an entry");
 
 void proposals_push(struct proposals *queue, struct proposal *proposal)

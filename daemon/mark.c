@@ -65,6 +65,9 @@ static void leave(void)
     if (fd >= 0 && write(fd, &state.file, sizeof(state.file)) == (ssize_t)sizeof(state.file)) {
         (void)fsync(fd); /* the machine may go down, too */
     }
+    if (fd >= 0) {
+        (void)close(fd); /* this process is about to end */
+    }
 }
 
 static void died(int number, siginfo_t *info, void *context)
