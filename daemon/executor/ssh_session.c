@@ -559,10 +559,11 @@ struct ssh_session *ssh_session_new(struct ssh_host *host)
     rc = connect_to_address(session, port);
     if (rc == UV_EAI_NONAME) {
         session->resolve.data = session;
-        session->resolving = true;
-        session->handles++; /* the request, until its callback */
-        CHECK(uv_getaddrinfo(host->ssh->loop, &session->resolve, resolved, host->name, port, &hints) == 0);
-    } else if (rc != 0) { /* the call that it is for is not known here yet */
+        rc = uv_getaddrinfo(host->ssh->loop, &session->resolve, resolved, host->name, port, &hints);
+        session->resolving = rc == 0;
+        session->handles += session->resolving; /* the request, until its callback */
+    }
+    if (rc != 0) { /* the call that it is for is not known here yet */
         session->early_error = rc;
         set_deadline(session, 0);
     }

@@ -307,6 +307,28 @@ static void test_refused_connection(void **state)
     (void)close(fd); /* a socket */
 }
 
+/* Names that the resolver does not even take: too long, no UTF-8, no label. */
+static void test_odd_names(void **state)
+{
+    char names[][512] = {"",
+                         "B\xfc"
+                         "cher",
+                         "a..b"};
+    struct sshd_client client;
+
+    (void)state;
+    memset(names[0], 'a', sizeof(names[0]) - 1);
+    client_init(&client, sshd, "ed25519");
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        struct exec_step step = {.kind = EXEC_GLUSTERD_CHECK, .host = names[i]};
+        struct sshd_call call;
+
+        client_do(&client, step, &call);
+        call_expect(&call, E_CONNECT, "host ");
+    }
+    client_fini(&client);
+}
+
 static void test_silent_listener(void **state)
 {
     struct sshd_client client;
@@ -644,6 +666,7 @@ int main(void)
         cmocka_unit_test(test_first_use_cannot_be_written),
         cmocka_unit_test(test_refused_connection),
         cmocka_unit_test(test_silent_listener),
+        cmocka_unit_test(test_odd_names),
         cmocka_unit_test(test_not_ssh),
         cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_lost_in_mid_command),
