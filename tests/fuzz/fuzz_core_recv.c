@@ -59,15 +59,20 @@ static void env_send(void *user, uint64_t peer, uint8_t *frame, size_t len)
     free(frame);
 }
 
-static void env_disk(void *user, struct disk_op *op)
+static void put(struct disk_op **at, struct disk_op *op)
 {
-    struct disk_op **at = &((struct world *)user)->queues[op->kind == DISK_SNAP_PUT || op->kind == DISK_SNAP_GET];
-
     while (*at != NULL) {
         at = &(*at)->next;
     }
     op->next = NULL;
     *at = op;
+}
+
+static void env_disk(void *user, struct disk_op *op)
+{
+    struct world *world = user;
+
+    put(&world->queues[op->kind >= DISK_INSTALL], op);
 }
 
 static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
@@ -93,6 +98,13 @@ static int env_restore(void *user, uint64_t index, const uint8_t *data, size_t l
     (void)user;
     (void)index;
     return len > 0 && data[0] == 'X' ? -1 : 0;
+}
+
+static void *env_adopt(void *user, uint64_t index, void *state)
+{
+    (void)user;
+    CHECK(index > 0 && state != NULL);
+    return state; /* to be freed */
 }
 
 static void env_nothing(void *user)
@@ -121,6 +133,42 @@ static void keep_snapshot(struct world *world, const struct disk_op *op)
     world->snap_len = op->data != NULL ? op->data_len : 8;
 }
 
+static void free_op(struct disk_op *op)
+{
+    free(op->handle);
+    free(op->state);
+    disk_op_free(op);
+}
+
+/* The thread of snapshots: what it has made counts when the log's turn comes. */
+static void snapshot_answers(struct world *world, struct disk_op *op)
+{
+    switch (op->kind) {
+    case DISK_SNAP_PUT:
+        free(TAKE_PTR(op->handle));
+        put(&world->queues[0], op);
+        break;
+    case DISK_INSTALL:
+        op->status = op->data_len > 0 && op->data[0] == 'X' ? -1 : 0; /* damaged */
+        op->state = op->status == 0 ? mem_strdup("state") : NULL;
+        put(&world->queues[0], op);
+        break;
+    case DISK_FREE:
+        free_op(op);
+        break;
+    default:
+        op->index = world->snap_index;
+        op->index_term = world->snap_term;
+        op->conf_index = world->conf_index;
+        op->conf = mem_dup(world->conf, world->conf_len);
+        op->conf_len = world->conf_len;
+        op->data = mem_dup(world->snap, world->snap_len);
+        op->data_len = world->snap_len;
+        core_done(world->core, op);
+        break;
+    }
+}
+
 static void disk_answers(struct world *world, size_t queue)
 {
     struct disk_op *op = world->queues[queue];
@@ -130,16 +178,12 @@ static void disk_answers(struct world *world, size_t queue)
     }
     world->queues[queue] = op->next;
     op->next = NULL;
-    if (op->kind == DISK_INSTALL || op->kind == DISK_SNAP_PUT) {
+    if (queue == 1) {
+        snapshot_answers(world, op);
+        return;
+    }
+    if (op->kind == DISK_SNAP_PUT || (op->kind == DISK_INSTALL && op->status == 0)) {
         keep_snapshot(world, op);
-    } else if (op->kind == DISK_SNAP_GET) {
-        op->index = world->snap_index;
-        op->index_term = world->snap_term;
-        op->conf_index = world->conf_index;
-        op->conf = mem_dup(world->conf, world->conf_len);
-        op->conf_len = world->conf_len;
-        op->data = mem_dup(world->snap, world->snap_len);
-        op->data_len = world->snap_len;
     }
     core_done(world->core, op);
 }
@@ -177,6 +221,8 @@ static void start(struct world *world, uint8_t kind)
                                  .snapshot = env_snapshot,
                                  .snapshot_free = env_snapshot_free,
                                  .restore = env_restore,
+                                 .adopt = env_adopt,
+                                 .state_free = env_snapshot_free,
                                  .changed = env_nothing,
                                  .resigned = env_nothing,
                                  .members = env_nothing,
@@ -373,8 +419,9 @@ static void submit(struct world *world)
 {
     const void *data = "command";
     uint32_t len = 7;
+    uint64_t bytes;
 
-    if (core_window(world->core) > 0) {
+    if (core_window(world->core, &bytes) > 0) {
         (void)core_submit(world->core, &data, &len, 1);
     }
 }
@@ -444,8 +491,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             struct disk_op *op = world.queues[i];
 
             world.queues[i] = op->next;
-            free(op->handle);
-            disk_op_free(op);
+            free_op(op);
         }
     }
     free(world.conf);
