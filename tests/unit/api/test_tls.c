@@ -90,12 +90,9 @@ static bool receive(struct https *client)
     return n != 0 && !(n < 0 && errno != EAGAIN);
 }
 
-/* between: called when the connection was accepted and nothing was sent; may be NULL. */
-static struct https https_connect_and(struct world *world, void (*between)(struct world *world))
+static struct https https_new(struct world *world)
 {
-    struct fixture *fixture = &world->fixture;
     struct https client = {.ctx = SSL_CTX_new(TLS_client_method())};
-    uint64_t deadline = uv_hrtime() + UINT64_C(10000000000);
 
     assert_int_equal(SSL_CTX_load_verify_file(client.ctx, world->ca), 1);
     SSL_CTX_set_verify(client.ctx, SSL_VERIFY_PEER, NULL);
@@ -104,7 +101,17 @@ static struct https https_connect_and(struct world *world, void (*between)(struc
     client.out = BIO_new(BIO_s_mem());
     SSL_set_bio(client.ssl, client.in, client.out);
     SSL_set_connect_state(client.ssl);
-    client.fd = client_connect(api_server_port(fixture->members[0].server));
+    client.fd = client_connect(api_server_port(world->fixture.members[0].server));
+    return client;
+}
+
+/* between: called when the connection was accepted and nothing was sent; may be NULL. */
+static struct https https_connect_and(struct world *world, void (*between)(struct world *world))
+{
+    struct fixture *fixture = &world->fixture;
+    struct https client = https_new(world);
+    uint64_t deadline = uv_hrtime() + UINT64_C(10000000000);
+
     if (between != NULL) {
         for (int i = 0; i < 5; i++) {
             fixture_run_once(fixture);
@@ -291,12 +298,35 @@ static void resets(void **state)
     }
 }
 
+/* Before it is known who there is, nobody makes us compute what takes long. */
+static void costly_groups(void **state)
+{
+    static const char *const groups[] = {"ffdhe8192", "ffdhe2048", "P-521", "P-384"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+        struct https client = https_new(world);
+        bool open = true;
+
+        assert_int_equal(SSL_set1_groups_list(client.ssl, groups[i]), 1);
+        assert_int_equal(SSL_set_min_proto_version(client.ssl, TLS1_3_VERSION), 1);
+        for (int j = 0; open && j < 100; j++) {
+            assert_int_not_equal(SSL_do_handshake(client.ssl), 1);
+            send_some(&world->fixture, &client, SIZE_MAX);
+            open = receive(&client);
+        }
+        assert_false(open);
+        https_close(&client);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(errors_of_others, setup, teardown),
         cmocka_unit_test_setup_teardown(plain_http, setup, teardown),
         cmocka_unit_test_setup_teardown(resets, setup, teardown),
+        cmocka_unit_test_setup_teardown(costly_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(reload, setup, teardown),
         cmocka_unit_test_setup_teardown(reload_before_the_first_byte, setup, teardown),
     };
