@@ -100,9 +100,15 @@ static void look_at_stranger(struct api_conn *conn)
     if (input->size <= STRANGER_MAX / 2) {
         return; /* small enough for whoever it is */
     }
-    if (api_head_read(input->bytes, input->size, &head)) {
+    if (conn->bad_head == 0 && api_head_read(input->bytes, input->size, &head)) { /* one look at each token */
         conn->body_allowed = head_is_good(conn->server, &head);
-        if (!conn->body_allowed && input->size - head.len > STRANGER_MAX / 2) {
+        conn->bad_head = !conn->body_allowed ? head.len : 0;
+    }
+    if (conn->body_allowed) {
+        return;
+    }
+    if (conn->bad_head > 0) {
+        if (input->size > conn->bad_head + STRANGER_MAX / 2) {
             refuse(conn, 401,
                    "HTTP/1.1 401 Unauthorized\r\n" CLOSE_HEADERS "Content-Length: 57\r\n\r\n"
                    "a body of this size needs a valid token in Authorization\n");

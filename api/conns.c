@@ -82,6 +82,7 @@ void api_conn_quiet(struct api_conn *conn)
     conn->request = NULL;
     conn->used = true;
     conn->body_allowed = false;
+    conn->bad_head = 0;
     conn->half_since_ms = 0;
     TAILQ_REMOVE(&server->conns, conn, link); /* the list is in the order of patience */
     TAILQ_INSERT_TAIL(&server->conns, conn, link);

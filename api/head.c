@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define LINES_MAX 128 /* h2o takes 100 headers */
+
 /* The next line without its end; false: it has no end yet. */
 static bool next_line(const char **data, size_t *len, struct api_head_text *ret_line)
 {
@@ -22,13 +24,11 @@ static bool next_line(const char **data, size_t *len, struct api_head_text *ret_
     return true;
 }
 
-static struct api_head_text until(const char **data, size_t *len, const char *stops)
+static struct api_head_text until(const char **data, size_t *len, char stop)
 {
-    struct api_head_text text = {*data, 0};
+    const char *end = memchr(*data, stop, *len);
+    struct api_head_text text = {*data, end != NULL ? (size_t)(end - *data) : *len};
 
-    while (text.len < *len && strchr(stops, (*data)[text.len]) == NULL) {
-        text.len++;
-    }
     *data += text.len;
     *len -= text.len;
     return text;
@@ -36,10 +36,13 @@ static struct api_head_text until(const char **data, size_t *len, const char *st
 
 static void request_line(struct api_head_text line, struct api_head *head)
 {
-    head->method = until(&line.data, &line.len, " ");
+    struct api_head_text target;
+
+    head->method = until(&line.data, &line.len, ' ');
     line.data += line.len > 0;
     line.len -= line.len > 0;
-    head->path = until(&line.data, &line.len, " ?");
+    target = until(&line.data, &line.len, ' ');
+    head->path = until(&target.data, &target.len, '?');
 }
 
 static bool name_is(struct api_head_text name, const char *wanted)
@@ -49,7 +52,7 @@ static bool name_is(struct api_head_text name, const char *wanted)
 
 static void header_line(struct api_head_text line, struct api_head *head)
 {
-    struct api_head_text name = until(&line.data, &line.len, ":");
+    struct api_head_text name = until(&line.data, &line.len, ':');
 
     head->lengths += name_is(name, "content-length");
     head->encodings += name_is(name, "transfer-encoding");
@@ -72,15 +75,16 @@ bool api_head_read(const char *data, size_t len, struct api_head *ret_head)
 {
     const char *at = data;
     struct api_head_text line;
+    unsigned lines = 0;
 
     *ret_head = (struct api_head){.len = 0};
     do { /* an empty line before the first one is tolerated, as by h2o */
-        if (!next_line(&at, &len, &line)) {
+        if (!next_line(&at, &len, &line) || ++lines > LINES_MAX) {
             return false;
         }
     } while (line.len == 0);
     request_line(line, ret_head);
-    while (next_line(&at, &len, &line)) {
+    while (next_line(&at, &len, &line) && ++lines <= LINES_MAX) {
         if (line.len == 0) {
             ret_head->len = (size_t)(at - data);
             return true;

@@ -17,7 +17,7 @@ struct api_head {
     unsigned lengths, encodings;                      /* how many Content-Length, Transfer-Encoding */
 };
 
-/* False: the head is not complete yet, or none. */
+/* False: the head is not complete yet, or none that h2o takes. */
 bool api_head_read(const char *data, size_t len, struct api_head *ret_head);
 
 #endif

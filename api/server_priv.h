@@ -65,6 +65,7 @@ struct api_conn {
     bool trusted;                /* it had a request with a valid token */
     bool used;                   /* it has had an answer */
     bool body_allowed;           /* the head of the request that is arriving has a valid token */
+    size_t bad_head;             /* the same without a valid one: its length; 0: not known yet */
     bool refused, cut;           /* its end is under way */
     h2o_socket_cb read_cb;       /* refused: what h2o reads with */
     uint64_t half_since_ms;      /* loop time; 0: nothing of a request is there, or its token is good */

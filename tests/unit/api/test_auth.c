@@ -83,6 +83,15 @@ static void forms_of_the_header(void **state)
     expect_header("bearer e30.e30.e30", 401, INVALID "signing method (alg) is unspecified.");
 }
 
+/* What is long costs nothing: it is not read. */
+static void long_tokens(void **state)
+{
+    CLEANUP(free_ptr) char *value = mem_printf("bearer %08192d.e30.e30", 0);
+
+    (void)state;
+    expect_header(value, 401, INVALID "token is too long");
+}
+
 static void any_case_and_blanks_of_the_scheme(void **state)
 {
     CLEANUP(free_ptr) char *value = token_bearer("admin", ADMIN_KEY, "GET", "/clusters", NOW);
@@ -249,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forms_of_the_header),
+        cmocka_unit_test(long_tokens),
         cmocka_unit_test(any_case_and_blanks_of_the_scheme),
         cmocka_unit_test(algorithms),
         cmocka_unit_test(issuers_and_signatures),
