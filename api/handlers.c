@@ -26,19 +26,33 @@ static void answer_readiness(struct api_request *request, bool ready, const char
     }
 }
 
+bool api_shown_still(struct api_server *server, struct api_shown *shown)
+{
+    uint64_t now_ms = uv_now(server->loop);
+
+    if (shown->made && shown->at_ms == now_ms) {
+        return true;
+    }
+    *shown = (struct api_shown){shown->text, now_ms, true};
+    buf_clear(&shown->text);
+    return false;
+}
+
 static void answer_status(struct api_request *request)
 {
     const struct api_backend *backend = &request->server->backend;
-    json_t *document = backend->status(backend->user);
-    char *text = json_dumps(document, JSON_COMPACT);
-    struct buf buf = BUF_INIT;
+    struct api_shown *shown = &request->server->status;
 
-    CHECK(text != NULL);
-    buf_append_str(&buf, text);
-    free(text);
-    json_decref(document);
-    api_answer_json(request, 200, &buf);
-    buf_fini(&buf);
+    if (!api_shown_still(request->server, shown)) {
+        json_t *document = backend->status(backend->user);
+        CLEANUP(free_ptr) char *text = json_dumps(document, JSON_COMPACT);
+
+        CHECK(text != NULL);
+        buf_append_str(&shown->text, text);
+        buf_append_char(&shown->text, '\n');
+        json_decref(document);
+    }
+    api_answer_raw(request, 200, API_JSON_TYPE, buf_str(&shown->text), shown->text.len);
 }
 
 static void answer_leader(struct api_request *request, bool serving)

@@ -148,6 +148,9 @@ void api_get_metrics(struct api_request *request)
     struct buf buf = BUF_INIT;
 
     out_api_metrics(&buf, server);
-    server->backend.metrics(server->backend.user, &buf);
+    if (!api_shown_still(server, &server->figures)) {
+        server->backend.metrics(server->backend.user, &server->figures.text);
+    }
+    buf_append(&buf, buf_str(&server->figures.text), server->figures.text.len);
     api_answer_shared(request, METRICS_TYPE, database_figures(server), &buf);
 }

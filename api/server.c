@@ -122,6 +122,7 @@ void api_server_tick_start(struct api_server *server)
 void api_server_changed(struct api_server *server)
 {
     CHECK_MAGIC(server, API_SERVER_MAGIC);
+    server->status.made = server->figures.made = false;
     api_requests_look(server);
 }
 
@@ -267,6 +268,8 @@ static void server_free(struct api_server *server)
     SSL_CTX_free(server->ssl);
     api_events_free(server->events);
     api_text_unref(server->metrics);
+    buf_fini(&server->status.text);
+    buf_fini(&server->figures.text);
     free_text(server->config.listen_host);
     free_text(server->config.cert_file);
     free_text(server->config.key_file);

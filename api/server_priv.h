@@ -102,6 +102,13 @@ struct api_request {
     h2o_generator_t generator; /* for streamed answers */
 };
 
+/* What anybody may ask for is made once in a millisecond of the loop, however many ask. */
+struct api_shown {
+    struct buf text;
+    uint64_t at_ms; /* loop time */
+    bool made;
+};
+
 struct api_server {
     uint32_t magic;
     uv_loop_t *loop;
@@ -128,7 +135,8 @@ struct api_server {
     uv_idle_t pieces_idle;                          /* runs while there are such */
     struct api_text *metrics;                       /* figures of the database, shown again until: */
     uint64_t metrics_until_ns;
-    size_t n_counted; /* submits out that count as operations in flight */
+    struct api_shown status, figures; /* the backend's */
+    size_t n_counted;                 /* submits out that count as operations in flight */
     struct api_forwarder *forwarder;
     struct api_events *events;
     bool closing, draining;
@@ -225,6 +233,9 @@ enum api_flag api_query_flag(const struct api_request *request, const char *name
 int api_handle_dry_run(struct api_request *request, const struct store_request *change, struct buf *text);
 /* Its body and query, as sent. */
 h2o_iovec_t api_request_query(const struct api_request *request);
+
+/* Is the text of this millisecond? If not, it is empty now and to be made. */
+bool api_shown_still(struct api_server *server, struct api_shown *shown);
 
 /* ---- work.c: documents that take long ---- */
 
