@@ -11,7 +11,7 @@
 #include "store/base/mem.h"
 #include "store/base/text.h"
 
-#define TAGS_KEPT 1024
+#define KEPT 1024 /* of a list or of tags: more are too many in any case, and only looked at */
 
 static const char *const reason_type = "a value has the wrong type";
 
@@ -234,20 +234,20 @@ static bool read_strs(struct api_json_reader *r, struct store_strs *strs)
     store_strs_fini(strs);
     memset(strs, 0, sizeof(*strs));
     while (next_item(r, &started)) {
+        buf_clear(&buf);
         if (*r->p == '"') {
             read_string(r, &buf);
-            store_strs_add(strs, buf_str(&buf));
-        } else if (take_null(r)) {
-            store_strs_add(strs, "");
-        } else {
+        } else if (!take_null(r)) {
             return false;
+        }
+        if (strs->n < KEPT) {
+            store_strs_add(strs, buf_str(&buf));
         }
     }
     return true;
 }
 
-/* A second object for the same field adds to the first, as maps do in Go. More than TAGS_KEPT are too many in any case:
- * what follows is only looked at, so that a long list costs no time. */
+/* A second object for the same field adds to the first, as maps do in Go. */
 static bool read_tags(struct api_json_reader *r, struct store_tags *tags)
 {
     CLEANUP(buf_fini) struct buf name = BUF_INIT;
@@ -265,7 +265,7 @@ static bool read_tags(struct api_json_reader *r, struct store_tags *tags)
         } else if (!take_null(r)) {
             return false;
         }
-        if (tags->n < TAGS_KEPT) {
+        if (tags->n < KEPT) {
             store_tags_set(tags, buf_str(&name), buf_str(&value));
         }
     }

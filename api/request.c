@@ -12,6 +12,7 @@
 
 #define FORWARDED_WAIT_MS 500 /* a forwarded request waits this long for its member's own lease */
 #define FORWARD_GRACE_MS 3000 /* the leader answers by its own deadline, which starts later than ours */
+#define LARGE_BODY 32768      /* bytes that take long enough to read */
 #define SLOW_MS 600000        /* the same for documents that take long */
 #define CLOSING_LONG_MS 4000  /* while closing, answers in pieces that are under way are cut so long before the end */
 #define CLOSING_WAIT_MS 2000  /* while closing, requests without a leader are given up sooner */
@@ -241,6 +242,22 @@ static void make_key(struct api_request *request)
     request->key_made = true;
 }
 
+/* A large body takes milliseconds to read: one of them in a turn of the loop, then the others have theirs. */
+static bool large_ones_turn(struct api_request *request)
+{
+    struct api_server *server = request->server;
+    uint64_t now_ms = uv_now(server->loop);
+
+    if (request->req->entity.len <= LARGE_BODY) {
+        return true;
+    }
+    if (server->large_ms == now_ms) {
+        return false;
+    }
+    server->large_ms = now_ms;
+    return true;
+}
+
 void api_request_dispatch(struct api_request *request)
 {
     struct api_server *server = request->server;
@@ -250,7 +267,11 @@ void api_request_dispatch(struct api_request *request)
         if (request->forwarded) {
             request->deadline_ms = request->arrived_ms + server->config.request_timeout_ms;
         }
-        api_handle(request);
+        if (large_ones_turn(request)) {
+            api_handle(request);
+        } else {
+            api_request_wait(request, 0);
+        }
     } else if (!request->forwarded && server->backend.leader(server->backend.user, &leader)) {
         make_key(request);
         request->state = API_FORWARDED;

@@ -123,6 +123,7 @@ struct api_server {
     uint16_t port;
     size_t n_conns, n_cut;              /* n_cut of them are about to end */
     uint64_t log_full_ms, log_total_ms; /* loop time: not said again earlier */
+    uint64_t large_ms;                  /* loop time: a large body was read then */
     struct api_conn *bulky;             /* the one that may have a body beyond the usual limit; NULL: the next one */
     uv_timer_t bulk_timer;              /* runs while there are connections; so does: */
     uv_check_t bulk_check;

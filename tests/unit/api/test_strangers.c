@@ -277,6 +277,34 @@ static void bodies_with_a_token(void **state)
     expect(f, 0, "POST", "/clusters", body, 201, NULL);
 }
 
+/* Large ones that come together are read one in a turn, and all of them are answered. */
+static void large_bodies_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(free_ptr) char *body = mem_calloc(1, 1 << 16);
+    CLEANUP(free_ptr) char *head = head_of("POST", "/clusters");
+    CLEANUP(free_ptr) char *text = mem_printf("%sContent-Length: 65535\r\n\r\n", head);
+    int fds[20];
+
+    memset(body, ' ', (1 << 16) - 1);
+    memcpy(body, "{\"file\":true}", 13);
+    for (size_t i = 0; i < 20; i++) {
+        fds[i] = connect_to(f);
+        client_send(f, fds[i], text, strlen(text));
+        client_send(f, fds[i], body, 65534);
+    }
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(send(fds[i], " ", 1, MSG_NOSIGNAL), 1);
+    }
+    for (size_t i = 0; i < 20; i++) {
+        struct answer answer = client_read(f, fds[i], false);
+
+        assert_int_equal(answer.status, 201);
+        answer_fini(&answer);
+    }
+    close_all(fds, 20);
+}
+
 /* Also those that have a token may not fill the memory together: the largest one is refused. */
 static void bodies_have_a_limit_together(void **state)
 {
@@ -340,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bodies_need_a_token, setup, teardown),
         cmocka_unit_test_setup_teardown(refusal_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(bodies_with_a_token, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_bodies_take_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(bodies_have_a_limit_together, setup, teardown),
         cmocka_unit_test_setup_teardown(two_lengths, setup, teardown),
     };
