@@ -6,7 +6,7 @@
  * level. A member of an older release that meets a later level stops; it never skips. What a level brought:
  *
  *   1  everything of the first release
- *   2  nothing yet: what this release comes to write anew is gated on it
+ *   2  nothing yet; the first command or field that this release adds belongs here
  */
 #ifndef HECATE_STORE_LEVEL_H
 #define HECATE_STORE_LEVEL_H
