@@ -51,6 +51,7 @@ int insert_block(struct store *store, const struct store_block_volume *rec, stru
     if (why != NULL) {
         return err_set(reterr, E_DAMAGED, "block volume %s: %s", id_text(rec->id).text, why);
     }
+    CHECK(hosting != NULL); /* or there is a reason */
     entry = mem_calloc(1, sizeof(*entry));
     entry->hosting = hosting;
     update_block(store, entry, rec);
