@@ -118,7 +118,7 @@ struct core {
         uint8_t *data;
         size_t len;
     } * held;
-    size_t n_held;
+    size_t n_held, held_bytes;
 
     struct lease lease;
     uint64_t lease_ping_us; /* leader: when numbers go out next */

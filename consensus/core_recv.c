@@ -7,6 +7,8 @@
 #include "store/base/mem.h"
 
 #define ENTRIES_MAX 65536
+#define APPENDS_MAX 4096                    /* entries' writes on their way to the disk */
+#define METAS_MAX 16                        /* terms and votes on their way to the disk */
 #define TERMS_AHEAD_MAX (UINT64_C(1) << 32) /* elections missed: years of them */
 
 static raft_term message_term(const struct raft_message *message)
@@ -316,12 +318,33 @@ static bool is_term(const struct core *core, uint64_t term)
     return own == 0 || term <= own + TERMS_AHEAD_MAX;
 }
 
+/* The disk is so far behind that what would make more work for it is dropped, as if it were lost: memory for what waits
+ * has a bound, whatever is sent. A leader that follows its own bounds never comes near these. */
+static bool disk_is_behind(struct core *core, const struct wire *wire)
+{
+    size_t bytes = 0;
+
+    if (wire->key[WK_MSG_TERM] > raft_current_term(&core->raft) && core->metas >= METAS_MAX) {
+        return true;
+    }
+    if (wire->key[WK_TYPE] != WIRE_APPEND || wire->key[WK_COUNT] == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < core->n_appends; i++) {
+        bytes += core->appends[i]->flat_len;
+    }
+    return core->n_appends >= APPENDS_MAX || bytes >= 4 * (core->config.inflight_bytes + CORE_FRAME_BYTES);
+}
+
 static bool dispatch(struct core *core, size_t at, const struct wire *wire)
 {
     uint64_t from = core->config.peers[at].id;
 
     if (!is_term(core, wire->key[WK_TERM]) || !is_term(core, wire->key[WK_MSG_TERM])) {
         return false;
+    }
+    if (disk_is_behind(core, wire)) {
+        return true;
     }
     switch (wire->key[WK_TYPE]) {
     case WIRE_APPEND:

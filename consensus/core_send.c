@@ -6,6 +6,8 @@
 #include "consensus/core_priv.h"
 #include "store/base/mem.h"
 
+#define HELD_MAX ((size_t)16 << 20) /* a leader's term is on its disk: what is held are short answers and requests */
+
 void core_send(struct core *core, uint64_t peer, const struct wire *wire)
 {
     struct wire copy = *wire;
@@ -24,6 +26,11 @@ void core_send(struct core *core, uint64_t peer, const struct wire *wire)
         core->env.send(core->env.user, peer, (uint8_t *)buf_take(&buf), len);
         return;
     }
+    if (core->held_bytes + len > HELD_MAX) { /* whoever makes us answer so much does not need it */
+        buf_fini(&buf);
+        return;
+    }
+    core->held_bytes += len;
     core->held = mem_realloc_array(core->held, core->n_held + 1, sizeof(*core->held));
     core->held[core->n_held++] = (struct core_frame){.peer = peer, .data = (uint8_t *)buf_take(&buf), .len = len};
 }
@@ -33,7 +40,7 @@ void core_flush_held(struct core *core)
     size_t n = core->n_held;
 
     CHECK(core->metas == 0);
-    core->n_held = 0;
+    core->n_held = core->held_bytes = 0;
     for (size_t i = 0; i < n; i++) {
         core->env.send(core->env.user, core->held[i].peer, core->held[i].data, core->held[i].len);
     }

@@ -156,6 +156,9 @@ void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire
 static void incoming_drop(struct core *core)
 {
     free(core->incoming.conf);
+    if (core->incoming.cap <= CHUNK) {
+        free(TAKE_PTR(core->incoming.data)); /* short, and a sender can have many dropped */
+    }
     free_beside(core, core->incoming.data, NULL);
     memset(&core->incoming, 0, sizeof(core->incoming));
 }
@@ -180,6 +183,21 @@ static void install(struct core *core, uint64_t term)
     CHECK(message.install_snapshot.data.base != NULL);
     core_raft_recv(core, &message);
     incoming_drop(core);
+}
+
+/* Begins anew in the memory that is there: a sender that never ends one must not make the thread that frees pile up. */
+static void incoming_begin(struct core_incoming *incoming, uint64_t from, const struct wire *wire)
+{
+    free(incoming->conf);
+    *incoming = (struct core_incoming){.from = from,
+                                       .index = wire->key[WK_LAST_INDEX],
+                                       .term = wire->key[WK_LAST_TERM],
+                                       .conf_index = wire->key[WK_CONF_INDEX],
+                                       .total = wire->key[WK_TOTAL] - wire->key[WK_CONF_LEN],
+                                       .conf = mem_alloc(wire->key[WK_CONF_LEN]),
+                                       .conf_len = wire->key[WK_CONF_LEN],
+                                       .data = incoming->data,
+                                       .cap = incoming->cap};
 }
 
 /* Memory for what has come so far, whatever length the sender names: large blocks grow without being copied. */
@@ -217,14 +235,7 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
         return false; /* of this very term */
     }
     if (offset == 0) {
-        incoming_drop(core);
-        *incoming = (struct core_incoming){.from = id,
-                                           .index = wire->key[WK_LAST_INDEX],
-                                           .term = wire->key[WK_LAST_TERM],
-                                           .conf_index = wire->key[WK_CONF_INDEX],
-                                           .total = total - conf_len,
-                                           .conf = mem_alloc(conf_len),
-                                           .conf_len = conf_len};
+        incoming_begin(incoming, id, wire);
     } else if (incoming->from != id || incoming->index != wire->key[WK_LAST_INDEX] || incoming->offset != offset ||
                incoming->conf_len != conf_len || incoming->total != total - conf_len) {
         return true; /* of an older transfer */

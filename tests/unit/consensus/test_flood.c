@@ -1,0 +1,208 @@
+/* A member that sends without end, while the other's disk is slow: what waits has a bound. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "consensus/core_priv.h"
+#include "store/base/mem.h"
+
+#define LIAR 2
+#define FRAMES 20000
+#define LARGE ((size_t)1 << 20)
+
+static struct core *core;
+static struct disk_op *ops; /* never answered: the disk stands still */
+static size_t n_ops;
+
+static uint64_t env_now(void *user)
+{
+    (void)user;
+    return 10000000;
+}
+
+static void env_send(void *user, uint64_t peer, uint8_t *frame, size_t len)
+{
+    (void)user;
+    (void)peer;
+    (void)len;
+    free(frame);
+}
+
+static void env_disk(void *user, struct disk_op *op)
+{
+    (void)user;
+    op->next = ops;
+    ops = op;
+    n_ops++;
+}
+
+static void env_nothing(void *user)
+{
+    (void)user;
+}
+
+static void env_failed(void *user, const char *text)
+{
+    (void)user;
+    fail_msg("%s", text);
+}
+
+static void put_configuration(struct buf *buf)
+{
+    struct raft_configuration conf;
+    struct raft_buffer bytes;
+    char large[601]; /* what is answered with it is large, too */
+
+    memset(large, 'a', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    raft_configuration_init(&conf);
+    assert_int_equal(raft_configuration_add(&conf, 1, "a:1", RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&conf, 2, "a:2", RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&conf, 3, large, RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_encode(&conf, &bytes), 0);
+    raft_configuration_close(&conf);
+    buf_append(buf, bytes.base, bytes.len);
+    raft_free(bytes.base);
+}
+
+static void say(enum wire_type type, struct wire wire)
+{
+    CLEANUP(buf_fini) struct buf frame = BUF_INIT;
+
+    wire.key[WK_TYPE] = type;
+    wire.key[WK_FROM] = LIAR;
+    wire.key[WK_CLUSTER_HIGH] = UINT64_C(7) << 56;
+    wire_encode(&wire, &frame);
+    assert_true(core_recv(core, LIAR, (const uint8_t *)frame.data, frame.len));
+}
+
+static int set_up(void **state)
+{
+    const struct core_env env = {.now = env_now,
+                                 .send = env_send,
+                                 .disk = env_disk,
+                                 .changed = env_nothing,
+                                 .resigned = env_nothing,
+                                 .members = env_nothing,
+                                 .failed = env_failed};
+    const struct core_config config = {.id = 1,
+                                       .peers = {{1, "a:1"}, {2, "a:2"}, {3, "a:3"}},
+                                       .n_peers = 3,
+                                       .election_timeout_ms = 300,
+                                       .lease_ms = 150,
+                                       .heartbeat_ms = 50,
+                                       .slot_ms = 25,
+                                       .snapshot_threshold = 1000,
+                                       .trailing = 100,
+                                       .inflight = 10,
+                                       .window = 10,
+                                       .seed = 1};
+    struct disk_image image = {.disk_state = CORE_FORMED, .cluster_id.bytes = {7}, .term = 1, .first = 1};
+    CLEANUP(buf_fini) struct buf conf = BUF_INIT;
+    struct buf flat = BUF_INIT;
+
+    (void)state;
+    put_configuration(&conf);
+    flat_append(&flat, 1, RAFT_CHANGE, conf.data, (uint32_t)conf.len);
+    image.flat_len = flat.len;
+    image.flat = (uint8_t *)buf_take(&flat);
+    core = core_new(&config, &env, &image);
+    disk_image_fini(&image);
+    core_connected(core, LIAR);
+    say(WIRE_HELLO, (struct wire){.key = {[WK_STATE] = CORE_FORMED}});
+    n_ops = 0;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    core_free(core);
+    while (ops != NULL) {
+        struct disk_op *op = ops;
+
+        ops = op->next;
+        disk_op_free(op);
+    }
+    return 0;
+}
+
+static uint64_t term(void)
+{
+    return raft_current_term(&core->raft);
+}
+
+static void test_terms(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FRAMES; i++) {
+        say(WIRE_APPEND, (struct wire){.key = {[WK_MSG_TERM] = term() + 1, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1}});
+    }
+    assert_in_range(n_ops, 1, 16);
+    assert_in_range(core->n_held, 1, 16);
+}
+
+/* The same place is written again and again. */
+static void test_entries(void **state)
+{
+    uint8_t *data = mem_calloc(1, LARGE);
+
+    (void)state;
+    say(WIRE_APPEND, (struct wire){.key = {[WK_MSG_TERM] = 9, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1}});
+    for (uint64_t i = 0; i < 100; i++) {
+        CLEANUP(buf_fini) struct buf body = BUF_INIT;
+        struct wire wire = {
+            .key = {[WK_MSG_TERM] = 9, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1, [WK_COUNT] = 1},
+        };
+
+        flat_append(&body, 2 + i % 2, RAFT_COMMAND, data, LARGE);
+        wire.body = (const uint8_t *)body.data;
+        wire.body_len = body.len;
+        say(WIRE_APPEND, wire);
+    }
+    free(data);
+    assert_in_range(core->n_appends, 4, 21);
+}
+
+static void test_answers(void **state)
+{
+    (void)state;
+    say(WIRE_APPEND,
+        (struct wire){.key = {[WK_MSG_TERM] = 9, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1, [WK_COMMIT] = 1}});
+    assert_int_equal(core->metas, 1);
+    for (int i = 0; i < 2 * FRAMES; i++) {
+        say(WIRE_HELLO, (struct wire){.key = {[WK_STATE] = CORE_FORMED, [WK_FLAGS] = 1}});
+    }
+    assert_in_range(core->held_bytes, 15 << 20, 16 << 20);
+}
+
+static void test_snapshots(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FRAMES; i++) {
+        say(WIRE_SNAPSHOT, (struct wire){.key = {[WK_MSG_TERM] = 1,
+                                                 [WK_LAST_INDEX] = 1000,
+                                                 [WK_LAST_TERM] = 1,
+                                                 [WK_CONF_INDEX] = 1,
+                                                 [WK_CONF_LEN] = 100,
+                                                 [WK_TOTAL] = 1 << 30}});
+    }
+    assert_int_equal(n_ops, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_terms, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_entries, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_snapshots, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
