@@ -19,6 +19,7 @@
 #define SSH_LOGIN_MAX ((size_t)262144)                        /* bytes from the host until we are logged in */
 #define SSH_CALL_MAX (2 * SSH_OUTPUT_MAX + 4 * SSH_ERROR_MAX) /* for one remote call, with what the protocol adds */
 #define SSH_PIECES_MAX ((size_t)2 << 30)       /* the same, of one whose output is heard in pieces and not kept */
+#define SSH_LIBRARY_MAX ((size_t)16 << 20)     /* by the library, for one session: packets, its keys */
 #define SSH_HOST_HELD_MAX (4 * SSH_OUTPUT_MAX) /* of all sessions of a host */
 #define SSH_HELD_MAX (32 * SSH_OUTPUT_MAX)     /* of all hosts */
 #define SSH_TURN_BYTES ((size_t)262144)        /* taken off all sockets in one turn of the loop: 1 to 2 ms */
@@ -57,6 +58,7 @@ struct ssh_session {
     bool kept;            /* has done a call before */
     bool more, stands;    /* there may be more than this turn's share; is in line for the next turn */
     bool flooded;         /* the host sent too much */
+    size_t library_bytes; /* that the library has taken */
     size_t share_bytes;   /* left of its share of this turn */
     size_t error_bytes;   /* of standard error, for this remote call */
     size_t call_bytes;    /* received for this remote call, or until the login */
@@ -129,6 +131,9 @@ void ssh_session_pump(struct ssh_session *session); /* goes on as far as it can 
 void ssh_turn_init(struct ssh *ssh);
 void ssh_session_stand(struct ssh_session *session); /* in line for the next turn */
 void ssh_session_leave(struct ssh_session *session); /* the line, if it stands there */
+void *ssh_alloc(size_t count, void **abstract);      /* for the library, which they count */
+void *ssh_realloc(void *memory, size_t count, void **abstract);
+void ssh_free(void *memory, void **abstract);
 ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **abstract); /* for the library */
 /* Keeps output (buf is one of the session's). false: that is too much, and session->flooded, or it has ended. */
 bool ssh_session_keep(struct ssh_session *session, struct buf *buf, const char *data, size_t len);

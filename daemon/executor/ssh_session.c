@@ -265,7 +265,7 @@ static bool hear_piece(struct ssh_session *session, const char *data, size_t len
 }
 
 /* false: the session has failed. */
-static bool read_stream(struct ssh_session *session, int stream, struct buf *buf)
+static bool read_stream(struct ssh_session *session, int stream, struct buf *buf, size_t *heard)
 {
     bool in_pieces = stream == 0 && !session->raising && step_in_pieces(&session->call->talk);
 
@@ -281,20 +281,37 @@ static bool read_stream(struct ssh_session *session, int stream, struct buf *buf
             fail(session, E_TIMEOUT, EXEC_CAUSE_NONE, LOST_IN_STEP);
             return false;
         }
+        *heard += (size_t)n;
     }
+}
+
+static bool is_waiting(LIBSSH2_CHANNEL *channel)
+{
+    return libssh2_poll_channel_read(channel, 0) != 0 ||
+           libssh2_poll_channel_read(channel, SSH_EXTENDED_DATA_STDERR) != 0; /* any stream but the output */
 }
 
 static bool do_read(struct ssh_session *session)
 {
     LIBSSH2_CHANNEL *channel = session->channel;
+    unsigned in_vain = 0;
 
     do { /* reading one stream takes what has come for the other off the socket, too: nothing would wake us for it */
-        if (!read_stream(session, 0, &session->out) ||
-            !read_stream(session, SSH_EXTENDED_DATA_STDERR, &session->error)) {
+        size_t heard = 0;
+
+        if (!read_stream(session, 0, &session->out, &heard) ||
+            !read_stream(session, SSH_EXTENDED_DATA_STDERR, &session->error, &heard)) {
             return false;
         }
-    } while (!session->more && (libssh2_poll_channel_read(channel, 0) != 0 ||
-                                libssh2_poll_channel_read(channel, SSH_EXTENDED_DATA_STDERR) != 0));
+        in_vain = heard > 0 ? 0 : in_vain + 1;
+    } while (!session->more && is_waiting(channel) && in_vain < 2);
+    if (!session->more && in_vain >= 2) { /* it would wait for ever: of a third stream, which nobody reads */
+        char text[512];
+
+        text_print(text, sizeof(text), "host %s: it sent what is neither output nor errors", session->host->name);
+        ssh_session_abort(session, E_PROTOCOL, EXEC_CAUSE_FLOOD, text);
+        return false;
+    }
     if (libssh2_channel_eof(channel) == 0) {
         return false;
     }
@@ -477,7 +494,7 @@ static void connected(uv_connect_t *request, int status)
     session->poll.data = session;
     session->poll_open = true;
     session->handles++;
-    session->ssh2 = libssh2_session_init_ex(NULL, NULL, NULL, session);
+    session->ssh2 = libssh2_session_init_ex(ssh_alloc, ssh_free, ssh_realloc, session);
     CHECK(session->ssh2 != NULL);
     (void)libssh2_session_callback_set(session->ssh2, LIBSSH2_CALLBACK_RECV, (void *)(uintptr_t)ssh_recv);
     /* Without group exchange, where the host says how long we compute. */

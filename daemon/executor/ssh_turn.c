@@ -7,11 +7,14 @@
  * What a host sends before its login, for one remote call, or holds here with all its sessions is bounded: who sends
  * more is ended. If all hosts together hold too much, the one that holds most is told to come again later. */
 #include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "daemon/executor/ssh_priv.h"
 #include "store/base/check.h"
+#include "store/base/mem.h"
 #include "store/base/turn.h"
 
 static void next_turn(uv_idle_t *idle)
@@ -87,6 +90,9 @@ ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **
     if (session->state == SSH_CLOSING) {
         return -ECONNABORTED;
     }
+    if (session->flooded) {
+        return -ECONNABORTED;
+    }
     if (share == 0) {
         session->more = true;
         return -EAGAIN;
@@ -103,6 +109,37 @@ ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **
         return -ECONNABORTED;
     }
     return n;
+}
+
+/* ---- what the library holds ---- */
+
+/* It keeps packets that nobody asks for as long as the session lives: nothing more is received then. */
+static void *taken(struct ssh_session *session, void *memory)
+{
+    session->library_bytes += malloc_usable_size(memory);
+    session->flooded = session->flooded || session->library_bytes > SSH_LIBRARY_MAX;
+    return memory;
+}
+
+void *ssh_alloc(size_t count, void **abstract)
+{
+    return taken(*abstract, mem_alloc(count));
+}
+
+void *ssh_realloc(void *memory, size_t count, void **abstract)
+{
+    struct ssh_session *session = *abstract;
+
+    session->library_bytes -= malloc_usable_size(memory);
+    return taken(session, mem_realloc_array(memory, count, 1));
+}
+
+void ssh_free(void *memory, void **abstract)
+{
+    struct ssh_session *session = *abstract;
+
+    session->library_bytes -= malloc_usable_size(memory);
+    free(memory);
 }
 
 /* ---- what is held ---- */

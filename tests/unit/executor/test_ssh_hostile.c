@@ -1,5 +1,7 @@
 /* Nodes that lie, flood, drip or break off: each harms its own call, and no turn of the loop takes off the sockets more
  * than its share. */
+#include <dlfcn.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -168,6 +170,59 @@ static void test_lies(void **state)
         assert_int_equal(call.cause, cases[i].cause);
     }
     client_fini(&client);
+}
+
+/* The library's own, but for a third stream, of which no sshd sends anything: with `third` there is some of it. Read by
+ * nobody, it would wait for ever, and we with it. */
+static bool third;
+
+int libssh2_poll_channel_read(LIBSSH2_CHANNEL *channel, int extended)
+{
+    int (*real)(LIBSSH2_CHANNEL * channel, int extended);
+    void *symbol = dlsym(RTLD_NEXT, "libssh2_poll_channel_read");
+
+    memcpy(&real, &symbol, sizeof(real));
+    return third && extended == SSH_EXTENDED_DATA_STDERR ? 1 : real(channel, extended);
+}
+
+static void test_third_stream(void **state)
+{
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    client_init(&client, sshd, "ed25519");
+    sshd_mode(sshd, "echo output; echo error >&2; exit 0");
+    third = true;
+    client_check(&client, &call);
+    third = false;
+    call_expect(&call, E_PROTOCOL, "it sent what is neither output nor errors");
+    assert_int_equal(call.cause, EXEC_CAUSE_FLOOD);
+    client_check(&client, &call);
+    call_expect(&call, E_OK, "");
+    client_fini(&client);
+}
+
+/* What the library keeps, whatever for, is counted; with too much of it nothing more is received. */
+static void test_library_is_bounded(void **state)
+{
+    struct ssh ssh = {.turn_bytes = SSH_TURN_BYTES};
+    struct ssh_host host = {.ssh = &ssh};
+    struct ssh_session session = {.host = &host, .state = SSH_READ, .share_bytes = SSH_SHARE_BYTES};
+    void *abstract = &session, *first, *second;
+    char byte;
+
+    (void)state;
+    first = ssh_alloc(SSH_LIBRARY_MAX / 2, &abstract);
+    first = ssh_realloc(first, SSH_LIBRARY_MAX / 4, &abstract);
+    assert_false(session.flooded);
+    second = ssh_alloc(SSH_LIBRARY_MAX, &abstract);
+    assert_true(session.flooded);
+    assert_int_equal(ssh_recv(-1, &byte, 1, 0, &abstract), -ECONNABORTED);
+    ssh_free(second, &abstract);
+    ssh_free(first, &abstract);
+    ssh_free(NULL, &abstract);
+    assert_int_equal(session.library_bytes, 0);
 }
 
 /* A byte now and then keeps nothing alive: the step has its time, and no more. */
@@ -382,6 +437,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_floods),
         cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_third_stream),
+        cmocka_unit_test(test_library_is_bounded),
         cmocka_unit_test(test_drip),
         cmocka_unit_test(test_says_something_when_idle),
         cmocka_unit_test(test_hostile_servers),
