@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <expat.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 
 #define NESTED_MAX 4 /* lists in lists, with the answer itself */
 #define NO_OWNER SIZE_MAX
+#define XML_INSIDE_MAX (4 * XML_BYTES_MAX) /* it copies what it is given at once */
+#define XML_STREAM_INSIDE_MAX ((size_t)1 << 20)
 
 struct open_item {
     void *item;
@@ -33,7 +36,8 @@ struct reader {
     const struct xml_rule *leaf; /* whose text is being read */
     unsigned leaf_depth;
     size_t items, items_max;
-    size_t kept, kept_max; /* bytes of items and texts */
+    size_t kept, kept_max;     /* bytes of items and texts */
+    size_t inside, inside_max; /* bytes that expat has taken for itself */
     int rc;
     struct err err;
 };
@@ -338,6 +342,57 @@ static void on_doctype(void *user, const char *name, const char *system_id, cons
     FAIL(reader, "a document type has no place there");
 }
 
+/* ---- what expat takes for itself ---- */
+
+/* It keeps every name that it has ever met, and all of a token that has not ended (a comment, a tag) at whose beginning
+ * it begins again with each piece: both are bounded by what it may take. Its functions are not told for whom they are:
+ * it is who reads in this thread. */
+static _Thread_local struct reader *inside_of;
+
+static bool may_take(size_t bytes)
+{
+    return inside_of == NULL || bytes + inside_of->inside <= inside_of->inside_max;
+}
+
+static void *taken(void *memory)
+{
+    if (inside_of != NULL) {
+        inside_of->inside += malloc_usable_size(memory);
+    }
+    return memory;
+}
+
+static void given_back(void *memory)
+{
+    size_t bytes = malloc_usable_size(memory);
+
+    if (inside_of != NULL) {
+        inside_of->inside -= bytes < inside_of->inside ? bytes : inside_of->inside;
+    }
+}
+
+static void *expat_malloc(size_t size)
+{
+    return may_take(size) ? taken(mem_alloc(size)) : NULL;
+}
+
+static void *expat_realloc(void *memory, size_t size)
+{
+    if (!may_take(size)) {
+        return NULL;
+    }
+    given_back(memory);
+    return taken(mem_realloc_array(memory, size, 1));
+}
+
+static void expat_free(void *memory)
+{
+    given_back(memory);
+    free(memory);
+}
+
+static const XML_Memory_Handling_Suite expat_memory = {expat_malloc, expat_realloc, expat_free};
+
 /* ---- reading ---- */
 
 static void reader_init(struct reader *reader, const struct xml_rule *rules, size_t n_rules, void *answer, size_t size)
@@ -350,7 +405,9 @@ static void reader_init(struct reader *reader, const struct xml_rule *rules, siz
         reader->lengths[i] = strlen(rules[i].path);
         reader->owners[i] = owner_of(rules, n_rules, i);
     }
-    reader->parser = XML_ParserCreate(NULL);
+    inside_of = reader;
+    reader->parser = XML_ParserCreate_MM(NULL, &expat_memory, NULL);
+    inside_of = NULL;
     CHECK(reader->parser != NULL);
     XML_SetUserData(reader->parser, reader);
     XML_SetElementHandler(reader->parser, on_start, on_end);
@@ -362,10 +419,15 @@ static void reader_init(struct reader *reader, const struct xml_rule *rules, siz
 static void parse(struct reader *reader, const char *text, size_t len, bool last)
 {
     CHECK(len <= XML_BYTES_MAX);
-    if (reader->rc == 0 && XML_Parse(reader->parser, text, (int)len, last ? XML_TRUE : XML_FALSE) != XML_STATUS_OK) {
+    if (reader->rc != 0) {
+        return;
+    }
+    inside_of = reader;
+    if (XML_Parse(reader->parser, text, (int)len, last ? XML_TRUE : XML_FALSE) != XML_STATUS_OK) {
         FAIL(reader, "no XML: %s in line %lu", XML_ErrorString(XML_GetErrorCode(reader->parser)),
              (unsigned long)XML_GetCurrentLineNumber(reader->parser));
     }
+    inside_of = NULL;
 }
 
 /* The last items are closed; the reader is empty, but for what it has to say. */
@@ -383,7 +445,7 @@ static int reader_end(struct reader *reader, struct err *reterr)
 int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, size_t len, void *answer, size_t size,
              struct err *reterr)
 {
-    struct reader reader = {.items_max = XML_ITEMS_MAX, .kept_max = SIZE_MAX};
+    struct reader reader = {.items_max = XML_ITEMS_MAX, .kept_max = SIZE_MAX, .inside_max = XML_INSIDE_MAX};
     int rc;
 
     if (len > XML_BYTES_MAX) {
@@ -410,6 +472,7 @@ struct xml_stream *xml_stream_new(const struct xml_rule *rules, size_t n_rules, 
 
     stream->reader.items_max = SIZE_MAX;
     stream->reader.kept_max = kept_max;
+    stream->reader.inside_max = XML_STREAM_INSIDE_MAX;
     reader_init(&stream->reader, rules, n_rules, answer, size);
     return stream;
 }

@@ -179,9 +179,57 @@ static void test_limits(void **state)
     assert_string_equal(err.message, "more than 4194304 bytes");
 }
 
+/* What has no end, or ever new names, is not collected. */
+static void test_streams_are_bounded_inside(void **state)
+{
+    static const char *const begins[] = {"<a><!-- ", "<a><b c=\"", "<a><?p ", "<a><"};
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++) {
+        struct xml_stream *stream;
+        struct answer answer;
+        size_t sent = 0;
+        char piece[16384];
+
+        memset(piece, 'x', sizeof(piece));
+        stream = xml_stream_new(rules, N, SIZE_MAX, &answer, sizeof(answer));
+        assert_int_equal(xml_stream_piece(stream, begins[i], strlen(begins[i]), &err), 0);
+        while (xml_stream_piece(stream, piece, sizeof(piece), &err) == 0) {
+            sent += sizeof(piece);
+            assert_true(sent <= (size_t)1 << 20);
+        }
+        assert_int_equal(xml_stream_end(stream, &err), E_PROTOCOL);
+        xml_free(rules, N, &answer, sizeof(answer));
+    }
+}
+
+static void test_streams_keep_no_names(void **state)
+{
+    struct err err = ERR_INIT;
+    struct answer answer;
+    struct xml_stream *stream = xml_stream_new(rules, N, SIZE_MAX, &answer, sizeof(answer));
+    size_t n = 0;
+    int rc = xml_stream_piece(stream, "<a>", 3, &err);
+
+    (void)state;
+    while (rc == 0) {
+        char name[32];
+        int len = snprintf(name, sizeof(name), "<n%zu/>", n++);
+
+        rc = xml_stream_piece(stream, name, (size_t)len, &err);
+        assert_true(n < 100000);
+    }
+    assert_int_equal(rc, E_PROTOCOL);
+    assert_int_equal(xml_stream_end(stream, &err), E_PROTOCOL);
+    xml_free(rules, N, &answer, sizeof(answer));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_streams_are_bounded_inside),
+        cmocka_unit_test(test_streams_keep_no_names),
         cmocka_unit_test(test_fills_structs),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_first_of_two_counts),
