@@ -30,20 +30,25 @@ static uint32_t peers_required(const struct store_volume *volume)
     return volume->durability == STORE_REPLICATE && volume->replica >= 3 ? volume->replica / 2 + 1 : 1;
 }
 
-static bool is_named(const struct exec_brick *brick, const char *name)
+/* "host:path" of all bricks of the step. */
+static struct store_strs names_of(const struct exec_step *step)
 {
-    CLEANUP(free_ptr) char *path = store_brick_path(brick->brick);
-    size_t len = strlen(brick->storage_host);
+    struct store_strs names = {.items = mem_calloc(step->n_bricks + 1, sizeof(char *)), .n = step->n_bricks};
 
-    return strncmp(name, brick->storage_host, len) == 0 && name[len] == ':' && strcmp(name + len + 1, path) == 0;
+    for (size_t i = 0; i < step->n_bricks; i++) {
+        CLEANUP(free_ptr) char *path = store_brick_path(step->bricks[i].brick);
+
+        names.items[i] = mem_printf("%s:%s", step->bricks[i].storage_host, path);
+    }
+    return names;
 }
 
-/* The place of this brick among the volume's, or n_bricks. */
-static size_t place_of(const struct exec_step *step, const char *name)
+/* The place of this brick among the volume's, or their number. */
+static size_t place_of(const struct store_strs *names, const char *name)
 {
     size_t i = 0;
 
-    while (i < step->n_bricks && !is_named(&step->bricks[i], name)) {
+    while (i < names->n && strcmp(names->items[i], name) != 0) {
         i++;
     }
     return i;
@@ -77,9 +82,10 @@ int heal_check(const struct exec_step *step, const struct heal_brick *bricks, si
     struct id old = step->old_brick.brick->id;
     size_t at = place_of_id(step, old);
     uint32_t width = set_width(step->volume), required = peers_required(step->volume), online = 0;
+    CLEANUP(store_strs_fini) struct store_strs names = names_of(step);
 
     for (size_t i = 0; i < n; i++) {
-        size_t place = place_of(step, bricks[i].name);
+        size_t place = place_of(&names, bricks[i].name);
 
         if (place == step->n_bricks || at == step->n_bricks) {
             return refuse(result, true, "Unable to determine heal status of brick");
@@ -102,11 +108,12 @@ int heal_done(const struct exec_step *step, const struct heal_brick *bricks, siz
 {
     size_t at = place_of_id(step, step->new_brick.brick->id);
     uint32_t width = set_width(step->volume);
+    CLEANUP(store_strs_fini) struct store_strs names = names_of(step);
     uint64_t left = 0;
     bool seen = false, known = true;
 
     for (size_t i = 0; i < n; i++) {
-        size_t place = place_of(step, bricks[i].name);
+        size_t place = place_of(&names, bricks[i].name);
 
         if (place == step->n_bricks || place / width != at / width) {
             continue; /* another set, or a volume that changes at this moment */

@@ -7,7 +7,8 @@
 #include "store/base/mem.h"
 #include "store/base/text.h"
 
-#define HEAL_LOOKS 8 /* half a second apart, and as long as Gluster takes */
+#define HEALS_MORE 100 /* bricks in heal info than the volume has: it may be changing */
+#define HEAL_LOOKS 8   /* half a second apart, and as long as Gluster takes */
 
 static char *brick_name(const struct exec_brick *brick)
 {
@@ -64,6 +65,13 @@ static int heard_heal(struct step_talk *talk, const struct step_reply *reply, he
     if (heals.op.ret != 0) {
         step_fail(talk, gluster_meaning(&heals.op) == GLUSTER_BUSY ? E_BUSY : E_REMOTE, false,
                   "Unable to get heal info of volume : %s : %s", talk->step->volume->name, heals.op.text);
+        gluster_heals_fini(&heals);
+        return E_REMOTE;
+    }
+    if (heals.n > 2 * talk->step->n_bricks + HEALS_MORE) { /* looking through them takes as long as it says */
+        step_fail(talk, E_REMOTE, false, "gluster's answer is not what was expected: %zu bricks to heal, of %zu",
+                  heals.n, talk->step->n_bricks);
+        talk->result.cause = EXEC_CAUSE_GARBAGE;
         gluster_heals_fini(&heals);
         return E_REMOTE;
     }

@@ -36,6 +36,7 @@ struct reader {
     const struct xml_rule *leaf; /* whose text is being read */
     unsigned leaf_depth;
     size_t items, items_max;
+    size_t elements, elements_max;
     size_t kept, kept_max;     /* bytes of items and texts */
     size_t inside, inside_max; /* bytes that expat has taken for itself */
     int rc;
@@ -288,6 +289,10 @@ static void on_start(void *user, const char *name, const char **attributes)
         FAIL(reader, "elements are nested deeper than %d", XML_DEPTH_MAX);
         return;
     }
+    if (reader->elements++ >= reader->elements_max) {
+        FAIL(reader, "there are more than %zu elements", reader->elements_max);
+        return;
+    }
     reader->marks[reader->depth++] = reader->path.len;
     if (reader->path.len > 0) {
         buf_append_char(&reader->path, '/');
@@ -445,7 +450,10 @@ static int reader_end(struct reader *reader, struct err *reterr)
 int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, size_t len, void *answer, size_t size,
              struct err *reterr)
 {
-    struct reader reader = {.items_max = XML_ITEMS_MAX, .kept_max = SIZE_MAX, .inside_max = XML_INSIDE_MAX};
+    struct reader reader = {.items_max = XML_ITEMS_MAX,
+                            .elements_max = XML_ELEMENTS_MAX,
+                            .kept_max = SIZE_MAX,
+                            .inside_max = XML_INSIDE_MAX};
     int rc;
 
     if (len > XML_BYTES_MAX) {
@@ -470,7 +478,7 @@ struct xml_stream *xml_stream_new(const struct xml_rule *rules, size_t n_rules, 
 {
     struct xml_stream *stream = mem_calloc(1, sizeof(*stream));
 
-    stream->reader.items_max = SIZE_MAX;
+    stream->reader.items_max = stream->reader.elements_max = SIZE_MAX;
     stream->reader.kept_max = kept_max;
     stream->reader.inside_max = XML_STREAM_INSIDE_MAX;
     reader_init(&stream->reader, rules, n_rules, answer, size);

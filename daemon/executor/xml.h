@@ -15,7 +15,8 @@
 #define XML_BYTES_MAX ((size_t)4 << 20) /* read at once: some 15 ms */
 #define XML_DEPTH_MAX 24
 #define XML_TEXT_MAX ((size_t)16384)
-#define XML_ITEMS_MAX ((size_t)200000)
+#define XML_ITEMS_MAX ((size_t)50000)     /* the same: some 20 ms */
+#define XML_ELEMENTS_MAX ((size_t)200000) /* of whatever name */
 #define XML_RULES_MAX 64
 
 enum xml_kind {

@@ -19,6 +19,9 @@
 #define FIRST_IS_DOWN HEALS(HEALING("11", DOWN, "-") HEALING("12", "Connected", "4") HEALING("13", "Connected", "4"))
 #define FIRST_IS_SOURCE \
     HEALS(HEALING("11", "Connected", "2") HEALING("12", "Connected", "0") HEALING("13", "Connected", "0"))
+#define A "<brick><name>x</name></brick>"
+#define A10 A A A A A A A A A A
+#define A107 A10 A10 A10 A10 A10 A10 A10 A10 A10 A10 A A A A A A A
 #define LAUNCH "volume heal rep"
 #define LOOK                              \
     {                                     \
@@ -44,6 +47,8 @@ static const struct trace traces[] = {
     {"healing is not to be seen", EXEC_HEAL_CHECK, "rep",
      .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?heal-absent.xml"}}, .code = E_REMOTE,
      .message = "Unable to get heal info of volume : rep : Volume absent does not exist"},
+    {"more bricks than it can have", EXEC_HEAL_WAIT, "rep", .exchanges = {{HEAL, "?" HEALS(A107)}}, .code = E_REMOTE,
+     .message = "gluster's answer is not what was expected: 107 bricks to heal, of 3"},
     {"healed", EXEC_HEAL_WAIT, "rep", .exchanges = {{HEAL, "?heal-rep.xml"}}, .message = ""},
     {"heals: Gluster is told to go on", EXEC_HEAL_WAIT, "rep",
      .exchanges = {{HEAL, "?" FIRST_IS_SOURCE}, {LAUNCH, "~heal-launch.txt"}}, .code = E_REMOTE,

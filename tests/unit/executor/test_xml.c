@@ -149,6 +149,7 @@ static void test_limits(void **state)
     CLEANUP(buf_fini) struct buf longest = BUF_INIT;
     CLEANUP(buf_fini) struct buf many = BUF_INIT;
     CLEANUP(buf_fini) struct buf large = BUF_INIT;
+    CLEANUP(buf_fini) struct buf others = BUF_INIT;
     struct answer answer;
     struct err err = ERR_INIT;
 
@@ -170,8 +171,14 @@ static void test_limits(void **state)
     repeat(&many, "<b><name/></b>", XML_ITEMS_MAX + 1);
     buf_append_str(&many, "</a>");
     assert_int_equal(read_text(many.data, many.len, &answer, &err), E_PROTOCOL);
-    assert_string_equal(err.message, "there are more than 200000 items");
+    assert_string_equal(err.message, "there are more than 50000 items");
     assert_int_equal(answer.n, 0);
+
+    buf_append_str(&others, "<a><code>1</code>");
+    repeat(&others, "<x/>", XML_ELEMENTS_MAX);
+    buf_append_str(&others, "</a>");
+    assert_int_equal(read_text(others.data, others.len, &answer, &err), E_PROTOCOL);
+    assert_string_equal(err.message, "there are more than 200000 elements");
 
     buf_append_str(&large, "<a><code>1</code></a>");
     repeat(&large, "                ", XML_BYTES_MAX / 16);
