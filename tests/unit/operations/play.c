@@ -204,6 +204,13 @@ static void tell_volume(const struct play *play, struct exec_volume_info *info)
         char *text = mem_printf("%s:/run/gluster/snaps/x/brick%zu/brick",
                                 play->foreign ? "elsewhere" : node->storage.items[0], i + 1);
 
+        if (play->taken) { /* where its source is */
+            CLEANUP(free_ptr) char *path = store_brick_path(&store_volume(store, op->source)->bricks[i]);
+
+            free(text);
+            text = mem_printf("%s:%s", node->storage.items[0], path);
+        }
+
         store_strs_add(&info->bricks, text);
     }
 }

@@ -50,6 +50,7 @@ struct play {
     bool found;             /* VOLUME_LOOK finds what it looks for; set by what makes it */
     bool sneaks;            /* VOLUME_EXPAND and VOLUME_CLONE have their effect, whatever they answer */
     bool foreign;           /* Gluster names bricks on other nodes than expected */
+    bool taken;             /* the clone is said to be where its source is */
     int rebalancing;        /* so many times the rebalance is not over */
     int propose_busy;       /* so many proposals find the window full */
 };

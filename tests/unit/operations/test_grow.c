@@ -48,7 +48,7 @@ struct scenario {
     enum store_request_type type;
     size_t nodes;
     struct play_order orders[4];
-    bool detects, sneaks, foreign;
+    bool detects, sneaks, foreign, taken;
     const char *trace;
     const char *error; /* of the job, NULL when it did not fail */
     size_t bricks;     /* of all volumes afterwards */
@@ -160,6 +160,15 @@ static const struct scenario scenarios[] = {
      .trace = "volume-clone@A undo volume-look@A snapshot-delete@A failed",
      .error = "Gluster has put a brick of the clone on another node: elsewhere:/run/gluster/snaps/x/brick1/brick",
      .bricks = 2},
+    {.name = "clone: it is said to be where its source is",
+     .type = CLONE,
+     .nodes = 2,
+     .taken = true,
+     .error = "Gluster has put a brick of the clone where another one is: "
+              "s-n1-95035294f2065da4d5aebfbee6b7dcf2:/var/lib/heketi/mounts/vg_beb35416bd66ca5bf26c029d2f4e3c1b/"
+              "brick_2da9a6912477a8b8450e38c719f1d6f5/brick",
+     .trace = "volume-clone@A undo volume-look@A snapshot-delete@A failed",
+     .bricks = 2},
 };
 
 static void check_scenario(const struct scenario *scenario)
@@ -175,6 +184,7 @@ static void check_scenario(const struct scenario *scenario)
     play.detects = scenario->detects;
     play.sneaks = scenario->sneaks;
     play.foreign = scenario->foreign;
+    play.taken = scenario->taken;
     for (size_t i = 0; i < 4 && (scenario->orders[i].code != 0 || scenario->orders[i].kind != 0); i++) {
         struct play_order order = scenario->orders[i];
 
