@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/executor/script.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 #include "store/base/text.h"
+#include "store/words.h"
 
 /* ---- what is said of each kind ---- */
 
@@ -291,8 +293,18 @@ static void put_examples(struct buf *buf, const struct findings_group *told)
     }
 }
 
+/* A name in a command that somebody may give to a shell as it is. */
+static void put_word(struct buf *buf, const char *text, bool in_command)
+{
+    if (in_command && *text != '\0' && !store_is_made_of(text, STORE_LETTERS "/._:@%+=,-", SIZE_MAX)) {
+        script_quote(buf, text);
+    } else {
+        buf_append_str(buf, text);
+    }
+}
+
 /* The template with what belongs in its places. */
-static char *fill(const char *template, const struct findings_group *told, const struct group *group)
+static char *fill(const char *template, const struct findings_group *told, const struct group *group, bool in_command)
 {
     struct buf buf = BUF_INIT;
 
@@ -303,13 +315,13 @@ static char *fill(const char *template, const struct findings_group *told, const
         }
         switch (at[1]) {
         case 's':
-            buf_append_str(&buf, told->examples[0]);
+            put_word(&buf, told->examples[0], in_command);
             break;
         case 'h':
             buf_append_str(&buf, group->host);
             break;
         case 'a':
-            buf_append_str(&buf, group->also);
+            put_word(&buf, group->also, in_command);
             break;
         case 'w':
             buf_append_str(&buf, id_text(group->where).text);
@@ -354,8 +366,8 @@ static const struct group *tell(const struct group *first, struct findings_group
             told->examples[told->n_examples++] = mem_strdup(group->examples[i]);
         }
     }
-    told->text = fill(told->count == 1 ? says[first->kind].one : says[first->kind].many, told, first);
-    told->remedy = fill(told->count == 1 ? says[first->kind].remedy : says[first->kind].many_remedy, told, first);
+    told->text = fill(told->count == 1 ? says[first->kind].one : says[first->kind].many, told, first, false);
+    told->remedy = fill(told->count == 1 ? says[first->kind].remedy : says[first->kind].many_remedy, told, first, true);
     return group;
 }
 

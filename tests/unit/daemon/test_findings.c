@@ -54,6 +54,20 @@ static void test_one_is_told_in_full(void **state)
     findings_free(findings);
 }
 
+/* A node that lies finds no shell by way of the operator. */
+static void test_remedies_are_quoted(void **state)
+{
+    struct findings *findings = findings_new();
+    struct findings_list list;
+
+    (void)state;
+    add(findings, FINDING_LEFTOVER_LV, number(1), number(2), "vg_x/a; reboot '");
+    list = findings_tell(findings, false);
+    assert_string_equal(list.items[0].remedy, "lvremove 'vg_x/a; reboot '\\''', if you do not need what is on it");
+    findings_list_fini(&list);
+    findings_free(findings);
+}
+
 /* 12,000 bricks of one device are one line. */
 static void test_many_are_a_number_with_examples(void **state)
 {
@@ -173,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_is_told_in_full),
+        cmocka_unit_test(test_remedies_are_quoted),
         cmocka_unit_test(test_many_are_a_number_with_examples),
         cmocka_unit_test(test_many_devices_of_a_node_are_told_together),
         cmocka_unit_test(test_what_was_found_before_is_confirmed),
