@@ -87,17 +87,17 @@ static void *get_pointer(void *item, size_t offset)
     return pointer;
 }
 
-static void free_item(const struct xml_rule *rules, size_t n_rules, size_t owner, void *item)
+static void free_item(const struct xml_rule *rules, const size_t *owners, size_t n_rules, size_t owner, void *item)
 {
     for (size_t i = 0; i < n_rules; i++) {
-        if (owner_of(rules, n_rules, i) != owner || (rules[i].kind != XML_TEXT && rules[i].kind != XML_LIST)) {
+        if (owners[i] != owner || (rules[i].kind != XML_TEXT && rules[i].kind != XML_LIST)) {
             continue;
         }
         if (rules[i].kind == XML_LIST) {
             size_t n = *(size_t *)at(item, rules[i].n_offset);
 
             for (size_t j = 0; j < n; j++) {
-                free_item(rules, n_rules, i, at(get_pointer(item, rules[i].offset), j * rules[i].size));
+                free_item(rules, owners, n_rules, i, at(get_pointer(item, rules[i].offset), j * rules[i].size));
             }
         }
         free(get_pointer(item, rules[i].offset));
@@ -106,7 +106,13 @@ static void free_item(const struct xml_rule *rules, size_t n_rules, size_t owner
 
 void xml_free(const struct xml_rule *rules, size_t n_rules, void *answer, size_t size)
 {
-    free_item(rules, n_rules, NO_OWNER, answer);
+    size_t owners[XML_RULES_MAX];
+
+    CHECK(n_rules <= XML_RULES_MAX);
+    for (size_t i = 0; i < n_rules; i++) {
+        owners[i] = owner_of(rules, n_rules, i);
+    }
+    free_item(rules, owners, n_rules, NO_OWNER, answer);
     memset(answer, 0, size);
 }
 
