@@ -121,15 +121,25 @@ static void *taken(struct ssh_session *session, void *memory)
     return memory;
 }
 
+/* Some lengths are the host's (of a signal's name: up to 4 GiB): not worth the process. */
+static bool is_unfit(struct ssh_session *session, size_t count)
+{
+    session->flooded = session->flooded || count > SSH_LIBRARY_MAX;
+    return count > SSH_LIBRARY_MAX;
+}
+
 void *ssh_alloc(size_t count, void **abstract)
 {
-    return taken(*abstract, mem_alloc(count));
+    return is_unfit(*abstract, count) ? NULL : taken(*abstract, mem_alloc(count));
 }
 
 void *ssh_realloc(void *memory, size_t count, void **abstract)
 {
     struct ssh_session *session = *abstract;
 
+    if (is_unfit(session, count)) {
+        return NULL;
+    }
     session->library_bytes -= malloc_usable_size(memory);
     return taken(session, mem_realloc_array(memory, count, 1));
 }

@@ -219,6 +219,8 @@ static void test_library_is_bounded(void **state)
     second = ssh_alloc(SSH_LIBRARY_MAX, &abstract);
     assert_true(session.flooded);
     assert_int_equal(ssh_recv(-1, &byte, 1, 0, &abstract), -ECONNABORTED);
+    assert_null(ssh_alloc((size_t)1 << 32, &abstract));
+    assert_null(ssh_realloc(first, (size_t)1 << 32, &abstract));
     ssh_free(second, &abstract);
     ssh_free(first, &abstract);
     ssh_free(NULL, &abstract);
