@@ -104,9 +104,17 @@ class PeerTest(ClusterTest):
         states = [self.members.status(number) for number in numbers]
         return [(state["term"], state["leader"], state["cluster_id"], state["member_id"]) for state in states]
 
+    def settled(self):
+        """(what must not change, digests), once nothing changes by itself any more."""
+        def raised():
+            upgrade = self.members.any("GET", "/cluster/upgrade").json()
+            return upgrade["feature_level"] == upgrade["all_know"]
+        eventually("the level that all members know", raised)
+        return self.steady(), eventually("all members at one index", self.digests)
+
     def test_only_the_invited(self):
         self.load_topology()
-        before, digests = self.steady(), eventually("all members at one index", self.digests)
+        before, digests = self.settled()
         leader = self.members.leader()
         foreign = {HIGH: 1, LOW: 2, STATE: 2, TERM: 999, ADMITS: 1}
         member_9, nobody = self.certificate("member-9", "hecate-member-9"), self.certificate("nobody", "somebody")
@@ -160,7 +168,7 @@ class PeerTest(ClusterTest):
 
     def test_a_stranger_takes_nothing_over(self):
         self.load_topology()
-        before, digests = self.steady(), eventually("all members at one index", self.digests)
+        before, digests = self.settled()
         self.take_over(9, self.certificate("member-9", "hecate-member-9"), (1, 2, 3))
         self.assertEqual(self.steady(), before)
         self.assertEqual(eventually("all members at one index", self.digests), digests)
