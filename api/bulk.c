@@ -98,7 +98,7 @@ static void look_at_stranger(struct api_conn *conn)
     struct api_head head;
 
     if (input->size <= STRANGER_MAX / 2) {
-        return; /* small enough for whoever it is */
+        return; /* small enough for anybody */
     }
     if (conn->bad_head == 0 && api_head_read(input->bytes, input->size, &head)) { /* one look at each token */
         conn->body_allowed = head_is_good(conn->server, &head);

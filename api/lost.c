@@ -2,7 +2,8 @@
  *
  * Before h2o closes a TLS connection it writes TLS's goodbye, and closes at the end of that write. After a reset libuv
  * refuses the write at once, h2o does not look at what it returns, and the end never comes: anybody could fill all
- * places with connections that he resets after the handshake. So whoever needs a place, or the end, looks for them. */
+ * places with connections that he resets after the handshake. So the code that needs a place, or the end, looks for
+ * them. */
 #include "api/server_priv.h"
 
 void api_end_lost(struct api_server *server)

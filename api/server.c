@@ -133,7 +133,7 @@ uint16_t api_server_port(const struct api_server *server)
 
 /* ---- start ---- */
 
-/* Reads the files; connections that there are keep what they began with. */
+/* Reads the files; existing connections keep what they began with. */
 static int load_tls(struct api_server *server, struct err *reterr)
 {
     static char http1[] = "http/1.1";

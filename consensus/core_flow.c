@@ -6,7 +6,7 @@
  * copied: it is in the log. To the library this is a slow network that keeps the order, and to a follower each frame is
  * a message of its own.
  *
- * A message that begins elsewhere than the last one ended begins anew: something was refused or lost (a new connection,
+ * A message that begins elsewhere than the last one ended starts over: something was refused or lost (a new connection,
  * too), or the follower was not heard from. Until it acknowledges something one frame at a time is sent; and as long as
  * frames that left on this connection may still arrive, they are not repeated merely because time went by: a follower
  * behind a slow link would get the same again and again.

@@ -26,7 +26,7 @@ void core_send(struct core *core, uint64_t peer, const struct wire *wire)
         core->env.send(core->env.user, peer, (uint8_t *)buf_take(&buf), len);
         return;
     }
-    if (core->held_bytes + len > HELD_MAX) { /* whoever makes us answer so much does not need it */
+    if (core->held_bytes + len > HELD_MAX) { /* a peer that makes us answer so much does not need it */
         buf_fini(&buf);
         return;
     }

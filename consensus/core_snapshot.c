@@ -185,7 +185,7 @@ static void install(struct core *core, uint64_t term)
     incoming_drop(core);
 }
 
-/* Begins anew in the memory that is there: a sender that never ends one must not make the thread that frees pile up. */
+/* Starts over in the same memory: a sender that never ends one must not make the thread that frees pile up. */
 static void incoming_begin(struct core_incoming *incoming, uint64_t from, const struct wire *wire)
 {
     free(incoming->conf);

@@ -40,7 +40,7 @@ static void set_held(struct member *member, bool held)
         member->address_trouble[0] = '\0';
     }
     if (member->cons != NULL && !member->cons_closing) {
-        member_tell(member); /* whoever handed leadership over waits for it */
+        member_tell(member); /* the member that handed leadership over waits for it */
     }
 }
 

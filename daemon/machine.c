@@ -29,7 +29,7 @@ static void note_applied(struct member *member, const struct store_cmd *cmd)
 static _Noreturn void cannot_apply(struct member *member, const char *text)
 {
     member_failed(member, text, true);
-    CHECK_MSG(false, "%s", text); /* whoever was told should have ended it */
+    CHECK_MSG(false, "%s", text); /* the owner was told and should have ended it */
 }
 
 /* An earlier process of this program died of it; so would this one, and the next. */

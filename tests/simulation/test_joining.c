@@ -215,7 +215,7 @@ static void test_address(void **state)
 
 /* ---- at random ---- */
 
-/* As an administrator would: its file names the members that there are. */
+/* As an administrator would: its file names the present members. */
 static void come_back_empty(struct sim *sim, size_t member)
 {
     int leader = sim_leader(sim);

@@ -316,7 +316,7 @@ static bool a_is_connected(void)
     return a.connected == 1;
 }
 
-/* A peer that takes connections and reads nothing: what waits for it is bounded, then it begins anew. */
+/* A peer that takes connections and reads nothing: what waits for it is bounded, then it starts over. */
 static void test_peer_that_does_not_read(void **state)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
