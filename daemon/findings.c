@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/executor/script.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -297,7 +296,7 @@ static void put_examples(struct buf *buf, const struct findings_group *told)
 static void put_word(struct buf *buf, const char *text, bool in_command)
 {
     if (in_command && *text != '\0' && !store_is_made_of(text, STORE_LETTERS "/._:@%+=,-", SIZE_MAX)) {
-        script_quote(buf, text);
+        store_word_quote(buf, text);
     } else {
         buf_append_str(buf, text);
     }
@@ -315,7 +314,7 @@ static char *fill(const char *template, const struct findings_group *told, const
         }
         switch (at[1]) {
         case 's':
-            put_word(&buf, told->examples[0], in_command);
+            put_word(&buf, told->n_examples > 0 ? told->examples[0] : "", in_command);
             break;
         case 'h':
             buf_append_str(&buf, group->host);

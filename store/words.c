@@ -225,3 +225,16 @@ bool store_is_device(const char *text)
 {
     return text[0] == '/' && store_is_made_of(text, STORE_LETTERS "/_.:-", STORE_PATH_MAX);
 }
+
+void store_word_quote(struct buf *buf, const char *text)
+{
+    buf_append_char(buf, '\'');
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p == '\'') {
+            buf_append_str(buf, "'\\''");
+        } else {
+            buf_append_char(buf, *p);
+        }
+    }
+    buf_append_char(buf, '\'');
+}

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "store/base/buf.h"
 #include "store/base/err.h"
 #include "store/types.h"
 
@@ -31,6 +32,10 @@ int store_options_check(const struct store_strs *options, struct err *reterr);
 void store_options_split(struct store_strs *list, const char *text);
 /* An absolute path of letters, digits and "/._-" with no part "." or "..", and no empty one. */
 int store_path_check(const char *path, struct err *reterr);
+
+/* Appends text as one word for sh, whatever it contains: the one place where a shell's word is quoted. Whether the
+ * program takes the word for an option of its own is not asked: see store_word_check. */
+void store_word_quote(struct buf *buf, const char *text);
 
 /* By allow-list; none begins with "-", and none is empty. */
 #define STORE_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

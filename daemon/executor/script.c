@@ -5,25 +5,12 @@
 #include "store/base/mem.h"
 #include "store/words.h"
 
-/* ---- quoting ---- */
-
-void script_quote(struct buf *buf, const char *text)
-{
-    buf_append_char(buf, '\'');
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p == '\'') {
-            buf_append_str(buf, "'\\''");
-        } else {
-            buf_append_char(buf, *p);
-        }
-    }
-    buf_append_char(buf, '\'');
-}
+/* ---- variables ---- */
 
 void script_set(struct buf *buf, const char *name, const char *value)
 {
     buf_printf(buf, "%s=", name);
-    script_quote(buf, value);
+    store_word_quote(buf, value);
     buf_append_char(buf, '\n');
 }
 

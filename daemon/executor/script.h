@@ -1,4 +1,4 @@
-/* What scripts for storage nodes are made of: quoting, checks of names, the locks and the fence. Pure.
+/* What scripts for storage nodes are made of: checks of names, the locks and the fence. Pure.
  *
  * Every text that is not ours becomes part of a script by step_word or step_set (step.h), which hold it against the
  * rules of store/words.h and quote it; names were held against allow-lists before. What a script learns
@@ -22,12 +22,10 @@ enum script_exit { /* how scripts end */
                    SCRIPT_KILLED = 137,
 };
 
-/* ---- quoting ---- */
+/* ---- variables ---- */
 
-/* Appends text as one word for sh. Whether a program takes it for an option of its own is not asked: steps use
- * step_word. */
-void script_quote(struct buf *buf, const char *text);
-/* Appends NAME='value'. The same holds: steps use step_set. */
+/* Appends NAME='value', quoted. Whether a program takes the value for an option of its own is not asked: steps use
+ * step_set. */
 void script_set(struct buf *buf, const char *name, const char *value);
 
 /* ---- checks: E_INVALID names what is not as it must be ---- */

@@ -12,6 +12,7 @@
 #include "store/base/mem.h"
 #include "store/base/text.h"
 #include "store/base/turn.h"
+#include "store/words.h"
 
 /* ---- hosts ---- */
 
@@ -149,7 +150,7 @@ static void wrap(const struct ssh *ssh, const struct buf *script, struct buf *co
 {
     buf_clear(command);
     buf_append_str(command, ssh->config.sudo ? "sudo /bin/sh -c " : "/bin/sh -c ");
-    script_quote(command, buf_str(script));
+    store_word_quote(command, buf_str(script));
 }
 
 void ssh_call_next(struct exec_call *call)

@@ -162,7 +162,7 @@ void step_word(struct step_talk *talk, const char *word)
 {
     if (is_fit(talk, word)) {
         buf_append_char(&talk->script, ' ');
-        script_quote(&talk->script, word);
+        store_word_quote(&talk->script, word);
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include "daemon/executor/step.h"
 #include "store/base/mem.h"
+#include "store/words.h"
 
 /* What sh makes of a script: its standard output. */
 static char *shell(const char *script)
@@ -59,7 +60,7 @@ static void test_quote_is_one_word(void **state)
             text[i] = (char)(1 + rand_r(&seed) % 126);
         }
         buf_append_str(&script, "printf %s ");
-        script_quote(&script, text);
+        store_word_quote(&script, text);
         back = shell(buf_str(&script));
         assert_string_equal(back, text);
     }
@@ -261,7 +262,7 @@ static void test_syntax(void **state)
         assert_int_equal(step_check(&config, &step, &err), 0);
         step_begin(&talk, &config, &step);
         buf_append_str(&check, "/bin/sh -n -c ");
-        script_quote(&check, buf_str(&talk.script));
+        store_word_quote(&check, buf_str(&talk.script));
         buf_append_str(&check, " && printf fine");
         out = shell(buf_str(&check));
         assert_string_equal(out, "fine");
