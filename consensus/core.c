@@ -203,10 +203,22 @@ static void apply_configuration(struct core *core, uint64_t index, const struct 
     core_raft_step(core, &event);
 }
 
+bool core_apply_waits(const struct core *core)
+{
+    return !core->failed && core->raft_started && (!core_raft_installing(core) || CORE_SKIP(PART_INSTALL_APPLY)) &&
+           core->applied_index < raft_commit_index(&core->raft);
+}
+
+static bool may_apply(struct core *core)
+{
+    return core->env.may_apply == NULL || core->env.may_apply(core->env.user) || CORE_SKIP(PART_APPLY_SLICES);
+}
+
+/* A member that was away has much to apply: the shell says how much of it may be done before other things have their
+ * turn. */
 static void apply_committed(struct core *core)
 {
-    while (!core->failed && core->raft_started && (!core_raft_installing(core) || CORE_SKIP(PART_INSTALL_APPLY)) &&
-           core->applied_index < raft_commit_index(&core->raft)) {
+    while (core_apply_waits(core) && may_apply(core)) {
         uint64_t index = core->applied_index + 1;
         const struct core_entry *entry = core_entry(core, index);
 
@@ -367,8 +379,8 @@ size_t core_window(struct core *core, uint64_t *ret_bytes)
     if (core->failed || core->role != CORE_LEADER || core->barrier_index == 0 || core->transfer_to != 0) {
         return 0;
     }
-    outstanding = core_last_index(core) - raft_commit_index(&core->raft);
-    bytes = core_log_bytes(core, raft_commit_index(&core->raft) + 1, core_last_index(core));
+    outstanding = core_last_index(core) - core->applied_index;
+    bytes = core_log_bytes(core, core->applied_index + 1, core_last_index(core));
     if (outstanding > 0 && bytes >= core->config.window_bytes) {
         return 0;
     }

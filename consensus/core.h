@@ -92,6 +92,9 @@ struct core_env {
     /* Takes the operation until it gives it back by core_done; never answers from within. */
     void (*disk)(void *user, struct disk_op *op);
     void (*apply)(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
+    /* Asked before each committed entry is applied. false: that and all behind it wait for a later input, and core_poll
+     * wants to be called soon. NULL: nothing waits. */
+    bool (*may_apply)(void *user);
     void *(*snapshot)(void *user); /* a handle for DISK_SNAP_PUT */
     void (*snapshot_free)(void *user, void *handle);
     void (*state_free)(void *user, void *state);
@@ -122,7 +125,7 @@ struct core_config {
     uint32_t snapshot_threshold; /* entries */
     uint32_t trailing;           /* entries kept after a snapshot; more than inflight */
     uint32_t inflight;           /* entries on their way to one follower */
-    uint32_t window;             /* entries submitted and not yet committed; at most CORE_WINDOW_MAX */
+    uint32_t window;             /* entries submitted and not yet applied; at most CORE_WINDOW_MAX */
     /* The same bounds in bytes, whichever is reached first, and that of one frame; a single entry always passes. 0:
      * CORE_..._BYTES. */
     uint64_t inflight_bytes, window_bytes, frame_bytes;

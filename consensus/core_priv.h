@@ -152,6 +152,7 @@ uint64_t core_now(struct core *core);
 int core_peer_index(const struct core *core, uint64_t id); /* -1: unknown */
 void core_fail(struct core *core, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void core_settle(struct core *core); /* applies, sends what became due, tells of changes; after every input */
+bool core_apply_waits(const struct core *core); /* there are committed entries to be applied */
 
 /* core_log.c: the log in memory */
 uint64_t core_last_index(const struct core *core);

@@ -228,7 +228,8 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
     }
     /* Rule 12: one that arrives while another is being installed is dropped. */
     if ((core_raft_installing(core) && !CORE_SKIP(PART_SNAPSHOT_ONCE)) ||
-        wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) || wire->key[WK_LAST_INDEX] <= core->applied_index) {
+        wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) ||
+        wire->key[WK_LAST_INDEX] <= raft_commit_index(&core->raft)) {
         return true;
     }
     if (core->role == CORE_LEADER) {

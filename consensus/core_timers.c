@@ -165,5 +165,6 @@ uint64_t core_poll(struct core *core)
             next = core->peers[i].vote.kept && until < next ? until : next;
         }
     }
+    next = core_apply_waits(core) ? now : next;
     return next > now ? next : now + 1000;
 }

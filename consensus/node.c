@@ -49,21 +49,6 @@ static void env_disk(void *user, struct disk_op *op)
     disk_put(((struct cons *)user)->disk, op);
 }
 
-static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
-{
-    TURN("apply");
-    struct cons *c = user;
-    const void *result = c->fsm.apply(c->fsm.user, index, data, len);
-
-    /* Proposals are submitted in order, so the first one is meant, or one whose place another leader's entry took. */
-    while (c->submitted.head != NULL && c->submitted.head->index <= index) {
-        struct proposal *proposal = proposals_pop(&c->submitted);
-        bool ours = proposal->index == index && proposal->term == term;
-
-        proposal_finish(proposal, ours ? 0 : E_UNKNOWN_OUTCOME, ours ? result : NULL);
-    }
-}
-
 static void *env_snapshot(void *user)
 {
     TURN("take snapshot");
@@ -321,7 +306,7 @@ static void tell_lease(struct cons *c)
 static void turn(struct cons *c)
 {
     TURN("log");
-    uint64_t next;
+    uint64_t next, bytes;
 
     if (c->closing || c->starting) {
         return;
@@ -329,6 +314,9 @@ static void turn(struct cons *c)
     submit_waiting(c);
     next = core_poll(c->core);
     drop_proposals(c);
+    if (c->waiting.head != NULL && core_window(c->core, &bytes) > 0) {
+        next = 0; /* what was applied has made room */
+    }
     if (c->members_changed) {
         connect_members(c);
     }
@@ -499,7 +487,8 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                  .now = env_now,
                                  .send = env_send,
                                  .disk = env_disk,
-                                 .apply = env_apply,
+                                 .apply = node_apply,
+                                 .may_apply = node_may_apply,
                                  .snapshot = env_snapshot,
                                  .snapshot_free = env_snapshot_free,
                                  .state_free = env_state_free,
@@ -524,8 +513,10 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
     CHECK(uv_async_init(loop, &c->async, async_cb) == 0);
     CHECK(uv_timer_init(loop, &c->timer) == 0);
     CHECK(uv_prepare_init(loop, &c->turn) == 0);
-    c->async.data = c->timer.data = c->turn.data = c;
-    c->open_handles = 3;
+    CHECK(uv_prepare_init(loop, &c->applying) == 0);
+    c->async.data = c->timer.data = c->turn.data = c->applying.data = c;
+    c->open_handles = 4;
+    node_apply_start(c);
     rc = disk_open(&disk_config, &c->disk, &image, reterr);
     if (rc == 0) {
         rc = net_start(loop, config, &net_events, &c->net, reterr);
@@ -569,6 +560,7 @@ static void net_gone(void *user)
     uv_close((uv_handle_t *)&c->async, handle_closed);
     uv_close((uv_handle_t *)&c->timer, handle_closed);
     uv_close((uv_handle_t *)&c->turn, handle_closed);
+    uv_close((uv_handle_t *)&c->applying, handle_closed);
 }
 
 void cons_close(struct cons *c, void (*closed_cb)(void *user), void *user)

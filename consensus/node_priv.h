@@ -1,4 +1,5 @@
-/* Inside the node: node.c (the loop, turns), node_ask.c (what the owner asks for and proposes). */
+/* Inside the node: node.c (the loop, turns), node_apply.c (applying), node_ask.c (what the owner asks for and
+ * proposes). */
 #ifndef HECATE_CONSENSUS_NODE_PRIV_H
 #define HECATE_CONSENSUS_NODE_PRIV_H
 
@@ -30,8 +31,10 @@ struct cons {
     struct cons_fsm fsm;
     struct cons_events events;
     uv_timer_t timer;
-    uv_async_t async;  /* the disk has answers */
-    uv_prepare_t turn; /* once per turn of the loop, when something was put in */
+    uv_async_t async;        /* the disk has answers */
+    uv_prepare_t turn;       /* once per turn of the loop, when something was put in */
+    uv_prepare_t applying;   /* at the end of each turn of the loop */
+    uint64_t apply_until_ns; /* in this turn; 0: nothing was applied in it yet */
     struct proposals waiting, submitted;
     char *failed_text;
     bool changed, members_changed, resigned, failed, closing, starting;
@@ -49,6 +52,10 @@ void node_want_turn(struct cons *c);
 char *node_join_address(const struct cons_peer *peer);
 void node_split_address(const char *text, char *ret_address, char *ret_note);
 int node_check_address(const struct cons_peer *peer, struct err *reterr);
+/* node_apply.c: struct core_env's apply and may_apply */
+void node_apply_start(struct cons *c);
+void node_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
+bool node_may_apply(void *user);
 /* node_ask.c */
 void proposals_push(struct proposals *queue, struct proposal *proposal);
 struct proposal *proposals_pop(struct proposals *queue); /* NULL: none */

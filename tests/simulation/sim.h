@@ -49,6 +49,7 @@ struct sim_config {
     size_t n_initial; /* so many form the cluster, the others wait to be added; 0: all of them */
     uint32_t election_timeout_ms, lease_ms, heartbeat_ms;    /* 300, 150, 50 */
     uint32_t snapshot_threshold, trailing, inflight, window; /* 1000000, 64, 48, 32 */
+    uint32_t apply_max;                                      /* entries applied after one event; 0: all */
     size_t snapshot_bytes;                                   /* size of the state; 100 */
     uint64_t inflight_bytes, window_bytes, frame_bytes;      /* 0: the core's */
     uint64_t trailing_bytes, snapshot_due_bytes;             /* the same */
@@ -105,6 +106,7 @@ struct sim_member {
     unsigned disk_slow; /* its writes take so many times as long; 0 and 1: as usual */
     /* the state machine of the oracle */
     uint64_t applied, hash;
+    uint32_t n_applied, most_applied;     /* after this event; after any */
     struct sim_pending pending[SIM_LOGS]; /* by index modulo SIM_LOGS */
     uint64_t held_until;                  /* true time until which what the lease guards is held */
     bool was_leader;

@@ -120,6 +120,8 @@ static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *
     }
     /* Entries that are not commands are skipped by the core on all members alike. */
     member->applied = index;
+    member->n_applied++;
+    member->most_applied = member->n_applied > member->most_applied ? member->n_applied : member->most_applied;
     member->hash = mix(member->hash, (const uint8_t *)&index, sizeof(index));
     member->hash = mix(member->hash, (const uint8_t *)&term, sizeof(term));
     member->hash = mix(member->hash, data, len);
@@ -128,6 +130,14 @@ static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *
         hooks->apply(hooks->user, member->at, index, term, data, len);
     }
     acknowledge(member, index, term, data, len);
+}
+
+static bool env_may_apply(void *user)
+{
+    const struct sim_member *member = user;
+    uint32_t max = member->sim->config.apply_max;
+
+    return max == 0 || member->n_applied < max;
 }
 
 static void *env_snapshot(void *user)
@@ -286,6 +296,7 @@ void sim_member_start(struct sim_member *member)
                                  .send = env_send,
                                  .disk = env_disk,
                                  .apply = env_apply,
+                                 .may_apply = env_may_apply,
                                  .snapshot = env_snapshot,
                                  .snapshot_free = env_snapshot_free,
                                  .restore = env_restore,
@@ -369,6 +380,7 @@ void sim_touched(struct sim *sim, size_t at)
         sim->config.hooks.step(sim->config.hooks.user, at);
         next = core_poll(member->core); /* it may have submitted something */
     }
+    member->n_applied = 0;
     if (next == UINT64_MAX) {
         return;
     }

@@ -548,7 +548,7 @@ static void random_request(struct scene *scene)
 
 static bool random_load(uint64_t seed, uint64_t *ret_accepted, uint64_t *ret_steps)
 {
-    struct sim_config config = {.seed = seed, .drift_ppm = 10000};
+    struct sim_config config = {.seed = seed, .drift_ppm = 10000, .apply_max = (uint32_t)(seed % 4)};
     struct scene scene;
     bool ok;
 

@@ -77,6 +77,7 @@ static struct sim_config config_for(uint64_t seed, size_t n_members)
         .seed = seed, .n_members = n_members, .drift_ppm = 10000, .client_every_us = 10 * SIM_MS};
 
     config.drift_worst = seed % 3 == 0;
+    config.apply_max = seed % 2 == 0 ? 0 : 1 + (uint32_t)seed % 7;
     config.keeper_us = seed % 2 == 0 ? 0 : 20 * SIM_MS;
     if (seed % 4 < 2) { /* snapshots often, with little left behind */
         config.snapshot_threshold = 60;
