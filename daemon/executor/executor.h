@@ -26,7 +26,8 @@ enum exec_step_kind {
     EXEC_BRICK_DESTROY,      /* umount, fstab, LV, pool, directory; absent: done */
     EXEC_VOLUME_CREATE,      /* volume create + add-brick + set + start; existing with the same bricks: completed */
     EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present: refused before the stop */
-    EXEC_HEAL_CHECK = 30,    /* may old_brick be replaced? Heketi's rules (heal.h); nothing is changed */
+    EXEC_HEAL_CHECK = 30,    /* may old_brick be replaced? Heketi's rules (heal.h); nothing is changed. It has been, by
+                                new_brick: done */
     EXEC_BRICK_REPLACE,      /* replace-brick old_brick new_brick commit force, after another heal check; done: done */
     EXEC_BRICK_UNREPLACED,   /* is new_brick no part of the volume? It is: a permanent refusal */
     EXEC_HEAL_WAIT,          /* is nothing left to heal in the set of new_brick? Otherwise E_REMOTE says how much */
@@ -81,9 +82,9 @@ struct exec_step {
     const struct store_block_volume *block; /* BLOCK_*; volume is its hosting volume, without bricks */
     const struct store_strs *hosts;         /* BLOCK_CREATE: storage names */
     struct exec_brick old_brick;            /* HEAL_CHECK, BRICK_REPLACE, BRICK_UNREPLACED */
-    struct exec_brick new_brick;            /* BRICK_REPLACE, BRICK_UNREPLACED, HEAL_WAIT */
-    bool skip_heal;                         /* BRICK_REPLACE: without the heal check */
-    uint32_t snapshot_limit;                /* PEER_PROBE: > 0 sets snap-max-hard-limit */
+    struct exec_brick new_brick; /* BRICK_REPLACE, BRICK_UNREPLACED, HEAL_WAIT; HEAL_CHECK, if there is one */
+    bool skip_heal;              /* BRICK_REPLACE: without the heal check */
+    uint32_t snapshot_limit;     /* PEER_PROBE: > 0 sets snap-max-hard-limit */
 };
 
 struct exec_device_info { /* of DEVICE_SETUP; of DEVICE_LOOK without paths */

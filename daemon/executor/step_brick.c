@@ -105,8 +105,23 @@ static const char sync_brick[] =
     "sync -f \"$MNT\"\n"
     "sync -f /var/lib/glusterd\n";
 
+/* What the node's own glusterd has in a volume stays, whatever other nodes say of it. Its files tell where to look;
+ * they are right while it runs. Where it does not run, or has no such file, nothing speaks for the brick. */
 static const char destroy[] =
     "set -e\n"
+    "file=$(printf '%s' \"$BRICK\" | tr / -)\n"
+    "for file in /var/lib/glusterd/vols/*/bricks/*:\"$file\"; do\n"
+    "    [ -e \"$file\" ] || continue\n"
+    "    volume=${file%/bricks/*}; volume=${volume##*/}\n"
+    "    info=$(timeout -k 5 60 gluster --mode=script volume info \"$volume\" --xml) || true\n"
+    "    case $info in\n"
+    "    *\":$BRICK<\"*) say \"glusterd of this node has the brick in volume $volume\"; exit 75 ;;\n"
+    "    *'<opRet>'*'</cliOutput>'*) ;;\n"
+    "    *) ! systemctl is-active --quiet glusterd || { say \"glusterd does not say what is in volume $volume\"; exit "
+    "75; } "
+    ";;\n"
+    "    esac\n"
+    "done\n"
     "tries=0\n"
     "while mounted; do\n"
     "    if error=$(umount \"$MNT\" 2>&1); then continue; fi\n"

@@ -130,14 +130,20 @@ static bool nothing_heals(struct step_talk *talk)
     return true;
 }
 
+/* It may have been replaced already, by a try whose outcome was not learnt: then there is nothing to ask. */
 static void check_looked(struct step_talk *talk, const struct step_reply *reply)
 {
     struct gluster_volumes volumes;
+    bool replaced = false;
 
     if (gluster_heard_volume(talk, reply, &volumes) == GLUSTER_DONE) {
+        replaced = talk->step->new_brick.brick != NULL && has_brick(&volumes.items[0], &talk->step->new_brick) &&
+                   !has_brick(&volumes.items[0], &talk->step->old_brick);
         gluster_volumes_fini(&volumes);
     }
-    if (!talk->ended && !nothing_heals(talk)) {
+    if (replaced) {
+        step_done(talk);
+    } else if (!talk->ended && !nothing_heals(talk)) {
         ask_heal(talk, check_heard, 0);
     }
 }

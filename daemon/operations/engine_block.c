@@ -67,7 +67,7 @@ enum engine_place engine_place_block(const struct engine *engine, const struct s
     bool wait = false;
 
     CHECK(hosting != NULL);
-    step->node = engine_pool_node(engine, store, step, hosting->cluster, ID_NONE, &wait);
+    step->node = engine_pool_node(engine, store, step, hosting->cluster, ID_NONE, 0, &wait);
     if (id_is_none(step->node)) {
         return ENGINE_HELD;
     }

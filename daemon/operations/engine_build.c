@@ -21,6 +21,7 @@ enum subject {
 enum condition {
     ALWAYS,
     REPLANNED, /* only after a (re)plan */
+    UNPLACED,  /* evict: before there is a replacement */
     UNLEARNT,  /* clone: before its bricks' places are known */
     LEARNT,
 };
@@ -35,6 +36,9 @@ struct row {
     enum condition condition;
 };
 
+/* One node's word must not destroy what is on others: where bricks that may hold data go because a node of the pool
+ * says so, the step stands here twice, in two stages, and the second time runs on another node (engine_place.c). What a
+ * create or a clone made has been given to nobody yet: for that, one node is enough. */
 static const struct row rows[] = {
     /* An abandoned attempt may have got as far as a volume with the old bricks. */
     {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_UNDOES, REPLANNED},
@@ -47,7 +51,8 @@ static const struct row rows[] = {
     {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
 
     {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_REFUSES_AT_ONCE, ALWAYS},
-    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 1, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
 
     /* With a hosting volume, when none had room: first all that a volume create does. */
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, HOSTING, ENGINE_UNDOES, REPLANNED},
@@ -74,8 +79,9 @@ static const struct row rows[] = {
     {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 2, EXEC_VOLUME_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_WAITS, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
-    {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
-    {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 1, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
 
     {STORE_OP_REBALANCE, STORE_OP_FORWARD, 0, EXEC_REBALANCE_START, TARGET, ENGINE_REFUSES_BUSY, ALWAYS},
     {STORE_OP_REBALANCE, STORE_OP_FORWARD, 1, EXEC_REBALANCE_STATUS, TARGET, ENGINE_REFUSES_BUSY, ALWAYS},
@@ -89,16 +95,20 @@ static const struct row rows[] = {
     {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 2, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, LEARNT},
     {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 3, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, LEARNT},
 
-    /* The look before a place is chosen; whether it may be replaced is asked again when it is. */
-    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 0, EXEC_HEAL_CHECK, HEALING, ENGINE_UNDOES, ALWAYS},
+    /* The look before a place is chosen; it is repeated, on another node than the replacing looks on, when it is. */
+    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 0, EXEC_HEAL_CHECK, HEALING, ENGINE_UNDOES, UNPLACED},
     {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, COMING, ENGINE_UNDOES, REPLANNED},
-    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 2, EXEC_BRICK_REPLACE, MOVING, ENGINE_UNDOES_REFUSED, REPLANNED},
+    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 2, EXEC_HEAL_CHECK, HEALING, ENGINE_UNDOES, REPLANNED},
+    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 3, EXEC_BRICK_REPLACE, MOVING, ENGINE_UNDOES_REFUSED, REPLANNED},
+    {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 4, EXEC_BRICK_REPLACE, MOVING, ENGINE_UNDOES_REFUSED, REPLANNED},
     {STORE_OP_EVICT_BRICK, STORE_OP_COMMITTED, 0, EXEC_BRICK_SYNC, COMING, ENGINE_WAITS, ALWAYS},
     {STORE_OP_EVICT_BRICK, STORE_OP_COMMITTED, 1, EXEC_HEAL_WAIT, HEALING, ENGINE_WAITS, ALWAYS},
-    {STORE_OP_EVICT_BRICK, STORE_OP_COMMITTED, 2, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EVICT_BRICK, STORE_OP_COMMITTED, 2, EXEC_HEAL_WAIT, HEALING, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EVICT_BRICK, STORE_OP_COMMITTED, 3, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
     /* A try whose outcome was not learnt may have succeeded after all. */
     {STORE_OP_EVICT_BRICK, STORE_OP_UNDO, 0, EXEC_BRICK_UNREPLACED, MOVING, ENGINE_TURNS, REPLANNED},
-    {STORE_OP_EVICT_BRICK, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EVICT_BRICK, STORE_OP_UNDO, 1, EXEC_BRICK_UNREPLACED, MOVING, ENGINE_TURNS, REPLANNED},
+    {STORE_OP_EVICT_BRICK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
 
     {STORE_OP_CLEAN_BRICKS, STORE_OP_FORWARD, 0, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
 
@@ -198,6 +208,8 @@ static bool applies(const struct row *row, const struct store_operation *op, con
     switch (row->condition) {
     case REPLANNED:
         return op->attempt > 0;
+    case UNPLACED:
+        return id_is_none(op->replacement);
     case UNLEARNT:
         return volume == NULL || !engine_is_learnt(volume);
     case LEARNT:
@@ -219,9 +231,6 @@ static void add_evict(struct engine *engine, const struct row *row, const struct
     }
     if (row->kind == EXEC_HEAL_WAIT && volume->durability == STORE_NONE) {
         return;
-    }
-    if (row->kind == EXEC_HEAL_CHECK && !id_is_none(op->replacement)) {
-        return; /* the replacing looks */
     }
     if (row->subject != COMING) {
         add_step(engine, row, ID_NONE, volume->id, now_ms);

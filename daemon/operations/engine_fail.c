@@ -93,7 +93,8 @@ void engine_step_failed(struct engine *engine, struct engine_step *step, const s
     step->tries += result->code != E_BUSY;
     step->busy += result->code == E_BUSY;
     free(step->error);
-    step->error = mem_strdup(result->message[0] != '\0' ? result->message : err_text(result->code));
+    step->error = mem_printf("%s%s", engine_is_second(engine, step) ? "a second node has to say so, too: " : "",
+                             result->message[0] != '\0' ? result->message : err_text(result->code));
     step->retry_ms = now_ms + backoff_ms(engine, step);
     step->hopeless = engine_is_hopeless(engine, step);
 }

@@ -1,4 +1,5 @@
 /* Where a step runs. Bricks and devices: on their node. Gluster commands: on any node of the pool, best one first. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/operations/engine_priv.h"
@@ -46,9 +47,8 @@ static size_t turn(const struct engine *engine, const struct engine_step *step, 
 }
 
 struct id engine_pool_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
-                           struct id cluster, struct id except, bool *ret_wait)
+                           struct id cluster, struct id except, uint64_t begin_index, bool *ret_wait)
 {
-    uint64_t begin_index = id_is_none(except) ? 0 : engine->begin_index;
     const struct store_node *node = NULL;
     unsigned best = 0;
     size_t n = 0;
@@ -76,6 +76,53 @@ struct id engine_pool_node(const struct engine *engine, const struct store *stor
     return ID_NONE;
 }
 
+/* ---- the second node ---- */
+
+/* What says the same as this step, in an earlier stage: the step before that, or a look that a replacing repeats. */
+static const struct engine_step *witness_of(const struct engine *engine, const struct engine_step *step)
+{
+    const struct engine_step *found = NULL;
+
+    for (size_t i = 0; i < engine->n_steps; i++) {
+        const struct engine_step *other = &engine->steps[i];
+        bool alike = other->kind == step->kind || (other->kind == EXEC_HEAL_CHECK && step->kind == EXEC_BRICK_REPLACE);
+
+        if (alike && other->stage < step->stage && id_equal(other->object, step->object) &&
+            (found == NULL || other->stage > found->stage)) {
+            found = other;
+        }
+    }
+    return found;
+}
+
+bool engine_is_second(const struct engine *engine, const struct engine_step *step)
+{
+    const struct engine_step *witness = witness_of(engine, step);
+
+    return engine_is_pool_step(step->kind) && witness != NULL && witness->kind == step->kind;
+}
+
+/* Where the step must not run; ID_NONE: anywhere. */
+static struct id heard_before(const struct engine *engine, const struct engine_step *step)
+{
+    const struct engine_step *witness = witness_of(engine, step);
+
+    return witness != NULL ? witness->node : ID_NONE;
+}
+
+/* There is no node of the pool but the one that was heard. */
+static enum engine_place place_alone(const struct engine *engine, struct engine_step *step, bool wait)
+{
+    if (wait) {
+        return ENGINE_HELD;
+    }
+    if (engine_is_second(engine, step)) {
+        return ENGINE_NOTHING;
+    }
+    step->node = heard_before(engine, step);
+    return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
+}
+
 static struct id brick_node(const struct store *store, const struct store_brick *brick)
 {
     const struct store_device *device = store_device(store, brick->device);
@@ -84,20 +131,34 @@ static struct id brick_node(const struct store *store, const struct store_brick 
     return device->node;
 }
 
-/* The node of the first brick; after failures, or when it is down, that of another brick. */
+/* The node of the first brick; after failures, or when it is down, that of another brick. Where that is the one that
+ * was heard before, any other node of the pool. ID_NONE: there is none. */
 static struct id volume_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
-                             const struct store_volume *volume)
+                             const struct store_volume *volume, bool *ret_wait)
 {
-    size_t first = (step->tries + step->busy) % volume->n_bricks;
+    struct id except = heard_before(engine, step);
+    struct id *others = mem_calloc(volume->n_bricks, sizeof(*others)), found = ID_NONE;
+    size_t n = 0, first;
 
     for (size_t i = 0; i < volume->n_bricks; i++) {
-        struct id node = brick_node(store, &volume->bricks[(first + i) % volume->n_bricks]);
+        struct id node = brick_node(store, &volume->bricks[i]);
 
-        if (!engine_is_down(engine, node)) {
-            return node;
+        if (!id_equal(node, except)) {
+            others[n++] = node;
         }
     }
-    return brick_node(store, &volume->bricks[first]);
+    first = n > 0 ? (step->tries + step->busy) % n : 0;
+    for (size_t i = 0; i < n && id_is_none(found); i++) {
+        struct id node = others[(first + i) % n];
+
+        found = engine_is_down(engine, node) ? ID_NONE : node;
+    }
+    if (id_is_none(found)) {
+        found = id_is_none(except) ? others[first]
+                                   : engine_pool_node(engine, store, step, volume->cluster, except, 0, ret_wait);
+    }
+    free(others);
+    return found;
 }
 
 static enum engine_place place_peer(const struct engine *engine, const struct store *store, struct engine_step *step)
@@ -106,7 +167,7 @@ static enum engine_place place_peer(const struct engine *engine, const struct st
     bool wait = false;
 
     CHECK(node != NULL);
-    step->node = engine_pool_node(engine, store, step, node->cluster, node->id, &wait);
+    step->node = engine_pool_node(engine, store, step, node->cluster, node->id, engine->begin_index, &wait);
     if (!id_is_none(step->node)) {
         step->kind = step->kind == EXEC_GLUSTERD_CHECK ? EXEC_PEER_PROBE : step->kind;
         return ENGINE_PLACED;
@@ -146,14 +207,16 @@ static enum engine_place place_evict(const struct engine *engine, const struct s
 {
     const struct store_operation *op = store_operation(store, engine->op_id);
     const struct store_volume *volume = op != NULL ? engine_evict_volume(store, op) : NULL;
+    bool wait = false;
 
     if (volume == NULL) {
         return ENGINE_NOTHING;
     }
-    if (step->kind != EXEC_BRICK_SYNC) {
-        step->node = volume_node(engine, store, step, volume);
+    if (step->kind == EXEC_BRICK_SYNC) {
+        return ENGINE_PLACED;
     }
-    return ENGINE_PLACED;
+    step->node = volume_node(engine, store, step, volume, &wait);
+    return id_is_none(step->node) ? place_alone(engine, step, wait) : ENGINE_PLACED;
 }
 
 /* Gluster gets the bricks of several expands in the order of their begins, which is that of the volume's record. */
@@ -182,9 +245,9 @@ static enum engine_place place_volume(const struct engine *engine, const struct 
         return ENGINE_HELD;
     }
     step->node = step->kind == EXEC_VOLUME_CREATE
-                     ? volume_node(engine, store, step, volume)
-                     : engine_pool_node(engine, store, step, volume->cluster, ID_NONE, &wait);
-    return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
+                     ? volume_node(engine, store, step, volume, &wait)
+                     : engine_pool_node(engine, store, step, volume->cluster, heard_before(engine, step), 0, &wait);
+    return id_is_none(step->node) ? place_alone(engine, step, wait) : ENGINE_PLACED;
 }
 
 /* A brick of a block volume's hosting volume: it may have moved meanwhile, and a silent node is not waited for. */

@@ -26,9 +26,12 @@ bool engine_blame_down_nodes(struct engine *engine, const struct store *store, s
 /* A block volume's steps: the node, and for a create the hosts (engine_block.c). */
 enum engine_place engine_place_block(const struct engine *engine, const struct store *store, struct engine_step *step);
 bool engine_is_down(const struct engine *engine, struct id node);
-/* One of the fittest nodes of the pool other than `except`, another one at each try. ID_NONE: there is none. */
+/* One of the fittest nodes of the pool other than `except`, another one at each try. ID_NONE: there is none. Of a node
+ * that an operation adds or takes away it counts whether that began before begin_index. */
 struct id engine_pool_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
-                           struct id cluster, struct id except, bool *ret_wait);
+                           struct id cluster, struct id except, uint64_t begin_index, bool *ret_wait);
+/* Does the step only repeat, on another node, what was heard from one? */
+bool engine_is_second(const struct engine *engine, const struct engine_step *step);
 void engine_blame(struct engine *engine, struct id node);
 /* Does the step run on any node of the pool? */
 bool engine_is_pool_step(enum exec_step_kind kind);

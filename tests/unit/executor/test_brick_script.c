@@ -114,6 +114,7 @@ static char *script_of(enum exec_step_kind kind)
     static const char *const places[][2] = {{"/var/lib/heketi", "base"},
                                             {"/usr/sbin/lvm", "bin/lvm"},
                                             {"/proc/self/mounts", "mounts"},
+                                            {"/var/lib/glusterd", "glusterd"},
                                             {"/dev/mapper", "dev"}};
     CLEANUP(free_ptr) char *fstab = mem_printf("%s/fstab", folder);
     CLEANUP(free_ptr) char *path = mem_printf("PATH=%s/bin:/usr/sbin", folder);
@@ -145,11 +146,12 @@ static char *script_of(enum exec_step_kind kind)
 /* An empty node whose fstab has a line without an end. */
 static void reset(void)
 {
-    assert_int_equal(shell("rm -rf base lv tags fs dev fstab; mkdir -p base lv tags dev; : >mounts; "
-                           "echo 00000000000000000000000000000000 0 >base/.hecate-fence; "
-                           "printf '# mine\\n/dev/sda1 / ext4 defaults 0 1' >fstab; "
-                           "echo '<cliOutput><opRet>0</opRet></cliOutput>' >volumes.xml"),
-                     0);
+    assert_int_equal(
+        shell("rm -rf base lv tags fs dev fstab glusterd bin/systemctl; mkdir -p base lv tags dev; : >mounts; "
+              "echo 00000000000000000000000000000000 0 >base/.hecate-fence; "
+              "printf '# mine\\n/dev/sda1 / ext4 defaults 0 1' >fstab; "
+              "echo '<cliOutput><opRet>0</opRet></cliOutput>' >volumes.xml"),
+        0);
 }
 
 static int run_step(enum exec_step_kind kind, const char *before, const char *after)
@@ -237,6 +239,52 @@ static void put_data(void)
                               folder);
 
     assert_int_equal(shell(script), 0);
+}
+
+/* The brick is in a volume, as the files of the node's glusterd have it. */
+static void put_file(void)
+{
+    CLEANUP(free_ptr)
+    char *script = mem_printf("mkdir -p glusterd/vols/of/bricks && : >\"glusterd/vols/of/bricks/192.0.2.1:$(echo "
+                              "%s/base/mounts/" VG "/" BRICK "/brick | tr / -)\"",
+                              folder);
+
+    assert_int_equal(shell(script), 0);
+}
+
+/* Whatever other nodes say, what the node's own glusterd has in a volume is not destroyed. */
+static void test_destroy_spares_what_glusterd_has(void **state)
+{
+    static const char has_data[] = "grep -q data base/mounts/" VG "/" BRICK "/brick/file";
+
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    put_data();
+    put_file();
+    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
+    assert_int_equal(shell(has_data), 0);
+    assert_int_equal(shell("grep -q 'has the brick in volume of' errors"), 0);
+    /* It runs, but says nothing. */
+    assert_int_equal(shell("printf '#!/bin/sh\n' >bin/systemctl; chmod +x bin/systemctl; : >volumes.xml"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
+    assert_int_equal(shell(has_data), 0);
+    /* It does not run: nothing can be asked. */
+    assert_int_equal(shell("printf '#!/bin/sh\nexit 3\n' >bin/systemctl"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), 0);
+    assert_int_equal(shell(has_data), 2);
+}
+
+/* A file that was left behind: glusterd knows better. */
+static void test_destroy_asks_glusterd_not_its_files(void **state)
+{
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    put_file();
+    assert_int_equal(shell("echo '<cliOutput><opRet>-1</opRet></cliOutput>' >volumes.xml"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), 0);
+    assert_int_equal(shell("test -d base/mounts/" VG "/" BRICK), 1);
 }
 
 /* A brick that is done, or in a volume already, keeps what is in it. */
@@ -346,9 +394,14 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_create_is_repeated),        cmocka_unit_test(test_destroy_is_repeated),
-        cmocka_unit_test(test_made_brick_keeps_its_data), cmocka_unit_test(test_one_failure_loses_nothing),
-        cmocka_unit_test(test_shared_pool_is_kept),       cmocka_unit_test(test_sync_of_a_brick_that_does_not_start),
+        cmocka_unit_test(test_create_is_repeated),
+        cmocka_unit_test(test_destroy_is_repeated),
+        cmocka_unit_test(test_destroy_spares_what_glusterd_has),
+        cmocka_unit_test(test_destroy_asks_glusterd_not_its_files),
+        cmocka_unit_test(test_made_brick_keeps_its_data),
+        cmocka_unit_test(test_one_failure_loses_nothing),
+        cmocka_unit_test(test_shared_pool_is_kept),
+        cmocka_unit_test(test_sync_of_a_brick_that_does_not_start),
         cmocka_unit_test(test_sync_of_a_replaced_brick),
     };
 

@@ -41,6 +41,7 @@ static const struct trace traces[] = {
     {"others heal from it", EXEC_HEAL_CHECK, "rep", .exchanges = {{INFO("rep"), "info-rep.xml"}, LOOKS_IN_VAIN},
      .code = E_REMOTE, .permanent = true, .message = SOURCE},
 
+    {"it has been moved", EXEC_HEAL_CHECK, "rep", .exchanges = {{INFO("rep"), MOVED}}, .message = ""},
     {"others healed from it for a moment", EXEC_HEAL_CHECK, "rep",
      .exchanges = {{INFO("rep"), "info-rep.xml"}, {HEAL, "?" FIRST_IS_SOURCE}, {"wait " HEAL, "?heal-rep.xml"}},
      .message = ""},

@@ -71,7 +71,8 @@ static const struct scenario scenarios[] = {
      .type = EXPAND,
      .nodes = 2,
      .orders = {{BC, FIRST, 0, E_REMOTE, true, 0}},
-     .trace = "volume-look@A brick-create@B no-place undo volume-look@A brick-destroy@B brick-destroy@A failed",
+     .trace = "volume-look@A brick-create@B no-place undo volume-look@A volume-look@B brick-destroy@B "
+              "brick-destroy@A failed",
      .error = "node 0 says -13",
      .bricks = 2},
     {.name = "expand: planned again elsewhere",
@@ -87,7 +88,7 @@ static const struct scenario scenarios[] = {
      .nodes = 2,
      .orders = {{VE, -1, 0, E_REMOTE, false, 0}},
      .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A volume-expand@B undo volume-look@A "
-              "brick-destroy@B brick-destroy@A failed",
+              "volume-look@B brick-destroy@B brick-destroy@A failed",
      .error = "node 0 says -13",
      .bricks = 2},
     {.name = "expand: add-brick refused, yet Gluster has the bricks: forward again",
@@ -110,8 +111,8 @@ static const struct scenario scenarios[] = {
      .type = EXPAND,
      .nodes = 2,
      .orders = {{VE, -1, 0, E_REMOTE, true, 0}, {BD, FIRST, 0, E_CONNECT, false, 0}},
-     .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A undo volume-look@A brick-destroy@B "
-              "brick-destroy@A brick-destroy@B failed+leave",
+     .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A undo volume-look@A volume-look@B "
+              "brick-destroy@B brick-destroy@A brick-destroy@B failed+leave",
      .error = "node 1 says -13",
      .bricks = 2,
      .followed = 2},
