@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/examine_names.h"
-#include "daemon/order.h"
+#include "daemon/examine_pool.h"
 #include "store/base/mem.h"
 
 /* ---- findings ---- */
@@ -19,13 +19,6 @@ static void add(struct examine *examine, enum finding_kind kind, const struct st
                 const char *subject, const char *also)
 {
     findings_add(examine->findings, &(struct finding){kind, node->id, device, host_of(node), subject, also});
-}
-
-/* Of the node's pool. */
-static void add_of_pool(struct examine *examine, enum finding_kind kind, const struct store_node *node,
-                        const char *subject, const char *also)
-{
-    findings_add(examine->findings, &(struct finding){kind, ID_NONE, node->cluster, "", subject, also});
 }
 
 /* ---- what should be on a node ---- */
@@ -253,92 +246,11 @@ static void compare_mounts(struct examine *examine, const struct expected *expec
 
 /* ---- Gluster ---- */
 
-static struct names volumes_there(const struct exec_inventory *inventory, uint64_t *comparisons)
-{
-    struct names names = {.comparisons = comparisons};
-
-    for (size_t i = 0; i < inventory->n_volumes; i++) {
-        names_add(&names, inventory->volumes[i].name, ID_NONE, &inventory->volumes[i]);
-    }
-    names_sort(&names);
-    return names;
-}
-
-static bool same_bricks(struct examine *examine, const struct store_volume *volume,
-                        const struct exec_gluster_volume *there)
-{
-    bool same = there->bricks.n == volume->n_bricks;
-
-    for (size_t i = 0; same && i < volume->n_bricks; i++) {
-        CLEANUP(free_ptr) char *name = order_brick_name(examine->store, &volume->bricks[i]);
-
-        examine->comparisons++;
-        same = strcmp(name, there->bricks.items[i]) == 0;
-    }
-    return same;
-}
-
-/* An operation adds or moves some of its bricks. */
-static bool is_worked_on(const struct store_volume *volume)
-{
-    bool pending = !id_is_none(volume->pending);
-
-    for (size_t i = 0; i < volume->n_bricks; i++) {
-        pending = pending || !id_is_none(volume->bricks[i].pending);
-    }
-    return pending;
-}
-
-/* Gluster may have the same bricks in another order: then that is to be learnt. */
-static void add_differing(struct examine *examine, const struct store_node *node, const struct store_volume *volume,
-                          const struct exec_gluster_volume *there)
-{
-    struct store_cmd cmd;
-
-    add_of_pool(examine, FINDING_BRICKS_DIFFER, node, volume->name, id_text(volume->id).text);
-    if (examine->learn && examine->n_orders < EXAMINE_ORDERS_MAX &&
-        order_differs(examine->store, volume, there, &cmd)) {
-        if (examine->orders == NULL) {
-            examine->orders = mem_calloc(EXAMINE_ORDERS_MAX, sizeof(*examine->orders));
-        }
-        examine->orders[examine->n_orders++] = cmd;
-    }
-}
-
-static void compare_volumes(struct examine *examine, const struct store_node *node,
-                            const struct exec_inventory *inventory)
-{
-    struct names names = volumes_there(inventory, &examine->comparisons);
-    const struct store_volume *volume = NULL;
-
-    while ((volume = store_cluster_volume_next(examine->store, node->cluster, volume)) != NULL) {
-        const struct name *name = names_find(&names, volume->name);
-        const struct exec_gluster_volume *there = name != NULL ? name->thing : NULL;
-
-        if (!id_is_none(volume->pending)) {
-            continue;
-        }
-        if (there == NULL) {
-            add_of_pool(examine, FINDING_MISSING_VOLUME, node, volume->name, id_text(volume->id).text);
-        } else if (!is_worked_on(volume) && !same_bricks(examine, volume, there)) {
-            add_differing(examine, node, volume, there);
-        } else if (!there->started) {
-            add_of_pool(examine, FINDING_VOLUME_STOPPED, node, volume->name, "");
-        }
-    }
-    for (size_t i = 0; i < names.n; i++) {
-        if (store_volume_by_name(examine->store, node->cluster, names.items[i].text) == NULL) {
-            add_of_pool(examine, FINDING_FOREIGN_VOLUME, node, names.items[i].text, "");
-        }
-    }
-    names_fini(&names);
-}
-
 bool examine_names_match(const struct store *store, struct id cluster, const struct exec_inventory *inventory)
 {
     const struct store_volume *volume = NULL;
     uint64_t comparisons = 0;
-    struct names names = volumes_there(inventory, &comparisons);
+    struct names names = examine_volumes_there(inventory, &comparisons);
     bool match = true;
     size_t n = 0;
 
@@ -417,8 +329,15 @@ void examine_init(struct examine *examine, const struct store *store, struct fin
     *examine = (struct examine){.store = store, .findings = findings, .cloning = is_being_cloned(store)};
 }
 
+void examine_end(struct examine *examine)
+{
+    examine_pools_tell(examine);
+    examine_pools_free(examine);
+}
+
 void examine_fini(struct examine *examine)
 {
+    examine_pools_free(examine);
     for (size_t i = 0; i < examine->n_orders; i++) {
         store_cmd_fini(&examine->orders[i]);
     }
@@ -435,7 +354,7 @@ void examine_node(struct examine *examine, const struct store_node *node, const 
     compare_lvs(examine, &expected, node, inventory);
     compare_mounts(examine, &expected, node, &inventory->mounts, false);
     compare_mounts(examine, &expected, node, &inventory->fstab, true);
-    compare_volumes(examine, node, inventory);
+    examine_pool_hear(examine, node, inventory);
     if (inventory->peers_known) {
         compare_peers(examine, node, inventory);
     }

@@ -45,6 +45,18 @@ static const struct {
                                 "Gluster does not know {n} volumes of cluster {w}: {e}",
                                 "look at gluster volume list there; for each that was deleted by hand: hecate volume "
                                 "delete ID"},
+    [FINDING_UNSEEN_VOLUME] = {"unseen-volume",
+                               "no node of cluster {w} that answered knows volume {s} ({a}), but not all were asked",
+                               "see that all nodes can be looked at; do not delete it before: another one may have it",
+                               "no node of cluster {w} that answered knows {n} volumes, but not all were asked: {e}",
+                               "see that all nodes can be looked at; do not delete them before: another one may have "
+                               "them"},
+    [FINDING_NODES_DISAGREE] = {"nodes-disagree", "the nodes of cluster {w} do not agree about volume {s}: {a}",
+                                "look at glusterd on the nodes that are named (gluster peer status, gluster volume "
+                                "info {s}); delete nothing while they do not agree",
+                                "the nodes of cluster {w} do not agree about {n} volumes: {e}; of the first: {a}",
+                                "look at glusterd on the nodes that are named (gluster peer status, gluster volume "
+                                "info NAME); delete nothing while they do not agree"},
     [FINDING_VOLUME_STOPPED] = {"volume-stopped", "volume {s} is not started", "gluster volume start {s}",
                                 "{n} volumes of cluster {w} are not started: {e}",
                                 "for each: gluster volume start NAME"},
@@ -82,9 +94,11 @@ static const struct {
                                 "remove the lines from the table"},
     [FINDING_FOREIGN_VOLUME] =
         {"foreign-volume", "Gluster volume {s} of cluster {w} is not in the database",
-         "gluster volume stop {s} && gluster volume delete {s}, if it is not needed",
+         "see what it is (gluster volume info {s}) and who has it mounted; take it away by hand only if nobody needs "
+         "it",
          "{n} Gluster volumes of cluster {w} are not in the database: {e}",
-         "for each, gluster volume stop NAME && gluster volume delete NAME, if it is not needed"},
+         "for each, see what it is (gluster volume info NAME) and who has it mounted; take it away by hand only if "
+         "nobody needs it"},
     [FINDING_FOREIGN_PEER] = {"foreign-peer", "{s} is a peer of node {h}, but no node of its cluster",
                               "add it as a node, or gluster peer detach {s} (force, if it knows nothing of this pool)",
                               "{n} peers of node {h} are no nodes of its cluster: {e}",
@@ -282,6 +296,8 @@ uint64_t findings_count(const struct findings *findings, bool confirmed)
 
 /* ---- telling ---- */
 
+#define BY_HAND "look at it by hand: its name is none that could be given to a command"
+
 static void put_examples(struct buf *buf, const struct findings_group *told)
 {
     for (size_t i = 0; i < told->n_examples && i < 3; i++) {
@@ -292,18 +308,23 @@ static void put_examples(struct buf *buf, const struct findings_group *told)
     }
 }
 
-/* A name in a command that somebody may give to a shell as it is. */
-static void put_word(struct buf *buf, const char *text, bool in_command)
+/* May it stand in a command that somebody gives to a shell as it is? It is no option, needs no quoting, is not cut, and
+ * leads nowhere else. */
+static bool is_fit(const char *word)
 {
-    if (in_command && *text != '\0' && !store_is_made_of(text, STORE_LETTERS "/._:@%+=,-", SIZE_MAX)) {
-        store_word_quote(buf, text);
-    } else {
-        buf_append_str(buf, text);
-    }
+    return *word == '\0' || (strlen(word) < FINDINGS_WORD_MAX - 3 && strstr(word, "..") == NULL &&
+                             store_is_made_of(word, STORE_LETTERS "/._:+=-", SIZE_MAX));
+}
+
+/* Are all names that the template has places for fit for a command? */
+static bool all_fit(const char *template, const struct findings_group *told, const struct group *group)
+{
+    return (strstr(template, "{s}") == NULL || told->n_examples == 0 || is_fit(told->examples[0])) &&
+           (strstr(template, "{a}") == NULL || is_fit(group->also));
 }
 
 /* The template with what belongs in its places. */
-static char *fill(const char *template, const struct findings_group *told, const struct group *group, bool in_command)
+static char *fill(const char *template, const struct findings_group *told, const struct group *group)
 {
     struct buf buf = BUF_INIT;
 
@@ -314,13 +335,13 @@ static char *fill(const char *template, const struct findings_group *told, const
         }
         switch (at[1]) {
         case 's':
-            put_word(&buf, told->n_examples > 0 ? told->examples[0] : "", in_command);
+            buf_append_str(&buf, told->n_examples > 0 ? told->examples[0] : "");
             break;
         case 'h':
             buf_append_str(&buf, group->host);
             break;
         case 'a':
-            put_word(&buf, group->also, in_command);
+            buf_append_str(&buf, group->also);
             break;
         case 'w':
             buf_append_str(&buf, id_text(group->where).text);
@@ -355,6 +376,7 @@ static size_t run_length(const struct group *first)
 static const struct group *tell(const struct group *first, struct findings_group *told)
 {
     const struct group *group = first;
+    const char *remedy;
     size_t n = run_length(first);
 
     *told = (struct findings_group){
@@ -365,8 +387,9 @@ static const struct group *tell(const struct group *first, struct findings_group
             told->examples[told->n_examples++] = mem_strdup(group->examples[i]);
         }
     }
-    told->text = fill(told->count == 1 ? says[first->kind].one : says[first->kind].many, told, first, false);
-    told->remedy = fill(told->count == 1 ? says[first->kind].remedy : says[first->kind].many_remedy, told, first, true);
+    remedy = told->count == 1 ? says[first->kind].remedy : says[first->kind].many_remedy;
+    told->text = fill(told->count == 1 ? says[first->kind].one : says[first->kind].many, told, first);
+    told->remedy = fill(all_fit(remedy, told, first) ? remedy : BY_HAND, told, first);
     return group;
 }
 

@@ -94,24 +94,11 @@ static void describe(struct gather *gather, struct gather_node *item)
     }
 }
 
-/* The orders of bricks are learnt from the first node of each cluster that has answered: all know the same. */
-static bool is_first(const struct gather *gather, const struct gather_node *item)
-{
-    for (size_t i = 0; i < gather->n; i++) {
-        if (gather->nodes[i].learnt && id_equal(gather->nodes[i].cluster, item->cluster)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void compare(struct gather *gather, struct gather_node *item)
 {
     const struct store_node *node = store_node(gather->store, item->node);
 
     if (node != NULL && gather->failed == NULL) {
-        gather->examine.learn = is_first(gather, item);
-        item->learnt = gather->examine.learn;
         examine_node(&gather->examine, node, item->inventory);
         item->names_match = examine_names_match(gather->store, item->cluster, item->inventory);
     }
@@ -123,6 +110,7 @@ static void compare(struct gather *gather, struct gather_node *item)
 
 static void conclude(struct gather *gather)
 {
+    examine_end(&gather->examine);
     if (gather->conclude != NULL) {
         gather->conclude(gather);
     }

@@ -27,7 +27,7 @@ struct gather_node {
     struct exec_inventory *inventory;
     int code;      /* 0, or why it could not be looked at... */
     char *failure; /* ... with the reason; NULL: none */
-    bool names_match, learnt;
+    bool names_match;
     char *json; /* the node's part of the answer to clients, if wanted; NULL: too much */
 };
 

@@ -17,10 +17,9 @@ char *order_brick_name(const struct store *store, const struct store_brick *bric
 }
 
 bool order_differs(const struct store *store, const struct store_volume *volume,
-                   const struct exec_gluster_volume *there, struct store_cmd *ret_cmd)
+                   const struct exec_gluster_volume *there, struct id *ret_order)
 {
     bool same = there->bricks.n == volume->n_bricks, moves = false;
-    struct store_volume *told = &ret_cmd->volume;
     uint64_t comparisons = 0;
     struct names places = {.comparisons = &comparisons};
 
@@ -28,12 +27,8 @@ bool order_differs(const struct store *store, const struct store_volume *volume,
         names_add(&places, there->bricks.items[i], ID_NONE, &there->bricks.items[i]);
     }
     names_sort(&places);
-    store_cmd_init(ret_cmd, STORE_CMD_ORDER);
-    ret_cmd->target = volume->id;
-    told->bricks = mem_calloc(volume->n_bricks, sizeof(*told->bricks));
-    told->n_bricks = volume->n_bricks;
     for (size_t i = 0; i < volume->n_bricks; i++) {
-        told->bricks[i] = (struct store_brick){.pool = mem_strdup(""), .lv = mem_strdup(""), .path = mem_strdup("")};
+        ret_order[i] = ID_NONE;
     }
     for (size_t i = 0; same && i < volume->n_bricks; i++) {
         CLEANUP(free_ptr) char *name = order_brick_name(store, &volume->bricks[i]);
@@ -41,18 +36,28 @@ bool order_differs(const struct store *store, const struct store_volume *volume,
         char *const *item = place != NULL ? place->thing : NULL;
         size_t at = item != NULL ? (size_t)(item - there->bricks.items) : 0;
 
-        same = item != NULL && id_is_none(told->bricks[at].id);
+        same = item != NULL && id_is_none(ret_order[at]);
         moves = moves || at != i;
         if (same) {
-            told->bricks[at].id = volume->bricks[i].id;
+            ret_order[at] = volume->bricks[i].id;
         }
     }
     names_fini(&places);
-    if (same && moves) {
-        return true;
+    return same && moves;
+}
+
+void order_command(const struct store_volume *volume, const struct id *order, struct store_cmd *ret_cmd)
+{
+    struct store_volume *told = &ret_cmd->volume;
+
+    store_cmd_init(ret_cmd, STORE_CMD_ORDER);
+    ret_cmd->target = volume->id;
+    told->bricks = mem_calloc(volume->n_bricks, sizeof(*told->bricks));
+    told->n_bricks = volume->n_bricks;
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        told->bricks[i] =
+            (struct store_brick){.id = order[i], .pool = mem_strdup(""), .lv = mem_strdup(""), .path = mem_strdup("")};
     }
-    store_cmd_fini(ret_cmd);
-    return false;
 }
 
 static void learnt(void *user, int status, const struct store_result *result)

@@ -71,6 +71,7 @@ static void expect(struct exec_inventory *inventory, const char *codes)
     for (int twice = 0; twice < 2; twice++) { /* the same again is no second finding */
         examine_node(&examine, the_node(), inventory);
     }
+    examine_end(&examine);
     list = findings_tell(findings, false);
     for (size_t i = 0; i < list.n; i++) {
         for (uint64_t j = 0; j < list.items[i].count; j++) {
@@ -193,7 +194,7 @@ static void test_volumes(void **state)
     free(inventory->volumes[0].name);
     inventory->volumes[0].name = mem_strdup("foreign");
     assert_false(examine_names_match(fixture_leader(&fixture)->store, the_node()->cluster, inventory));
-    expect(inventory, "missing-volume,foreign-volume,");
+    expect(inventory, "unseen-volume,foreign-volume,"); /* the other nodes may have it */
 
     inventory = take();
     drop_last(&inventory->volumes[0].bricks);
@@ -222,6 +223,7 @@ static void test_the_pool_is_told_once(void **state)
     while ((node = store_cluster_node_next(store, fixture.cluster, node)) != NULL) {
         examine_node(&examine, node, inventory);
     }
+    examine_end(&examine);
     list = findings_tell(findings, false);
     for (size_t i = 0; i < list.n; i++) {
         n += id_is_none(list.items[i].node) ? list.items[i].count : 0;
@@ -339,6 +341,28 @@ static size_t count_warnings(const char *code, const char *text)
     return n;
 }
 
+/* One node of the pool has lost what the others serve: nobody is told to delete it. */
+static void test_one_node_does_not_know_a_volume(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    CLEANUP(free_ptr)
+    char *order = mem_printf("[{\"step\": \"inventory\", \"host\": \"%s\", \"lose\": \"the-volume\"}]",
+                             the_node()->manage.items[0]);
+
+    (void)state;
+    audited = leader;
+    assert_int_equal(exec_mock_order(leader->executor, order, NULL), 0);
+    for (int round = 0; round < 2; round++) {
+        uint64_t before = leader->audit.rounds;
+
+        audit_now(leader);
+        fixture_until(&fixture, "the end of a round", has_ended, &before);
+    }
+    assert_int_equal(count_warnings("nodes-disagree", "there is no such volume"), 1);
+    assert_int_equal(count_warnings("missing-volume", ""), 0);
+    assert_int_equal(exec_mock_order(leader->executor, "", NULL), 0);
+}
+
 /* What cannot be looked at may hide anything: that is told at once, by name, and until it was looked at. */
 static void test_a_node_that_cannot_be_looked_at_is_told(void **state)
 {
@@ -416,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_the_pool_is_told_once),
         cmocka_unit_test(test_peers),
         cmocka_unit_test(test_an_audit_tells_what_it_has_seen_twice),
+        cmocka_unit_test(test_one_node_does_not_know_a_volume),
         cmocka_unit_test(test_a_node_that_cannot_be_looked_at_is_told),
         cmocka_unit_test(test_only_some_at_a_time),
         cmocka_unit_test(test_off_is_off),

@@ -22,6 +22,7 @@
 #define MANY 100000
 #endif
 #define NODES 9
+#define POOL 3
 
 /* ---- small and random ---- */
 
@@ -75,37 +76,73 @@ static const struct exec_gluster_volume *find(const struct exec_inventory *inven
     return NULL;
 }
 
-static void count_volumes(const struct exec_inventory *should, const struct exec_inventory *is, struct counts *counts)
+static bool same_bricks(const struct exec_gluster_volume *a, const struct exec_gluster_volume *b)
+{
+    bool same = a->bricks.n == b->bricks.n;
+
+    for (size_t j = 0; same && j < a->bricks.n; j++) {
+        same = strcmp(a->bricks.items[j], b->bricks.items[j]) == 0;
+    }
+    return same;
+}
+
+/* Do two nodes say the same of a volume of the database? */
+static bool say_alike(const struct exec_gluster_volume *volume, const struct exec_gluster_volume *a,
+                      const struct exec_gluster_volume *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return same_bricks(a, b) && (!same_bricks(a, volume) || a->started == b->started);
+}
+
+/* What n of the pool's nodes say. */
+static void count_volumes(const struct exec_inventory *should, struct exec_inventory *const *is, size_t n,
+                          size_t n_pool, struct counts *counts)
 {
     for (size_t i = 0; i < should->n_volumes; i++) {
-        const struct exec_gluster_volume *volume = &should->volumes[i], *there = find(is, volume->name);
-        bool same = there != NULL && there->bricks.n == volume->bricks.n;
+        const struct exec_gluster_volume *volume = &should->volumes[i], *there = find(is[0], volume->name);
+        bool alike = true;
 
-        for (size_t j = 0; same && j < volume->bricks.n; j++) {
-            same = strcmp(volume->bricks.items[j], there->bricks.items[j]) == 0;
+        for (size_t j = 1; j < n; j++) {
+            alike = alike && say_alike(volume, there, find(is[j], volume->name));
         }
-        counts->of[FINDING_MISSING_VOLUME] += there == NULL;
-        counts->of[FINDING_BRICKS_DIFFER] += there != NULL && !same;
-        counts->of[FINDING_VOLUME_STOPPED] += there != NULL && same && !there->started;
+        if (!alike) {
+            counts->of[FINDING_NODES_DISAGREE]++;
+        } else if (there == NULL) {
+            counts->of[n < n_pool ? FINDING_UNSEEN_VOLUME : FINDING_MISSING_VOLUME]++;
+        } else if (!same_bricks(volume, there)) {
+            counts->of[FINDING_BRICKS_DIFFER]++;
+        } else {
+            counts->of[FINDING_VOLUME_STOPPED] += !there->started;
+        }
     }
-    for (size_t i = 0; i < is->n_volumes; i++) {
-        counts->of[FINDING_FOREIGN_VOLUME] += find(should, is->volumes[i].name) == NULL;
+    for (size_t at = 0; at < n; at++) {
+        for (size_t i = 0; i < is[at]->n_volumes; i++) {
+            const char *name = is[at]->volumes[i].name;
+            size_t before = 0, have = 0;
+
+            for (size_t j = 0; j < n; j++) {
+                before += j < at && find(is[j], name) != NULL;
+                have += find(is[j], name) != NULL;
+            }
+            if (find(should, name) == NULL && before == 0) {
+                counts->of[have == n ? FINDING_FOREIGN_VOLUME : FINDING_NODES_DISAGREE]++;
+            }
+        }
     }
 }
 
-static struct counts count_naively(const struct exec_inventory *should, const struct exec_inventory *is)
+static void count_node(const struct exec_inventory *should, const struct exec_inventory *is, struct counts *counts)
 {
     struct store_strs lvs_should = lvs_of(should), lvs_is = lvs_of(is);
-    struct counts counts = {{0}};
 
-    count_strs(&should->groups, &is->groups, &counts.of[FINDING_MISSING_GROUP], &counts.of[FINDING_LEFTOVER_GROUP]);
-    count_strs(&lvs_should, &lvs_is, &counts.of[FINDING_MISSING_LV], &counts.of[FINDING_LEFTOVER_LV]);
-    count_strs(&should->mounts, &is->mounts, &counts.of[FINDING_MISSING_MOUNT], &counts.of[FINDING_LEFTOVER_MOUNT]);
-    count_strs(&should->fstab, &is->fstab, &counts.of[FINDING_MISSING_FSTAB], &counts.of[FINDING_LEFTOVER_FSTAB]);
-    count_volumes(should, is, &counts);
+    count_strs(&should->groups, &is->groups, &counts->of[FINDING_MISSING_GROUP], &counts->of[FINDING_LEFTOVER_GROUP]);
+    count_strs(&lvs_should, &lvs_is, &counts->of[FINDING_MISSING_LV], &counts->of[FINDING_LEFTOVER_LV]);
+    count_strs(&should->mounts, &is->mounts, &counts->of[FINDING_MISSING_MOUNT], &counts->of[FINDING_LEFTOVER_MOUNT]);
+    count_strs(&should->fstab, &is->fstab, &counts->of[FINDING_MISSING_FSTAB], &counts->of[FINDING_LEFTOVER_FSTAB]);
     store_strs_fini(&lvs_should);
     store_strs_fini(&lvs_is);
-    return counts;
 }
 
 static bool draw(struct world *world)
@@ -147,10 +184,28 @@ static void mangle(struct world *world, struct exec_inventory *is)
     for (size_t i = 0; i < is->n_lvs; i++) {
         mangle_text(world, &is->lvs[i].name, "other_");
     }
+}
+
+static void mangle_volumes(struct world *world, struct exec_inventory *is)
+{
     for (size_t i = 0; i < is->n_volumes; i++) {
         mangle_text(world, &is->volumes[i].name, "foreign_");
         mangle_strs(world, &is->volumes[i].bricks, "h:/");
         is->volumes[i].started = !draw(world);
+    }
+}
+
+/* They say the same as another node. */
+static void copy_volumes(struct exec_inventory *is, const struct exec_inventory *other)
+{
+    for (size_t i = 0; i < is->n_volumes; i++) {
+        struct exec_gluster_volume *volume = &is->volumes[i];
+
+        free(volume->name);
+        volume->name = mem_strdup(other->volumes[i].name);
+        store_strs_fini(&volume->bricks);
+        store_strs_copy(&volume->bricks, &other->volumes[i].bricks);
+        volume->started = other->volumes[i].started;
     }
 }
 
@@ -161,6 +216,8 @@ static enum finding_kind kind_of(const struct findings_group *group)
                                                      [FINDING_MISSING_MOUNT] = "missing-mount",
                                                      [FINDING_MISSING_FSTAB] = "missing-fstab",
                                                      [FINDING_MISSING_VOLUME] = "missing-volume",
+                                                     [FINDING_UNSEEN_VOLUME] = "unseen-volume",
+                                                     [FINDING_NODES_DISAGREE] = "nodes-disagree",
                                                      [FINDING_VOLUME_STOPPED] = "volume-stopped",
                                                      [FINDING_BRICKS_DIFFER] = "bricks-differ",
                                                      [FINDING_MISSING_PEER] = "missing-peer",
@@ -186,27 +243,37 @@ static void test_like_a_naive_comparison(void **state)
     uint64_t seed = world_seed("examine_many", 1);
 
     (void)state;
-    for (uint64_t round = 0; round < 200; round++) {
+    for (uint64_t round = 0; round < 400; round++) {
         struct findings *findings = findings_new();
-        struct counts told = {{0}}, naive;
-        struct exec_inventory *should, *is;
-        const struct store_node *node;
+        struct counts told = {{0}}, naive = {{0}};
+        struct exec_inventory *should[POOL], *is[POOL];
+        const struct store_node *node = NULL;
         struct findings_list list;
         struct examine examine;
         struct world world;
+        size_t n = 1 + round % POOL; /* that answer */
 
         world_init(&world, seed + round);
-        (void)world_topology(&world, 3, 500 * GIB, NULL, NULL);
-        for (size_t n = world_below(&world, 6); n > 0; n--) {
+        (void)world_topology(&world, POOL, 500 * GIB, NULL, NULL);
+        for (size_t i = world_below(&world, 6); i > 0; i--) {
             (void)world_volume(&world, 1, 3, "");
         }
-        node = store_node_next(world.store, NULL);
-        should = mock_database_inventory(world.store, node, NULL);
-        is = mock_database_inventory(world.store, node, NULL);
-        mangle(&world, is);
-        naive = count_naively(should, is);
         examine_init(&examine, world.store, findings);
-        examine_node(&examine, node, is);
+        for (size_t i = 0; i < n; i++) {
+            node = store_node_next(world.store, node);
+            should[i] = mock_database_inventory(world.store, node, NULL);
+            is[i] = mock_database_inventory(world.store, node, NULL);
+            mangle(&world, is[i]);
+            if (i == 0 || draw(&world)) {
+                mangle_volumes(&world, is[i]);
+            } else {
+                copy_volumes(is[i], is[0]);
+            }
+            count_node(should[i], is[i], &naive);
+            examine_node(&examine, node, is[i]);
+        }
+        count_volumes(should[0], is, n, POOL, &naive);
+        examine_end(&examine);
         list = findings_tell(findings, false);
         for (size_t i = 0; i < list.n; i++) {
             told.of[kind_of(&list.items[i])] += list.items[i].count;
@@ -220,8 +287,10 @@ static void test_like_a_naive_comparison(void **state)
         findings_list_fini(&list);
         examine_fini(&examine);
         findings_free(findings);
-        exec_inventory_free(should);
-        exec_inventory_free(is);
+        for (size_t i = 0; i < n; i++) {
+            exec_inventory_free(should[i]);
+            exec_inventory_free(is[i]);
+        }
         world_fini(&world);
     }
 }
@@ -267,6 +336,7 @@ static double examine_all(const char *lose, struct findings *findings, const str
         examine_node(&examine, node, is);
         exec_inventory_free(is);
     }
+    examine_end(&examine);
     each = (double)examine.comparisons / (double)names;
     examine_fini(&examine);
     return each;
@@ -323,6 +393,7 @@ static void test_lies(void **state)
     is->snapshots_known = true;
     examine_init(&examine, large.store, findings);
     examine_node(&examine, node, is);
+    examine_end(&examine);
     assert_true((double)examine.comparisons / (MANY + (double)is->n_lvs) < EACH_MAX);
     assert_int_equal(findings_count(findings, false), 2 * is->n_lvs);
     examine_fini(&examine);

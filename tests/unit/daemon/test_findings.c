@@ -54,18 +54,52 @@ static void test_one_is_told_in_full(void **state)
     findings_free(findings);
 }
 
-/* A node that lies finds no shell by way of the operator. */
-static void test_remedies_are_quoted(void **state)
+static char *remedy_of(enum finding_kind kind, const char *subject, bool many)
 {
     struct findings *findings = findings_new();
     struct findings_list list;
+    char *remedy;
 
-    (void)state;
-    add(findings, FINDING_LEFTOVER_LV, number(1), number(2), "vg_x/a; reboot '");
+    add(findings, kind, number(1), number(2), subject);
+    if (many) {
+        add(findings, kind, number(1), number(2), "another");
+    }
     list = findings_tell(findings, false);
-    assert_string_equal(list.items[0].remedy, "lvremove 'vg_x/a; reboot '\\''', if you do not need what is on it");
+    assert_int_equal(list.n, 1);
+    remedy = mem_strdup(list.items[0].remedy);
     findings_list_fini(&list);
     findings_free(findings);
+    return remedy;
+}
+
+/* A node that lies finds no shell, and no option of a program, by way of the operator: a name that is not fit for a
+ * command stands in none, whatever was found. */
+static void test_no_odd_name_in_a_command(void **state)
+{
+    static const char *const odd[] = {
+        "vg_x/a; reboot", "-f",   "--remote-host=h", "--mode=script", "a b",    "a'b",  "a\"b",
+        "$(reboot)",      "`x`",  "a\\040b",         "../../etc",     "/m/../", "@tag", "*",
+        "~root",          "a\nb", "\xff\xfe",        "a&b",           "a|b",    "#x"};
+    CLEANUP(free_ptr) char *longest = mem_alloc(FINDINGS_WORD_MAX + 2);
+
+    (void)state;
+    memset(longest, 'a', FINDINGS_WORD_MAX + 1);
+    longest[FINDINGS_WORD_MAX + 1] = '\0';
+    for (int kind = 0; kind < FINDING_KINDS; kind++) {
+        for (size_t i = 0; i <= sizeof(odd) / sizeof(*odd); i++) {
+            const char *name = i < sizeof(odd) / sizeof(*odd) ? odd[i] : longest;
+
+            for (int many = 0; many < 2; many++) {
+                CLEANUP(free_ptr) char *remedy = remedy_of((enum finding_kind)kind, name, many == 1);
+                CLEANUP(free_ptr) char *plain = remedy_of((enum finding_kind)kind, "PLAIN", many == 1);
+
+                assert_string_equal(remedy, strstr(plain, "PLAIN") == NULL
+                                                ? plain
+                                                : "look at it by hand: its name is none that could be given to a "
+                                                  "command");
+            }
+        }
+    }
 }
 
 /* 12,000 bricks of one device are one line. */
@@ -187,7 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_is_told_in_full),
-        cmocka_unit_test(test_remedies_are_quoted),
+        cmocka_unit_test(test_no_odd_name_in_a_command),
         cmocka_unit_test(test_many_are_a_number_with_examples),
         cmocka_unit_test(test_many_devices_of_a_node_are_told_together),
         cmocka_unit_test(test_what_was_found_before_is_confirmed),
