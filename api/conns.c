@@ -70,6 +70,7 @@ static void conn_closed(void *data)
     server->n_conns--;
     server->n_cut -= conn->cut;
     server->bulky = server->bulky != conn ? server->bulky : NULL;
+    api_arrivals_conn_gone(conn);
     SSL_CTX_free(conn->ssl);
     free(conn);
     api_server_close_step(server);
@@ -190,12 +191,15 @@ static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct in6_
     server->n_conns++;
     api_bulk_accepted(server);
     h2o_accept(&server->accept, conn->sock);
+    if (conn->ssl != NULL) {
+        api_arrivals_handshake(conn);
+    }
 }
 
-void api_conn_accepted(uv_stream_t *listener, int status)
+void api_conn_accept(struct api_server *server)
 {
     TURN("api accept");
-    struct api_server *server = listener->data;
+    uv_stream_t *listener = (uv_stream_t *)&server->listener;
     const struct api_backend *backend = &server->backend;
     struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
     int from_len = sizeof(from);
@@ -204,9 +208,6 @@ void api_conn_accepted(uv_stream_t *listener, int status)
     uv_tcp_t *tcp;
 
     CHECK_MAGIC(server, API_SERVER_MAGIC);
-    if (status != 0) {
-        return;
-    }
     tcp = mem_alloc(sizeof(*tcp));
     CHECK(uv_tcp_init(server->loop, tcp) == 0);
     if (uv_accept(listener, (uv_stream_t *)tcp) != 0 ||

@@ -41,6 +41,7 @@ static void request_fini(void *ptr)
 
     CHECK_MAGIC(request, API_REQUEST_MAGIC);
     TAILQ_REMOVE(&server->requests, request, link);
+    api_arrivals_request_gone(request);
     if (request->submit != NULL) {
         request->submit->request = NULL;
     }
@@ -158,33 +159,38 @@ static bool key_refused(struct api_request *request)
 
 int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
 {
+    api_arrivals_request(request_new(((struct api_handler *)self)->server, req));
+    return 0;
+}
+
+void api_request_begin(struct api_request *request)
+{
     TURN("request");
-    struct api_server *server = ((struct api_handler *)self)->server;
-    struct api_request *request = request_new(server, req);
+    h2o_req_t *req = request->req;
     h2o_iovec_t raw = raw_path(req);
     struct api_match match;
 
     if (request->conn->refused) { /* the rest came nevertheless, after the client was told so */
         api_answer_empty(request, 503, NULL);
-        return 0;
+        return;
     }
     if (raw.len == 0 || raw.base[0] != '/' || !api_path_decode(raw.base, raw.len, &request->path)) {
         api_answer_raw(request, 400, "text/plain; charset=utf-8", "400 Bad Request", strlen("400 Bad Request"));
-        return 0;
+        return;
     }
     if (redirect_clean(request)) {
-        return 0;
+        return;
     }
     if (api_bulk_refused(request)) {
-        return 0;
+        return;
     }
     request->route = api_route_open(req->method.base, req->method.len, request->path.data, request->path.len);
     if (request->route != API_ROUTE_NONE) {
         api_handle_open(request);
-        return 0;
+        return;
     }
     if (token_refused(request) || key_refused(request)) {
-        return 0;
+        return;
     }
     if (h2o_find_header_by_str(&req->headers, H2O_STRLIT("hecate-forwarded"), -1) >= 0) {
         request->forwarded = true;
@@ -193,10 +199,9 @@ int api_request_arrived(h2o_handler_t *self, h2o_req_t *req)
     match = api_route_match(req->method.base, req->method.len, request->path.data, request->path.len);
     if (match.kind == API_MATCH_ROUTE && match.route == API_ROUTE_EVENTS) {
         api_events_start(request); /* by any member */
-        return 0;
+        return;
     }
     api_request_dispatch(request);
-    return 0;
 }
 
 /* ---- to where it is answered ---- */
@@ -278,7 +283,8 @@ void api_request_dispatch(struct api_request *request)
         server->stats.forwarded++;
         api_forward_start(request, &leader);
     } else {
-        server->stats.waited += request->arrived_ms == uv_now(server->loop);
+        server->stats.waited += !request->waited;
+        request->waited = true;
         api_request_wait(request, 0);
     }
 }
@@ -356,6 +362,8 @@ static bool sends_too_long(const struct api_request *request, uint64_t now_ms)
 static void look(struct api_request *request, uint64_t now_ms)
 {
     switch (request->state) {
+    case API_ARRIVED:
+        break; /* it has its turn before long */
     case API_WAITING:
         look_waiting(request, now_ms);
         break;

@@ -212,7 +212,7 @@ static int bind_listener(struct api_server *server, const char *host)
         rc = uv_tcp_bind(&server->listener, (const struct sockaddr *)&address, 0);
     }
     if (rc == 0) {
-        rc = uv_listen((uv_stream_t *)&server->listener, BACKLOG, api_conn_accepted);
+        rc = uv_listen((uv_stream_t *)&server->listener, BACKLOG, api_arrivals_listener);
     }
     return rc;
 }
@@ -320,8 +320,9 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server->listener.data = server;
     CHECK(uv_timer_init(loop, &server->tick) == 0);
     server->tick.data = server;
-    server->handles = 5; /* these two, and those of bulk.c and pieces.c */
+    server->handles = 7; /* these two, and those of arrivals.c, bulk.c and pieces.c */
     start_h2o(server);
+    api_arrivals_init(server);
     api_bulk_init(server);
     api_pieces_init(server);
     server->forwarder = api_forwarder_new(server);
@@ -369,6 +370,8 @@ static void dispose(uv_timer_t *timer)
     uv_close((uv_handle_t *)&server->bulk_timer, handle_closed);
     uv_close((uv_handle_t *)&server->bulk_check, handle_closed);
     uv_close((uv_handle_t *)&server->pieces_idle, handle_closed);
+    uv_close((uv_handle_t *)&server->arrivals, handle_closed);
+    uv_close((uv_handle_t *)&server->arrivals_end, handle_closed);
 }
 
 static void forwarder_closed(void *user)

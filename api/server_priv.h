@@ -4,7 +4,8 @@
  * sent, the client went away, the connection was cut). Everything that works for a request (a submit, a forward) keeps
  * a pointer that the destructor clears.
  *
- *   arrived -> answered at once (redirect, refused token, open routes, reads on the serving leader)
+ *   ARRIVED: it has its turn soon (arrivals.c)
+ *           -> answered at once (redirect, refused token, open routes, reads on the serving leader)
  *           -> WAITING for a lease or a leader    -> looked at again on every change and every tick
  *           -> SUBMITTED to the backend           -> answered, or WAITING again when nothing was done
  *           -> WORKING: a thread or the backend makes a long document -> answered
@@ -37,7 +38,15 @@
 /* On a forwarded request that came from the member's own host; its value proves that a member says so (auth.h). */
 #define API_FROM_LOCAL "Hecate-Local"
 
-enum api_request_state { API_WAITING, API_SUBMITTED, API_FORWARDED, API_WORKING, API_SENDING, API_STREAMING };
+enum api_request_state {
+    API_ARRIVED,
+    API_WAITING,
+    API_SUBMITTED,
+    API_FORWARDED,
+    API_WORKING,
+    API_SENDING,
+    API_STREAMING
+};
 
 struct api_forward;
 struct api_work;
@@ -69,6 +78,9 @@ struct api_conn {
     bool refused, cut;           /* its end is under way */
     h2o_socket_cb read_cb;       /* refused: what h2o reads with */
     uint64_t half_since_ms;      /* loop time; 0: nothing of a request is there, or its token is good */
+    h2o_socket_cb handshake;     /* NULL: none is under way; what h2o takes a step of it with */
+    bool step_waits;
+    TAILQ_ENTRY(api_conn) step_link; /* while it does */
     TAILQ_ENTRY(api_conn) link;
 };
 
@@ -84,13 +96,15 @@ struct api_request {
     struct api_conn *conn;
     TAILQ_ENTRY(api_request) link;
     enum api_request_state state;
-    uint64_t arrived_ms, deadline_ms; /* loop time; of the answer, while SENDING of its delivery */
-    uint64_t not_before_ms;           /* WAITING: not looked at again earlier */
-    struct buf path;                  /* decoded */
+    TAILQ_ENTRY(api_request) arrived_link; /* while it is ARRIVED */
+    uint64_t arrived_ms, deadline_ms;      /* loop time; of the answer, while SENDING of its delivery */
+    uint64_t not_before_ms;                /* WAITING: not looked at again earlier */
+    struct buf path;                       /* decoded */
     enum api_route route;
     enum api_role role;
     struct id id;   /* the one in the path; ID_NONE when it is no id as ids are written */
     char *key;      /* Idempotency-Key, "" when none */
+    bool waited;    /* there was no leader for it */
     bool key_made;  /* here, or by the member that forwards it: the client gave none */
     bool forwarded; /* came from another member */
     bool in_doubt;  /* an earlier attempt may have changed something; the key makes the next one safe */
@@ -127,6 +141,13 @@ struct api_server {
     struct api_conn *bulky;             /* the one that may have a body beyond the usual limit; NULL: the next one */
     uv_timer_t bulk_timer;              /* runs while there are connections; so does: */
     uv_check_t bulk_check;
+    uv_idle_t arrivals;        /* runs while something below waits for its turn */
+    uv_prepare_t arrivals_end; /* runs while there are handshakes, and after a turn in which connections came */
+    unsigned n_accepted;       /* in this turn */
+    bool accept_waits;         /* for the next one */
+    size_t n_handshakes;
+    TAILQ_HEAD(api_step_list, api_conn) steps;
+    TAILQ_HEAD(api_arrived_list, api_request) arrived;
     TAILQ_HEAD(api_conn_list, api_conn) conns; /* the one that has waited longest comes first */
     TAILQ_HEAD(api_request_list, api_request) requests;
     TAILQ_HEAD(api_submit_list, api_submit) submits;
@@ -159,11 +180,23 @@ void api_server_close_step(struct api_server *server);
 
 /* ---- conns.c ---- */
 
-void api_conn_accepted(uv_stream_t *listener, int status);
+void api_conn_accept(struct api_server *server); /* the one that the listener has */
 /* A request of it ended: it waits for the next one. */
 void api_conn_quiet(struct api_conn *conn);
 /* Ends it, soon. */
 void api_conn_cut(struct api_conn *conn);
+
+/* ---- arrivals.c ---- */
+
+void api_arrivals_init(struct api_server *server);             /* two handles that are closed with the server's */
+void api_arrivals_listener(uv_stream_t *listener, int status); /* the listener has a connection */
+/* h2o begins a handshake on it. */
+void api_arrivals_handshake(struct api_conn *conn);
+/* The connection ended. */
+void api_arrivals_conn_gone(struct api_conn *conn);
+void api_arrivals_request(struct api_request *request); /* api_request_begin will be called */
+/* The request ended before. */
+void api_arrivals_request_gone(struct api_request *request);
 
 /* ---- lost.c ---- */
 
@@ -180,6 +213,7 @@ bool api_bulk_refused(struct api_request *request);
 /* ---- request.c ---- */
 
 int api_request_arrived(h2o_handler_t *self, h2o_req_t *req);
+void api_request_begin(struct api_request *request); /* its turn */
 /* Answers, submits, forwards or lets wait. */
 void api_request_dispatch(struct api_request *request);
 /* Nothing was done for it: it is looked at again, not before delay_ms from now. */
