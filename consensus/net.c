@@ -188,6 +188,43 @@ static void dial_soon(struct net_peer *peer)
     }
 }
 
+/* Nothing of what was sent has been acknowledged in the time in which the kernel expects it. */
+static bool is_stuck(const struct net_link *link)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+    uv_os_fd_t fd;
+
+    return uv_fileno((const uv_handle_t *)&link->tcp, &fd) == 0 &&
+           getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_retransmits > 0;
+}
+
+/* A network that is back for one member is back for others as well. Those who became unreachable with it are not kept
+ * waiting for the end of their back-off, nor for that of the kernel, which repeats what was lost later each time and
+ * sends nothing new before. Two members that do not hear each other at once cannot replace a leader that is lost
+ * meanwhile. Those that answer but refuse us keep their back-off. */
+static void network_is_back(struct net *net)
+{
+    for (size_t i = 0; i < net->n_peers; i++) {
+        struct net_peer *peer = net->peers[i];
+        enum net_cause cause = peer->trouble_out.cause;
+        struct net_link *out = peer->out;
+
+        if (out == NULL && (cause == NET_TIMEOUT || cause == NET_UNREACHABLE || cause == NET_FINE)) {
+            dial_soon(peer);
+            peer->retry_ms = NET_RETRY_MIN_MS; /* its name may be looked up at the moment */
+        } else if (out != NULL && out->ready && is_stuck(out)) {
+            net_link_close(out);
+            dial_soon(peer);
+        } else if (out != NULL && !out->open) { /* what it has sent may be lost, too */
+            peer->retry_ms = NET_RETRY_MIN_MS;
+            if (uv_now(net->loop) - out->begun_ms >= NET_ANSWER_MS) {
+                net_link_close(out);
+            }
+        }
+    }
+}
+
 void net_link_ready(struct net_link *link, uint64_t id)
 {
     struct net *net = link->net;
@@ -203,6 +240,7 @@ void net_link_ready(struct net_link *link, uint64_t id)
     if (link->outgoing) {
         CHECK(uv_timer_start(&link->timer, proven, NET_PROVEN_MS, 0) == 0);
         net->events.connected(net->events.user, id);
+        network_is_back(net);
         return;
     }
     link->peer = id;
@@ -221,6 +259,7 @@ void net_link_ready(struct net_link *link, uint64_t id)
     peer->in = link;
     net_trouble_over(peer, false);
     dial_soon(peer);
+    network_is_back(net);
 }
 
 static void accepted(uv_stream_t *listener, int status)
@@ -265,7 +304,7 @@ static void connected(uv_connect_t *request, int status)
 static void dial(struct net_peer *peer, const struct sockaddr *address)
 {
     struct net_link *link = net_link_new(peer->net, true);
-    int timeout_ms = 5000;
+    int timeout_ms = 5000, one = 1;
     uv_os_fd_t fd;
 
     link->peer = peer->id;
@@ -276,6 +315,8 @@ static void dial(struct net_peer *peer, const struct sockaddr *address)
     }
     if (uv_fileno((uv_handle_t *)&link->tcp, &fd) == 0) { /* a peer that vanished is noticed also while we write */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+        /* After a short cut it goes on within 200 ms: the first repetitions do not come later each time. */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &one, sizeof(one));
     }
 }
 

@@ -240,6 +240,7 @@ struct net_link *net_link_new(struct net *net, bool outgoing)
 
     link->net = net;
     link->outgoing = outgoing;
+    link->begun_ms = uv_now(net->loop);
     CHECK(uv_tcp_init(net->loop, &link->tcp) == 0);
     CHECK(uv_timer_init(net->loop, &link->timer) == 0);
     link->tcp.data = link;

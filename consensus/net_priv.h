@@ -8,10 +8,11 @@
 
 /* For a peer that does not read: several times what the core has under way to one (CORE_INFLIGHT_BYTES). */
 #define NET_QUEUE_MAX ((size_t)16 << 20)
-#define NET_DIAL_MS 250 /* the kernel repeats a lost SYN only after a second: longer than all of a failover */
+#define NET_DIAL_MS 250  /* the kernel repeats a lost SYN only after a second: longer than all of a failover */
+#define NET_ANSWER_MS 50 /* a host that is there accepts sooner */
 #define NET_HANDSHAKE_MS 3000
 #define NET_RETRY_MIN_MS 20
-#define NET_RETRY_MAX_MS 500
+#define NET_RETRY_MAX_MS 200
 #define NET_REFUSED_MAX_MS 2000  /* between attempts at one who refuses our certificate, or whose we refuse */
 #define NET_PROVEN_MS 500        /* a connection that has lasted so long was meant: with TLS 1.3 a refusal comes late */
 #define NET_HALF_OPEN_MAX 32     /* incoming, not authenticated, from addresses that are no member's */
@@ -47,7 +48,7 @@ struct net_link {
     BIO *in, *out;                /* what came, what goes, encrypted */
     struct net_trouble trouble;   /* why it ends */
     struct sockaddr_storage from; /* incoming */
-    uint64_t since_ms;            /* ready */
+    uint64_t begun_ms, since_ms;  /* made; ready */
     size_t unknown_bytes;         /* received before that */
     struct buf received, queued;
     struct net_link *next;

@@ -78,7 +78,8 @@ class FaultsTestBase(ClusterTest):
     # ---- states that are waited for ----
 
     def healthy(self):
-        """One leader, followed by all, and everything that it has committed applied by all."""
+        """One leader, followed by all, everything that it has committed applied by all, and each connected to each: a
+        fault that comes sooner is a second one beside the first."""
         def probe():
             states = [self.members.status(number) for number in ALL]
             if not all(states) or [state["serving"] for state in states].count(True) != 1:
@@ -86,7 +87,7 @@ class FaultsTestBase(ClusterTest):
             leader = next(number for number, state in zip(ALL, states) if state["serving"])
             newest = max(state["commit_index"] for state in states)
             same = all((state["leader"] or {}).get("id") == leader and newest - state["applied_index"] < 64
-                       for state in states)
+                       and all(member["connected"] for member in state["members"]) for state in states)
             return leader if same and self.answers() else None
         return eventually("three members agree", probe)
 

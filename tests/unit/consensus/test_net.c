@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "consensus/net.h"
+#include "consensus/net_priv.h"
 #include "consensus/wire.h"
 #include "store/base/buf.h"
 #include "store/base/log.h"
@@ -497,6 +497,50 @@ static void test_plain(void **state)
     turns_until("closed", both_gone);
 }
 
+static bool given_up(void)
+{
+    return net_find_peer(a.net, 3)->retry_ms == NET_RETRY_MAX_MS;
+}
+
+static bool a_has_b(void)
+{
+    return a.connected == 1;
+}
+
+/* A network that is back is seen by the first who comes; those whose answers were lost with it are dialled again at
+ * once, instead of after their back-off. Lost answers: a listener whose queue is full. */
+static void test_network_is_back(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fill[2];
+    char hole[32];
+
+    (void)state;
+    new_addresses();
+    turns_free_address(hole, sizeof(hole));
+    at.sin_port = htons((uint16_t)strtoul(strchr(hole, ':') + 1, NULL, 10));
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    for (size_t i = 0; i < 2; i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(fill[i], (struct sockaddr *)&at, sizeof(at));
+    }
+    start_as(&a, 1, NULL, 2);
+    net_set_peers(a.net,
+                  (const struct cons_peer[]){
+                      {.id = 1, .address = a.address}, {.id = 2, .address = b.address}, {.id = 3, .address = hole}},
+                  3);
+    turns_until("no answer is expected soon", given_up);
+    start_as(&b, 2, NULL, 2);
+    turns_until("one is back", a_has_b);
+    assert_true(net_find_peer(a.net, 3)->retry_ms < NET_RETRY_MAX_MS);
+    for (size_t i = 0; i < 2; i++) {
+        close(fill[i]);
+    }
+    close(listener);
+    finish();
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -527,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_other_authority),
         cmocka_unit_test(test_wrong_member),
         cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_network_is_back),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
