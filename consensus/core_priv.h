@@ -112,7 +112,8 @@ struct core {
 
     struct disk_op **appends; /* in flight, in order */
     size_t n_appends;
-    size_t metas; /* in flight: frames wait for them */
+    size_t metas;      /* in flight: frames wait for them */
+    uint64_t metas_us; /* since when there are any */
     struct core_frame {
         uint64_t peer;
         uint8_t *data;
@@ -129,6 +130,7 @@ struct core {
     uint64_t timeout_us; /* the last RAFT_TIMEOUT */
     enum core_role role;
     uint64_t seen_term, seen_leader;
+    uint64_t led_term; /* the last one of which we have heard the leader */
 
     uint64_t closed_leader; /* whose connection closed */
     uint64_t closed_us;
@@ -170,10 +172,12 @@ void core_raft_start(struct core *core, const struct disk_image *image);
 void core_raft_step(struct core *core, struct raft_event *event);
 int core_raft_submit(struct core *core, struct raft_entry *entries, unsigned n); /* 0 or raft's refusal */
 void core_raft_timeout(struct core *core);
-void core_raft_election(struct core *core);           /* now, whatever the library's timer says */
-void core_next_try(struct core *core);                /* when a candidate's next one of its own begins, from now */
+void core_raft_election(struct core *core); /* now, whatever the library's timer says */
+/* When a candidate's next candidacy begins, from now; later_us: on top of the usual. */
+void core_next_try(struct core *core, uint64_t later_us);
 uint64_t core_raft_heard_us(const struct core *core); /* follower: the leader's last message */
-bool core_raft_silent(struct core *core); /* a follower that has heard nothing of its leader for an election timeout */
+/* A follower that has heard nothing of a leader of its term at all, or for an election timeout. */
+bool core_raft_silent(struct core *core);
 enum core_role core_raft_role(const struct core *core);
 void core_raft_persisted(struct core *core, const struct disk_op *op);
 bool core_raft_installing(const struct core *core);

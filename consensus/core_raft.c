@@ -51,7 +51,9 @@ static void write_meta(struct core *core)
     op->kind = DISK_META;
     op->term = core->term_on_disk = raft_current_term(&core->raft);
     op->vote = core->vote_on_disk = raft_voted_for(&core->raft);
-    core->metas++;
+    if (core->metas++ == 0) {
+        core->metas_us = core_now(core);
+    }
     core->env.disk(core->env.user, op);
 }
 
@@ -242,7 +244,7 @@ static void handle_update(struct core *core, struct raft_update *update)
         role_changed(core);
     }
     if (core->early_tries > 0 && core->role == CORE_CANDIDATE && RAFT_FLAG(update->flags, CURRENT_TERM)) {
-        core_next_try(core); /* the pre-vote is won */
+        core_next_try(core, 0); /* the pre-vote is won */
     }
     check_step(core);
     core_conf_correct(core);
@@ -298,6 +300,11 @@ uint64_t core_raft_heard_us(const struct core *core)
 
 bool core_raft_silent(struct core *core)
 {
+    /* The library keeps the leader of an older term in mind. When an election was begun and not decided, nobody is to
+     * be sheltered from the next one. */
+    if (core->led_term < raft_current_term(&core->raft) && !CORE_SKIP(PART_PAST_LEADER)) {
+        return core->raft.state == RAFT_FOLLOWER;
+    }
     return core->raft.state == RAFT_FOLLOWER && core->raft.follower_state.current_leader.id != 0 &&
            core_now(core) >= core_raft_heard_us(core) + 1000 * (uint64_t)core->config.election_timeout_ms &&
            !CORE_SKIP(PART_SILENCE);
@@ -339,7 +346,7 @@ void core_raft_election(struct core *core)
     }
     raft_set_election_timeout(&core->raft, core->config.election_timeout_ms);
     if (core_raft_role(core) == CORE_CANDIDATE) {
-        core_next_try(core);
+        core_next_try(core, 0);
     } else {
         core->early_tries = 0;
     }

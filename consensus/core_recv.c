@@ -29,6 +29,9 @@ void core_raft_recv(struct core *core, struct raft_message *message)
     core->stale_message = message_term(message) < raft_current_term(&core->raft);
     core_raft_step(core, &event);
     core->stale_message = false;
+    if (message_term(message) == raft_current_term(&core->raft)) {
+        core->led_term = raft_current_term(&core->raft);
+    }
 }
 
 /* ---- entries ---- */
@@ -50,7 +53,8 @@ static bool decode_entries(const struct wire *wire, struct raft_entry **ret_entr
     uint64_t term = wire->key[WK_PREV_TERM];
     size_t offset = 0;
 
-    if (count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len) {
+    if (count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len ||
+        wire->key[WK_PREV_INDEX] > WIRE_NUMBER_MAX - count) {
         return false;
     }
     *ret_entries = mem_calloc(count + 1, sizeof(**ret_entries));

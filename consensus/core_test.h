@@ -42,6 +42,7 @@ enum core_part {
     PART_INTRODUCED = 31,        /* who the members are is believed from members only */
     PART_JOINING = 32,           /* who was admitted has no say before its log has reached that */
     PART_APPLY_SLICES = 34,      /* not everything that is committed is applied at once */
+    PART_PAST_LEADER = 35,       /* the leader of an older term is no reason to refuse a vote */
 };
 
 extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */

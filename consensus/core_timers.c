@@ -32,13 +32,13 @@ static uint64_t turn_us(const struct core *core, uint64_t leader)
 
 /* The next candidacy of one that did not succeed: later for those whose turn is later, so that two that met part, and
  * later each time, in case votes take longer than that. */
-void core_next_try(struct core *core)
+void core_next_try(struct core *core, uint64_t later_us)
 {
     uint64_t slot_us = 1000 * (uint64_t)core->config.slot_ms;
 
     core->random = core->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     core->try_us = core_now(core) + (2 * slot_us + 2 * turn_us(core, 0)) * (1 + core->early_tries) / 2 +
-                   (core->random >> 33) % slot_us;
+                   (core->random >> 33) % slot_us + later_us;
 }
 
 /* When this member may start an election because the leader's connection closed; UINT64_MAX: it did not. */
@@ -101,7 +101,7 @@ static uint64_t raft_deadline(const struct core *core)
     if (follows(core)) {
         at = silence_deadline(core);
     } else if (core->role == CORE_CANDIDATE && core->early_tries > 0) {
-        at = core->try_us;
+        at = core->metas == 0 ? core->try_us : UINT64_MAX; /* the end of the write is an input */
     }
     /* No campaign on silence before the promise is over. */
     if (at < lease_silent_until(&core->lease)) {
