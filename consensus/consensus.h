@@ -45,6 +45,9 @@ struct cons_config {
  * restore. The result pointer is handed to the proposer's callback on the leader, and is valid during that call. */
 struct cons_fsm {
     void *user;
+    /* Whether apply can take this command, judged before it gets into the log: 0; E_UNSUPPORTED: not in this release;
+     * anything else: in none. Pure: it sees the bytes alone. Fast: on the loop, for a MiB at once. */
+    int (*judge)(const void *data, size_t len, struct err *reterr);
     /* Applies one command, returns a result that lives until the next call of apply. */
     const void *(*apply)(void *user, uint64_t index, const void *data, size_t len);
     /* Takes a snapshot handle: cheap, on the loop. encode then runs in a thread and must touch only the handle; it
@@ -101,15 +104,25 @@ struct cons_member_status {
     uint64_t last_contact_ms;          /* since something was heard from it; UINT64_MAX never */
 };
 
+/* What another member sent and this one cannot take: nothing of it is in the log, and this member goes on. */
+struct cons_refusal {
+    uint64_t by;    /* that member; 0: nothing was sent */
+    uint64_t index; /* its place in the log */
+    uint64_t ago_ms;
+    bool later;     /* it looks like that of a later release; otherwise no release would send it */
+    char text[256]; /* what is wrong with it */
+};
+
 struct cons_status {
     enum cons_role role;
     uint64_t term, leader_id; /* leader_id 0: none known */
     uint64_t commit_index, applied_index, last_index, snapshot_index;
     int64_t lease_left_us; /* leader: may be negative */
     bool serving;
-    bool transferring;    /* leader: handing over; false again with the role unchanged: that has failed */
-    bool formed;          /* a cluster exists on this disk */
-    bool changing;        /* a change of members is not committed yet */
+    bool transferring; /* leader: handing over; false again with the role unchanged: that has failed */
+    bool formed;       /* a cluster exists on this disk */
+    bool changing;     /* a change of members is not committed yet */
+    struct cons_refusal refusal;
     struct id cluster_id; /* greater than that of any cluster formed before it, by the clock of its founder */
     size_t n_members;
     struct cons_member_status members[CONS_MEMBERS_MAX];
@@ -128,8 +141,8 @@ void cons_close(struct cons *c, void (*closed_cb)(void *user), void *user);
  * still be applied. E_NOT_LEADER, E_BUSY: it was never proposed. */
 typedef void (*cons_propose_cb)(void *user, int status, uint64_t index, const void *result);
 /* Copies data. Returns 0 and calls cb exactly once later (never from within); E_NOT_LEADER, E_BUSY (too many commands
- * or too many bytes wait, try again later), E_INVALID (empty, or more than CONS_COMMAND_MAX bytes): cb is never called.
- */
+ * or too many bytes wait, try again later), E_INVALID (empty, more than CONS_COMMAND_MAX bytes, or refused by
+ * fsm.judge, which is logged): cb is never called. */
 int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user);
 
 /* Tells all connected members something of the owner's: up to CONS_TELL_MAX bytes, not part of the log, may be lost.

@@ -40,6 +40,13 @@ void core_fail(struct core *core, const char *fmt, ...)
     core->env.failed(core->env.user, text);
 }
 
+void core_refuse(struct core *core, uint64_t by, uint64_t index, int code, const char *text)
+{
+    core->refusal =
+        (struct core_refusal){.by = by, .index = index, .at_us = core_now(core), .later = code == E_UNSUPPORTED};
+    text_put(core->refusal.text, sizeof(core->refusal.text), text);
+}
+
 static void default_bytes(struct core_config *config)
 {
     config->inflight_bytes = config->inflight_bytes > 0 ? config->inflight_bytes : CORE_INFLIGHT_BYTES;
@@ -474,6 +481,7 @@ void core_get_status(struct core *core, struct core_status *ret_status)
     memset(ret_status, 0, sizeof(*ret_status));
     ret_status->disk_state = core_formed(core) ? CORE_FORMED : core->disk_state;
     ret_status->cluster_id = core->cluster_id;
+    ret_status->refusal = core->refusal;
     status_peers(core, ret_status);
     if (!core->raft_started) {
         return;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "consensus/lease.h"
+#include "store/base/err.h"
 #include "store/base/id.h"
 
 #define CORE_PEERS_MAX 9
@@ -91,6 +92,9 @@ struct core_env {
     void (*send)(void *user, uint64_t peer, uint8_t *frame, size_t len);
     /* Takes the operation until it gives it back by core_done; never answers from within. */
     void (*disk)(void *user, struct disk_op *op);
+    /* Whether the owner can apply a command: 0; E_UNSUPPORTED: not in this release; anything else: in none. Pure, fast.
+     * No other command gets into the log. */
+    int (*judge)(void *user, const uint8_t *data, size_t len, struct err *reterr);
     void (*apply)(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
     /* Asked before each committed entry is applied. false: that and all behind it wait for a later input, and core_poll
      * wants to be called soon. NULL: nothing waits. */
@@ -156,6 +160,15 @@ struct core_peer_status {
     enum core_voting voting, goal; /* in the newest configuration */
 };
 
+/* What a member sent and this one cannot take: nothing of it is in the log. */
+struct core_refusal {
+    uint64_t by;    /* who sent it last; 0: nobody yet */
+    uint64_t index; /* its place in the log */
+    uint64_t at_us; /* clock */
+    bool later;     /* it looks like that of a later release; otherwise no release would send it */
+    char text[256]; /* what is wrong with it */
+};
+
 struct core_status {
     enum core_disk_state disk_state;
     struct id cluster_id;
@@ -167,6 +180,7 @@ struct core_status {
     bool lease_given_up; /* with lease_kept: no lease any more, and core_lease_released is waited for */
     bool changing;       /* a change of members is not committed yet */
     bool members_known;  /* there is a configuration in the log */
+    struct core_refusal refusal;
     size_t n_peers;
     struct core_peer_status peers[CORE_PEERS_MAX]; /* this member included */
 };

@@ -147,12 +147,15 @@ struct core {
     uint64_t join_index; /* JOINING: the configuration that the log has to reach; 0: not heard since the start */
     struct core_image image;
     struct core_incoming incoming;
+    struct core_refusal refusal;
 };
 
 /* core.c */
 uint64_t core_now(struct core *core);
 int core_peer_index(const struct core *core, uint64_t id); /* -1: unknown */
 void core_fail(struct core *core, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Notes what a member sent; code: why the owner cannot take it. */
+void core_refuse(struct core *core, uint64_t by, uint64_t index, int code, const char *text);
 void core_settle(struct core *core); /* applies, sends what became due, tells of changes; after every input */
 bool core_apply_waits(const struct core *core); /* there are committed entries to be applied */
 

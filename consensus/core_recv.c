@@ -47,36 +47,43 @@ static bool is_entry(const struct flat_entry *flat, uint64_t term_before, uint64
                                      : flat->type == RAFT_COMMAND || flat->type == RAFT_BARRIER;
 }
 
-static bool decode_entries(const struct wire *wire, struct raft_entry **ret_entries)
+/* A command that cannot be applied would end every member that has it, for good, once it is committed. */
+static int judge(struct core *core, uint64_t from, uint64_t index, const struct flat_entry *flat)
 {
-    size_t count = wire->key[WK_COUNT];
+    struct err err = ERR_INIT;
+    int rc = flat->type == RAFT_COMMAND ? core->env.judge(core->env.user, flat->data, flat->len, &err) : 0;
+
+    if (rc != 0) {
+        core_refuse(core, from, index, rc, err.message);
+    }
+    return rc;
+}
+
+/* 0, or why nothing of the frame is taken: E_UNSUPPORTED, for this release, or E_PROTOCOL, for any. */
+static int decode_entries(struct core *core, uint64_t from, const struct wire *wire, struct raft_entry *entries)
+{
     uint64_t term = wire->key[WK_PREV_TERM];
     size_t offset = 0;
+    int rc;
 
-    if (count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len ||
-        wire->key[WK_PREV_INDEX] > WIRE_NUMBER_MAX - count) {
-        return false;
-    }
-    *ret_entries = mem_calloc(count + 1, sizeof(**ret_entries));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < wire->key[WK_COUNT]; i++) {
         struct flat_entry flat;
 
         if (!flat_next(wire->body, wire->body_len, &offset, &flat) || !is_entry(&flat, term, wire->key[WK_MSG_TERM])) {
-            free(*ret_entries);
-            return false;
+            return E_PROTOCOL;
+        }
+        rc = judge(core, from, wire->key[WK_PREV_INDEX] + 1 + i, &flat);
+        if (rc != 0) {
+            return rc == E_UNSUPPORTED ? rc : E_PROTOCOL;
         }
         term = flat.term;
-        (*ret_entries)[i] = (struct raft_entry){
+        entries[i] = (struct raft_entry){
             .term = flat.term,
             .type = (enum raft_entry_type)flat.type,
             .buf = {.base = (void *)(uintptr_t)flat.data, .len = flat.len}, /* only read: copied or skipped */
         };
     }
-    if (offset != wire->body_len) {
-        free(*ret_entries);
-        return false;
-    }
-    return true;
+    return offset == wire->body_len ? 0 : E_PROTOCOL;
 }
 
 /* Gives n entries to the library. They share one token as their batch: whose it is afterwards tells whether the library
@@ -160,14 +167,21 @@ static bool recv_append(struct core *core, uint64_t from, const struct wire *wir
         .prev_log_term = wire->key[WK_PREV_TERM],
         .leader_commit = wire->key[WK_COMMIT],
     };
+    size_t count = wire->key[WK_COUNT];
     struct raft_entry *entries;
+    int rc;
 
-    if (contradicts(core, &message) || !decode_entries(wire, &entries)) {
+    if (contradicts(core, &message) || count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len ||
+        message.prev_log_index > WIRE_NUMBER_MAX - count) {
         return false;
     }
-    append_entries(core, from, &message, entries, wire->key[WK_COUNT]);
+    entries = mem_calloc(count + 1, sizeof(*entries));
+    rc = decode_entries(core, from, wire, entries);
+    if (rc == 0) {
+        append_entries(core, from, &message, entries, count);
+    }
     free(entries);
-    return true;
+    return rc != E_PROTOCOL; /* of a later release: as if it were lost, until this member is upgraded */
 }
 
 static void recv_append_result(struct core *core, uint64_t from, const struct wire *wire)

@@ -326,6 +326,7 @@ static void turn(struct cons *c)
         net_reset(c->net);
     }
     tell_lease(c);
+    node_tell_refusal(c);
     if (c->changed) {
         c->changed = false;
         c->events.changed(c->events.user);
@@ -487,6 +488,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                  .now = env_now,
                                  .send = env_send,
                                  .disk = env_disk,
+                                 .judge = node_judge,
                                  .apply = node_apply,
                                  .may_apply = node_may_apply,
                                  .snapshot = env_snapshot,

@@ -5,7 +5,9 @@
 #include "consensus/node_priv.h"
 #include "consensus/tell.h"
 #include "store/base/check.h"
+#include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 #define WAITING_MAX 8192
 #define WAITING_BYTES_MAX ((size_t)32 << 20)
@@ -62,11 +64,17 @@ void proposals_refuse_last(struct proposals *queue, size_t n, int status)
 
 int cons_propose(struct cons *c, const void *data, size_t len, cons_propose_cb cb, void *user)
 {
+    struct err err = ERR_INIT;
     struct proposal *proposal;
     struct core_status status;
 
     if (len == 0 || len > CONS_COMMAND_MAX) {
         return E_INVALID; /* how long a command gets is up to requests and to what nodes say */
+    }
+    if (c->fsm.judge(data, len, &err) != 0) { /* how many items it has, too */
+        LOG(LOG_ERROR, "raft", "a command is not proposed: it could not be read again", LF_U64("bytes", len),
+            LF_STR("reason", err.message));
+        return E_INVALID;
     }
     if (c->closing || c->failed) {
         return E_NOT_LEADER;
@@ -149,6 +157,11 @@ void cons_get_status(struct cons *c, struct cons_status *ret_status)
     ret_status->formed = status.disk_state == CORE_FORMED;
     ret_status->cluster_id = status.cluster_id;
     ret_status->changing = status.changing;
+    ret_status->refusal = (struct cons_refusal){.by = status.refusal.by,
+                                                .index = status.refusal.index,
+                                                .ago_ms = (now - status.refusal.at_us) / 1000,
+                                                .later = status.refusal.later};
+    text_put(ret_status->refusal.text, sizeof(ret_status->refusal.text), status.refusal.text);
     for (size_t i = 0; i < status.n_peers; i++) {
         const struct core_peer_status *peer = &status.peers[i];
         struct cons_member_status *member = &ret_status->members[ret_status->n_members];

@@ -1,5 +1,5 @@
-/* Inside the node: node.c (the loop, turns), node_apply.c (applying), node_ask.c (what the owner asks for and
- * proposes). */
+/* Inside the node: node.c (the loop, turns), node_apply.c (applying), node_judge.c, node_ask.c (what the owner asks for
+ * and proposes). */
 #ifndef HECATE_CONSENSUS_NODE_PRIV_H
 #define HECATE_CONSENSUS_NODE_PRIV_H
 
@@ -38,7 +38,8 @@ struct cons {
     struct proposals waiting, submitted;
     char *failed_text;
     bool changed, members_changed, resigned, failed, closing, starting;
-    uint64_t lease_told_us; /* with lease_kept: the deadline that the owner knows; 0 none */
+    struct core_refusal refusal; /* as it was logged last */
+    uint64_t lease_told_us;      /* with lease_kept: the deadline that the owner knows; 0 none */
     size_t open_handles;
     void (*closed_cb)(void *user);
     void *closed_user;
@@ -56,6 +57,9 @@ int node_check_address(const struct cons_peer *peer, struct err *reterr);
 void node_apply_start(struct cons *c);
 void node_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
 bool node_may_apply(void *user);
+/* node_judge.c: the same for judge */
+int node_judge(void *user, const uint8_t *data, size_t len, struct err *reterr);
+void node_tell_refusal(struct cons *c); /* logged once for each member that sends such, and now and then again */
 /* node_ask.c */
 void proposals_push(struct proposals *queue, struct proposal *proposal);
 struct proposal *proposals_pop(struct proposals *queue); /* NULL: none */

@@ -51,6 +51,11 @@ static _Noreturn void refuse_marked(struct member *member, uint64_t index, const
     cannot_apply(member, text);
 }
 
+static int fsm_judge(const void *data, size_t len, struct err *reterr)
+{
+    return store_cmd_judge(data, len, reterr);
+}
+
 static const void *fsm_apply(void *user, uint64_t index, const void *data, size_t len)
 {
     struct member *member = user;
@@ -59,7 +64,8 @@ static const void *fsm_apply(void *user, uint64_t index, const void *data, size_
     struct err err = ERR_INIT;
 
     memset(&member->result, 0, sizeof(member->result));
-    /* A command that this release does not know must never be skipped: the replicas would differ. */
+    /* A command that this release does not know must never be skipped: the replicas would differ. It is from before
+     * commands were judged on their way into the log. */
     if (store_cmd_decode(data, len, &cmd, &err) != 0) {
         char text[sizeof(err.message) + 256];
 
@@ -158,6 +164,7 @@ struct cons_fsm member_machine(struct member *member)
 {
     return (struct cons_fsm){
         .user = member,
+        .judge = fsm_judge,
         .apply = fsm_apply,
         .snapshot_take = fsm_snapshot_take,
         .snapshot_encode = fsm_snapshot_encode,

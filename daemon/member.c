@@ -78,22 +78,6 @@ static void proposal_refused(uv_idle_t *idle)
     uv_close((uv_handle_t *)idle, proposal_free);
 }
 
-/* A committed entry that cannot be read would end every member: it is tried before. Lengths and numbers of items in a
- * command are up to requests and to what nodes say. */
-static int readable(const struct buf *buf)
-{
-    struct err err = ERR_INIT;
-    struct store_cmd cmd;
-
-    if (store_cmd_decode(buf->data, buf->len, &cmd, &err) != 0) {
-        LOG(LOG_ERROR, "member", "a command is not proposed: it could not be read again", LF_U64("bytes", buf->len),
-            LF_STR("reason", err.message));
-        return E_INVALID;
-    }
-    store_cmd_fini(&cmd);
-    return 0;
-}
-
 void member_propose(struct member *member, const struct store_cmd *cmd, member_propose_cb cb, void *user)
 {
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
@@ -104,10 +88,7 @@ void member_propose(struct member *member, const struct store_cmd *cmd, member_p
     proposal->cb = cb;
     proposal->user = user;
     store_cmd_encode(cmd, &buf);
-    proposal->status = readable(&buf);
-    if (proposal->status == 0) {
-        proposal->status = cons_propose(member->cons, buf.data, buf.len, proposal_applied, proposal);
-    }
+    proposal->status = cons_propose(member->cons, buf.data, buf.len, proposal_applied, proposal);
     if (proposal->status == E_INVALID && buf.len > CONS_COMMAND_MAX) {
         LOG(LOG_ERROR, "member", "a command is not proposed: it is too large for an entry of the log",
             LF_U64("type", (uint64_t)cmd->type), LF_U64("bytes", buf.len), LF_U64("most", CONS_COMMAND_MAX));

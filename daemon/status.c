@@ -236,6 +236,28 @@ static void warn_members(const struct member *member, const struct cons_status *
 #define DAY_S INT64_C(86400)
 #define EXPIRY_WARN_S INT64_C(2592000) /* 30 days */
 
+#define REFUSAL_SHOWN_MS 10000 /* a leader repeats it more often than that */
+
+static void warn_refusal(const struct cons_status *status, json_t *warnings)
+{
+    const struct cons_refusal *refusal = &status->refusal;
+    char text[640];
+
+    if (refusal->by == 0 || refusal->ago_ms > REFUSAL_SHOWN_MS) {
+        return;
+    }
+    text_print(text, sizeof(text), "member %lu sends entry %lu of the log, which %s: %s", (unsigned long)refusal->by,
+               (unsigned long)refusal->index, refusal->later ? "this release does not know" : "no release would send",
+               refusal->text);
+    if (refusal->later) {
+        add_warning(warnings, "release-too-old", text,
+                    "start the release of Hecate on this member that the others run; its data stays as it is");
+    } else {
+        add_warning(warnings, "entry-refused", text,
+                    "stop hecated on the member that sends it and find out who has its certificate and key");
+    }
+}
+
 /* Nothing is wrong; but a held level is easily forgotten. */
 static void warn_level(const struct member *member, json_t *warnings)
 {
@@ -370,6 +392,7 @@ json_t *status_document(void *user)
     virtual_ips = virtual_ips_document(member, &status, warnings);
     warn_members(member, &status, warnings);
     warn_level(member, warnings);
+    warn_refusal(&status, warnings);
     if (member->driver_term != 0) {
         nodes.list = json_array();
         op_driver_visit_nodes(member->driver, visit_node, &nodes);

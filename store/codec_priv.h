@@ -73,5 +73,9 @@ int codec_walk(const uint8_t *data, size_t len, size_t *ret_len, struct err *ret
 int schema_decode(const struct schema *schema, const void *data, size_t len, void *ret_rec, struct err *reterr);
 int schema_decode_versioned(const struct schema *schema, uint32_t version, const void *data, size_t len, void *ret_rec,
                             struct err *reterr);
+/* Whether schema_decode_versioned would read it, in one pass that reserves nothing: 0, or a code as there. ret_numbers
+ * is a record with only the numbers and ids of the map and of the maps in it; there is nothing to free. */
+int schema_judge_versioned(const struct schema *schema, uint32_t version, const void *data, size_t len,
+                           void *ret_numbers, struct err *reterr);
 
 #endif

@@ -135,6 +135,32 @@ static void own_bricks(struct store_volume *volume)
     }
 }
 
+/* What the numbers alone say. */
+static int check_known(const struct store_cmd *cmd, struct err *reterr)
+{
+    if (!known(cmd)) {
+        return err_set(reterr, E_UNSUPPORTED, "unknown command %u of operation type %u", (unsigned)cmd->type,
+                       (unsigned)cmd->op_type);
+    }
+    if (cmd->type == STORE_CMD_LEVEL && cmd->settings.feature_level > STORE_LEVEL_MAX) {
+        return err_set(reterr, E_UNSUPPORTED, "feature level %u; this release knows levels up to %d",
+                       cmd->settings.feature_level, STORE_LEVEL_MAX);
+    }
+    return 0;
+}
+
+int store_cmd_judge(const void *data, size_t len, struct err *reterr)
+{
+    struct store_cmd numbers;
+    int rc;
+
+    if (len > STORE_CMD_MAX_BYTES) {
+        return err_set(reterr, E_DAMAGED, "a command of %zu bytes", len);
+    }
+    rc = schema_judge_versioned(&schema_cmd, CMD_VERSION, data, len, &numbers, reterr);
+    return rc == 0 ? check_known(&numbers, reterr) : rc;
+}
+
 int store_cmd_decode(const void *data, size_t len, struct store_cmd *ret_cmd, struct err *reterr)
 {
     int rc;
@@ -157,13 +183,7 @@ int store_cmd_decode(const void *data, size_t len, struct store_cmd *ret_cmd, st
             op->abandoned[j].volume = op->target;
         }
     }
-    if (!known(ret_cmd)) {
-        rc = err_set(reterr, E_UNSUPPORTED, "unknown command %u of operation type %u", (unsigned)ret_cmd->type,
-                     (unsigned)ret_cmd->op_type);
-    } else if (ret_cmd->type == STORE_CMD_LEVEL && ret_cmd->settings.feature_level > STORE_LEVEL_MAX) {
-        rc = err_set(reterr, E_UNSUPPORTED, "feature level %u; this release knows levels up to %d",
-                     ret_cmd->settings.feature_level, STORE_LEVEL_MAX);
-    }
+    rc = check_known(ret_cmd, reterr);
     if (rc != 0) {
         store_cmd_fini(ret_cmd);
     }

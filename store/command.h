@@ -135,5 +135,7 @@ void store_cmd_encode(const struct store_cmd *cmd, struct buf *buf);
 /* Never trusts its input: sizes, counts and depth are checked before anything is reserved. Unknown type or version:
  * E_UNSUPPORTED (the member must stop); anything else wrong: E_DAMAGED. */
 int store_cmd_decode(const void *data, size_t len, struct store_cmd *ret_cmd, struct err *reterr);
+/* Whether store_cmd_decode would read it: 0 or the code that it would return. Reserves nothing; fast. */
+int store_cmd_judge(const void *data, size_t len, struct err *reterr);
 
 #endif

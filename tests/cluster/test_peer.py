@@ -190,6 +190,38 @@ class PeerTest(ClusterTest):
         self.assertEqual(len({next(item["digest"] for item in state["members"] if item["id"] == number)
                               for number, state in zip(left, states)}), 1)
 
+    def member_says(self, speaker, number, *frames, wait_s=0.5):
+        """A greeting of a member, and then these (keys, body), by somebody who has its certificate."""
+        state = self.members.status(self.members.leader())
+        both = {FROM: speaker, HIGH: int(state["cluster_id"][:16], 16), LOW: int(state["cluster_id"][16:], 16)}
+        data = frame({TYPE: HELLO, TERM: state["term"], STATE: 2, **both})
+        for keys, body in frames:
+            data += frame({TERM: state["term"], **both, **keys}, body)
+        pair = self.pki(f"member-{speaker}.pem"), self.pki(f"member-{speaker}.key")
+        return self.say(number, data, pair, wait_s=wait_s)["closed"]
+
+    def append_command(self, number, text):
+        """Another member says to this one that it leads a new term, and that this command is committed in it."""
+        state = eventually("a leader", lambda: self.members.leader() and self.members.status(self.members.leader()))
+        speaker = next(other for other in (1, 2, 3) if other not in (number, state["member_id"]))
+        term, last = state["term"] + 1, state["applied_index"]
+        self.member_says(speaker, number, ({
+            TYPE: APPEND, TERM: term, MSG_TERM: term, PREV_INDEX: last, PREV_TERM: state["term"], COMMIT: last + 1,
+            COUNT: 1}, entry(term, text)))
+
+    def test_a_member_ends_nobody_with_a_command(self):
+        self.load_topology()
+        self.settled()
+        for number in (1, 2, 3):
+            for text, said in ((b"no command", "no release would send it"), (b"", "no release would send it"),
+                               (b"\x82\x00\x01\x01\x32", "what this release does not know")):
+                eventually(f"member {number} says '{said}'", lambda number=number, text=text, said=said: (
+                    self.append_command(number, text), said in self.log(number))[1])
+            warnings = [item["code"] for item in self.members.status(number)["warnings"]]
+            self.assertIn("release-too-old", warnings)
+        self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
+        self.assert_equal_replicas()
+
     def at_one_index(self, numbers):
         states = [self.members.status(number) for number in numbers]
         return states if all(states) and len({state["applied_index"] for state in states}) == 1 else None

@@ -18,6 +18,7 @@ static void one(struct store *store, uint64_t index, const uint8_t *data, size_t
     uint8_t *exact = mem_dup(data, len);
     int rc = store_cmd_decode(exact, len, &cmd, &err);
 
+    CHECK((store_cmd_judge(exact, len, NULL) == 0) == (rc == 0));
     free(exact);
     CHECK(rc == 0 || rc == E_DAMAGED || rc == E_UNSUPPORTED);
     if (rc != 0) {

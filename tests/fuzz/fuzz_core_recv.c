@@ -75,10 +75,18 @@ static void env_disk(void *user, struct disk_op *op)
     put(&world->queues[op->kind >= DISK_INSTALL], op);
 }
 
+static int env_judge(void *user, const uint8_t *data, size_t len, struct err *reterr)
+{
+    (void)user;
+    return len == 0 || data[0] == 'X' ? err_set(reterr, E_DAMAGED, "damaged")
+           : data[0] == 'Y'           ? err_set(reterr, E_UNSUPPORTED, "of a later release")
+                                      : 0;
+}
+
 static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
 {
     ((struct world *)user)->sum += crc32c(0, data, len); /* the bytes are there */
-    CHECK(index > 0 && term > 0);
+    CHECK(index > 0 && term > 0 && env_judge(user, data, len, NULL) == 0);
 }
 
 static void *env_snapshot(void *user)
@@ -217,6 +225,7 @@ static void start(struct world *world, uint8_t kind)
                                  .now = env_now,
                                  .send = env_send,
                                  .disk = env_disk,
+                                 .judge = env_judge,
                                  .apply = env_apply,
                                  .snapshot = env_snapshot,
                                  .snapshot_free = env_snapshot_free,
@@ -333,7 +342,7 @@ static void put_body(struct input *input, const struct core_status *status, stru
             if (type % 4 == RAFT_CHANGE) {
                 put_configuration(&conf, 2 + type / 4 % 4, type > 127);
             } else {
-                buf_append(&conf, "command", type / 32U);
+                buf_append(&conf, type % 16 < 12 ? "command" : type % 16 < 14 ? "Xommand" : "Yommand", type / 32U);
             }
             flat_append(body, status->term + type / 64U, type % 4, conf.len > 0 ? conf.data : "", (uint32_t)conf.len);
         }

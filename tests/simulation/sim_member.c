@@ -108,6 +108,15 @@ static void acknowledge(struct sim_member *member, uint64_t index, uint64_t term
     pending->index = 0;
 }
 
+static int env_judge(void *user, const uint8_t *data, size_t len, struct err *reterr)
+{
+    (void)user;
+    if (len == 0 || (len >= 3 && memcmp(data, "bad", 3) == 0)) {
+        return err_set(reterr, E_DAMAGED, "no command");
+    }
+    return len >= 3 && memcmp(data, "new", 3) == 0 ? err_set(reterr, E_UNSUPPORTED, "a new command") : 0;
+}
+
 static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
 {
     struct sim_member *member = user;
@@ -295,6 +304,7 @@ void sim_member_start(struct sim_member *member)
                                  .now = env_now,
                                  .send = env_send,
                                  .disk = env_disk,
+                                 .judge = env_judge,
                                  .apply = env_apply,
                                  .may_apply = env_may_apply,
                                  .snapshot = env_snapshot,

@@ -124,7 +124,7 @@ static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_sta
                                   [WK_COUNT] = 1}};
     struct wire wire = append;
 
-    switch (sim_random(sim, 6)) {
+    switch (sim_random(sim, 8)) {
     case 0: /* an entry of a term to come */
         flat_append(&body, status->term + 1, RAFT_COMMAND, "lie", 3);
         break;
@@ -150,6 +150,16 @@ static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_sta
                                      [WK_CONF_LEN] = 16,
                                      [WK_TOTAL] = 20}};
         buf_append(&body, "no configuration snap", 20);
+        break;
+    case 5: /* a command that cannot be applied, behind one that could be */
+        flat_append(&body, status->term, RAFT_COMMAND, "lie", 3);
+        flat_append(&body, status->term, RAFT_COMMAND, "bad", 3);
+        wire.key[WK_COUNT] = 2;
+        wire.key[WK_COMMIT] = status->last_index + 2;
+        break;
+    case 6: /* the same, and it looks like that of a later release */
+        flat_append(&body, status->term, RAFT_COMMAND, "new", 3);
+        wire.key[WK_COMMIT] = status->last_index + 1;
         break;
     default: /* more entries than there are */
         wire.key[WK_COUNT] = 7;

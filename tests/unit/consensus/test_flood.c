@@ -41,6 +41,15 @@ static void env_disk(void *user, struct disk_op *op)
     n_ops++;
 }
 
+static int env_judge(void *user, const uint8_t *data, size_t len, struct err *reterr)
+{
+    (void)user;
+    (void)data;
+    (void)len;
+    (void)reterr;
+    return 0;
+}
+
 static void env_nothing(void *user)
 {
     (void)user;
@@ -86,6 +95,7 @@ static int set_up(void **state)
     const struct core_env env = {.now = env_now,
                                  .send = env_send,
                                  .disk = env_disk,
+                                 .judge = env_judge,
                                  .changed = env_nothing,
                                  .resigned = env_nothing,
                                  .members = env_nothing,

@@ -59,6 +59,11 @@ struct handle {
     uint64_t applied, sum;
 };
 
+static int judge(const void *data, size_t len, struct err *reterr)
+{
+    return len >= 3 && memcmp(data, "bad", 3) == 0 ? err_set(reterr, E_DAMAGED, "bad") : 0;
+}
+
 static void *snapshot_take(void *user)
 {
     struct member *member = user;
@@ -135,8 +140,8 @@ static int start(int i, struct err *err)
                                  .lease_ms = 1500,            /* other leader only because it is busy for a moment */
                                  .heartbeat_ms = 50,
                                  .snapshot_threshold = 500};
-    const struct cons_fsm fsm = {&members[i],   apply,        snapshot_take, snapshot_encode,
-                                 snapshot_free, state_decode, free,          state_adopt};
+    const struct cons_fsm fsm = {&members[i],   judge,        apply, snapshot_take, snapshot_encode,
+                                 snapshot_free, state_decode, free,  state_adopt};
     const struct cons_events events = {.user = &members[i], .changed = changed, .told = told, .failed = failed};
 
     members[i].applied = members[i].sum = 0;
@@ -454,6 +459,7 @@ static void test_large_commands(void **state)
     late_one = ((at = leader()) + 1) % N;
     stop(late_one);
     assert_int_equal(cons_propose(members[at].cons, data, CONS_COMMAND_MAX + 1, on_answer, NULL), E_INVALID);
+    assert_int_equal(cons_propose(members[at].cons, "bad command", 11, on_answer, NULL), E_INVALID);
     answered = answered_ok = wanted = 0;
     for (; (rc = cons_propose(members[at].cons, data, CONS_COMMAND_MAX, on_answer, NULL)) == 0; wanted++) {
         assert_true(wanted < 100);

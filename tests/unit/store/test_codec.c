@@ -22,6 +22,7 @@ static int decode(const void *data, size_t len, struct store_cmd *ret_cmd)
         CLEANUP(free_ptr) void *copy = mem_dup(data, len);
 
         rc = store_cmd_decode(copy, len, ret_cmd, &err);
+        assert_int_equal(store_cmd_judge(copy, len, NULL) == 0, rc == 0);
     }
     assert_int_equal(rc == 0, err.message[0] == '\0');
     return rc;

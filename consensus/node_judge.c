@@ -1,0 +1,31 @@
+/* What other members send is judged by the owner before it gets into the log; what is refused is told. */
+#include "consensus/node_priv.h"
+#include "store/base/log.h"
+#include "store/base/turn.h"
+
+#define CHANGED_US UINT64_C(1000000)
+#define AGAIN_US UINT64_C(60000000)
+
+int node_judge(void *user, const uint8_t *data, size_t len, struct err *reterr)
+{
+    TURN("judge");
+    return ((struct cons *)user)->fsm.judge(data, len, reterr);
+}
+
+void node_tell_refusal(struct cons *c)
+{
+    const struct core_refusal *told = &c->refusal;
+    struct core_status status;
+    uint64_t after_us;
+
+    core_get_status(c->core, &status);
+    after_us = status.refusal.by != told->by || status.refusal.later != told->later ? CHANGED_US : AGAIN_US;
+    if (status.refusal.by == 0 || (told->by != 0 && status.refusal.at_us < told->at_us + after_us)) {
+        return;
+    }
+    c->refusal = status.refusal;
+    LOG(LOG_ERROR, "raft",
+        told->later ? "a member sends what this release does not know: it waits for an upgrade of this one"
+                    : "what a member sends is refused: no release would send it",
+        LF_U64("member", told->by), LF_U64("index", told->index), LF_STR("reason", told->text));
+}
