@@ -5,6 +5,7 @@
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/store_priv.h"
 
 #define LEARNT_MAX 4096 /* bytes of a path or an LV's name */
@@ -85,6 +86,55 @@ static bool text_sane(const char *text)
     return text[0] != '\0' && strlen(text) <= LEARNT_MAX;
 }
 
+/* Is it a place that Hecate gives to bricks of its own? */
+static bool is_ours(const struct store_brick *told)
+{
+    static const char mounts[] = "/var/lib/heketi/mounts/";
+
+    return strncmp(told->lv, "brick_", 6) == 0 || strncmp(told->path, mounts, sizeof(mounts) - 1) == 0;
+}
+
+/* Has another brick the same LV on the device, or the same path on its node? */
+static bool is_anothers(const struct store *store, struct id device, const struct store_brick *told)
+{
+    struct id node = find_device(store, device)->rec.node;
+    const struct store_device *on = NULL;
+    bool taken = false;
+
+    while (!taken && (on = store_node_device_next(store, node, on)) != NULL) {
+        const struct store_brick *other = NULL;
+
+        while (!taken && (other = store_device_brick_next(store, on->id, other)) != NULL) {
+            taken = !id_equal(other->id, told->id) && ((id_equal(on->id, device) && strcmp(other->lv, told->lv) == 0) ||
+                                                       strcmp(other->path, told->path) == 0);
+        }
+    }
+    return taken;
+}
+
+/* The same, among the bricks that are told. */
+static bool told_twice(const struct store *store, const struct store_volume *volume, const struct store_volume *told,
+                       size_t at)
+{
+    struct id device = volume->bricks[at].device, node = find_device(store, device)->rec.node;
+
+    for (size_t i = 0; i < at; i++) {
+        if ((id_equal(volume->bricks[i].device, device) && strcmp(told->bricks[i].lv, told->bricks[at].lv) == 0) ||
+            (strcmp(told->bricks[i].path, told->bricks[at].path) == 0 &&
+             id_equal(find_device(store, volume->bricks[i].device)->rec.node, node))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool store_place_taken(const struct store *store, const struct store_volume *volume, const struct store_volume *told,
+                       size_t at)
+{
+    return is_ours(&told->bricks[at]) || is_anothers(store, volume->bricks[at].device, &told->bricks[at]) ||
+           told_twice(store, volume, told, at);
+}
+
 enum store_code check_op_learn(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct op_entry *op = find_op(store, cmd->op_id);
@@ -105,6 +155,10 @@ enum store_code check_op_learn(const struct store *store, const struct store_cmd
             brick->path[0] != '/' || strrchr(brick->path, '/') == brick->path) {
             return refuse(result, STORE_BAD_REQUEST, "Brick %s is out of place or without path",
                           id_text(brick->id).text);
+        }
+        if (store_level(store) >= 2 && store_place_taken(store, &volume->rec, &cmd->volume, i)) {
+            return refuse(result, STORE_CONFLICT, "Gluster has put brick %s of the clone where another one is: %.200s",
+                          id_text(brick->id).text, brick->path);
         }
     }
     result->id = volume->rec.id;

@@ -6,7 +6,7 @@
  * level. A member of an older release that meets a later level stops; it never skips. What a level brought:
  *
  *   1  everything of the first release
- *   2  nothing yet; the first command or field that this release adds belongs here
+ *   2  OP_LEARN is refused where another brick has the LV or the path
  */
 #ifndef HECATE_STORE_LEVEL_H
 #define HECATE_STORE_LEVEL_H

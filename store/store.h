@@ -80,6 +80,11 @@ const struct store_device *store_node_device_next(const struct store *store, str
                                                   const struct store_device *last);
 const struct store_brick *store_device_brick_next(const struct store *store, struct id device,
                                                   const struct store_brick *last);
+/* Of a clone, and of its bricks as Gluster is said to have placed them (told, in the same order; those up to `at` are
+ * looked at): is the place of this one that of another brick, of the database or among them? Two bricks with one LV or
+ * one path go together, whichever is to be destroyed. */
+bool store_place_taken(const struct store *store, const struct store_volume *volume, const struct store_volume *told,
+                       size_t at);
 /* What iterating would count, at once: volumes that no operation holds, all block volumes, bricks of volumes. */
 size_t store_cluster_shown(const struct store *store, struct id cluster);
 size_t store_cluster_blocks(const struct store *store, struct id cluster);

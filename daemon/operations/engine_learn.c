@@ -58,21 +58,6 @@ static unsigned count_before(const struct store *store, const struct store_volum
     return n;
 }
 
-/* Has another brick of the device this LV or this path? What would be destroyed with the clone is then not its own. */
-static bool is_taken(const struct store *store, const struct store_brick *own, const char *lv, const char *path)
-{
-    const struct store_brick *brick = NULL;
-    bool taken = false;
-
-    while (!taken && (brick = store_device_brick_next(store, own->device, brick)) != NULL) {
-        CLEANUP(free_ptr) char *other_lv = store_brick_lv_name(brick);
-        CLEANUP(free_ptr) char *other_path = store_brick_path(brick);
-
-        taken = !id_equal(brick->id, own->id) && (strcmp(lv, other_lv) == 0 || strcmp(path, other_path) == 0);
-    }
-    return taken;
-}
-
 int engine_learnt(const struct engine *engine, const struct store *store, struct store_volume *ret_volume,
                   struct err *reterr)
 {
@@ -104,7 +89,7 @@ int engine_learnt(const struct engine *engine, const struct store *store, struct
         brick->pool = mem_strdup("");
         brick->path = mem_strdup(path + 1);
         brick->lv = mem_printf("%s_%u", flat, count_before(store, volume, i));
-        if (is_taken(store, &volume->bricks[i], brick->lv, brick->path)) {
+        if (store_place_taken(store, volume, ret_volume, i)) {
             (void)err_set(reterr, E_INVALID, "Gluster has put a brick of the clone where another one is: %s",
                           told->items[i]);
             store_volume_fini(ret_volume);

@@ -427,6 +427,60 @@ static void test_clone(void **state)
     assert_true(id_equal(store_job(world.store, op_id)->resource_id, id));
 }
 
+static void raise_level(uint32_t level)
+{
+    struct store_cmd cmd;
+
+    store_cmd_init(&cmd, STORE_CMD_LEVEL);
+    cmd.settings.feature_level = level;
+    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
+    store_cmd_fini(&cmd);
+}
+
+/* A node that lies gives two clones one place: the second one does not get it, whichever learns first. */
+static void test_two_clones_in_one_place(void **state)
+{
+    static const char path[] = "/run/gluster/snaps/u/brick1/brick";
+    CLEANUP(free_ptr) char *lv = NULL, *own = NULL;
+    struct id first, second;
+
+    (void)state;
+    first = clone_of(volume_id, "one");
+    second = clone_of(volume_id, "two");
+    raise_level(2);
+    lv = store_brick_lv_name(&volume(volume_id)->bricks[0]);
+    own = store_brick_path(&volume(volume_id)->bricks[0]);
+    learn(first, lv, path, false, STORE_CONFLICT);
+    learn(first, "u_0", own, false, STORE_CONFLICT);
+    learn(first, "u_0", path, false, STORE_OK);
+    learn(first, "u_0", path, false, STORE_OK); /* the same again */
+    learn(second, "u_0", "/run/gluster/snaps/v/brick1/brick", false, STORE_CONFLICT);
+    learn(second, "v_0", path, false, STORE_CONFLICT);
+    learn(second, "v_0", "/run/gluster/snaps/v/brick1/brick", false, STORE_OK);
+}
+
+/* As the first release has it: members of both releases come to the same. */
+static void test_two_clones_at_the_first_level(void **state)
+{
+    struct id first = clone_of(volume_id, "one"), second = clone_of(volume_id, "two");
+
+    (void)state;
+    learn(first, "u_0", "/run/gluster/snaps/u/brick1/brick", false, STORE_OK);
+    learn(second, "u_0", "/run/gluster/snaps/u/brick1/brick", false, STORE_OK);
+}
+
+/* All bricks of this clone are said to be in one place, and some of them are on one node. */
+static void test_a_clone_with_two_bricks_in_one_place(void **state)
+{
+    struct id op_id;
+
+    (void)state;
+    assert_int_equal(world_end(&world, expand(10), NULL), STORE_OK);
+    op_id = clone_of(volume_id, "one");
+    raise_level(2);
+    learn(op_id, "u_0", "/run/gluster/snaps/u/brick1/brick", false, STORE_CONFLICT);
+}
+
 static void test_clone_failed(void **state)
 {
     struct id op_id = clone_of(volume_id, "copy");
@@ -586,6 +640,9 @@ int main(void)
         TEST(test_expand_refused),
         TEST(test_rebalance_follows),
         TEST(test_clone),
+        TEST(test_two_clones_in_one_place),
+        TEST(test_two_clones_at_the_first_level),
+        TEST(test_a_clone_with_two_bricks_in_one_place),
         TEST(test_clone_failed),
         TEST(test_space_of_clones),
         TEST(test_clone_refused),
