@@ -55,9 +55,10 @@ struct cons_fsm {
     void *(*snapshot_take)(void *user);
     void (*snapshot_encode)(void *handle, uint8_t **ret_data, size_t *ret_len);
     void (*snapshot_free)(void *handle);
-    /* A state from a snapshot's bytes, in a thread (on the loop at start): must touch nothing else. Damaged data: an
-     * error, the member stops. free: in any thread. */
-    int (*state_decode)(const uint8_t *data, size_t len, void **ret_state, struct err *reterr);
+    /* A state from a snapshot's bytes, in a thread (on the loop at start): must touch nothing else. It is that after
+     * the entries up to index; one that has applied more is damaged. An error: what a leader sent is dropped,
+     * E_UNSUPPORTED is that of a later release; at start the member ends. free: in any thread. */
+    int (*state_decode)(uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr);
     void (*state_free)(void *state);
     /* Replaces the state by a decoded one: cheap, on the loop. Returns the old one, for state_free; may be NULL. */
     void *(*state_adopt)(void *user, void *state);

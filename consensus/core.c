@@ -373,6 +373,9 @@ void core_done(struct core *core, struct disk_op *op)
     case DISK_APPEND:
         append_done(core, op);
         break;
+    case DISK_DECODE:
+        core_snapshot_decoded(core, op);
+        break;
     case DISK_INSTALL:
         core_snapshot_installed(core, op);
         break;

@@ -42,7 +42,8 @@ enum disk_kind {
     DISK_META,   /* term and vote, in one write */
     DISK_APPEND, /* entries first..first+n-1 in flat; first <= last on disk means: cut from first on, then append */
     /* A second queue, beside the first. What counts of these becomes so in the first one, behind what is there then: */
-    DISK_INSTALL,  /* a snapshot from the leader replaces log and snapshot: data, state is filled */
+    DISK_INSTALL,  /* a snapshot from the leader, with its state, replaces log and snapshot */
+    DISK_DECODE,   /* data is such a snapshot: state is filled, or refused and message; nothing is written */
     DISK_SNAP_PUT, /* our own snapshot: handle, to be encoded and freed off the loop */
     DISK_SNAP_GET, /* read the snapshot on disk: data is filled */
     DISK_FREE,     /* what takes long to be freed; never answered */
@@ -63,10 +64,11 @@ struct disk_op {
     uint64_t keep_from;                     /* entries from here on stay after the snapshot */
     uint8_t *conf;
     size_t conf_len;
-    uint8_t *data; /* INSTALL, and the answer of SNAP_GET */
+    uint8_t *data; /* DECODE, INSTALL, and the answer of SNAP_GET */
     size_t data_len;
     void *handle; /* SNAP_PUT: given to env.snapshot's owner for encoding */
-    void *state;  /* INSTALL: the snapshot decoded, for env.adopt; FREE: what env.adopt returned */
+    void *state;  /* DECODE, INSTALL: the snapshot decoded, for env.adopt; FREE: what env.adopt returned */
+    int refused;  /* DECODE: 0, or why there is no state; E_UNSUPPORTED: it is of a later release */
     struct disk_op *next;
 };
 void disk_op_free(struct disk_op *op); /* frees what it owns, except handle and state */

@@ -79,6 +79,14 @@ struct core_incoming { /* the snapshot being received */
     size_t conf_len, cap, offset; /* cap: of data, which grows with what has come */
 };
 
+/* A snapshot that is whole: nothing of it counts, and nothing is given up for it, before it can be read. */
+struct core_decoding {
+    bool active;
+    uint64_t from, term;
+    /* the last one that was refused, and until when the same one is not looked at again */
+    uint64_t refused_from, refused_index, refused_term, refused_until_us;
+};
+
 struct core {
     struct core_config config;
     struct core_env env;
@@ -147,6 +155,8 @@ struct core {
     uint64_t join_index; /* JOINING: the configuration that the log has to reach; 0: not heard since the start */
     struct core_image image;
     struct core_incoming incoming;
+    struct core_decoding decoding;
+    struct disk_op *decoded; /* what the library is being told of */
     struct core_refusal refusal;
 };
 
@@ -247,6 +257,7 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
 void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire);
 void core_snapshot_loaded(struct core *core, struct disk_op *op);
 void core_snapshot_poll(struct core *core);
+void core_snapshot_decoded(struct core *core, struct disk_op *op);
 void core_snapshot_installed(struct core *core, struct disk_op *op);
 uint64_t core_snapshot_due_bytes(const struct core *core); /* a snapshot is due when the log behind it has as many */
 void core_snapshot_maybe_take(struct core *core);

@@ -91,15 +91,18 @@ static void write_entries(struct core *core, const struct raft_update *update)
 static void write_snapshot(struct core *core, struct raft_update *update)
 {
     struct disk_op *op = mem_calloc(1, sizeof(*op));
+    struct disk_op *decoded = core->decoded;
 
+    CHECK(decoded != NULL && decoded->index == update->snapshot.metadata.index);
     op->kind = DISK_INSTALL;
     op->index = update->snapshot.metadata.index;
     op->index_term = update->snapshot.metadata.term;
     op->conf_index = update->snapshot.metadata.configuration_index;
-    op->conf = TAKE_PTR(core->incoming.conf);
-    op->conf_len = core->incoming.conf_len;
-    op->data = TAKE_PTR(core->incoming.data);
-    op->data_len = core->incoming.total;
+    op->conf = TAKE_PTR(decoded->conf);
+    op->conf_len = decoded->conf_len;
+    op->data = TAKE_PTR(decoded->data);
+    op->data_len = decoded->data_len;
+    op->state = TAKE_PTR(decoded->state);
     op->keep_from = op->index + 1;
     raft_configuration_close(&update->snapshot.metadata.configuration);
     raft_free(update->snapshot.chunk.base); /* the token; the bytes are in op->data */

@@ -13,6 +13,7 @@
 #define CHUNK ((size_t)256 << 10)
 #define CHUNKS_AHEAD 8
 #define SNAPSHOT_MAX (UINT64_C(4) << 30)
+#define REFUSED_US UINT64_C(10000000) /* so long the same one is not looked at again */
 
 /* Giving memory back takes long when it is much: in a thread. Takes data and state, either may be NULL. */
 static void free_beside(struct core *core, uint8_t *data, void *state)
@@ -163,26 +164,75 @@ static void incoming_drop(struct core *core)
     memset(&core->incoming, 0, sizeof(core->incoming));
 }
 
-static void install(struct core *core, uint64_t term)
+/* All of it is here. The library would give the log up for it at once. */
+static void decode(struct core *core, uint64_t term)
 {
     struct core_incoming *incoming = &core->incoming;
+    struct disk_op *op = mem_calloc(1, sizeof(*op));
+
+    op->kind = DISK_DECODE;
+    op->index = incoming->index;
+    op->index_term = incoming->term;
+    op->conf_index = incoming->conf_index;
+    op->conf = TAKE_PTR(incoming->conf);
+    op->conf_len = incoming->conf_len;
+    op->data = TAKE_PTR(incoming->data);
+    op->data_len = incoming->total;
+    core->decoding.active = true;
+    core->decoding.from = incoming->from;
+    core->decoding.term = term;
+    incoming_drop(core);
+    core->env.disk(core->env.user, op);
+}
+
+static void install(struct core *core, struct disk_op *op)
+{
     struct raft_message message = {
         .type = RAFT_INSTALL_SNAPSHOT,
-        .server_id = incoming->from,
+        .server_id = core->decoding.from,
         .install_snapshot = {.version = 0,
-                             .term = term,
-                             .last_index = incoming->index,
-                             .last_term = incoming->term,
-                             .conf_index = incoming->conf_index},
+                             .term = core->decoding.term,
+                             .last_index = op->index,
+                             .last_term = op->index_term,
+                             .conf_index = op->conf_index},
     };
 
     /* The bytes stay with us; the library sees a token that is freed by one of us, never both. */
-    core_conf_decode(incoming->conf, incoming->conf_len, &message.install_snapshot.conf);
+    core_conf_decode(op->conf, op->conf_len, &message.install_snapshot.conf);
     message.install_snapshot.data.base = raft_malloc(1);
     message.install_snapshot.data.len = 1;
     CHECK(message.install_snapshot.data.base != NULL);
+    core->decoded = op;
     core_raft_recv(core, &message);
-    incoming_drop(core);
+    core->decoded = NULL;
+}
+
+void core_snapshot_decoded(struct core *core, struct disk_op *op)
+{
+    struct core_decoding *decoding = &core->decoding;
+    int at = core_peer_index(core, decoding->from);
+
+    decoding->active = false;
+    if (op->refused != 0) {
+        decoding->refused_from = decoding->from;
+        decoding->refused_index = op->index;
+        decoding->refused_term = op->index_term;
+        decoding->refused_until_us = core_now(core) + REFUSED_US;
+        core_refuse(core, decoding->from, op->index, op->refused, op->message);
+    } else if (decoding->term == raft_current_term(&core->raft) && core->role != CORE_LEADER && core_speaks(core, at) &&
+               !core_raft_installing(core) && op->index > raft_commit_index(&core->raft)) {
+        install(core, op);
+    }
+    free_beside(core, TAKE_PTR(op->data), TAKE_PTR(op->state)); /* if it has become nothing */
+}
+
+/* The same again, which could not be read a moment ago. */
+static bool was_refused(struct core *core, uint64_t from, const struct wire *wire)
+{
+    const struct core_decoding *decoding = &core->decoding;
+
+    return decoding->refused_from == from && decoding->refused_index == wire->key[WK_LAST_INDEX] &&
+           decoding->refused_term == wire->key[WK_LAST_TERM] && core_now(core) < decoding->refused_until_us;
 }
 
 /* Starts over in the same memory: a sender that never ends one must not make the thread that frees pile up. */
@@ -227,8 +277,8 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
         return false;
     }
     /* Rule 12: one that arrives while another is being installed is dropped. */
-    if ((core_raft_installing(core) && !CORE_SKIP(PART_SNAPSHOT_ONCE)) ||
-        wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) ||
+    if (((core_raft_installing(core) || core->decoding.active) && !CORE_SKIP(PART_SNAPSHOT_ONCE)) ||
+        was_refused(core, id, wire) || wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) ||
         wire->key[WK_LAST_INDEX] <= raft_commit_index(&core->raft)) {
         return true;
     }
@@ -264,7 +314,7 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
             incoming_drop(core);
             return false;
         }
-        install(core, wire->key[WK_MSG_TERM]);
+        decode(core, wire->key[WK_MSG_TERM]);
     }
     return true;
 }

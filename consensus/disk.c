@@ -73,7 +73,10 @@ static void answer(struct disk *disk, struct disk_op *op, int status, const stru
         set_broken(disk, err);
     }
     op->status = disk->broken ? disk->err.code : 0; /* after a failure nothing is acknowledged, whoever's it was */
-    op->message = disk->broken ? mem_strdup(disk->err.message) : NULL;
+    if (disk->broken) {
+        free(op->message);
+        op->message = mem_strdup(disk->err.message);
+    }
     push(&disk->done, op);
     pthread_mutex_unlock(&disk->lock);
     disk->config.notify(disk->config.user);
@@ -151,6 +154,7 @@ static void do_one(struct disk *disk, struct disk_op *op)
         rc = do_install(disk, op, &err);
         break;
     case DISK_APPEND:
+    case DISK_DECODE:
     case DISK_SNAP_GET:
     case DISK_FREE:
         CHECK_MSG(false, "not an operation of this queue");
@@ -224,33 +228,29 @@ static void free_op(struct disk *disk, struct disk_op *op)
     disk_op_free(op);
 }
 
-/* Before anything of it counts: what cannot be read must not replace what we have. */
-static int decode(struct disk *disk, struct disk_op *op, struct err *err)
+/* What cannot be read is no fault of this disk: the member goes on. */
+static void decode(struct disk *disk, struct disk_op *op)
 {
-    struct err why = ERR_INIT;
-    int rc = disk->config.decode(disk->config.user, op->data, op->data_len, &op->state, &why);
+    struct err err = ERR_INIT;
 
-    return rc == 0 ? 0
-                   : err_set(err, rc,
-                             "the snapshot at %lu that the leader sent cannot be restored (%s): start the release that "
-                             "wrote it, or move the data directory away, run 'hecate member replace %lu' and start "
-                             "this member",
-                             (unsigned long)op->index, why.message, (unsigned long)disk->config.member_id);
+    op->refused = disk->config.decode(disk->config.user, op->index, op->data, op->data_len, &op->state, &err);
+    if (op->refused != 0) {
+        op->message = mem_strdup(err.message);
+    }
+    answer(disk, op, 0, &err);
 }
 
 /* Writes the file of our own snapshot, or of one that the leader sent. */
 static void put_snapshot(struct disk *disk, struct disk_op *op)
 {
     struct err err = ERR_INIT;
-    int rc = 0;
+    int rc;
 
     if (op->kind == DISK_SNAP_PUT) {
         disk->config.encode(disk->config.user, op->handle, &op->data, &op->data_len);
         disk->config.handle_free(disk->config.user, TAKE_PTR(op->handle));
-    } else {
-        rc = decode(disk, op, &err);
     }
-    rc = rc == 0 ? log_snapshot_write(disk->log, op, &err) : rc;
+    rc = log_snapshot_write(disk->log, op, &err);
     free(TAKE_PTR(op->data));
     if (rc != 0) {
         answer(disk, op, rc, &err);
@@ -324,6 +324,8 @@ static void *snapshot_main(void *user)
             answer(disk, op, err.code, &err);
         } else if (op->kind == DISK_SNAP_GET) {
             get_snapshot(disk, op);
+        } else if (op->kind == DISK_DECODE) {
+            decode(disk, op);
         } else {
             put_snapshot(disk, op);
         }
@@ -361,8 +363,7 @@ int disk_open(const struct disk_config *config, struct disk **ret_disk, struct d
 
 void disk_put(struct disk *disk, struct disk_op *op)
 {
-    bool snapshot =
-        op->kind == DISK_SNAP_PUT || op->kind == DISK_SNAP_GET || op->kind == DISK_INSTALL || op->kind == DISK_FREE;
+    bool snapshot = op->kind >= DISK_INSTALL;
 
     pthread_mutex_lock(&disk->lock);
     push(snapshot ? &disk->snapshot_queue : &disk->log_queue, op);

@@ -81,7 +81,7 @@ static int env_restore(void *user, uint64_t index, const uint8_t *data, size_t l
     struct cons *c = user;
     struct err err = ERR_INIT;
     void *state, *old;
-    int rc = c->fsm.state_decode(data, len, &state, &err);
+    int rc = c->fsm.state_decode(index, data, len, &state, &err);
 
     if (rc != 0) {
         LOG(LOG_CRITICAL, "raft", "snapshot cannot be restored", LF_U64("index", index), LF_STR("reason", err.message));
@@ -172,9 +172,10 @@ static void disk_encode(void *user, void *handle, uint8_t **ret_data, size_t *re
     ((struct cons *)user)->fsm.snapshot_encode(handle, ret_data, ret_len);
 }
 
-static int disk_decode(void *user, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
+static int disk_decode(void *user, uint64_t index, const uint8_t *data, size_t len, void **ret_state,
+                       struct err *reterr)
 {
-    return ((struct cons *)user)->fsm.state_decode(data, len, ret_state, reterr);
+    return ((struct cons *)user)->fsm.state_decode(index, data, len, ret_state, reterr);
 }
 
 /* ---- a turn ---- */

@@ -128,15 +128,22 @@ static void fsm_snapshot_free(void *handle)
     free(work);
 }
 
-static int fsm_state_decode(const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
+static int fsm_state_decode(uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
 {
     struct store *store;
     int rc = store_snapshot_decode(data, len, &store, reterr);
 
-    if (rc == 0) {
-        *ret_state = store;
+    if (rc != 0) {
+        return rc;
     }
-    return rc;
+    if (store_applied_index(store) > index) { /* what follows would be applied a second time */
+        rc = err_set(reterr, E_DAMAGED, "snapshot: it is at index %lu, not %lu",
+                     (unsigned long)store_applied_index(store), (unsigned long)index);
+        store_free(store);
+        return rc;
+    }
+    *ret_state = store;
+    return 0;
 }
 
 static void fsm_state_free(void *state)

@@ -246,9 +246,9 @@ static void warn_refusal(const struct cons_status *status, json_t *warnings)
     if (refusal->by == 0 || refusal->ago_ms > REFUSAL_SHOWN_MS) {
         return;
     }
-    text_print(text, sizeof(text), "member %lu sends entry %lu of the log, which %s: %s", (unsigned long)refusal->by,
-               (unsigned long)refusal->index, refusal->later ? "this release does not know" : "no release would send",
-               refusal->text);
+    text_print(text, sizeof(text), "member %lu sends entry %lu of the log, or the snapshot there, which %s: %s",
+               (unsigned long)refusal->by, (unsigned long)refusal->index,
+               refusal->later ? "this release does not know" : "no release would send", refusal->text);
     if (refusal->later) {
         add_warning(warnings, "release-too-old", text,
                     "start the release of Hecate on this member that the others run; its data stays as it is");

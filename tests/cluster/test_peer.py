@@ -222,6 +222,24 @@ class PeerTest(ClusterTest):
         self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
         self.assert_equal_replicas()
 
+    def test_a_member_ends_nobody_with_a_snapshot(self):
+        self.load_topology()
+        self.settled()
+        leader = self.members.leader()
+        number, speaker = (other for other in (1, 2, 3) if other != leader)
+        for text in (b"no snapshot", bytes(100), b""):
+            state = self.members.status(leader)
+            conf = configuration([(other, f"10.0.0.{other}:8090 h:1") for other in (1, 2, 3)])
+            chunk = {TYPE: SNAPSHOT, MSG_TERM: state["term"], LAST_INDEX: state["applied_index"] + 50, LAST_TERM: state["term"],
+                     CONF_INDEX: 1, CONF_LEN: len(conf), TOTAL: len(conf) + len(text)}
+            eventually(f"member {number} refuses it", lambda chunk=chunk, text=text, conf=conf: (
+                self.member_says(speaker, number, (chunk, conf + text)), [
+                    item for item in self.members.status(number)["warnings"] if item["code"] == "entry-refused"])[1])
+        self.assertIn("not a snapshot", self.log(number))
+        self.assertEqual(self.members.leader(), leader)
+        self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
+        self.assert_equal_replicas()
+
     def at_one_index(self, numbers):
         states = [self.members.status(number) for number in numbers]
         return states if all(states) and len({state["applied_index"] for state in states}) == 1 else None

@@ -157,9 +157,13 @@ static void snapshot_answers(struct world *world, struct disk_op *op)
         put(&world->queues[0], op);
         break;
     case DISK_INSTALL:
-        op->status = op->data_len > 0 && op->data[0] == 'X' ? -1 : 0; /* damaged */
-        op->state = op->status == 0 ? mem_strdup("state") : NULL;
         put(&world->queues[0], op);
+        break;
+    case DISK_DECODE:
+        op->refused = op->data_len == 0 || op->data[0] == 'X' ? E_DAMAGED : op->data[0] == 'Y' ? E_UNSUPPORTED : 0;
+        op->message = op->refused != 0 ? mem_strdup("no snapshot") : NULL;
+        op->state = op->refused == 0 ? mem_strdup("state") : NULL;
+        core_done(world->core, op);
         break;
     case DISK_FREE:
         free_op(op);
@@ -190,7 +194,7 @@ static void disk_answers(struct world *world, size_t queue)
         snapshot_answers(world, op);
         return;
     }
-    if (op->kind == DISK_SNAP_PUT || (op->kind == DISK_INSTALL && op->status == 0)) {
+    if (op->kind == DISK_SNAP_PUT || op->kind == DISK_INSTALL) {
         keep_snapshot(world, op);
     }
     core_done(world->core, op);
@@ -330,7 +334,7 @@ static void put_body(struct input *input, const struct core_status *status, stru
     case 2: /* a configuration, perhaps cut or followed by a snapshot */
         put_configuration(body, 2 + kind / 4 % 4, kind > 127);
         wire->key[WK_CONF_LEN] = body->len;
-        buf_append(body, "snapshot", byte(input) % 9U);
+        buf_append(body, kind % 16 == 6 ? "Xnapshot" : kind % 16 == 14 ? "Ynapshot" : "snapshot", byte(input) % 9U);
         wire->key[WK_TOTAL] = body->len;
         break;
     default: /* entries */

@@ -200,7 +200,7 @@ void sim_check_frame(struct sim_member *member, const struct wire *wire);
 void sim_disk_image(const struct sim_member *member, struct disk_image *ret_image);
 void sim_disk_done(struct sim_member *member, bool snapshot);
 void sim_handle_free(struct sim *sim, void *handle);
-void *sim_decode(const uint8_t *data, size_t len); /* a snapshot of the leader */
+void *sim_decode(uint64_t index, const uint8_t *data, size_t len); /* a snapshot of the leader; NULL: it is none */
 void sim_state_free(void *state);
 void sim_encode(struct sim *sim, void *handle, uint8_t **ret_data, size_t *ret_len);
 void sim_member_start(struct sim_member *member);

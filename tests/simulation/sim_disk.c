@@ -101,6 +101,7 @@ static void perform(struct sim *sim, struct sim_disk *disk, const struct disk_op
             forget_entries(disk, op->keep_from);
         }
         break;
+    case DISK_DECODE:
     case DISK_SNAP_GET:
     case DISK_FREE:
         break;
@@ -201,8 +202,13 @@ static void snap_done(struct sim_member *member)
         sim_handle_free(member->sim, TAKE_PTR(op->handle));
         push_log(member, op);
     } else if (op->kind == DISK_INSTALL) {
-        op->state = sim_decode(op->data, op->data_len);
         push_log(member, op);
+    } else if (op->kind == DISK_DECODE) {
+        op->next = NULL;
+        op->state = sim_decode(op->index, op->data, op->data_len);
+        op->refused = op->state != NULL ? 0 : E_DAMAGED;
+        op->message = op->state != NULL ? NULL : mem_strdup("no snapshot");
+        core_done(member->core, op);
     } else if (op->kind == DISK_FREE) {
         free_op(member->sim, op);
     } else {

@@ -225,10 +225,19 @@ struct state { /* a snapshot taken apart, beside the member */
     uint8_t *data;
 };
 
-void *sim_decode(const uint8_t *data, size_t len)
+void *sim_decode(uint64_t index, const uint8_t *data, size_t len)
 {
-    struct state *state = mem_calloc(1, sizeof(*state));
+    struct state *state;
+    uint64_t applied;
 
+    if (len < SNAP_HEADER) {
+        return NULL;
+    }
+    memcpy(&applied, data, sizeof(applied));
+    if (applied > index) {
+        return NULL;
+    }
+    state = mem_calloc(1, sizeof(*state));
     *state = (struct state){.len = len, .data = mem_dup(data, len)};
     return state;
 }

@@ -124,7 +124,7 @@ static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_sta
                                   [WK_COUNT] = 1}};
     struct wire wire = append;
 
-    switch (sim_random(sim, 8)) {
+    switch (sim_random(sim, 10)) {
     case 0: /* an entry of a term to come */
         flat_append(&body, status->term + 1, RAFT_COMMAND, "lie", 3);
         break;
@@ -150,6 +150,19 @@ static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_sta
                                      [WK_CONF_LEN] = 16,
                                      [WK_TOTAL] = 20}};
         buf_append(&body, "no configuration snap", 20);
+        break;
+    case 7: /* snapshots that nobody can read: of nothing, and of more than their entries make */
+    case 8:
+        wire = (struct wire){.key = {[WK_TYPE] = WIRE_SNAPSHOT,
+                                     [WK_TERM] = status->term,
+                                     [WK_MSG_TERM] = status->term,
+                                     [WK_LAST_INDEX] = status->last_index + 5,
+                                     [WK_LAST_TERM] = status->term,
+                                     [WK_CONF_INDEX] = status->last_index + 5}};
+        put_configuration(&body, from, to + 1);
+        wire.key[WK_CONF_LEN] = body.len;
+        buf_append(&body, "\377\377\377\377\377\377\377\17hash and state", sim_random(sim, 22));
+        wire.key[WK_TOTAL] = body.len;
         break;
     case 5: /* a command that cannot be applied, behind one that could be */
         flat_append(&body, status->term, RAFT_COMMAND, "lie", 3);

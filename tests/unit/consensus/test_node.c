@@ -84,8 +84,9 @@ static void snapshot_free(void *handle)
     free(handle);
 }
 
-static int state_decode(const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
+static int state_decode(uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
 {
+    (void)index;
     if (len != sizeof(struct handle)) {
         return err_set(reterr, E_DAMAGED, "wrong length");
     }
