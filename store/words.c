@@ -112,6 +112,26 @@ static int check_volume_file(const char *key, const char *value, struct err *ret
     return 0;
 }
 
+/* Some of Gluster's options name files of the node that its processes write, read or run, as root. */
+static int check_node_path(const char *key, const char *value, struct err *reterr)
+{
+    static const char *const of_volume[] = {"user.", "auth.", "nfs.export-dir"}; /* no paths, or of the volume */
+
+    value += strspn(value, " ");
+    for (size_t i = 0; i < sizeof(of_volume) / sizeof(*of_volume); i++) {
+        if (strncmp(key, of_volume[i], strlen(of_volume[i])) == 0) {
+            return 0;
+        }
+    }
+    if (*value == '/') {
+        return err_set(reterr, E_INVALID,
+                       "\"%.*s\" names a file of the storage nodes, which Gluster would write, read or run as root: "
+                       "set it there by hand",
+                       shown_len(value, strlen(value)), value);
+    }
+    return 0;
+}
+
 int store_option_check(const char *option, struct err *reterr)
 {
     const char *space = strchr(option, ' ');
@@ -129,6 +149,7 @@ int store_option_check(const char *option, struct err *reterr)
     rc = store_word_check(key, reterr);
     rc = rc != 0 ? rc : store_word_check(space + 1, reterr);
     rc = rc != 0 ? rc : check_volume_file(key, space + 1, reterr);
+    rc = rc != 0 ? rc : check_node_path(key, space + 1, reterr);
     if (rc == 0 && strcmp(key, "group") == 0 && strchr(space + 1, '/') != NULL) {
         rc = err_set(reterr, E_INVALID, "\"%.*s\" is no name of a group of options: it has a \"/\"",
                      shown_len(space + 1, strlen(space + 1)), space + 1);

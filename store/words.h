@@ -24,7 +24,9 @@ int store_word_check(const char *word, struct err *reterr);
 /* A volume option, "key value" or "group NAME": both are words, and NAME names a file, not a path. Gluster writes a
  * value into its volume files as it is, where it ends at a blank, and where what stands between backquotes is run as a
  * command by every process that reads the file, as root: no backquotes at all, and what else has a meaning there only
- * in the values of keys "user.", which do not get there ("user.xlator" does). */
+ * in the values of keys "user.", which do not get there ("user.xlator" does). Nor does a value begin with "/": options
+ * like server.statedump-path or nfs.rpc-statd name files of the node that root writes or runs. (Those of auth. and
+ * nfs.export-dir are folders of the volume.) */
 int store_option_check(const char *option, struct err *reterr);
 /* All of them, and their number and length; the message names the item, counted from 1. */
 int store_options_check(const struct store_strs *options, struct err *reterr);

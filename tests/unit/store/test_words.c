@@ -46,7 +46,11 @@ static void test_options(void **state)
                                        "user.a ü",
                                        "group virt",
                                        "group.a ../here",
-                                       "user.a ../../etc"};
+                                       "user.a ../../etc",
+                                       "user.a /etc",
+                                       "auth.allow /sub(192.0.2.*),/other(*)",
+                                       "nfs.export-dir /sub(192.0.2.1)",
+                                       "cluster.extra-hash-regex x/y"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) {
@@ -84,6 +88,12 @@ static void test_options(void **state)
     unfit("ssl.cipher-list \"a", "has a '\"'");
     unfit("ssl.cipher-list a\\b", "has a '\\'");
     unfit("group ../../../../etc/passwd", "is no name of a group of options");
+    unfit("server.statedump-path /etc/cron.d", "\"/etc/cron.d\" names a file of the storage nodes");
+    unfit("nfs.rpc-statd /tmp/x", "names a file of the storage nodes");
+    unfit("nfs.mount-rmtab /etc/x", "names a file of the storage nodes");
+    unfit("changelog.changelog-dir /etc", "names a file of the storage nodes");
+    unfit("ssl.own-cert   /etc/x", "\"/etc/x\" names a file of the storage nodes");
+    unfit("xuser.a /etc/x", "names a file of the storage nodes");
 }
 
 /* The text shows the beginning of a long word, and ends between characters. */
