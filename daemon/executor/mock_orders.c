@@ -93,6 +93,8 @@ static int parse_member(struct mock_order *order, const char *name, const json_t
         order->permanent = json_is_true(value);
     } else if (strcmp(name, "after") == 0 && json_is_boolean(value)) {
         order->after = json_is_true(value);
+    } else if (strcmp(name, "lie") == 0 && json_is_boolean(value)) {
+        order->lie = json_is_true(value);
     } else {
         return E_INVALID;
     }

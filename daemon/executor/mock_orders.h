@@ -12,6 +12,7 @@
  *                nothing is done
  *   "lose"       text: an inventory of the database (exec_mock_follow) leaves out what has it in its name
  *   "after"      true: the effect happens, then the failure is reported
+ *   "lie"        true: it is reported as done, and nothing is done
  *
  * Orders come from the configuration (or a test), and from a file that is looked at before each step and read again
  * when it has changed: replace it by renaming. The file's orders go first. A file that is absent holds none; one that
@@ -27,7 +28,7 @@ struct mock_order {
     int64_t times; /* left; negative: no limit */
     uint64_t delay_ms;
     int code;
-    bool hang, permanent, after;
+    bool hang, permanent, after, lie;
 };
 
 struct mock_orders;

@@ -20,7 +20,12 @@ NODES = [f"192.0.2.{number}" for number in range(11, 17)]
 BAD = NODES[0]
 
 
+LIES = ["volume-delete", "volume-look", "heal-wait", "brick-replace", "brick-unreplaced"]
+
+
 class NodesTest(ClusterTest):
+    glusterfs_section = {"start_time_background_cleaner": 1, "refresh_time_background_cleaner": 1}
+
     def before_up(self):
         self.orders = os.path.join(self.folder, "orders.json")
         self.give([])
@@ -72,6 +77,30 @@ class NodesTest(ClusterTest):
         for location in [self.create(f"volume-{number}") for number in range(11)]:
             self.assertEqual(self.members.finish(location).status, 303)
         eventually("all is well", lambda: self.members.status(leader)["health"] == "ok")
+        self.assertEqual(self.members.leader(), leader)
+
+    def test_one_node_lies(self):
+        """It says that all is done at once, and that there are no volumes: nothing that the others have is destroyed by
+        its word (a pretended node does not let go of a brick that is in a volume), and nobody is told to delete."""
+        self.load_topology(NODES)
+        leader = self.members.leader()
+        paths = []
+        for location in [self.create(f"true-{number}") for number in range(40)]:  # it is asked about some
+            answer = self.members.finish(location)
+            self.assertEqual(answer.status, 303, answer.body)
+            paths.append(answer.headers["location"])
+        self.give([{"host": BAD, "step": step, "lie": True} for step in LIES] +
+                  [{"host": BAD, "step": "inventory", "lose": "true-"}])
+        warning = eventually("the nodes disagree", lambda: self.warnings().get("nodes-disagree"))
+        self.assertIn(f"node {BAD}: there is no such volume", warning["text"])
+        self.assertNotIn("missing-volume", self.warnings())
+        for item in self.warnings().values():
+            self.assertNotIn("volume delete", item["remedy"])
+        for path in paths:
+            answer = self.members.any("DELETE", path)
+            self.assertEqual(answer.status, 202, answer.body)
+            self.assertEqual(self.members.finish(answer.headers["location"]).status, 204)
+        eventually("no operation is left", lambda: self.members.status(leader)["operations"] == [])
         self.assertEqual(self.members.leader(), leader)
 
 

@@ -80,6 +80,7 @@ static void test_wrong_orders_change_nothing(void **state)
         {"[{\"delay_ms\":-1}]", "glusterfs.mock.faults[0].delay_ms is unknown or has a wrong value"},
         {"[{\"code\":\"late\"}]", "glusterfs.mock.faults[0].code is unknown or has a wrong value"},
         {"[{\"hang\":1}]", "glusterfs.mock.faults[0].hang is unknown or has a wrong value"},
+        {"[{\"lie\":\"yes\"}]", "glusterfs.mock.faults[0].lie is unknown or has a wrong value"},
     };
     struct mock_orders *orders = mock_orders_new("");
     struct err err = ERR_INIT;
