@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/base/mem.h"
 #include "store/store_priv.h"
 
 #define BROKEN(what, id, why) err_set(reterr, E_DAMAGED, "%s %s: %s", (what), id_text(id).text, (why))
@@ -68,6 +67,9 @@ int check_record(const struct record_set *set, const struct record *record, enum
     struct id id;
     int rc = 0;
 
+    if (set == NULL) {
+        return 0;
+    }
     memcpy(&id, rec, sizeof(id));
     schema_encode(record_schema(kind), rec, &buf);
     if (blob == NULL || record->slot >= set->n || record_blob(set, record->slot) != blob ||
@@ -184,89 +186,15 @@ static int check_nodes(const struct store *store, const struct record_set *set, 
 
 /* ---- devices and space ---- */
 
-struct space { /* recomputed from all bricks */
-    const struct device_entry *device;
-    const struct store_brick *brick;
-};
-
-static int space_order(const void *a, const void *b)
-{
-    const struct space *left = a, *right = b;
-    int c = id_cmp(&left->device->rec.id, &right->device->rec.id);
-
-    return c != 0 ? c : strcmp(left->brick->pool, right->brick->pool);
-}
-
-/* One entry per brick, sorted by device and pool. */
-static struct space *list_space(const struct store *store, size_t *ret_n)
-{
-    struct brick_entry *brick;
-    struct space *list;
-    size_t n = 0;
-
-    TREE_EACH (brick, brick_tree, &store->bricks, by_id) {
-        n++;
-    }
-    list = mem_calloc(n, sizeof(*list));
-    n = 0;
-    TREE_EACH (brick, brick_tree, &store->bricks, by_id) {
-        list[n++] = (struct space){brick->device, brick_of(brick)};
-    }
-    qsort(list, n, sizeof(*list), space_order);
-    *ret_n = n;
-    return list;
-}
-
-static int check_space(const struct store *store, const struct device_entry *device, const struct space *list, size_t n,
-                       size_t *at, struct err *reterr)
-{
-    struct brick_entry *brick;
-    const struct store_brick *last = NULL;
-    uint64_t used_kib = 0, meta_max_kib = 0;
-    size_t n_live = 0, n_listed = 0, n_metas = 0, n_bricks = 0, n_pools = 0;
-
-    for (; *at < n && list[*at].device == device; (*at)++) {
-        const struct store_brick *rec = list[*at].brick;
-
-        n_bricks++;
-        if (last != NULL && strcmp(last->pool, rec->pool) == 0) {
-            if (last->pool_kib != rec->pool_kib || last->meta_kib != rec->meta_kib) {
-                return BROKEN("brick", rec->id, "another one in its pool has another size of it");
-            }
-            continue;
-        }
-        last = rec;
-        n_pools++;
-        used_kib += rec->pool_kib + rec->meta_kib;
-        meta_max_kib = rec->meta_kib > meta_max_kib ? rec->meta_kib : meta_max_kib;
-    }
-    TREE_EACH (brick, device_brick_tree, &device->bricks, in_device) {
-        n_listed++;
-        n_live += find_brick(store, brick_of(brick)->id) == brick && brick->volume != NULL ? 1 : 0;
-    }
-    for (size_t i = 0; i < device->n_metas; i++) {
-        n_metas += device->metas[i].n;
-    }
-    if (device->used_kib != used_kib || device->n_charged != n_bricks || n_metas != n_pools || n_live != n_listed ||
-        device_spare_kib(device) != meta_max_kib) {
-        return BROKEN("device", device->rec.id, "its space is not the sum of its pools");
-    }
-    if (used_kib > device->rec.total_kib) {
-        return BROKEN("device", device->rec.id, "more is used than there is");
-    }
-    return 0;
-}
-
 static int check_devices(const struct store *store, const struct record_set *set, struct err *reterr)
 {
-    size_t n_list, at = 0, n = 0, n_in_nodes = 0;
-    CLEANUP(free_ptr) struct space *list = list_space(store, &n_list);
+    size_t n = 0, n_in_nodes = 0, n_bricks = 0;
     struct device_entry *device;
 
     TREE_EACH (device, device_tree, &store->devices, by_id) {
         int rc = check_record(set, &device->record, KIND_DEVICE, &device->rec, reterr);
 
-        rc = rc == 0 ? check_space(store, device, list, n_list, &at, reterr) : rc;
+        rc = rc == 0 ? check_space(store, device, &n_bricks, reterr) : rc;
         if (rc != 0) {
             return rc;
         }
@@ -282,7 +210,7 @@ static int check_devices(const struct store *store, const struct record_set *set
         n_in_nodes += RB_FIND(node_device_tree, &device->node->devices, device) == device ? 1 : 0;
         n++;
     }
-    if (n != store->counts.devices || n_in_nodes != n || at != n_list) {
+    if (n != store->counts.devices || n_in_nodes != n || n_bricks != brick_index_count(&store->bricks)) {
         return err_set(reterr, E_DAMAGED, "devices or their bricks are not counted right");
     }
     return 0;
@@ -565,7 +493,7 @@ int check_loaded(const struct store *store, const struct store_load *load, struc
         rc = check_volume(store, find_volume(store, load->volumes[i].id), reterr);
     }
     for (size_t i = 0; i < load->n_blocks && rc == 0; i++) {
-        rc = check_block(store, find_block(store, load->blocks[i].id), reterr);
+        rc = check_block(store, &store->records, find_block(store, load->blocks[i].id), reterr);
     }
     for (size_t i = 0; i < load->n_operations && rc == 0; i++) {
         rc = check_operation(store, find_op(store, load->operations[i].id), reterr);
@@ -573,9 +501,9 @@ int check_loaded(const struct store *store, const struct store_load *load, struc
     return rc;
 }
 
-int store_check(const struct store *store, struct err *reterr)
+/* set NULL: not the encodings, which have just been made. */
+static int check(const struct store *store, const struct record_set *set, struct err *reterr)
 {
-    const struct record_set *set = &store->records;
     size_t n = store->counts.clusters + store->counts.nodes + store->counts.devices + store->counts.volumes +
                store->counts.block_volumes + store->counts.operations + store->counts.jobs + store->n_keys +
                (store->settings.record.blob != NULL ? 1 : 0);
@@ -584,14 +512,24 @@ int store_check(const struct store *store, struct err *reterr)
     rc = rc == 0 ? check_nodes(store, set, reterr) : rc;
     rc = rc == 0 ? check_devices(store, set, reterr) : rc;
     rc = rc == 0 ? check_volumes(store, set, reterr) : rc;
-    rc = rc == 0 ? check_blocks(store, reterr) : rc;
+    rc = rc == 0 ? check_blocks(store, set, reterr) : rc;
     rc = rc == 0 ? check_figures(store, reterr) : rc;
     rc = rc == 0 ? check_operations(store, set, reterr) : rc;
     rc = rc == 0 ? check_jobs(store, set, reterr) : rc;
     rc = rc == 0 ? check_settings_record(store, set, reterr) : rc;
-    rc = rc == 0 ? check_digest(&store->records, reterr) : rc;
+    rc = rc == 0 && set != NULL ? check_digest(set, reterr) : rc;
     if (rc == 0 && n != store->records.n) {
         rc = err_set(reterr, E_DAMAGED, "%zu records, %zu encodings", n, store->records.n);
     }
     return rc;
+}
+
+int store_check(const struct store *store, struct err *reterr)
+{
+    return check(store, &store->records, reterr);
+}
+
+int check_decoded(const struct store *store, struct err *reterr)
+{
+    return check(store, NULL, reterr);
 }

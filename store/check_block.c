@@ -15,11 +15,12 @@ static bool pending_ok(const struct store *store, const struct block_entry *bloc
             op->rec.type == STORE_OP_DELETE_BLOCK);
 }
 
-int check_block(const struct store *store, const struct block_entry *block, struct err *reterr)
+int check_block(const struct store *store, const struct record_set *set, const struct block_entry *block,
+                struct err *reterr)
 {
     const struct volume_entry *hosting = find_volume(store, block->rec.hosting);
     bool expanding = pending_by(store, block->rec.pending, STORE_OP_EXPAND_BLOCK);
-    int rc = check_record(&store->records, &block->record, KIND_BLOCK_VOLUME, &block->rec, reterr);
+    int rc = check_record(set, &block->record, KIND_BLOCK_VOLUME, &block->rec, reterr);
 
     if (rc != 0) {
         return rc;
@@ -61,14 +62,14 @@ static int check_hosted(const struct volume_entry *volume, struct err *reterr)
     return 0;
 }
 
-int check_blocks(const struct store *store, struct err *reterr)
+int check_blocks(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     size_t n = 0, n_in_clusters = 0;
     struct block_entry *block;
     struct volume_entry *volume;
 
     TREE_EACH (block, block_tree, &store->blocks, by_id) {
-        int rc = check_block(store, block, reterr);
+        int rc = check_block(store, set, block, reterr);
 
         if (rc != 0) {
             return rc;

@@ -84,7 +84,7 @@ struct id bricks_owner(const struct store *store, const struct store_operation *
 
 struct brick_entry *find_brick(const struct store *store, struct id id)
 {
-    return FIND(&store->bricks, by_id, id_cmp(&id, &brick_of(e)->id));
+    return brick_index_find(&store->bricks, id);
 }
 
 struct op_entry *find_op(const struct store *store, struct id id)
@@ -118,11 +118,6 @@ struct host_entry *find_host(const struct host_tree *tree, const char *name)
 struct volume_entry *find_name(const struct cluster_entry *cluster, const char *name)
 {
     return FIND(&cluster->names, by_name, strcmp(name, e->rec.name));
-}
-
-const struct store_brick *brick_of(const struct brick_entry *entry)
-{
-    return entry->volume != NULL ? &entry->volume->rec.bricks[entry->index] : &entry->op->rec.abandoned[entry->index];
 }
 
 bool pending_by(const struct store *store, struct id pending, enum store_op_type type)

@@ -310,7 +310,7 @@ int store_snapshot_decode(const void *data, size_t len, struct store **ret_store
     if (rc == 0 && store_level(store) != get(bytes + 12, 4)) {
         rc = err_set(reterr, E_DAMAGED, "its settings are of another feature level");
     }
-    rc = rc == 0 ? store_check(store, reterr) : rc;
+    rc = rc == 0 ? check_decoded(store, reterr) : rc;
     if (rc != 0) {
         store_free(store);
         (void)err_wrap(reterr, "snapshot");

@@ -23,25 +23,39 @@ static size_t meta_place(const struct device_entry *device, uint64_t meta_kib)
     return low;
 }
 
-static bool in_pool(struct brick_entry *entry, const char *pool)
+uint32_t pool_tag(const char *pool)
 {
-    return entry != NULL && strcmp(brick_of(entry)->pool, pool) == 0;
+    uint32_t tag = 2166136261U; /* FNV-1a */
+
+    while (*pool != '\0') {
+        tag = (tag ^ (unsigned char)*pool++) * 16777619U;
+    }
+    return tag;
+}
+
+int pool_cmp_to(uint32_t tag, const char *pool, const struct brick_entry *entry)
+{
+    return tag != entry->pool_tag ? (tag < entry->pool_tag ? -1 : 1) : strcmp(pool, brick_of(entry)->pool);
+}
+
+static bool same_pool(const struct brick_entry *entry, const struct brick_entry *other)
+{
+    return other != NULL && pool_cmp_to(entry->pool_tag, brick_of(entry)->pool, other) == 0;
 }
 
 static bool is_only_one(struct brick_entry *entry)
 {
-    const char *pool = brick_of(entry)->pool;
-
-    return !in_pool(RB_PREV(device_pool_tree, NULL, entry), pool) &&
-           !in_pool(RB_NEXT(device_pool_tree, NULL, entry), pool);
+    return !same_pool(entry, RB_PREV(device_pool_tree, NULL, entry)) &&
+           !same_pool(entry, RB_NEXT(device_pool_tree, NULL, entry));
 }
 
 const struct store_brick *find_pool(const struct device_entry *device, const char *pool)
 {
     struct brick_entry *entry = RB_ROOT(&device->pools);
+    uint32_t tag = pool_tag(pool);
 
     while (entry != NULL) {
-        int c = strcmp(pool, brick_of(entry)->pool);
+        int c = pool_cmp_to(tag, pool, entry);
 
         if (c == 0) {
             return brick_of(entry);

@@ -30,7 +30,6 @@ RB_HEAD(block_tree, block_entry);
 RB_HEAD(cluster_block_tree, block_entry);
 RB_HEAD(hosted_tree, block_entry);
 RB_HEAD(hosted_name_tree, block_entry);
-RB_HEAD(brick_tree, brick_entry);
 RB_HEAD(device_brick_tree, brick_entry);
 RB_HEAD(device_pool_tree, brick_entry);
 RB_HEAD(op_tree, op_entry);
@@ -92,11 +91,23 @@ struct device_entry {
 struct brick_entry {
     struct volume_entry *volume; /* or, abandoned: */
     struct op_entry *op;
-    uint32_t index; /* in volume->rec.bricks or op->rec.abandoned */
+    uint32_t index;                /* in volume->rec.bricks or op->rec.abandoned */
+    uint32_t pool_tag;             /* of its pool's name: most comparisons end here */
+    const struct store_brick *rec; /* there: follows each update of the record */
     struct device_entry *device;
-    RB_ENTRY(brick_entry) by_id;
     RB_ENTRY(brick_entry) in_device; /* of volumes only */
     RB_ENTRY(brick_entry) in_pools;
+};
+
+#define BRICK_PARTS 256
+struct brick_part { /* n_slots is 0 or a power of two */
+    uint32_t n, n_slots;
+    uint32_t *tags;
+    struct brick_entry **entries;
+};
+
+struct brick_index { /* brick_index.c; zero: empty */
+    struct brick_part parts[BRICK_PARTS];
 };
 
 struct volume_entry {
@@ -159,7 +170,7 @@ struct store {
     struct device_tree devices;
     struct volume_tree volumes;
     struct block_tree blocks;
-    struct brick_tree bricks; /* abandoned ones included */
+    struct brick_index bricks; /* abandoned ones included */
     struct op_tree ops;
     struct job_tree jobs;
     struct job_end_tree jobs_by_end;
@@ -184,7 +195,6 @@ RB_PROTOTYPE(block_tree, block_entry, by_id, block_cmp);
 RB_PROTOTYPE(cluster_block_tree, block_entry, in_cluster, block_cmp);
 RB_PROTOTYPE(hosted_tree, block_entry, hosted, block_cmp);
 RB_PROTOTYPE(hosted_name_tree, block_entry, by_name, block_name_cmp);
-RB_PROTOTYPE(brick_tree, brick_entry, by_id, brick_cmp);
 RB_PROTOTYPE(device_brick_tree, brick_entry, in_device, brick_cmp);
 RB_PROTOTYPE(device_pool_tree, brick_entry, in_pools, pool_cmp);
 RB_PROTOTYPE(op_tree, op_entry, by_id, op_cmp);
@@ -221,7 +231,16 @@ struct key_entry *find_op_key(const struct store *store, struct id op_id); /* th
 struct host_entry *find_host(const struct host_tree *tree, const char *name);
 struct volume_entry *find_name(const struct cluster_entry *cluster, const char *name);
 
-const struct store_brick *brick_of(const struct brick_entry *entry);
+/* brick_index.c: entries by the ids of their bricks. */
+struct brick_entry *brick_index_find(const struct brick_index *index, struct id id);
+bool brick_index_add(struct brick_index *index, struct brick_entry *entry); /* false: the id is there already */
+void brick_index_remove(struct brick_index *index, struct brick_entry *entry);
+size_t brick_index_count(const struct brick_index *index);
+
+static inline const struct store_brick *brick_of(const struct brick_entry *entry)
+{
+    return entry->rec;
+}
 /* Is the object held by an operation of this type? */
 bool pending_by(const struct store *store, struct id pending, enum store_op_type type);
 /* A node or device that clients may see and name: known, and not just being added. */
@@ -277,6 +296,9 @@ void rewrite_bricks(struct store *store, struct volume_entry *volume, const stru
 /* ... and here: the operation's abandoned bricks become these (copies). They may be some of those it has. */
 void change_abandoned(struct store *store, struct op_entry *op, const struct store_brick *bricks, size_t n);
 
+/* The order of a device's pools: by tag, then by name. */
+uint32_t pool_tag(const char *pool);
+int pool_cmp_to(uint32_t tag, const char *pool, const struct brick_entry *entry);
 /* A brick joins or leaves its device's space (space.c). */
 void space_charge(struct brick_entry *entry);
 void space_discharge(struct brick_entry *entry);
@@ -379,10 +401,16 @@ bool hosting_being_made(const struct store *store);
 /* The block volume an equal earlier request with the same explicit name made, or NULL. */
 struct block_entry *find_repeated_block(const struct store *store, const char *name, struct id fingerprint);
 
+/* store_check of a store whose records have just been encoded by this release: without looking at the encodings. */
+int check_decoded(const struct store *store, struct err *reterr);
 /* store_check, as far as block volumes are concerned. */
-int check_blocks(const struct store *store, struct err *reterr);
+int check_blocks(const struct store *store, const struct record_set *set, struct err *reterr);
+/* Adds the bricks that are charged to the device to *n_bricks. */
+int check_space(const struct store *store, const struct device_entry *device, size_t *n_bricks, struct err *reterr);
 int check_figures(const struct store *store, struct err *reterr);
-int check_block(const struct store *store, const struct block_entry *block, struct err *reterr);
+int check_block(const struct store *store, const struct record_set *set, const struct block_entry *block,
+                struct err *reterr);
+/* set NULL: nothing is checked. */
 int check_record(const struct record_set *set, const struct record *record, enum record_kind kind, const void *rec,
                  struct err *reterr);
 RULE(volume_expand);

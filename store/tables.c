@@ -45,7 +45,7 @@ static int brick_cmp(const struct brick_entry *a, const struct brick_entry *b)
 
 static int pool_cmp(const struct brick_entry *a, const struct brick_entry *b)
 {
-    int c = strcmp(brick_of(a)->pool, brick_of(b)->pool);
+    int c = pool_cmp_to(a->pool_tag, brick_of(a)->pool, b);
 
     return c != 0 ? c : brick_cmp(a, b);
 }
@@ -94,7 +94,6 @@ RB_GENERATE(node_device_tree, device_entry, in_node, device_cmp);
 RB_GENERATE(volume_tree, volume_entry, by_id, volume_cmp);
 RB_GENERATE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp);
 RB_GENERATE(name_tree, volume_entry, by_name, name_cmp);
-RB_GENERATE(brick_tree, brick_entry, by_id, brick_cmp);
 RB_GENERATE(device_brick_tree, brick_entry, in_device, brick_cmp);
 RB_GENERATE(device_pool_tree, brick_entry, in_pools, pool_cmp);
 RB_GENERATE(op_tree, op_entry, by_id, op_cmp);
@@ -312,18 +311,28 @@ void remove_device(struct store *store, struct device_entry *entry)
 
 /* ---- bricks: entries beside the array in their owner's record ---- */
 
+/* The record has a new value, with the same bricks. */
+static void follow(struct brick_entry *entries, const struct store_brick *bricks, size_t n)
+{
+    for (size_t i = 0; entries != NULL && i < n; i++) {
+        entries[i].rec = &bricks[i];
+    }
+}
+
 /* Entries for the n bricks of a volume, or for the n abandoned ones of an operation. */
 static struct brick_entry *link_bricks(struct store *store, struct volume_entry *volume, struct op_entry *op, size_t n)
 {
     struct brick_entry *entries = n > 0 ? mem_calloc(n, sizeof(*entries)) : NULL;
+    const struct store_brick *bricks = volume != NULL ? volume->rec.bricks : op->rec.abandoned;
 
     for (size_t i = 0; i < n; i++) {
         struct brick_entry *entry = &entries[i];
 
-        *entry = (struct brick_entry){.volume = volume, .op = op, .index = (uint32_t)i};
+        *entry = (struct brick_entry){.volume = volume, .op = op, .index = (uint32_t)i, .rec = &bricks[i]};
+        entry->pool_tag = pool_tag(bricks[i].pool);
         entry->device = find_device(store, brick_of(entry)->device);
         CHECK(entry->device != NULL);
-        CHECK(RB_INSERT(brick_tree, &store->bricks, entry) == NULL);
+        CHECK(brick_index_add(&store->bricks, entry));
         if (volume != NULL) {
             RB_INSERT(device_brick_tree, &entry->device->bricks, entry);
             entry->device->n_bricks++;
@@ -334,13 +343,15 @@ static struct brick_entry *link_bricks(struct store *store, struct volume_entry 
     return entries;
 }
 
-static void unlink_bricks(struct store *store, struct brick_entry *entries, size_t n)
+static void unlink_bricks(struct store *store, struct brick_entry **list, size_t n)
 {
+    struct brick_entry *entries = TAKE_PTR(*list);
+
     for (size_t i = 0; i < n; i++) {
         struct brick_entry *entry = &entries[i];
 
         space_discharge(entry);
-        RB_REMOVE(brick_tree, &store->bricks, entry);
+        brick_index_remove(&store->bricks, entry);
         if (entry->volume != NULL) {
             RB_REMOVE(device_brick_tree, &entry->device->bricks, entry);
             entry->device->n_bricks--;
@@ -392,6 +403,7 @@ int insert_volume(struct store *store, const struct store_volume *rec, struct er
 void update_volume(struct store *store, struct volume_entry *entry, const struct store_volume *next)
 {
     record_store(&store->records, KIND_VOLUME, &entry->record, &entry->rec, next);
+    follow(entry->bricks, entry->rec.bricks, entry->rec.n_bricks);
     show_volume(store, entry, id_is_none(entry->rec.pending));
 }
 
@@ -399,7 +411,7 @@ void remove_volume(struct store *store, struct volume_entry *entry)
 {
     CHECK(RB_EMPTY(&entry->blocks));
     show_volume(store, entry, false);
-    unlink_bricks(store, entry->bricks, entry->rec.n_bricks);
+    unlink_bricks(store, &entry->bricks, entry->rec.n_bricks);
     RB_REMOVE(volume_tree, &store->volumes, entry);
     RB_REMOVE(cluster_volume_tree, &entry->cluster->volumes, entry);
     RB_REMOVE(name_tree, &entry->cluster->names, entry);
@@ -411,7 +423,7 @@ void remove_volume(struct store *store, struct volume_entry *entry)
 
 void change_bricks(struct store *store, struct volume_entry *volume, const struct store_volume *next)
 {
-    unlink_bricks(store, volume->bricks, volume->rec.n_bricks);
+    unlink_bricks(store, &volume->bricks, volume->rec.n_bricks);
     update_volume(store, volume, next);
     volume->bricks = link_bricks(store, volume, NULL, volume->rec.n_bricks);
 }
@@ -443,8 +455,8 @@ void rewrite_bricks(struct store *store, struct volume_entry *volume, const stru
 
     with_bricks.bricks = copy_bricks(next->bricks, next->n_bricks);
     with_abandoned.abandoned = copy_bricks(next_op->abandoned, next_op->n_abandoned);
-    unlink_bricks(store, op->abandoned, op->rec.n_abandoned);
-    unlink_bricks(store, volume->bricks, volume->rec.n_bricks);
+    unlink_bricks(store, &op->abandoned, op->rec.n_abandoned);
+    unlink_bricks(store, &volume->bricks, volume->rec.n_bricks);
     update_op(store, op, &with_abandoned);
     update_volume(store, volume, &with_bricks);
     op->abandoned = link_bricks(store, NULL, op, op->rec.n_abandoned);
@@ -496,12 +508,13 @@ int insert_op(struct store *store, const struct store_operation *rec, struct err
 void update_op(struct store *store, struct op_entry *entry, const struct store_operation *next)
 {
     record_store(&store->records, KIND_OPERATION, &entry->record, &entry->rec, next);
+    follow(entry->abandoned, entry->rec.abandoned, entry->rec.n_abandoned);
 }
 
 void remove_op(struct store *store, struct op_entry *entry)
 {
     count_user(store, &entry->rec, false);
-    unlink_bricks(store, entry->abandoned, entry->rec.n_abandoned);
+    unlink_bricks(store, &entry->abandoned, entry->rec.n_abandoned);
     RB_REMOVE(op_tree, &store->ops, entry);
     store->counts.operations--;
     record_drop(&store->records, &entry->record);
@@ -514,7 +527,7 @@ void change_abandoned(struct store *store, struct op_entry *op, const struct sto
 
     next.abandoned = (struct store_brick *)(uintptr_t)bricks;
     next.n_abandoned = n;
-    unlink_bricks(store, op->abandoned, op->rec.n_abandoned);
+    unlink_bricks(store, &op->abandoned, op->rec.n_abandoned);
     update_op(store, op, &next);
     op->abandoned = link_bricks(store, NULL, op, n);
 }
