@@ -485,6 +485,7 @@ void core_get_status(struct core *core, struct core_status *ret_status)
     ret_status->disk_state = core_formed(core) ? CORE_FORMED : core->disk_state;
     ret_status->cluster_id = core->cluster_id;
     ret_status->refusal = core->refusal;
+    ret_status->doubt_by = core->doubt.by;
     status_peers(core, ret_status);
     if (!core->raft_started) {
         return;

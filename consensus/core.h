@@ -183,6 +183,7 @@ struct core_status {
     bool changing;       /* a change of members is not committed yet */
     bool members_known;  /* there is a configuration in the log */
     struct core_refusal refusal;
+    uint64_t doubt_by; /* a member says that our log ends before what we have acknowledged: we take no part; 0: none */
     size_t n_peers;
     struct core_peer_status peers[CORE_PEERS_MAX]; /* this member included */
 };

@@ -12,7 +12,8 @@
  * begin again with the same cluster id.
  *
  * An EMPTY member that meets a FORMED one does nothing on its own: it waits for the word of a leader that serves (and
- * so knows all that was ever committed), which comes with each of its greetings (WK_ADMITS):
+ * so knows all that was ever committed), which comes with each of its greetings (WK_ADMITS) and counts when another
+ * member bears it out (core_word.c):
  * - ADMITTED: it was added and has never had anything of the log. It makes itself JOINING, durably, and gets the log.
  *   When that has reached its admission it makes itself JOINED, and may be given a vote.
  * - MEMBER: it had, and has lost its disk. It ends, for it may have voted and acknowledged before.
@@ -79,6 +80,16 @@ static uint64_t acknowledged(const struct core *core, uint64_t peer)
                : 0;
 }
 
+/* The library keeps the leader of an older term in mind. */
+static uint64_t followed(const struct core *core)
+{
+    bool of_this_term =
+        core->raft_started && (core_raft_role(core) == CORE_LEADER ||
+                               core->led_term == raft_current_term((struct raft *)(uintptr_t)&core->raft));
+
+    return of_this_term ? core_raft_leader(core) : 0;
+}
+
 void core_form_greet(struct core *core, uint64_t peer, bool ask_back)
 {
     struct wire wire = {.key = {[WK_TYPE] = WIRE_HELLO,
@@ -86,6 +97,7 @@ void core_form_greet(struct core *core, uint64_t peer, bool ask_back)
                                 [WK_PEERS_DIGEST] = core->peers_digest,
                                 [WK_ADMITS] = core_admits(core, peer),
                                 [WK_LAST_INDEX] = acknowledged(core, peer),
+                                [WK_FOLLOWS] = followed(core) + 1,
                                 [WK_FLAGS] = ask_back ? 1 : 0}};
 
     if (core->disk_state == CORE_JOINING) {
@@ -210,28 +222,11 @@ void core_form_poll(struct core *core, uint64_t now)
     }
 }
 
-/* An empty disk, and a cluster that is there. */
-static void recv_admission(struct core *core, size_t from, const struct wire *wire)
+/* A leader of the first release does not say where (index 0). */
+void core_form_join(struct core *core, struct id cluster_id, uint64_t index)
 {
-    const struct core_peer_state *peer = &core->peers[from];
-    uint64_t admits = wire->key[WK_ADMITS];
-
-    if (core->state_writing) {
-        return;
-    }
-    if (CORE_SKIP(PART_FORMING)) {
-        write_state(core, CORE_FORMED, peer->cluster_id);
-    } else if (admits == WIRE_ADMITTED || (admits == WIRE_MEMBER && CORE_SKIP(PART_ADMISSION))) {
-        /* A leader of the first release does not say where. */
-        core->join_index = wire->key[WK_CONF_INDEX];
-        write_state(core, core->join_index > 0 && !CORE_SKIP(PART_JOINING) ? CORE_JOINING : CORE_JOINED,
-                    peer->cluster_id);
-    } else if (admits == WIRE_MEMBER) {
-        core_fail(core,
-                  "this member's data directory is empty, but it is a member of cluster %s already: a member that lost "
-                  "its disk must not come back under its old identity; run 'hecate member replace %lu', then start it",
-                  id_text(peer->cluster_id).text, (unsigned long)core->config.id);
-    }
+    core->join_index = index;
+    write_state(core, index > 0 && !CORE_SKIP(PART_JOINING) ? CORE_JOINING : CORE_JOINED, cluster_id);
 }
 
 /* One stranger may be a mistake of his; when most of our peers are strangers, it is ours. */
@@ -256,18 +251,7 @@ static void recv_foreign(struct core *core, size_t from)
     }
 }
 
-/* What is acknowledged in a term is cut in a later one only, and then that one is on the disk. It would notice some of
- * those who come back empty, too: but for the tests of what does so, it is left out with it. */
-static bool has_lost(const struct core *core, const struct wire *wire)
-{
-    if (CORE_SKIP(PART_LOSS)) {
-        return false;
-    }
-    return wire->key[WK_TERM] >= raft_current_term(&core->raft) && wire->key[WK_LAST_INDEX] > core_last_index(core) &&
-           !CORE_SKIP(PART_ADMISSION);
-}
-
-static void recv_hello(struct core *core, size_t from, const struct wire *wire)
+static void note_hello(struct core *core, size_t from, const struct wire *wire)
 {
     struct core_peer_state *peer = &core->peers[from];
 
@@ -276,6 +260,22 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
     peer->cluster_id = core_wire_cluster(wire);
     peer->peers_digest = wire->key[WK_PEERS_DIGEST];
     peer->joining = (wire->key[WK_FLAGS] & 2) != 0;
+    core_word_note(core, from, wire);
+}
+
+void core_form_recv_word(struct core *core, size_t from, const struct wire *wire)
+{
+    if (wire->key[WK_STATE] == CORE_FORMED) {
+        note_hello(core, from, wire);
+        core_word_weigh(core);
+    }
+}
+
+static void recv_hello(struct core *core, size_t from, const struct wire *wire)
+{
+    struct core_peer_state *peer = &core->peers[from];
+
+    note_hello(core, from, wire);
     if ((wire->key[WK_FLAGS] & 1) != 0) {
         core_form_greet(core, core->config.peers[from].id, false);
     }
@@ -283,29 +283,14 @@ static void recv_hello(struct core *core, size_t from, const struct wire *wire)
         return;
     }
     core_members_introduced(core, (int)from, wire);
-    if (core->disk_state == CORE_JOINING && core->join_index == 0 && wire->key[WK_ADMITS] >= WIRE_ADMITTED) {
-        core->join_index = wire->key[WK_CONF_INDEX] > 0 ? wire->key[WK_CONF_INDEX] : 1;
-    }
-    if (core->disk_state == CORE_EMPTY) {
-        recv_admission(core, from, wire);
-    } else if (!id_equal(core->cluster_id, peer->cluster_id)) {
+    if (core->disk_state == CORE_EMPTY && CORE_SKIP(PART_FORMING) && !core->state_writing) {
+        write_state(core, CORE_FORMED, peer->cluster_id);
+    } else if (core->disk_state != CORE_EMPTY && !id_equal(core->cluster_id, peer->cluster_id)) {
         recv_foreign(core, from);
     } else if (core->disk_state == CORE_FORMING && !core->state_writing) {
         write_state(core, CORE_FORMED, core->cluster_id);
-    } else if (core_formed(core) && wire->key[WK_ADMITS] == WIRE_STRANGER &&
-               (core_conf_has(core, core->config.peers[from].id) || core->disk_state == CORE_JOINING)) {
-        core_fail(core,
-                  "this member was removed from cluster %s; to add it again, move its data directory away and run "
-                  "'hecate member add %lu'",
-                  id_text(core->cluster_id).text, (unsigned long)core->config.id);
-    } else if (core_formed(core) && core->raft_started && has_lost(core, wire)) {
-        core_fail(
-            core,
-            "this member's log ends at entry %lu, but it has acknowledged all up to %lu: its disk has not kept what "
-            "was synced, or its data directory is an older copy; move the directory away, run 'hecate member "
-            "replace %lu' and start this member",
-            (unsigned long)core_last_index(core), (unsigned long)wire->key[WK_LAST_INDEX],
-            (unsigned long)core->config.id);
+    } else {
+        core_word_weigh(core);
     }
 }
 

@@ -271,6 +271,9 @@ void core_members_stranger(struct core *core, int at, const struct wire *wire)
     if (at >= 0 && (wire->key[WK_FLAGS] & 1) != 0) {
         core_form_greet(core, wire->key[WK_FROM], false);
     }
+    if (at >= 0 && core_learning(core) && core->peers[at].configured) {
+        core_form_recv_word(core, (size_t)at, wire);
+    }
     if (core_formed(core) && wire->key[WK_STATE] == CORE_FORMED &&
         id_equal(core_wire_cluster(wire), core->cluster_id)) {
         ask_members(core);

@@ -39,6 +39,15 @@ struct core_flow {        /* leader: the log on its way to one follower (core_fl
     bool probing;         /* nothing acknowledged yet: one frame at a time */
 };
 
+struct core_word { /* what its newest HELLO said (core_word.c) */
+    uint64_t at_us, term, admits, last_index, conf_index, follows;
+    bool has_us; /* a configuration came along: one that has us, or it would not have come */
+};
+
+struct core_doubt { /* a member says that our log ends before what we have acknowledged; by 0: none does */
+    uint64_t by, term, index;
+};
+
 struct core_peer_state {
     bool connected; /* we can send */
     uint64_t connected_us;
@@ -48,6 +57,7 @@ struct core_peer_state {
     enum core_disk_state state;
     struct id cluster_id;
     uint64_t peers_digest;
+    struct core_word word;
     bool form_acked;
     bool joining;    /* it said so: CORE_JOINING */
     bool configured; /* named by the configuration file: believed as long as no log says who the members are */
@@ -151,7 +161,10 @@ struct core {
 
     struct core_peer_state peers[CORE_PEERS_MAX];
     struct core_introduced introduced;
-    uint64_t ask_us;     /* when the members may be asked again who they are */
+    uint64_t ask_us;      /* when the members may be asked again who they are */
+    uint64_t word_ask_us; /* the same, who leads */
+    struct core_doubt doubt;
+    uint64_t acked_term; /* the last one in which this process has acknowledged entries */
     uint64_t join_index; /* JOINING: the configuration that the log has to reach; 0: not heard since the start */
     struct core_image image;
     struct core_incoming incoming;
@@ -251,6 +264,16 @@ void core_form_poll(struct core *core, uint64_t now);
 void core_form_greet(struct core *core, uint64_t peer, bool ask_back); /* ask_back: its greeting was lost */
 bool core_form_recv(struct core *core, size_t from, const struct wire *wire);
 void core_form_done(struct core *core, const struct disk_op *op);
+/* Admitted to a cluster that is there, by the configuration at this index. */
+void core_form_join(struct core *core, struct id cluster_id, uint64_t index);
+/* A greeting of one of the configuration file that another member's word has silenced: only what it says of us. */
+void core_form_recv_word(struct core *core, size_t from, const struct wire *wire);
+/* core_word.c */
+void core_word_note(struct core *core, size_t at, const struct wire *wire); /* of a greeting */
+void core_word_weigh(struct core *core);                                    /* after a greeting; may end the member */
+/* This member takes no part: the frame is not for it. */
+bool core_word_in_doubt(struct core *core, uint64_t from, const struct wire *wire);
+uint64_t core_word_poll(struct core *core, uint64_t now); /* the next deadline */
 /* core_snapshot.c */
 void core_snapshot_send(struct core *core, uint64_t peer, uint64_t index);
 bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire);

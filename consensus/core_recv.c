@@ -249,7 +249,7 @@ static void recv_vote(struct core *core, size_t at, const struct wire *wire)
 
 void core_deliver_votes(struct core *core)
 {
-    for (size_t i = 0; i < core->config.n_peers; i++) {
+    for (size_t i = 0; i < core->config.n_peers && core->doubt.by == 0; i++) {
         struct core_vote *vote = &core->peers[i].vote;
 
         if (vote->kept && lease_may_vote(&core->lease, core_now(core), vote->message.term, vote->number)) {
@@ -361,7 +361,7 @@ static bool dispatch(struct core *core, size_t at, const struct wire *wire)
     if (!is_term(core, wire->key[WK_TERM]) || !is_term(core, wire->key[WK_MSG_TERM])) {
         return false;
     }
-    if (disk_is_behind(core, wire)) {
+    if (disk_is_behind(core, wire) || core_word_in_doubt(core, from, wire)) {
         return true;
     }
     switch (wire->key[WK_TYPE]) {

@@ -81,6 +81,9 @@ static void send_append_result(struct core *core, uint64_t peer, const struct ra
     /* Rule 5: the library's answer to a message of an older term is not defined but for the term. */
     bool stale = core->stale_message && !CORE_SKIP(PART_REJECTIONS);
 
+    if (!stale && message->rejected == 0 && message->last_log_index > 0) {
+        core->acked_term = message->term;
+    }
     core_send(core, peer,
               &(struct wire){.key = {[WK_TYPE] = WIRE_APPEND_RESULT,
                                      [WK_MSG_TERM] = message->term,

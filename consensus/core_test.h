@@ -41,6 +41,7 @@ enum core_part {
     PART_SPEAKERS = 33,          /* only members of the configuration are believed */
     PART_INTRODUCED = 31,        /* who the members are is believed from members only */
     PART_JOINING = 32,           /* who was admitted has no say before its log has reached that */
+    PART_SECOND_WORD = 36,       /* what a leader says of us must be borne out by another member */
     PART_APPLY_SLICES = 34,      /* not everything that is committed is applied at once */
     PART_PAST_LEADER = 35,       /* the leader of an older term is no reason to refuse a vote */
 };

@@ -41,12 +41,17 @@ void core_next_try(struct core *core, uint64_t later_us)
                    (core->random >> 33) % slot_us + later_us;
 }
 
+static bool takes_no_part(const struct core *core)
+{
+    return core->disk_state == CORE_JOINING || core->doubt.by != 0;
+}
+
 /* When this member may start an election because the leader's connection closed; UINT64_MAX: it did not. */
 static uint64_t early_deadline(const struct core *core)
 {
     uint64_t from;
 
-    if (core->role != CORE_FOLLOWER || core->disk_state == CORE_JOINING || core->closed_leader == 0 ||
+    if (core->role != CORE_FOLLOWER || takes_no_part(core) || core->closed_leader == 0 ||
         core_raft_leader(core) != core->closed_leader) {
         return UINT64_MAX;
     }
@@ -86,7 +91,7 @@ static uint64_t raft_deadline(const struct core *core)
 {
     uint64_t at = 1000 * raft_timeout((struct raft *)(uintptr_t)&core->raft);
 
-    if (core->disk_state == CORE_JOINING) {
+    if (takes_no_part(core)) {
         return UINT64_MAX; /* it waits, and asks */
     }
     if (CORE_SKIP(PART_TIMEOUT_PACE)) {
@@ -113,12 +118,16 @@ static uint64_t raft_deadline(const struct core *core)
 uint64_t core_poll(struct core *core)
 {
     uint64_t now = core_now(core);
-    uint64_t next, early;
+    uint64_t next, early, asks;
 
     if (core->failed) {
         return UINT64_MAX;
     }
     core_form_poll(core, now);
+    asks = core_word_poll(core, now);
+    if (core->failed) {
+        return UINT64_MAX;
+    }
     if (!core->raft_started) {
         return core->hello_us > now ? core->hello_us : now + 1000;
     }
@@ -151,6 +160,7 @@ uint64_t core_poll(struct core *core)
     next = raft_deadline(core);
     early = early_deadline(core);
     next = early < next ? early : next;
+    next = asks < next ? asks : next;
     next = core->disk_state == CORE_JOINING && now + CORE_GREET_EVERY_US < next ? now + CORE_GREET_EVERY_US : next;
     if (core->role == CORE_LEADER) {
         uint64_t until = lease_until(&core->lease, now, true);

@@ -12,6 +12,17 @@ int node_judge(void *user, const uint8_t *data, size_t len, struct err *reterr)
     return ((struct cons *)user)->fsm.judge(data, len, reterr);
 }
 
+static void tell_doubt(struct cons *c, uint64_t doubt_by)
+{
+    if (c->doubt_by != doubt_by && doubt_by != 0) {
+        LOG(LOG_ERROR, "raft",
+            "a member says that this log ends before what it has acknowledged: this member takes no part until another "
+            "one bears that out, or a leader is elected without it",
+            LF_U64("member", doubt_by));
+    }
+    c->doubt_by = doubt_by;
+}
+
 void node_tell_refusal(struct cons *c)
 {
     const struct core_refusal *told = &c->refusal;
@@ -19,6 +30,7 @@ void node_tell_refusal(struct cons *c)
     uint64_t after_us;
 
     core_get_status(c->core, &status);
+    tell_doubt(c, status.doubt_by);
     after_us = status.refusal.by != told->by || status.refusal.later != told->later ? CHANGED_US : AGAIN_US;
     if (status.refusal.by == 0 || (told->by != 0 && status.refusal.at_us < told->at_us + after_us)) {
         return;

@@ -39,6 +39,7 @@ struct cons {
     char *failed_text;
     bool changed, members_changed, resigned, failed, closing, starting;
     struct core_refusal refusal; /* as it was logged last */
+    uint64_t doubt_by;           /* the same */
     uint64_t lease_told_us;      /* with lease_kept: the deadline that the owner knows; 0 none */
     size_t open_handles;
     void (*closed_cb)(void *user);
@@ -59,7 +60,8 @@ void node_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, 
 bool node_may_apply(void *user);
 /* node_judge.c: the same for judge */
 int node_judge(void *user, const uint8_t *data, size_t len, struct err *reterr);
-void node_tell_refusal(struct cons *c); /* logged once for each member that sends such, and now and then again */
+/* Logged once for each member that sends such, and now and then again; so is a doubt about our own log, once. */
+void node_tell_refusal(struct cons *c);
 /* node_ask.c */
 void proposals_push(struct proposals *queue, struct proposal *proposal);
 struct proposal *proposals_pop(struct proposals *queue); /* NULL: none */

@@ -24,7 +24,7 @@ HELLO, FORM, LEASE, LEASE_ACK, APPEND, APPEND_RESULT, VOTE, VOTE_RESULT, TIMEOUT
 TELL = 13
 TYPE, TERM, FROM, HIGH, LOW, STATE, NUMBER, LEASE_US, MSG_TERM, LAST_INDEX, LAST_TERM, FLAGS, VERSION, TOTAL, CONF_LEN, ADMITS = (
     0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 18, 23, 24, 25)
-PREV_INDEX, PREV_TERM, COMMIT, COUNT, CONF_INDEX = 10, 11, 12, 13, 21
+PREV_INDEX, PREV_TERM, COMMIT, COUNT, CONF_INDEX, FOLLOWS = 10, 11, 12, 13, 21, 26
 
 
 def packed(value):
@@ -237,6 +237,21 @@ class PeerTest(ClusterTest):
                     item for item in self.members.status(number)["warnings"] if item["code"] == "entry-refused"])[1])
         self.assertIn("not a snapshot", self.log(number))
         self.assertEqual(self.members.leader(), leader)
+        self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
+        self.assert_equal_replicas()
+
+    def test_a_member_ends_nobody_with_a_greeting(self):
+        self.load_topology()
+        before, _ = self.settled()
+        leader = self.members.leader()
+        state = self.members.status(leader)
+        for number in (1, 2, 3):
+            speaker = next(other for other in (1, 2, 3) if other not in (number, leader))
+            for admits, last in ((1, 0), (1, 1 << 40), (3, 1 << 40), (0, 1 << 40)):
+                for follows in (0, speaker + 1, leader + 1):
+                    self.member_says(speaker, number, ({TYPE: HELLO, STATE: 2, ADMITS: admits, LAST_INDEX: last, FOLLOWS: follows,
+                                                        TERM: state["term"]}, b""), wait_s=0.1)
+        self.assertEqual(self.steady(), before)
         self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
         self.assert_equal_replicas()
 

@@ -124,7 +124,7 @@ static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_sta
                                   [WK_COUNT] = 1}};
     struct wire wire = append;
 
-    switch (sim_random(sim, 10)) {
+    switch (sim_random(sim, 12)) {
     case 0: /* an entry of a term to come */
         flat_append(&body, status->term + 1, RAFT_COMMAND, "lie", 3);
         break;
@@ -163,6 +163,16 @@ static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_sta
         wire.key[WK_CONF_LEN] = body.len;
         buf_append(&body, "\377\377\377\377\377\377\377\17hash and state", sim_random(sim, 22));
         wire.key[WK_TOTAL] = body.len;
+        break;
+    case 9: /* as if it led: the receiver was removed, lost what it acknowledged */
+    case 10:
+        if (status->leader_id == 0 || status->leader_id == from) {
+            return;
+        }
+        wire = hello(status, sim_random(sim, 4), 0);
+        wire.key[WK_TERM] = status->term;
+        wire.key[WK_LAST_INDEX] = status->last_index + 1000;
+        wire.key[WK_FOLLOWS] = from + 1;
         break;
     case 5: /* a command that cannot be applied, behind one that could be */
         flat_append(&body, status->term, RAFT_COMMAND, "lie", 3);

@@ -99,6 +99,12 @@ static void test_introduced(void **state)
     directed_expect(PART_INTRODUCED, intruded, 10, 5);
 }
 
+static void test_second_word(void **state)
+{
+    (void)state;
+    directed_expect(PART_SECOND_WORD, intruded, 10, 3);
+}
+
 /* A vote request came too early and was kept; then who asked is removed. It is not delivered. */
 static bool kept_vote(uint64_t seed)
 {
@@ -273,8 +279,8 @@ static void test_old_times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_speakers), cmocka_unit_test(test_introduced), cmocka_unit_test(test_kept_vote),
-        cmocka_unit_test(test_heard),    cmocka_unit_test(test_old_times),
+        cmocka_unit_test(test_speakers),    cmocka_unit_test(test_introduced), cmocka_unit_test(test_kept_vote),
+        cmocka_unit_test(test_second_word), cmocka_unit_test(test_heard),      cmocka_unit_test(test_old_times),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
