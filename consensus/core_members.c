@@ -12,7 +12,8 @@
  * not a voter, in the configuration before, and that one is in the log of every voter (rule 7). A newcomer, or a
  * standby that was away, may never have heard of who leads now. The greeting of a member carries its configuration:
  * those who do not vote believe whom a member names, never what one says of itself, until their own log has come so
- * far. Without any configuration the members are those of the configuration file.
+ * far. Without any configuration the members are those of the configuration file. Where a member is they believe from
+ * itself, when it knows of a later configuration.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,9 @@ static bool know(struct core *core, const struct raft_server *server)
     }
     changed = core->peers[at].gone || changed;
     core->peers[at].gone = false;
+    if (core->peers[at].moved_index > core_conf_newest(core)) {
+        return changed; /* it has told a later address itself */
+    }
     return set_address(&core->config.peers[at], core_plain_address(server->address)) || changed;
 }
 
@@ -225,6 +229,23 @@ static void introduce(struct core *core, uint64_t by, uint64_t index, const stru
     core->env.members(core->env.user);
 }
 
+/* A standby that was away while members moved knows none of their new addresses, and they dial it in vain when it
+ * cannot answer: where a member itself is, it is believed. Who that is proves its certificate. */
+static void note_moved(struct core *core, int from, uint64_t index, const struct raft_configuration *conf)
+{
+    if (from < 0 || is_sure(core) || index <= core_conf_newest(core) || index <= core->peers[from].moved_index) {
+        return;
+    }
+    for (unsigned i = 0; i < conf->n; i++) {
+        if (conf->servers[i].id == core->config.peers[from].id) {
+            core->peers[from].moved_index = index;
+            if (set_address(&core->config.peers[from], core_plain_address(conf->servers[i].address))) {
+                core->env.members(core->env.user);
+            }
+        }
+    }
+}
+
 void core_members_introduced(struct core *core, int from, const struct wire *wire)
 {
     uint64_t index = wire->key[WK_CONF_INDEX];
@@ -239,6 +260,9 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
         (!core_formed(core) || id_equal(core_wire_cluster(wire), core->cluster_id)) &&
         may_introduce(core, from, &applied, index)) {
         introduce(core, wire->key[WK_FROM], index, &conf, &applied);
+    }
+    if (has(&conf, core->config.id) && core_formed(core) && id_equal(core_wire_cluster(wire), core->cluster_id)) {
+        note_moved(core, from, index, &conf);
     }
     raft_configuration_close(&applied);
     raft_configuration_close(&conf);

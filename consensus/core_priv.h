@@ -59,9 +59,10 @@ struct core_peer_state {
     uint64_t peers_digest;
     struct core_word word;
     bool form_acked;
-    bool joining;    /* it said so: CORE_JOINING */
-    bool configured; /* named by the configuration file: believed as long as no log says who the members are */
-    bool gone;       /* in no configuration: nothing that it says counts, and another may have its place */
+    bool joining;         /* it said so: CORE_JOINING */
+    bool configured;      /* named by the configuration file: believed as long as no log says who the members are */
+    bool gone;            /* in no configuration: nothing that it says counts, and another may have its place */
+    uint64_t moved_index; /* of the configuration in which it has told its own address; 0: it has not */
     struct core_vote vote;
     struct core_flow flow;
     /* outgoing snapshot */

@@ -9,7 +9,7 @@
 #define ENTRIES_MAX 65536
 #define APPENDS_MAX 4096                    /* entries' writes on their way to the disk */
 #define METAS_MAX 16                        /* terms and votes on their way to the disk */
-#define TERMS_AHEAD_MAX (UINT64_C(1) << 32) /* elections missed: years of them */
+#define TERMS_AHEAD_MAX (UINT64_C(1) << 20) /* elections missed: days of nothing else */
 
 static raft_term message_term(const struct raft_message *message)
 {
@@ -354,6 +354,18 @@ static bool disk_is_behind(struct core *core, const struct wire *wire)
     return core->n_appends >= APPENDS_MAX || bytes >= 4 * (core->config.inflight_bytes + CORE_FRAME_BYTES);
 }
 
+/* What is not committed may be cut, and is kept until then: a leader lets no more than its window be open, and what
+ * comes beyond several of them is dropped, as if it were lost. Frames that say that more is committed are taken. */
+static bool log_is_full(struct core *core, const struct wire *wire)
+{
+    uint64_t commit = raft_commit_index(&core->raft);
+
+    return wire->key[WK_TYPE] == WIRE_APPEND &&
+           wire->key[WK_PREV_INDEX] + wire->key[WK_COUNT] > core_last_index(core) && wire->key[WK_COMMIT] <= commit &&
+           core_log_bytes(core, commit + 1, core_last_index(core)) >=
+               4 * (core->config.window_bytes + CORE_FRAME_BYTES);
+}
+
 static bool dispatch(struct core *core, size_t at, const struct wire *wire)
 {
     uint64_t from = core->config.peers[at].id;
@@ -361,7 +373,7 @@ static bool dispatch(struct core *core, size_t at, const struct wire *wire)
     if (!is_term(core, wire->key[WK_TERM]) || !is_term(core, wire->key[WK_MSG_TERM])) {
         return false;
     }
-    if (disk_is_behind(core, wire) || core_word_in_doubt(core, from, wire)) {
+    if (disk_is_behind(core, wire) || log_is_full(core, wire) || core_word_in_doubt(core, from, wire)) {
         return true;
     }
     switch (wire->key[WK_TYPE]) {

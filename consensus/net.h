@@ -20,6 +20,8 @@ struct net_events {
     void (*connected)(void *user, uint64_t peer);    /* outgoing: frames can be sent */
     void (*disconnected)(void *user, uint64_t peer); /* outgoing */
     void (*closed)(void *user, uint64_t peer);       /* incoming */
+    /* Whether what it says counts, or may count once it has greeted: others send no long frames. */
+    bool (*speaks)(void *user, uint64_t peer);
     /* A whole frame; false: close that connection. */
     bool (*frame)(void *user, uint64_t peer, const uint8_t *frame, size_t len);
 };

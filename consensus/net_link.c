@@ -95,6 +95,14 @@ void net_link_flush(struct net_link *link)
     drain(link);
 }
 
+/* Nothing of a long frame is kept for one who is no member. */
+static bool is_too_long(const struct net_link *link, size_t frame_len)
+{
+    const struct net_events *events = &link->net->events;
+
+    return frame_len > NET_STRANGER_FRAME && !(link->ready && events->speaks(events->user, link->peer));
+}
+
 /* Gives whole frames to the owner. */
 static void cut_frames(struct net_link *link)
 {
@@ -107,7 +115,7 @@ static void cut_frames(struct net_link *link)
         size_t len = wire_frame_len(data, left);
         struct wire wire;
 
-        if (len == SIZE_MAX) {
+        if (len == SIZE_MAX || is_too_long(link, len)) {
             net_link_close(link);
             return;
         }

@@ -385,21 +385,31 @@ static void net_closed(void *user, uint64_t peer)
     node_want_turn(c);
 }
 
+/* Whoever has a certificate may connect, only members are believed. */
+static bool net_speaks(void *user, uint64_t peer)
+{
+    struct core_status status;
+
+    core_get_status(((struct cons *)user)->core, &status);
+    for (size_t i = 0; i < status.n_peers; i++) {
+        if (status.peers[i].id == peer) {
+            return status.peers[i].speaks;
+        }
+    }
+    return false;
+}
+
 static bool told(struct cons *c, uint64_t peer, const uint8_t *frame, size_t len)
 {
     struct core_status status;
     const void *data;
     size_t data_len;
-    bool speaks = false; /* whoever has a certificate may connect, only members are believed */
 
     core_get_status(c->core, &status);
     if (!tell_decode(frame, len, peer, status.cluster_id, &data, &data_len)) {
         return false;
     }
-    for (size_t i = 0; i < status.n_peers; i++) {
-        speaks = speaks || (status.peers[i].id == peer && status.peers[i].speaks);
-    }
-    if (speaks && data != NULL && status.disk_state == CORE_FORMED) {
+    if (data != NULL && status.disk_state == CORE_FORMED && net_speaks(c, peer)) {
         c->events.told(c->events.user, peer, data, data_len);
     }
     return true;
@@ -484,6 +494,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                           .connected = net_connected,
                                           .disconnected = net_disconnected,
                                           .closed = net_closed,
+                                          .speaks = net_speaks,
                                           .frame = net_frame};
     const struct core_env env = {.user = c,
                                  .now = env_now,

@@ -10,7 +10,7 @@
 #include "tests/simulation/sim.h"
 
 #define FIRST_STRANGER (SIM_MEMBERS_MAX + 1)
-#define TERMS_TOO_MANY (UINT64_C(1) << 40)
+#define TERMS_TOO_MANY ((UINT64_C(1) << 20) + 1)
 
 /* A configuration as the library writes it, of the receiver and the sender: what a stranger would like it to be. */
 static void put_configuration(struct buf *buf, uint64_t a, uint64_t b)

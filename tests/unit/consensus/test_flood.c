@@ -50,6 +50,15 @@ static int env_judge(void *user, const uint8_t *data, size_t len, struct err *re
     return 0;
 }
 
+static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
+{
+    (void)user;
+    (void)index;
+    (void)term;
+    (void)data;
+    (void)len;
+}
+
 static void env_nothing(void *user)
 {
     (void)user;
@@ -96,6 +105,7 @@ static int set_up(void **state)
                                  .send = env_send,
                                  .disk = env_disk,
                                  .judge = env_judge,
+                                 .apply = env_apply,
                                  .changed = env_nothing,
                                  .resigned = env_nothing,
                                  .members = env_nothing,
@@ -108,6 +118,7 @@ static int set_up(void **state)
                                        .heartbeat_ms = 50,
                                        .slot_ms = 25,
                                        .snapshot_threshold = 1000,
+                                       .snapshot_bytes = UINT64_C(1) << 40,
                                        .trailing = 100,
                                        .inflight = 10,
                                        .window = 10,
@@ -179,6 +190,38 @@ static void test_entries(void **state)
     assert_in_range(core->n_appends, 4, 21);
 }
 
+/* The disk is fast, and nothing is ever committed. */
+static void test_uncommitted(void **state)
+{
+    uint8_t *data = mem_calloc(1, LARGE);
+
+    (void)state;
+    for (uint64_t i = 0; i < 200; i++) {
+        CLEANUP(buf_fini) struct buf body = BUF_INIT;
+        struct wire wire = {
+            .key = {[WK_MSG_TERM] = 1, [WK_PREV_INDEX] = core_last_index(core), [WK_PREV_TERM] = 1, [WK_COUNT] = 1},
+        };
+
+        flat_append(&body, 1, RAFT_COMMAND, data, LARGE);
+        wire.body = (const uint8_t *)body.data;
+        wire.body_len = body.len;
+        say(WIRE_APPEND, wire);
+        while (ops != NULL) {
+            struct disk_op *op = ops;
+
+            ops = op->next;
+            core_done(core, op);
+        }
+    }
+    assert_in_range(core_last_index(core), 20, 40);
+    say(WIRE_APPEND, (struct wire){.key = {[WK_MSG_TERM] = 1,
+                                           [WK_PREV_INDEX] = core_last_index(core),
+                                           [WK_PREV_TERM] = 1,
+                                           [WK_COMMIT] = core_last_index(core)}});
+    assert_int_equal(raft_commit_index(&core->raft), core_last_index(core)); /* then it goes on */
+    free(data);
+}
+
 static void test_answers(void **state)
 {
     (void)state;
@@ -210,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_terms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_entries, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_uncommitted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_snapshots, set_up, tear_down),
     };

@@ -25,6 +25,7 @@
 #include "tests/unit/consensus/turns.h"
 
 struct end {
+    uint64_t heard_id; /* who may send long frames */
     struct net *net;
     char address[32];
     unsigned connected, disconnected, closed, frames;
@@ -63,6 +64,11 @@ static bool frame(void *user, uint64_t peer, const uint8_t *data, size_t len)
     return true;
 }
 
+static bool speaks(void *user, uint64_t peer)
+{
+    return ((struct end *)user)->heard_id == peer;
+}
+
 static void gone(void *user)
 {
     ((struct end *)user)->gone = true;
@@ -83,8 +89,12 @@ static void start_as(struct end *end, uint64_t id, const char *pki, uint64_t oth
                                        .tls_ca_file = ca,
                                        .tls_cert_file = cert,
                                        .tls_key_file = key};
-    const struct net_events events = {
-        .user = end, .connected = connected, .disconnected = disconnected, .closed = closed, .frame = frame};
+    const struct net_events events = {.user = end,
+                                      .connected = connected,
+                                      .disconnected = disconnected,
+                                      .closed = closed,
+                                      .speaks = speaks,
+                                      .frame = frame};
     struct err err = ERR_INIT;
     char listen[32];
 
@@ -122,6 +132,11 @@ static bool both_heard(void)
 }
 
 static unsigned frames_wanted;
+
+static bool a_closed_it(void)
+{
+    return a.closed == 1;
+}
 
 static bool b_saw_the_end(void)
 {
@@ -211,6 +226,35 @@ static void test_errors_of_others(void **state)
 }
 
 /* ---- strangers ---- */
+
+static void say_long(struct end *end, uint64_t from, uint64_t to, size_t len)
+{
+    CLEANUP(free_ptr) uint8_t *body = mem_calloc(len, 1);
+    const struct wire wire = {.key = {[WK_TYPE] = WIRE_HELLO, [WK_FROM] = from}, .body = body, .body_len = len};
+    struct buf buf = BUF_INIT;
+    size_t frame_len;
+
+    wire_encode(&wire, &buf);
+    frame_len = buf.len;
+    net_send(end->net, to, (uint8_t *)buf_take(&buf), frame_len);
+    net_flush(end->net);
+}
+
+/* Who is no member says nothing long. */
+static void test_long_frames(void **state)
+{
+    (void)state;
+    begin(true);
+    a.heard_id = 0;
+    b.heard_id = 1;
+    say_long(&a, 1, 2, 1 << 20);
+    say_long(&b, 2, 1, 18 << 10);
+    turns_until("both are heard", both_heard);
+    say_long(&b, 2, 1, 21 << 10);
+    turns_until("it is cut off", a_closed_it);
+    assert_int_equal(a.frames, 1);
+    finish();
+}
 
 #define STRANGERS 200
 
@@ -562,15 +606,11 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_errors_of_others),
-        cmocka_unit_test(test_idle_strangers),
-        cmocka_unit_test(test_talking_stranger),
-        cmocka_unit_test(test_peer_that_does_not_read),
-        cmocka_unit_test(test_expired),
-        cmocka_unit_test(test_other_authority),
-        cmocka_unit_test(test_wrong_member),
-        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_long_frames),      cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_errors_of_others), cmocka_unit_test(test_idle_strangers),
+        cmocka_unit_test(test_talking_stranger), cmocka_unit_test(test_peer_that_does_not_read),
+        cmocka_unit_test(test_expired),          cmocka_unit_test(test_other_authority),
+        cmocka_unit_test(test_wrong_member),     cmocka_unit_test(test_plain),
         cmocka_unit_test(test_network_is_back),
     };
 

@@ -326,6 +326,13 @@ static void speaker_disconnected(void *user, uint64_t peer)
     speaker.disconnected = true;
 }
 
+static bool speaker_speaks(void *user, uint64_t peer)
+{
+    (void)user;
+    (void)peer;
+    return true;
+}
+
 static void speaker_incoming_closed(void *user, uint64_t peer)
 {
     (void)user;
@@ -377,6 +384,7 @@ static void tell_as(uint64_t id, const char *text)
     const struct net_events events = {.connected = speaker_connected,
                                       .disconnected = speaker_disconnected,
                                       .closed = speaker_incoming_closed,
+                                      .speaks = speaker_speaks,
                                       .frame = speaker_frame};
     struct cons_status status;
     struct buf frame = BUF_INIT, not_mine = BUF_INIT;

@@ -103,8 +103,8 @@ static void encode(uint64_t n)
     raft_free(bytes.base);
 }
 
-/* A member of n, with an empty disk or a log of two entries. */
-static void start(uint64_t n, enum core_disk_state state)
+/* A member of n, with an empty disk or a log of two entries, the first of them this configuration. */
+static void start_with(uint64_t n, enum core_disk_state state, const struct buf *conf)
 {
     const struct core_env env = {.user = &ops,
                                  .now = env_now,
@@ -133,6 +133,11 @@ static void start(uint64_t n, enum core_disk_state state)
     memset(&world, 0, sizeof(world));
     world.now = 10000000;
     encode(n);
+    if (conf != NULL) {
+        free(world.conf);
+        world.conf = mem_dup(conf->data, conf->len);
+        world.conf_len = conf->len;
+    }
     if (state != CORE_EMPTY) {
         image.cluster_id.bytes[0] = 7;
         image.term = TERM;
@@ -150,6 +155,11 @@ static void start(uint64_t n, enum core_disk_state state)
     }
     world.now += 1000000; /* its promise is over */
     memset(world.asked, 0, sizeof(world.asked));
+}
+
+static void start(uint64_t n, enum core_disk_state state)
+{
+    start_with(n, state, NULL);
 }
 
 static void end(void)
@@ -307,6 +317,66 @@ static void test_follower(void **state)
     end();
 }
 
+/* ---- addresses ---- */
+
+static const char *address_of(uint64_t id)
+{
+    return world.core->config.peers[core_peer_index(world.core, id)].address;
+}
+
+/* A configuration of three, of whom the first stands by. */
+static struct buf moved(const char *two, const char *three)
+{
+    struct raft_configuration conf;
+    struct raft_buffer bytes;
+    struct buf buf = BUF_INIT;
+
+    raft_configuration_init(&conf);
+    assert_int_equal(raft_configuration_add(&conf, 1, "a:1", RAFT_STANDBY), 0);
+    assert_int_equal(raft_configuration_add(&conf, 2, two, RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_add(&conf, 3, three, RAFT_VOTER), 0);
+    assert_int_equal(raft_configuration_encode(&conf, &bytes), 0);
+    raft_configuration_close(&conf);
+    buf_append(&buf, bytes.base, bytes.len);
+    raft_free(bytes.base);
+    return buf;
+}
+
+static void greet_with(uint64_t from, uint64_t index, const struct buf *conf)
+{
+    say(from, WIRE_HELLO,
+        (struct wire){.key = {[WK_STATE] = CORE_FORMED, [WK_TERM] = TERM, [WK_CONF_INDEX] = index},
+                      .body = (const uint8_t *)conf->data,
+                      .body_len = conf->len});
+}
+
+/* A standby was away while all others moved: it believes each of them where it is itself, and nobody about others. */
+static void test_moved(void **state)
+{
+    CLEANUP(buf_fini) struct buf before = moved("a:2", "a:3");
+    CLEANUP(buf_fini) struct buf after = moved("b:2", "b:3");
+    CLEANUP(buf_fini) struct buf again = moved("c:2", "c:3");
+
+    (void)state;
+    start_with(3, CORE_JOINED, &before);
+    greet_with(2, 1, &after); /* not later than what is in the log */
+    assert_string_equal(address_of(2), "a:2");
+    greet_with(2, 9, &after);
+    assert_string_equal(address_of(2), "b:2");
+    assert_string_equal(address_of(3), "a:3");
+    greet_with(2, 8, &again);
+    assert_string_equal(address_of(2), "b:2");
+    append(3, TERM); /* the log has not come so far */
+    assert_string_equal(address_of(2), "b:2");
+    greet_with(3, 9, &after);
+    assert_string_equal(address_of(3), "b:3");
+    end();
+    start(3, CORE_FORMED); /* one that votes knows */
+    greet_with(2, 9, &after);
+    assert_string_equal(address_of(2), "a:2");
+    end();
+}
+
 /* ---- an empty disk ---- */
 
 static void test_empty(void **state)
@@ -333,9 +403,10 @@ static void test_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_removed), cmocka_unit_test(test_words_of_other_times), cmocka_unit_test(test_nobody_else),
-        cmocka_unit_test(test_lost),    cmocka_unit_test(test_doubt_ends),           cmocka_unit_test(test_follower),
-        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_removed),     cmocka_unit_test(test_words_of_other_times),
+        cmocka_unit_test(test_nobody_else), cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_doubt_ends),  cmocka_unit_test(test_follower),
+        cmocka_unit_test(test_empty),       cmocka_unit_test(test_moved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
