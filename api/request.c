@@ -14,7 +14,7 @@
 #define FORWARD_GRACE_MS 3000 /* the leader answers by its own deadline, which starts later than ours */
 #define LARGE_BODY 32768      /* bytes that take long enough to read */
 #define SLOW_MS 600000        /* the same for documents that take long */
-#define CLOSING_LONG_MS 4000  /* while closing, answers in pieces that are under way are cut so long before the end */
+#define CLOSING_LONG_MS 4000  /* while closing, long answers are given up so long before the end */
 #define CLOSING_WAIT_MS 2000  /* while closing, requests without a leader are given up sooner */
 
 static h2o_iovec_t raw_path(const h2o_req_t *req)
@@ -350,13 +350,17 @@ static void look_forwarded(struct api_request *request, uint64_t now_ms)
     }
 }
 
+static bool gives_up_long_ones(const struct api_server *server, uint64_t now_ms)
+{
+    return server->closing && now_ms + CLOSING_LONG_MS >= server->close_by_ms;
+}
+
 /* A long answer does not hold up the end of the server. */
 static bool sends_too_long(const struct api_request *request, uint64_t now_ms)
 {
     const struct api_server *server = request->server;
 
-    return request->work != NULL && server->closing && now_ms + CLOSING_LONG_MS >= server->close_by_ms &&
-           request->deadline_ms != UINT64_MAX;
+    return request->work != NULL && request->deadline_ms != UINT64_MAX && gives_up_long_ones(server, now_ms);
 }
 
 static void look(struct api_request *request, uint64_t now_ms)
@@ -381,6 +385,12 @@ static void look(struct api_request *request, uint64_t now_ms)
         if (now_ms >= request->deadline_ms + SLOW_MS) {
             api_work_forget(request);
             api_answer_unavailable(request, 503, "it took too long");
+        } else if (gives_up_long_ones(request->server, now_ms)) {
+            api_work_forget(request);
+            api_answer_unavailable(request, 503,
+                                   api_request_is(request, "GET")
+                                       ? "this member is stopping"
+                                       : "this member is stopping; it may still be carried out");
         }
         break;
     case API_STREAMING:

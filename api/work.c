@@ -35,6 +35,7 @@ struct api_work {
     uint64_t end_ms;                 /* loop time: no longer than that */
     int rc;                          /* of the piece: as of api_dump_next */
     bool running, made, sending, started;
+    atomic_bool stop; /* nobody waits for what the thread makes */
     struct err err;
 };
 
@@ -47,7 +48,7 @@ static void make_check(struct api_work *work)
     struct store *store = NULL;
 
     store_snapshot_encode(work->snapshot, &bytes);
-    (void)store_snapshot_decode(bytes.data, bytes.len, &store, &work->err); /* the report tells */
+    (void)store_snapshot_decode_until(bytes.data, bytes.len, &work->stop, &store, &work->err); /* the report tells */
     api_check(&json, store, work->err.code != 0 ? work->err.message : NULL);
     buf_append_char(&work->out, '\n');
     store_free(store);
@@ -112,6 +113,7 @@ void api_work_forget(struct api_request *request)
 
     work->request = NULL;
     request->work = NULL;
+    atomic_store(&work->stop, true);
     if (work->made) { /* else the backend still has it */
         end(work);
     }
@@ -123,6 +125,7 @@ void api_works_abandon(struct api_server *server)
 
     TAILQ_FOREACH (work, &server->works, link) {
         work->server = NULL; /* the list dies with the server */
+        atomic_store(&work->stop, true);
     }
 }
 

@@ -185,7 +185,9 @@ static void answer_api(struct gather *gather)
     if (gather->member != NULL) {
         gather->member->audit.n_examines--;
     }
-    if (gather->failed != NULL) {
+    if (atomic_load(&gather->stop)) {
+        cb(gather->cb_user, 503, mem_strdup("{\"error\":\"this member is stopping\"}"));
+    } else if (gather->failed != NULL) {
         cb(gather->cb_user, 503, mem_strdup("{\"error\":\"the database could not be read back; see the log\"}"));
     } else {
         cb(gather->cb_user, 200, TAKE_PTR(gather->document));

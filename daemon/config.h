@@ -99,6 +99,10 @@ enum store_mode cfg_default_mode(const struct cfg *cfg);
 /* The executor's settings that become words of commands on the nodes (borrowed); the others are its defaults. */
 void cfg_exec(const struct cfg *cfg, struct exec_config *ret_config);
 
+struct buf;
+/* The text with the names of settings in place of the paths of this host's files that they hold. */
+void cfg_hide_files(const struct cfg *cfg, const char *text, struct buf *ret_text);
+
 /* "host:port" or "[v6]:port": host into a buffer of at least 256 bytes. */
 bool cfg_split_address(const char *address, char *ret_host, size_t host_size, uint16_t *ret_port);
 

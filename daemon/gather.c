@@ -68,7 +68,7 @@ static void prepare(struct gather *gather)
     findings_confirm_by(gather->findings, gather->earlier);
     store_snapshot_encode(gather->snapshot, &bytes);
     store_snapshot_free(TAKE_PTR(gather->snapshot));
-    if (store_snapshot_decode(bytes.data, bytes.len, &gather->store, &err) != 0) {
+    if (store_snapshot_decode_until(bytes.data, bytes.len, &gather->stop, &gather->store, &err) != 0) {
         gather->failed = mem_strdup(err.message);
         gather->store = store_new();
     }
@@ -98,7 +98,7 @@ static void compare(struct gather *gather, struct gather_node *item)
 {
     const struct store_node *node = store_node(gather->store, item->node);
 
-    if (node != NULL && gather->failed == NULL) {
+    if (node != NULL && gather->failed == NULL && !atomic_load(&gather->stop)) {
         examine_node(&gather->examine, node, item->inventory);
         item->names_match = examine_names_match(gather->store, item->cluster, item->inventory);
     }
@@ -110,9 +110,13 @@ static void compare(struct gather *gather, struct gather_node *item)
 
 static void conclude(struct gather *gather)
 {
-    examine_end(&gather->examine);
-    if (gather->conclude != NULL) {
-        gather->conclude(gather);
+    if (atomic_load(&gather->stop)) {
+        gather->failed = gather->failed != NULL ? gather->failed : mem_strdup("this member is stopping");
+    } else {
+        examine_end(&gather->examine);
+        if (gather->conclude != NULL) {
+            gather->conclude(gather);
+        }
     }
     store_free(TAKE_PTR(gather->store));
     gather->examine.store = NULL;
@@ -149,7 +153,7 @@ static void ran(uv_work_t *work, int status)
     TURN("audit");
 
     (void)status; /* never cancelled */
-    if (!gather->prepared && gather->failed != NULL) {
+    if (!gather->prepared && gather->failed != NULL && !atomic_load(&gather->stop)) {
         LOG(LOG_ERROR, "audit", "the database cannot be read back", LF_STR("reason", gather->failed));
     }
     gather->working = false;
@@ -243,10 +247,20 @@ void gather_run(struct gather *gather)
     advance(gather);
 }
 
+void gather_stop_all(struct member *member)
+{
+    struct gather *gather;
+
+    TAILQ_FOREACH (gather, &member->audit.gathers, link) {
+        atomic_store(&gather->stop, true);
+    }
+}
+
 void gather_abandon_all(struct member *member)
 {
     struct gather *gather;
 
+    gather_stop_all(member);
     while ((gather = TAILQ_FIRST(&member->audit.gathers)) != NULL) {
         TAILQ_REMOVE(&member->audit.gathers, gather, link);
         gather->member = NULL;

@@ -3,6 +3,7 @@
 #ifndef HECATE_DAEMON_GATHER_H
 #define HECATE_DAEMON_GATHER_H
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 #include <uv.h>
 
@@ -55,6 +56,7 @@ struct gather {
 
     /* Inside. */
     uv_work_t work;
+    atomic_bool stop; /* the member ends: the thread is to come to its end soon */
     struct store_snapshot *snapshot;
     bool working, prepared, concluded;
     size_t next, asked, described_bytes;
@@ -63,6 +65,8 @@ struct gather {
 /* Fills what is above conclude from the member; the caller sets the rest and calls gather_run. */
 struct gather *gather_new(struct member *member);
 void gather_run(struct gather *gather);
+/* The member is about to end: what the thread does comes to its end soon. */
+void gather_stop_all(struct member *member);
 /* The member ends: gathers that run find nobody. */
 void gather_abandon_all(struct member *member);
 

@@ -4,7 +4,7 @@
  * leadership or the term is lost. A lease that lapses for a moment stops nothing; it only delays the next step, since
  * the driver asks before each one.
  */
-#include "daemon/member.h"
+#include "daemon/gather.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 
 #include "daemon/event.h"
 #include "daemon/executor/mock.h"
+#include "daemon/gather.h"
 #include "daemon/import.h"
 #include "daemon/member_priv.h"
 #include "daemon/notify.h"
@@ -499,6 +500,7 @@ static void stop_consensus(void *user)
 
 void member_stop_now(struct member *member)
 {
+    gather_stop_all(member);
     api_server_close(member->api, stop_consensus, member);
 }
 

@@ -6,7 +6,9 @@
 #include "daemon/json_text.h"
 #include "daemon/member_priv.h"
 #include "daemon/node_advice.h"
+#include "store/base/buf.h"
 #include "store/base/check.h"
+#include "store/base/mem.h"
 #include "store/base/text.h"
 
 static void add_warning(json_t *warnings, const char *code, const char *text, const char *remedy)
@@ -376,6 +378,24 @@ static void warn_node(void *user, const char *code, struct id node, const char *
     }
 }
 
+/* The reasons that OpenSSL and the system give name files; the log has them, and anybody may read this document. */
+static void hide_files(const struct cfg *cfg, json_t *warnings)
+{
+    static const char *const keys[] = {"text", "remedy"};
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(warnings, i, item)
+    {
+        for (size_t k = 0; k < sizeof(keys) / sizeof(*keys); k++) {
+            CLEANUP(buf_fini) struct buf text = BUF_INIT;
+
+            cfg_hide_files(cfg, json_string_value(json_object_get(item, keys[k])), &text);
+            json_object_set_new(item, keys[k], json_text(buf_str(&text)));
+        }
+    }
+}
+
 json_t *status_document(void *user)
 {
     struct member *member = user;
@@ -413,6 +433,7 @@ json_t *status_document(void *user)
                                   : "a new cluster forms when all its members run and reach each other; to a cluster "
                                     "that is there this member must be added: hecate member add");
     }
+    hide_files(member->cfg, warnings);
     health = critical ? "critical" : json_array_size(warnings) > 0 ? "warning" : "ok";
     leader = members_find(&status, status.leader_id);
     document = json_pack(

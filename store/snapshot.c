@@ -243,8 +243,13 @@ static int decode_record(struct store *store, enum record_kind kind, const uint8
     return rc;
 }
 
+static bool is_stopped(const atomic_bool *stop)
+{
+    return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed);
+}
+
 static int decode_records(struct store *store, const uint8_t *header, const uint8_t *data, size_t len,
-                          struct err *reterr)
+                          const atomic_bool *stop, struct err *reterr)
 {
     for (size_t kind = 0; kind < KIND_COUNT; kind++) {
         uint64_t n = get(header + 24 + 4 * kind, 4);
@@ -252,7 +257,8 @@ static int decode_records(struct store *store, const uint8_t *header, const uint
 
         for (uint64_t i = 0; i < n; i++) {
             size_t one;
-            int rc = codec_walk(data, len, &one, reterr);
+            int rc = is_stopped(stop) ? err_set(reterr, E_CANCELLED, "nobody waits for it any more")
+                                      : codec_walk(data, len, &one, reterr);
 
             if (rc == 0 && one > RECORD_BYTES_MAX) {
                 rc = err_set(reterr, E_DAMAGED, "a record of %zu bytes", one);
@@ -293,6 +299,12 @@ static int check_header(const uint8_t *data, size_t len, struct err *reterr)
 
 int store_snapshot_decode(const void *data, size_t len, struct store **ret_store, struct err *reterr)
 {
+    return store_snapshot_decode_until(data, len, NULL, ret_store, reterr);
+}
+
+int store_snapshot_decode_until(const void *data, size_t len, const atomic_bool *stop, struct store **ret_store,
+                                struct err *reterr)
+{
     const uint8_t *bytes = data;
     struct store *store;
     int rc = check_header(bytes, len, reterr);
@@ -302,7 +314,7 @@ int store_snapshot_decode(const void *data, size_t len, struct store **ret_store
         return rc;
     }
     store = store_new();
-    rc = decode_records(store, bytes, bytes + HEADER_BYTES, len - HEADER_BYTES - CRC_BYTES, reterr);
+    rc = decode_records(store, bytes, bytes + HEADER_BYTES, len - HEADER_BYTES - CRC_BYTES, stop, reterr);
     store->applied = get(bytes + 16, 8);
     if (rc == 0 && memcmp(store->records.sum.bytes, bytes + HEADER_BYTES - 24, 16) != 0) {
         rc = err_set(reterr, E_DAMAGED, "the digest differs");

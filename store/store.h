@@ -6,6 +6,8 @@
 #ifndef HECATE_STORE_STORE_H
 #define HECATE_STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "store/command.h"
 #include "store/ids.h"
 #include "store/request.h"
@@ -45,6 +47,9 @@ bool store_encoder_next(struct store_encoder *encoder, size_t bytes, struct buf 
 void store_encoder_free(struct store_encoder *encoder);
 /* A new store from a snapshot. E_DAMAGED, E_UNSUPPORTED. */
 int store_snapshot_decode(const void *data, size_t len, struct store **ret_store, struct err *reterr);
+/* The same, in a thread: E_CANCELLED soon after *stop has become true. */
+int store_snapshot_decode_until(const void *data, size_t len, const atomic_bool *stop, struct store **ret_store,
+                                struct err *reterr);
 
 /* Lookups: NULL when unknown. Pending objects are found too; callers that show things to clients look at `pending`. */
 const struct store_cluster *store_cluster(const struct store *store, struct id id);

@@ -44,6 +44,9 @@ struct fixture_member {
     struct fixture_held held[FIXTURE_HELD_MAX];
     size_t n_held;
     bool closed;
+    bool holds_examine; /* its answer is given by the test */
+    void (*examine_cb)(void *user, int status, char *text);
+    void *examine_user;
 };
 
 struct fixture {

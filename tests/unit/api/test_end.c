@@ -180,12 +180,31 @@ static void closes_without_a_leader(void **state)
     close(held);
 }
 
+/* A document that takes long is not waited for: who asked is told so, before his connection would be cut. */
+static void long_work_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture_member *member = &f->members[0];
+    int fd;
+
+    member->holds_examine = true;
+    fd = start_request(f, 0, "GET /internal/state/examine/gluster HTTP/1.1\r\nHost: x\r\n\r\n");
+    while (member->examine_cb == NULL) {
+        fixture_run_once(f);
+    }
+    fixture_close_begin(f, 0);
+    finish_request(f, fd, 503, "this member is stopping");
+    fixture_close_end(f, 0);
+    member->examine_cb(member->examine_user, 200, mem_strdup("{}")); /* finds nobody */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(over_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(closes_gracefully, setup, teardown),
         cmocka_unit_test_setup_teardown(idle_client_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_work_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(closes_without_a_leader, setup, teardown),
     };
 

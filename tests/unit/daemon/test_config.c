@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "daemon/config.h"
+#include "store/base/buf.h"
 #include "store/base/mem.h"
 
 #define PEERS                                                                         \
@@ -298,6 +299,18 @@ static void test_files(void **state)
     assert_non_null(strstr(err.message, "regular file"));
 }
 
+static void test_hides_files(void **state)
+{
+    static char cert[] = "/etc/hecate/rest.pem", key[] = "/etc/hecate/rest.pem.key", dir[] = "/", none[] = "";
+    const struct cfg cfg = {.cert_file = cert, .key_file = key, .data_dir = dir, .tls_ca = none};
+    struct buf text = BUF_INIT;
+
+    (void)state;
+    cfg_hide_files(&cfg, "/etc/hecate/rest.pem.key: no; '/etc/hecate/rest.pem' and a/b", &text);
+    assert_string_equal(buf_str(&text), "key_file: no; 'cert_file' and a/b");
+    buf_fini(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_environment_overrides),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_hides_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,6 +86,24 @@ static int decode_code(const struct buf *buf)
     return rc;
 }
 
+static void test_stopped(void **state)
+{
+    struct buf buf;
+    struct store *copy = NULL;
+    struct err err = ERR_INIT;
+    atomic_bool stop = true;
+
+    (void)state;
+    fill();
+    buf = encode(world.store);
+    assert_int_equal(store_snapshot_decode_until(buf.data, buf.len, &stop, &copy, &err), E_CANCELLED);
+    assert_null(copy);
+    atomic_store(&stop, false);
+    assert_int_equal(store_snapshot_decode_until(buf.data, buf.len, &stop, &copy, &err), 0);
+    store_free(copy);
+    buf_fini(&buf);
+}
+
 static void test_round_trip(void **state)
 {
     struct buf buf, again;
@@ -505,8 +523,9 @@ static void test_insert_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_round_trip),      T(test_empty),         T(test_canonical),     T(test_concurrent),     T(test_damaged),
-        T(test_foreign_records), T(test_check_records), T(test_check_indexes), T(test_insert_refused),
+        T(test_round_trip),    T(test_stopped),        T(test_empty),           T(test_canonical),
+        T(test_concurrent),    T(test_damaged),        T(test_foreign_records), T(test_check_records),
+        T(test_check_indexes), T(test_insert_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
