@@ -130,7 +130,8 @@ demo:
 lab:
 	./scripts/lab up
 
-# Fuzz targets: tests/fuzz/fuzz_*.c with libFuzzer, run for FUZZ_SECONDS each with the seeds beside them.
+# Fuzz targets: tests/fuzz/fuzz_*.c with libFuzzer, run for FUZZ_SECONDS each with the seeds and corpora beside
+# them.
 FUZZ_SECONDS ?= 60
 fuzz_targets := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 .PHONY: fuzz
@@ -142,6 +143,8 @@ fuzz-one:
 	clang -std=gnu11 -I. -D_GNU_SOURCE -DH2O_USE_LIBUV=1 -DHECATE_VERSION='"$(VERSION)"' $(pkg_cflags) -O1 -g \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(TARGET) tests/fuzz/$(TARGET).c \
 		$(foreach l,$(libs_fuzz),$(src_$(l))) $(LIBS_SYSTEM)
+	[ ! -f tests/fuzz/corpora/$(TARGET).tar.gz ] || \
+		tar -xzf tests/fuzz/corpora/$(TARGET).tar.gz -C build/fuzz/corpus/$(TARGET)
 	build/fuzz/$(TARGET) -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -print_final_stats=0 -verbosity=0 \
 		build/fuzz/corpus/$(TARGET) tests/fuzz/seeds/$(TARGET)
 

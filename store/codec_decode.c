@@ -9,12 +9,7 @@
 
 /* ---- the walk: msgpack-c would reserve whatever a header claims, so nothing reaches it that was not measured ---- */
 
-struct walk {
-    const uint8_t *data;
-    size_t len, pos;
-};
-
-static bool take_number(struct walk *walk, size_t bytes, uint64_t *ret)
+bool codec_take_number(struct codec_walk *walk, size_t bytes, uint64_t *ret)
 {
     uint64_t value = 0;
 
@@ -28,7 +23,7 @@ static bool take_number(struct walk *walk, size_t bytes, uint64_t *ret)
     return true;
 }
 
-static bool skip(struct walk *walk, uint64_t n)
+static bool skip(struct codec_walk *walk, uint64_t n)
 {
     if (walk->len - walk->pos < n) {
         return false;
@@ -37,10 +32,10 @@ static bool skip(struct walk *walk, uint64_t n)
     return true;
 }
 
-static bool walk_value(struct walk *walk, int depth);
+static bool walk_value(struct codec_walk *walk, int depth);
 
 /* n values; every one takes a byte at least. */
-static bool walk_many(struct walk *walk, uint64_t n, int depth)
+static bool walk_many(struct codec_walk *walk, uint64_t n, int depth)
 {
     if (n > walk->len - walk->pos || depth >= CODEC_DEPTH_MAX) {
         return false;
@@ -53,7 +48,7 @@ static bool walk_many(struct walk *walk, uint64_t n, int depth)
     return true;
 }
 
-static bool walk_value(struct walk *walk, int depth)
+static bool walk_value(struct codec_walk *walk, int depth)
 {
     uint64_t n;
     uint8_t tag;
@@ -81,7 +76,7 @@ static bool walk_value(struct walk *walk, int depth)
     case 0xc4: /* bin 8, 16, 32 */
     case 0xc5:
     case 0xc6:
-        return take_number(walk, (size_t)1 << (tag - 0xc4), &n) && skip(walk, n);
+        return codec_take_number(walk, (size_t)1 << (tag - 0xc4), &n) && skip(walk, n);
     case 0xca: /* float 32 */
         return skip(walk, 4);
     case 0xcc: /* unsigned and signed 8 to 64 */
@@ -97,13 +92,13 @@ static bool walk_value(struct walk *walk, int depth)
     case 0xd9: /* str 8, 16, 32 */
     case 0xda:
     case 0xdb:
-        return take_number(walk, (size_t)1 << (tag - 0xd9), &n) && skip(walk, n);
+        return codec_take_number(walk, (size_t)1 << (tag - 0xd9), &n) && skip(walk, n);
     case 0xdc: /* array 16, 32 */
     case 0xdd:
-        return take_number(walk, (size_t)2 << (tag - 0xdc), &n) && walk_many(walk, n, depth);
+        return codec_take_number(walk, (size_t)2 << (tag - 0xdc), &n) && walk_many(walk, n, depth);
     case 0xde: /* map 16, 32 */
     case 0xdf:
-        return take_number(walk, (size_t)2 << (tag - 0xde), &n) && walk_many(walk, 2 * n, depth);
+        return codec_take_number(walk, (size_t)2 << (tag - 0xde), &n) && walk_many(walk, 2 * n, depth);
     default: /* nil, doubles, extensions: we never write them */
         return false;
     }
@@ -111,7 +106,7 @@ static bool walk_value(struct walk *walk, int depth)
 
 int codec_walk(const uint8_t *data, size_t len, size_t *ret_len, struct err *reterr)
 {
-    struct walk walk = {data, len, 0};
+    struct codec_walk walk = {data, len, 0};
 
     if (!walk_value(&walk, 0)) {
         return err_set(reterr, E_DAMAGED, "not a complete record at byte %zu of %zu", walk.pos, len);

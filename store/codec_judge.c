@@ -13,35 +13,16 @@ struct head {
     uint64_t n; /* the number, or how many bytes or items follow */
 };
 
-struct reader {
-    const uint8_t *data;
-    size_t len, pos;
-};
-
-static bool take(struct reader *reader, size_t bytes, uint64_t *ret)
-{
-    uint64_t value = 0;
-
-    if (reader->len - reader->pos < bytes) {
-        return false;
-    }
-    for (size_t i = 0; i < bytes; i++) {
-        value = value << 8 | reader->data[reader->pos++];
-    }
-    *ret = value;
-    return true;
-}
-
-static bool take_head(struct reader *reader, enum kind kind, size_t bytes, struct head *ret_head)
+static bool take_head(struct codec_walk *walk, enum kind kind, size_t bytes, struct head *ret_head)
 {
     ret_head->kind = kind;
-    return take(reader, bytes, &ret_head->n);
+    return codec_take_number(walk, bytes, &ret_head->n);
 }
 
 /* The library reads what is not negative as unsigned, however it was written. */
-static bool take_signed(struct reader *reader, size_t bytes, struct head *ret_head)
+static bool take_signed(struct codec_walk *walk, size_t bytes, struct head *ret_head)
 {
-    if (!take_head(reader, NUMBER, bytes, ret_head)) {
+    if (!take_head(walk, NUMBER, bytes, ret_head)) {
         return false;
     }
     if ((ret_head->n >> (8 * bytes - 1) & 1) != 0) {
@@ -69,14 +50,14 @@ static bool next_small(uint8_t tag, struct head *ret_head)
     return true;
 }
 
-static bool next(struct reader *reader, struct head *ret_head)
+static bool next(struct codec_walk *walk, struct head *ret_head)
 {
     uint8_t tag;
 
-    if (reader->pos == reader->len) {
+    if (walk->pos == walk->len) {
         return false;
     }
-    tag = reader->data[reader->pos++];
+    tag = walk->data[walk->pos++];
     if (next_small(tag, ret_head)) {
         return true;
     }
@@ -88,55 +69,55 @@ static bool next(struct reader *reader, struct head *ret_head)
     case 0xc4: /* bin 8, 16, 32 */
     case 0xc5:
     case 0xc6:
-        return take_head(reader, BYTES, (size_t)1 << (tag - 0xc4), ret_head);
+        return take_head(walk, BYTES, (size_t)1 << (tag - 0xc4), ret_head);
     case 0xca: /* float 32 */
-        return take_head(reader, FLOAT, 4, ret_head);
+        return take_head(walk, FLOAT, 4, ret_head);
     case 0xcc: /* unsigned 8 to 64 */
     case 0xcd:
     case 0xce:
     case 0xcf:
-        return take_head(reader, NUMBER, (size_t)1 << (tag - 0xcc), ret_head);
+        return take_head(walk, NUMBER, (size_t)1 << (tag - 0xcc), ret_head);
     case 0xd0: /* signed 8 to 64 */
     case 0xd1:
     case 0xd2:
     case 0xd3:
-        return take_signed(reader, (size_t)1 << (tag - 0xd0), ret_head);
+        return take_signed(walk, (size_t)1 << (tag - 0xd0), ret_head);
     case 0xd9: /* str 8, 16, 32 */
     case 0xda:
     case 0xdb:
-        return take_head(reader, TEXT, (size_t)1 << (tag - 0xd9), ret_head);
+        return take_head(walk, TEXT, (size_t)1 << (tag - 0xd9), ret_head);
     case 0xdc: /* array 16, 32 */
     case 0xdd:
-        return take_head(reader, ARRAY, (size_t)2 << (tag - 0xdc), ret_head);
+        return take_head(walk, ARRAY, (size_t)2 << (tag - 0xdc), ret_head);
     case 0xde: /* map 16, 32 */
     case 0xdf:
-        return take_head(reader, MAP, (size_t)2 << (tag - 0xde), ret_head);
+        return take_head(walk, MAP, (size_t)2 << (tag - 0xde), ret_head);
     default: /* nil, doubles, extensions: we never write them */
         return false;
     }
 }
 
-static bool judge_text(struct reader *reader, uint64_t max)
+static bool judge_text(struct codec_walk *walk, uint64_t max)
 {
     struct head head;
 
-    if (!next(reader, &head) || head.kind != TEXT || head.n > max || head.n > reader->len - reader->pos ||
-        memchr(reader->data + reader->pos, '\0', (size_t)head.n) != NULL) {
+    if (!next(walk, &head) || head.kind != TEXT || head.n > max || head.n > walk->len - walk->pos ||
+        memchr(walk->data + walk->pos, '\0', (size_t)head.n) != NULL) {
         return false;
     }
-    reader->pos += (size_t)head.n;
+    walk->pos += (size_t)head.n;
     return true;
 }
 
-static bool judge_id(struct reader *reader, struct id *ret_id)
+static bool judge_id(struct codec_walk *walk, struct id *ret_id)
 {
     struct head head;
 
-    if (!next(reader, &head) || head.kind != BYTES || head.n != ID_BYTES || head.n > reader->len - reader->pos) {
+    if (!next(walk, &head) || head.kind != BYTES || head.n != ID_BYTES || head.n > walk->len - walk->pos) {
         return false;
     }
-    memcpy(ret_id->bytes, reader->data + reader->pos, ID_BYTES);
-    reader->pos += ID_BYTES;
+    memcpy(ret_id->bytes, walk->data + walk->pos, ID_BYTES);
+    walk->pos += ID_BYTES;
     return true;
 }
 
@@ -145,23 +126,24 @@ static int wrong(const struct schema *schema, const struct field *field, struct 
     return err_set(reterr, E_DAMAGED, "%s: key %u has a wrong value", schema->name, field->key);
 }
 
-static int judge_map(const struct schema *schema, struct reader *reader, const uint32_t *version, void *rec,
+static int judge_map(const struct schema *schema, struct codec_walk *walk, const uint32_t *version, void *rec,
                      struct err *reterr);
 
-static int judge_list(const struct schema *schema, const struct field *field, struct reader *reader, struct err *reterr)
+static int judge_list(const struct schema *schema, const struct field *field, struct codec_walk *walk,
+                      struct err *reterr)
 {
     struct head head;
     int rc = 0;
 
-    if (!next(reader, &head) || head.kind != ARRAY || head.n > field->max) {
+    if (!next(walk, &head) || head.kind != ARRAY || head.n > field->max) {
         return wrong(schema, field, reterr);
     }
     for (uint64_t i = 0; rc == 0 && i < head.n; i++) {
         struct id id;
 
         if (field->kind == F_LIST) {
-            rc = judge_map(field->sub, reader, NULL, NULL, reterr);
-        } else if (field->kind == F_IDS ? !judge_id(reader, &id) : !judge_text(reader, UINT32_MAX)) {
+            rc = judge_map(field->sub, walk, NULL, NULL, reterr);
+        } else if (field->kind == F_IDS ? !judge_id(walk, &id) : !judge_text(walk, UINT32_MAX)) {
             rc = wrong(schema, field, reterr);
         }
     }
@@ -176,13 +158,13 @@ static void keep(void *rec, const struct field *field, const void *value, size_t
     }
 }
 
-static int judge_number(const struct schema *schema, const struct field *field, struct reader *reader, void *rec,
+static int judge_number(const struct schema *schema, const struct field *field, struct codec_walk *walk, void *rec,
                         struct err *reterr)
 {
     bool small = field->kind == F_U32 || field->kind == F_ENUM;
     struct head head;
     uint32_t bits;
-    bool flag, ok = next(reader, &head);
+    bool flag, ok = next(walk, &head);
 
     switch (field->kind) {
     case F_BOOL:
@@ -216,37 +198,37 @@ static int judge_number(const struct schema *schema, const struct field *field, 
     return 0;
 }
 
-static int judge_field(const struct schema *schema, const struct field *field, struct reader *reader, void *rec,
+static int judge_field(const struct schema *schema, const struct field *field, struct codec_walk *walk, void *rec,
                        struct err *reterr)
 {
     struct id id;
 
     switch (field->kind) {
     case F_ID:
-        if (!judge_id(reader, &id)) {
+        if (!judge_id(walk, &id)) {
             return wrong(schema, field, reterr);
         }
         keep(rec, field, &id, sizeof(id));
         return 0;
     case F_STR:
-        return judge_text(reader, field->max) ? 0 : wrong(schema, field, reterr);
+        return judge_text(walk, field->max) ? 0 : wrong(schema, field, reterr);
     case F_STRUCT:
-        return judge_map(field->sub, reader, NULL, rec != NULL ? (char *)rec + field->offset : NULL, reterr);
+        return judge_map(field->sub, walk, NULL, rec != NULL ? (char *)rec + field->offset : NULL, reterr);
     case F_STRS:
     case F_IDS:
     case F_LIST:
-        return judge_list(schema, field, reader, reterr);
+        return judge_list(schema, field, walk, reterr);
     default:
-        return judge_number(schema, field, reader, rec, reterr);
+        return judge_number(schema, field, walk, rec, reterr);
     }
 }
 
-static int judge_version(const struct schema *schema, struct reader *reader, uint32_t version, uint64_t n,
+static int judge_version(const struct schema *schema, struct codec_walk *walk, uint32_t version, uint64_t n,
                          struct err *reterr)
 {
     struct head key, value;
 
-    if (n == 0 || !next(reader, &key) || key.kind != NUMBER || key.n != 0 || !next(reader, &value) ||
+    if (n == 0 || !next(walk, &key) || key.kind != NUMBER || key.n != 0 || !next(walk, &value) ||
         value.kind != NUMBER) {
         return err_set(reterr, E_DAMAGED, "%s has no version", schema->name);
     }
@@ -255,23 +237,23 @@ static int judge_version(const struct schema *schema, struct reader *reader, uin
                                         (unsigned long long)value.n);
 }
 
-static int judge_map(const struct schema *schema, struct reader *reader, const uint32_t *version, void *rec,
+static int judge_map(const struct schema *schema, struct codec_walk *walk, const uint32_t *version, void *rec,
                      struct err *reterr)
 {
     size_t field = 0; /* that may come next */
     struct head head, key;
     int rc = 0;
 
-    if (!next(reader, &head) || head.kind != MAP) {
+    if (!next(walk, &head) || head.kind != MAP) {
         return err_set(reterr, E_DAMAGED, "%s is not a map", schema->name);
     }
     if (version != NULL) {
-        rc = judge_version(schema, reader, *version, head.n, reterr);
+        rc = judge_version(schema, walk, *version, head.n, reterr);
     }
     for (uint64_t i = version != NULL; rc == 0 && i < head.n; i++) {
         size_t found = 0;
 
-        if (!next(reader, &key) || key.kind != NUMBER) {
+        if (!next(walk, &key) || key.kind != NUMBER) {
             return err_set(reterr, E_DAMAGED, "%s: a key is not a number", schema->name);
         }
         while (found < schema->n_fields && schema->fields[found].key != key.n) {
@@ -283,7 +265,7 @@ static int judge_map(const struct schema *schema, struct reader *reader, const u
         if (found < field) {
             return err_set(reterr, E_DAMAGED, "%s: key %llu is out of order", schema->name, (unsigned long long)key.n);
         }
-        rc = judge_field(schema, &schema->fields[found], reader, rec, reterr);
+        rc = judge_field(schema, &schema->fields[found], walk, rec, reterr);
         field = found + 1;
     }
     return rc;
@@ -292,12 +274,12 @@ static int judge_map(const struct schema *schema, struct reader *reader, const u
 int schema_judge_versioned(const struct schema *schema, uint32_t version, const void *data, size_t len,
                            void *ret_numbers, struct err *reterr)
 {
-    struct reader reader = {.data = data, .len = len};
+    struct codec_walk walk = {.data = data, .len = len};
     int rc;
 
     memset(ret_numbers, 0, schema->size);
-    rc = judge_map(schema, &reader, &version, ret_numbers, reterr);
-    return rc == 0 && reader.pos != len
-               ? err_set(reterr, E_DAMAGED, "%s: %zu bytes too many", schema->name, len - reader.pos)
+    rc = judge_map(schema, &walk, &version, ret_numbers, reterr);
+    return rc == 0 && walk.pos != len
+               ? err_set(reterr, E_DAMAGED, "%s: %zu bytes too many", schema->name, len - walk.pos)
                : rc;
 }

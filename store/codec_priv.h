@@ -8,6 +8,7 @@
 #ifndef HECATE_STORE_CODEC_PRIV_H
 #define HECATE_STORE_CODEC_PRIV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -64,6 +65,13 @@ void schema_encode(const struct schema *schema, const void *rec, struct buf *buf
 /* The map with one more entry in front: key 0, a number. */
 void schema_encode_versioned(const struct schema *schema, uint32_t version, const void *rec, struct buf *buf);
 
+/* Reading on, within the bytes. */
+struct codec_walk {
+    const uint8_t *data;
+    size_t len, pos;
+};
+/* Takes a number of 1, 2, 4 or 8 bytes; false: there are not as many left. */
+bool codec_take_number(struct codec_walk *walk, size_t bytes, uint64_t *ret);
 /* Looks at one msgpack value without allocating: nothing is longer than the input, no deeper than CODEC_DEPTH_MAX.
  * ret_len is its length. E_DAMAGED. */
 int codec_walk(const uint8_t *data, size_t len, size_t *ret_len, struct err *reterr);

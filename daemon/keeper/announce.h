@@ -4,6 +4,7 @@
 #define HECATE_DAEMON_KEEPER_ANNOUNCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Non-blocking sockets; -1 and errno. */
