@@ -59,10 +59,15 @@ uint64_t core_conf_newest(const struct core *core)
     return core->n_changes > 0 ? core->changes[core->n_changes - 1] : core->conf_applied_index;
 }
 
+uint64_t core_conf_before(const struct core *core)
+{
+    return core->n_changes > 1 ? core->changes[core->n_changes - 2] : core->conf_applied_index;
+}
+
 void core_conf_correct(struct core *core)
 {
     uint64_t uncommitted = core->n_changes > 0 ? core->changes[core->n_changes - 1] : 0;
-    uint64_t committed = core->n_changes > 1 ? core->changes[core->n_changes - 2] : core->conf_applied_index;
+    uint64_t committed = core_conf_before(core);
 
     if (uncommitted == 1) { /* what the cluster was formed with was never open */
         uncommitted = 0;

@@ -7,13 +7,13 @@
  * A member that was added is a spare until it has said that it belongs to this cluster, then a standby until it has
  * caught up, then what it was meant to be. The goal stands in the configuration: whoever leads pursues it.
  *
- * Only members speak: what a frame says counts if its sender is in our newest or committed configuration. One that has
- * been removed, or holds a certificate and no more, is not heard. A voter needs no others: who leads was a member, if
- * not a voter, in the configuration before, and that one is in the log of every voter (rule 7). A newcomer, or a
- * standby that was away, may never have heard of who leads now. The greeting of a member carries its configuration:
- * those who do not vote believe whom a member names, never what one says of itself, until their own log has come so
- * far. Without any configuration the members are those of the configuration file. Where a member is they believe from
- * itself, when it knows of a later configuration.
+ * Only members speak: what a frame says counts if its sender is in our newest configuration, or in the one before it,
+ * which is the newest that is committed for certain. One that has been removed, or holds a certificate and no more, is
+ * not heard. A voter needs no others: who leads was a member, if not a voter, in the configuration before, and that one
+ * is in the log of every voter (rule 7). A newcomer, or a standby that was away, may never have heard of who leads now.
+ * The greeting of a member carries its configuration: those who do not vote believe whom a member names, never what one
+ * says of itself, until their own log has come so far. Without any configuration the members are those of the
+ * configuration file. Where a member is they believe from itself, when it knows of a later configuration.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -113,17 +113,20 @@ static bool is_introduced(const struct core *core, uint64_t id)
     return false;
 }
 
-/* In our newest or in our committed configuration. */
-static bool is_ours(const struct core *core, const struct raft_configuration *applied, uint64_t id)
+/* In our newest configuration, or in the one before it. */
+static bool is_ours(const struct core *core, const struct raft_configuration *before, uint64_t id)
 {
-    return !core_learning(core) && (has(core_raft_configuration(core), id) || has(applied, id));
+    return !core_learning(core) && (has(core_raft_configuration(core), id) || has(before, id));
 }
 
-static void read_applied(const struct core *core, struct raft_configuration *ret_conf)
+/* The one that is committed for certain: after a restart that is known before anything is applied. */
+static void read_before(const struct core *core, struct raft_configuration *ret_conf)
 {
+    uint64_t index = core_conf_before(core);
+
     raft_configuration_init(ret_conf);
-    if (core->conf != NULL) {
-        core_conf_decode(core->conf, core->conf_len, ret_conf);
+    if (index > 0) {
+        core_conf_read(core, index, ret_conf);
     }
 }
 
@@ -134,12 +137,12 @@ static bool is_sure(const struct core *core)
 }
 
 /* Our own log has come as far, or we vote, or who told us is no member any more. */
-static void forget_introduced(struct core *core, const struct raft_configuration *applied)
+static void forget_introduced(struct core *core, const struct raft_configuration *before)
 {
     struct core_introduced *introduced = &core->introduced;
 
     if (core_conf_newest(core) >= introduced->index || is_sure(core) ||
-        (introduced->by != 0 && !is_ours(core, applied, introduced->by))) {
+        (introduced->by != 0 && !is_ours(core, before, introduced->by))) {
         introduced->n = 0;
     }
 }
@@ -151,14 +154,14 @@ static void silence(struct core *core, size_t at)
     core_form_greet(core, core->config.peers[at].id, false); /* it is told, if we lead */
 }
 
-static bool mark_gone(struct core *core, const struct raft_configuration *applied)
+static bool mark_gone(struct core *core, const struct raft_configuration *before)
 {
     bool changed = false;
 
     for (size_t i = 0; i < core->config.n_peers; i++) {
         uint64_t id = core->config.peers[i].id;
 
-        if (!core->peers[i].gone && id != core->config.id && !is_ours(core, applied, id) && !is_introduced(core, id)) {
+        if (!core->peers[i].gone && id != core->config.id && !is_ours(core, before, id) && !is_introduced(core, id)) {
             silence(core, i);
             changed = true;
         }
@@ -169,7 +172,7 @@ static bool mark_gone(struct core *core, const struct raft_configuration *applie
 void core_members_update(struct core *core)
 {
     const struct raft_configuration *newest = core_raft_configuration(core);
-    struct raft_configuration applied;
+    struct raft_configuration before;
     bool changed = false;
 
     if (!core->members_changed) {
@@ -179,13 +182,16 @@ void core_members_update(struct core *core)
     if (core_learning(core)) {
         return; /* what it knows comes from others */
     }
-    read_applied(core, &applied);
-    forget_introduced(core, &applied);
-    changed = mark_gone(core, &applied);
+    read_before(core, &before);
+    forget_introduced(core, &before);
+    changed = mark_gone(core, &before);
     for (unsigned i = 0; i < newest->n; i++) {
         changed = know(core, &newest->servers[i]) || changed;
     }
-    raft_configuration_close(&applied);
+    for (unsigned i = 0; i < before.n; i++) {
+        changed = (!has(newest, before.servers[i].id) && know(core, &before.servers[i])) || changed;
+    }
+    raft_configuration_close(&before);
     if (changed) {
         core->env.members(core->env.user);
     }
@@ -195,7 +201,7 @@ void core_members_update(struct core *core)
 
 /* Those who vote know all that they need; the others believe a member that knows of a later configuration. One of the
  * first release does not say which it is (0). */
-static bool may_introduce(const struct core *core, int from, const struct raft_configuration *applied, uint64_t index)
+static bool may_introduce(const struct core *core, int from, const struct raft_configuration *before, uint64_t index)
 {
     const struct core_introduced *introduced = &core->introduced;
     uint64_t by;
@@ -208,11 +214,11 @@ static bool may_introduce(const struct core *core, int from, const struct raft_c
     }
     by = core->config.peers[from].id;
     return core_learning(core) ? core->peers[from].configured || is_introduced(core, by)
-                               : index > core_conf_newest(core) && !is_sure(core) && is_ours(core, applied, by);
+                               : index > core_conf_newest(core) && !is_sure(core) && is_ours(core, before, by);
 }
 
 static void introduce(struct core *core, uint64_t by, uint64_t index, const struct raft_configuration *conf,
-                      const struct raft_configuration *applied)
+                      const struct raft_configuration *before)
 {
     struct core_introduced *introduced = &core->introduced;
 
@@ -220,9 +226,9 @@ static void introduce(struct core *core, uint64_t by, uint64_t index, const stru
     for (unsigned i = 0; i < conf->n; i++) {
         introduced->ids[introduced->n++] = conf->servers[i].id;
     }
-    (void)mark_gone(core, applied);
+    (void)mark_gone(core, before);
     for (unsigned i = 0; i < conf->n; i++) {
-        if (!is_ours(core, applied, conf->servers[i].id)) { /* where the others are says our own configuration */
+        if (!is_ours(core, before, conf->servers[i].id)) { /* where the others are says our own configuration */
             (void)know(core, &conf->servers[i]);
         }
     }
@@ -249,22 +255,22 @@ static void note_moved(struct core *core, int from, uint64_t index, const struct
 void core_members_introduced(struct core *core, int from, const struct wire *wire)
 {
     uint64_t index = wire->key[WK_CONF_INDEX];
-    struct raft_configuration conf, applied;
+    struct raft_configuration conf, before;
 
     if (wire->body_len == 0 || wire->key[WK_STATE] != CORE_FORMED ||
         !core_conf_parse(wire->body, wire->body_len, &conf)) {
         return;
     }
-    read_applied(core, &applied);
+    read_before(core, &before);
     if (has(&conf, wire->key[WK_FROM]) && has(&conf, core->config.id) &&
         (!core_formed(core) || id_equal(core_wire_cluster(wire), core->cluster_id)) &&
-        may_introduce(core, from, &applied, index)) {
-        introduce(core, wire->key[WK_FROM], index, &conf, &applied);
+        may_introduce(core, from, &before, index)) {
+        introduce(core, wire->key[WK_FROM], index, &conf, &before);
     }
     if (has(&conf, core->config.id) && core_formed(core) && id_equal(core_wire_cluster(wire), core->cluster_id)) {
         note_moved(core, from, index, &conf);
     }
-    raft_configuration_close(&applied);
+    raft_configuration_close(&before);
     raft_configuration_close(&conf);
 }
 

@@ -226,6 +226,7 @@ void core_conf_read(const struct core *core, uint64_t index, struct raft_configu
 enum core_voting core_conf_voting(const struct core *core, uint64_t id);
 bool core_conf_has(const struct core *core, uint64_t id);
 uint64_t core_conf_newest(const struct core *core); /* index of the configuration that counts; 0: none is known yet */
+uint64_t core_conf_before(const struct core *core); /* of the one before it, or of this one if it is applied; 0: none */
 const struct raft_configuration *core_raft_configuration(const struct core *core); /* the newest */
 /* core_members.c */
 bool core_formed(const struct core *core);   /* FORMED, JOINED or JOINING */

@@ -223,7 +223,7 @@ static bool knows(const struct core *core, uint64_t id)
     for (size_t i = 0; i < core->introduced.n; i++) { /* a member has named it */
         found = found || core->introduced.ids[i] == id;
     }
-    core_conf_decode(core->conf, core->conf_len, &conf);
+    core_conf_read(core, core_conf_before(core), &conf);
     for (unsigned i = 0; i < conf.n; i++) {
         found = found || conf.servers[i].id == id;
     }

@@ -64,6 +64,37 @@ static bool take_out(struct sim *sim, size_t member)
     return change(sim, CORE_REMOVE, member, CORE_SPARE) && wait_member(sim, member, false, CORE_SPARE);
 }
 
+/* A leader that was alone with the removal of another one, and restarted, follows that one when it leads instead. */
+static void test_removal_that_came_to_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = sim_seed(1), end = seed + 5; seed < end; seed++) {
+        size_t leader, a, b, next;
+        struct sim_config config = {.seed = seed, .client_every_us = 20 * SIM_MS};
+        struct sim *sim = directed_new(&config, &leader);
+        struct core_change wanted = {.kind = CORE_REMOVE};
+        bool ok;
+
+        directed_others(sim, leader, &a, &b);
+        sim_run(sim, 100 * SIM_MS);
+        sim_isolate(sim, leader, true);
+        wanted.id = a + 1;
+        ok = sim_change(sim, leader, &wanted) == 0;
+        sim_run(sim, 50 * SIM_MS); /* it is on the disk */
+        sim_crash(sim, leader);
+        ok = ok && sim_wait_serving(sim, 5 * SIM_S, &next);
+        if (ok && next == b) {
+            sim_run(sim, 500 * SIM_MS);
+            ok = sim_transfer(sim, b, a) == 0;
+        }
+        ok = ok && directed_wait_leader(sim, 5 * SIM_S, a);
+        sim_restart(sim, leader);
+        sim_isolate(sim, leader, false);
+        sim->client_on = false;
+        assert_true(directed_end(sim, ok && sim_wait_equal(sim, 10 * SIM_S)));
+    }
+}
+
 /* ---- strangers and removed members ---- */
 
 /* Three members of four that there were, each told by nobody and by the fourth; then life goes on. */
@@ -279,8 +310,13 @@ static void test_old_times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_speakers),    cmocka_unit_test(test_introduced), cmocka_unit_test(test_kept_vote),
-        cmocka_unit_test(test_second_word), cmocka_unit_test(test_heard),      cmocka_unit_test(test_old_times),
+        cmocka_unit_test(test_speakers),
+        cmocka_unit_test(test_introduced),
+        cmocka_unit_test(test_kept_vote),
+        cmocka_unit_test(test_second_word),
+        cmocka_unit_test(test_heard),
+        cmocka_unit_test(test_old_times),
+        cmocka_unit_test(test_removal_that_came_to_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
