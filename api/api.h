@@ -51,6 +51,7 @@ enum api_admin {
     API_ADMIN_MEMBER_ADD,
     API_ADMIN_MEMBER_REMOVE,    /* member in the path */
     API_ADMIN_MEMBER_PROMOTE,   /* member in the path: gets a vote */
+    API_ADMIN_MEMBER_RENEW,     /* member in the path: its key is forgotten, the next one taken */
     API_ADMIN_UPGRADE,          /* the feature level, and what the members know */
     API_ADMIN_UPGRADE_HOLD,     /* the level is not raised */
     API_ADMIN_UPGRADE_FINALIZE, /* it is, as soon as all members know the next one */

@@ -310,6 +310,7 @@ static void handle_route(struct api_request *request)
     case API_ROUTE_MEMBER_ADD:
     case API_ROUTE_MEMBER_REMOVE:
     case API_ROUTE_MEMBER_PROMOTE:
+    case API_ROUTE_MEMBER_RENEW:
     case API_ROUTE_UPGRADE:
     case API_ROUTE_UPGRADE_HOLD:
     case API_ROUTE_UPGRADE_FINALIZE:

@@ -65,6 +65,7 @@ static const struct entry table[] = {
     {API_ROUTE_MEMBER_ADD, "POST", "/cluster/members"},
     {API_ROUTE_MEMBER_REMOVE, "DELETE", "/cluster/members/{}"},
     {API_ROUTE_MEMBER_PROMOTE, "POST", "/cluster/members/{}/promote"},
+    {API_ROUTE_MEMBER_RENEW, "POST", "/cluster/members/{}/renew"},
     {API_ROUTE_UPGRADE, "GET", "/cluster/upgrade"},
     {API_ROUTE_UPGRADE_HOLD, "POST", "/cluster/upgrade/hold"},
     {API_ROUTE_UPGRADE_FINALIZE, "POST", "/cluster/upgrade/finalize"},

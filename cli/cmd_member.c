@@ -248,7 +248,7 @@ static int run_remove(struct cli *cli)
     }
 }
 
-static int run_promote(struct cli *cli)
+static int ask_for(struct cli *cli, const char *what)
 {
     CLEANUP(free_ptr) char *path = NULL;
     json_int_t id;
@@ -256,8 +256,18 @@ static int run_promote(struct cli *cli)
     if (need_member(cli, &id) != 0) {
         return -1;
     }
-    path = mem_printf("/cluster/members/%ld/promote", (long)id);
+    path = mem_printf("/cluster/members/%ld/%s", (long)id, what);
     return change(cli, "POST", path, NULL);
+}
+
+static int run_promote(struct cli *cli)
+{
+    return ask_for(cli, "promote");
+}
+
+static int run_renew(struct cli *cli)
+{
+    return ask_for(cli, "renew");
 }
 
 static const struct cli_flag add_flags[] = {
@@ -279,6 +289,9 @@ static const struct cli_command member_commands[] = {
      run_replace, NULL},
     {"member", "promote", "MEMBER", "give a standby a vote, as soon as it has caught up", NULL, NULL, 0, run_promote,
      NULL},
+    {"member", "renew", "MEMBER", "let a member come back that was given a new key while it was stopped",
+     "The cluster forgets its key, and takes the one that it shows next. For a running member it is not needed.", NULL,
+     0, run_renew, NULL},
 };
 
 const struct cli_group cli_member = {"member", "The members of the cluster", member_commands,

@@ -39,7 +39,7 @@ _hecate_words() {
     device) choices='add delete disable enable info remove resync rmtags settags' ;;
     leader) choices='transfer' ;;
     loglevel) choices='get set' ;;
-    member) choices='add list promote remove replace' ;;
+    member) choices='add list promote remove renew replace' ;;
     node) choices='add delete disable enable info list remove rmtags settags' ;;
     server) choices='mode operations state' ;;
     'server mode') choices='get set' ;;

@@ -19,11 +19,13 @@
 #define CONS_TELL_MAX 4096
 #define CONS_COMMAND_MAX ((size_t)1 << 20) /* bytes of a command */
 #define CONS_TEXT_MAX 256                  /* of an address, of a note */
+#define CONS_KEY_SIZE 65                   /* SHA-256 of a public key (SubjectPublicKeyInfo), in hex digits, and NUL */
 
 struct cons_peer {
     uint64_t id;         /* member id, 1..2^63 */
     const char *address; /* peer address "host:port" */
     const char *note;    /* of the owner's, kept beside it (its REST address); no blanks; NULL: none */
+    const char *key;     /* the digest of its certificate's public key; NULL or "": any of the authority counts */
 };
 
 struct cons_config {
@@ -37,6 +39,7 @@ struct cons_config {
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* all NULL: plain, allowed by tls_off only */
     bool tls_off;                                         /* explicit; refused unless every peer address is loopback */
     uint32_t election_timeout_ms, lease_ms, heartbeat_ms; /* 300, 150, 50 */
+    bool trust_new_keys;         /* whoever has a certificate of the authority with a member's number is that member */
     bool lease_kept;             /* the owner holds something (an address) by the lease: see events.lease */
     uint32_t snapshot_threshold; /* entries between snapshots, e.g. 4096 (staggered by member) */
 };
@@ -99,7 +102,10 @@ struct cons_member_status {
     uint64_t id;
     char address[CONS_TEXT_MAX], note[CONS_TEXT_MAX];
     bool connected;
-    struct cons_trouble trouble;       /* while not connected */
+    struct cons_trouble trouble; /* while not connected; or somebody else has shown a certificate in its name */
+    char key[CONS_KEY_SIZE];     /* as in cons_peer; "" none yet */
+    char shown[CONS_KEY_SIZE];   /* with which both its connections were authenticated, or what has followed that key;
+                                    its own: of the certificate that is used; "" none */
     enum cons_standing standing, goal; /* goal NONE: it is what it is to be */
     uint64_t match_index;              /* leader only: acknowledged by that member */
     uint64_t last_contact_ms;          /* since something was heard from it; UINT64_MAX never */
@@ -122,6 +128,7 @@ struct cons_status {
     bool serving;
     bool transferring; /* leader: handing over; false again with the role unchanged: that has failed */
     bool formed;       /* a cluster exists on this disk */
+    bool keys_known;   /* the keys of the members are compared */
     bool changing;     /* a change of members is not committed yet */
     struct cons_refusal refusal;
     struct id cluster_id; /* greater than that of any cluster formed before it, by the clock of its founder */
@@ -162,10 +169,11 @@ enum cons_change_kind {
     CONS_REMOVE, /* any but the leader */
     CONS_AIM,    /* makes another of a spare or standby: goal */
     CONS_MOVE,   /* to another address, with another note */
+    CONS_KEY,    /* key: set, or "" cleared; also while members are away */
 };
 struct cons_change {
     enum cons_change_kind kind;
-    struct cons_peer peer; /* address and note: ADD, MOVE */
+    struct cons_peer peer; /* address and note: ADD, MOVE; key: KEY */
     enum cons_standing goal;
 };
 /* 0: submitted; committed when status.changing ends while this member leads in the same term. E_BUSY: it may be

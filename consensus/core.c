@@ -456,6 +456,7 @@ static void status_peers(struct core *core, struct core_status *status)
     const struct raft_configuration *conf = core_raft_configuration(core);
 
     status->members_known = core->raft_started && conf->n > 0;
+    status->keys_known = core_keys_known(core);
     status->n_peers = core->config.n_peers;
     for (size_t i = 0; i < core->config.n_peers; i++) {
         struct core_peer_status *peer = &status->peers[i];

@@ -17,6 +17,7 @@
 #define CORE_PEERS_MAX 9
 #define CORE_WINDOW_MAX 256
 #define CORE_ADDRESS_MAX 700 /* characters: host and port, what the owner notes beside them, what the core does */
+#define CORE_KEY_LEN 64      /* of a member's key in its address: hex digits of its digest */
 #define CORE_ENTRY_MAX ((size_t)1 << 20) /* bytes of a command; no follower takes more */
 #define CORE_FRAME_BYTES ((uint64_t)1 << 20)
 #define CORE_INFLIGHT_BYTES ((uint64_t)4 << 20)
@@ -182,6 +183,7 @@ struct core_status {
     bool lease_given_up; /* with lease_kept: no lease any more, and core_lease_released is waited for */
     bool changing;       /* a change of members is not committed yet */
     bool members_known;  /* there is a configuration in the log */
+    bool keys_known;     /* and as far as we know it is the newest: the keys in it are those of the members */
     struct core_refusal refusal;
     uint64_t doubt_by; /* a member says that our log ends before what we have acknowledged: we take no part; 0: none */
     size_t n_peers;
@@ -219,13 +221,15 @@ enum core_change_kind {
     CORE_REMOVE,  /* any but the leader */
     CORE_ASSIGN,  /* what it is, at once: voting */
     CORE_AIM,     /* what the leader is to make of it: goal */
-    CORE_ADDRESS, /* where it is */
+    CORE_ADDRESS, /* where it is: address; its key stays */
+    CORE_KEY,     /* key */
 };
 struct core_change {
     enum core_change_kind kind;
     uint64_t id;
     enum core_voting voting, goal;
-    const char *address;
+    const char *address; /* without a key */
+    const char *key;     /* "" none */
 };
 /* 0: submitted, committed when status.changing ends in the same term. -1 with the reason in ret_reason: not the leader,
  * another change or a transfer is open, a voter lags, the member lags too far behind to vote, fewer than two voters
@@ -233,7 +237,9 @@ struct core_change {
 int core_change(struct core *core, const struct core_change *change, const char **ret_reason, bool *ret_passing);
 int core_assign(struct core *core, uint64_t id, enum core_voting voting, const char **ret_reason);
 void core_get_status(struct core *core, struct core_status *ret_status);
-/* It may stand in a configuration: printable ASCII, at most CORE_ADDRESS_MAX, not beginning with a goal. */
+/* It may stand in a configuration: up to three words with one blank between them (place, note, key), of printable
+ * ASCII, at most CORE_ADDRESS_MAX, not beginning with a goal; the key as CORE_KEY_LEN lower-case hex digits. */
 bool core_address_valid(const char *address);
+const char *core_address_key(const char *address); /* "" none */
 
 #endif

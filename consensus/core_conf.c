@@ -92,8 +92,10 @@ static int role_of(enum core_voting voting)
 }
 
 /* Rule 7: one change at a time, in a term that has committed something, with all voters at hand but the one that the
- * change takes the vote from (it may have died for good). */
-static const char *refuse_now(struct core *core, const struct raft_configuration *conf, uint64_t leaving)
+ * change takes the vote from (it may have died for good). An address or a key leaves the members as they are: what rule
+ * 7 is about holds for the configuration before it. Whoever moves may be stopped for it, and a key must be possible
+ * while members are refused for theirs. */
+static const char *refuse_now(struct core *core, const struct raft_configuration *conf, uint64_t away, bool key_only)
 {
     uint64_t commit = raft_commit_index(&core->raft);
 
@@ -112,11 +114,11 @@ static const char *refuse_now(struct core *core, const struct raft_configuration
     if (core->transfer_to != 0) {
         return "leadership is being handed over";
     }
-    for (unsigned i = 0; i < conf->n; i++) {
+    for (unsigned i = 0; i < conf->n && !key_only; i++) {
         raft_index match = 0;
 
         if (conf->servers[i].role != RAFT_VOTER || conf->servers[i].id == core->config.id ||
-            conf->servers[i].id == leaving) {
+            conf->servers[i].id == away) {
             continue;
         }
         if (raft_match_index(&core->raft, conf->servers[i].id, &match) != 0 || match < core->conf_applied_index ||
@@ -127,19 +129,50 @@ static const char *refuse_now(struct core *core, const struct raft_configuration
     return NULL;
 }
 
+/* The place is what stands before the first blank. */
+static bool same_place(const char *a, const char *b)
+{
+    size_t len = strcspn(a, " ");
+
+    return strcspn(b, " ") == len && memcmp(a, b, len) == 0;
+}
+
+/* The address with this key, "" none. */
+static char *with_key(const char *address, const char *key)
+{
+    size_t len = strlen(address) - strlen(core_address_key(address));
+
+    if (*core_address_key(address) != '\0') {
+        len--; /* the blank before it */
+    }
+    return *key == '\0' ? mem_printf("%.*s", (int)len, address)
+                        : mem_printf("%.*s%s %s", (int)len, address, strchr(address, ' ') == NULL ? " " : "", key);
+}
+
 /* A configuration that nobody can read must never be written. */
 static const char *refuse_address(const struct raft_configuration *conf, const struct core_change *change)
 {
-    if (!core_address_valid(change->address)) {
+    if (!core_address_valid(change->address) || *core_address_key(change->address) != '\0' ||
+        strlen(change->address) > CORE_ADDRESS_MAX - CORE_KEY_LEN - 2) {
         return "its address is too long, or has a character that none may have";
     }
     for (unsigned i = 0; i < conf->n; i++) {
         if (conf->servers[i].id != change->id &&
-            strcmp(core_plain_address(conf->servers[i].address), change->address) == 0) {
+            same_place(core_plain_address(conf->servers[i].address), change->address)) {
             return "another member has this address";
         }
     }
     return NULL;
+}
+
+static const char *refuse_key(const struct raft_server *server, const struct core_change *change)
+{
+    const char *address = core_plain_address(server->address);
+    CLEANUP(free_ptr) char *text = with_key(address, change->key);
+
+    return !core_address_valid(text)    ? "its key is not one, or there is no room for it"
+           : strcmp(text, address) == 0 ? "it has this key already"
+                                        : NULL;
 }
 
 /* What is asked for can never be, in this configuration. */
@@ -180,6 +213,9 @@ static const char *refuse_ever(const struct core *core, const struct raft_config
         if (reason != NULL) {
             return reason;
         }
+    }
+    if (change->kind == CORE_KEY) { /* changes nothing else, also of a cluster that needs another member */
+        return refuse_key(server, change);
     }
     if (change->kind == CORE_AIM && server->role == RAFT_VOTER) {
         return "it votes already";
@@ -251,7 +287,14 @@ static void carry_out(struct raft_configuration *conf, struct raft_server *serve
         set_address(server, server->address, change->goal);
         break;
     case CORE_ADDRESS:
-        set_address(server, change->address, core_goal(server->address));
+        text = with_key(change->address, core_address_key(server->address));
+        set_address(server, text, core_goal(server->address));
+        free(text);
+        break;
+    case CORE_KEY:
+        text = with_key(core_plain_address(server->address), change->key);
+        set_address(server, text, core_goal(server->address));
+        free(text);
         break;
     }
 }
@@ -279,7 +322,8 @@ static int submit(struct core *core, struct raft_configuration *conf)
 static const char *change_in(struct core *core, struct raft_configuration *conf, const struct core_change *change,
                              bool *ret_passing)
 {
-    bool leaves = change->kind == CORE_REMOVE || (change->kind == CORE_ASSIGN && change->voting != CORE_VOTER);
+    bool away = change->kind == CORE_REMOVE || change->kind == CORE_ADDRESS ||
+                (change->kind == CORE_ASSIGN && change->voting != CORE_VOTER);
     struct raft_server *server = NULL;
     const char *reason;
 
@@ -292,7 +336,7 @@ static const char *change_in(struct core *core, struct raft_configuration *conf,
     }
     CHECK(server != NULL || change->kind == CORE_ADD);
     *ret_passing = true;
-    reason = refuse_now(core, conf, leaves ? change->id : 0);
+    reason = refuse_now(core, conf, away ? change->id : 0, change->kind == CORE_KEY);
     if (reason == NULL && change->kind == CORE_ASSIGN && change->voting == CORE_VOTER) {
         reason = refuse_vote(core, server);
     }

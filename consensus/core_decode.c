@@ -42,6 +42,23 @@ static bool get_text(struct reader *reader, const char **ret_text)
     return true;
 }
 
+const char *core_address_key(const char *address)
+{
+    const char *note = strchr(address, ' ');
+    const char *key = note != NULL ? strchr(note + 1, ' ') : NULL;
+
+    return key != NULL ? key + 1 : "";
+}
+
+/* None, or one as it must be; a blank with nothing behind it is neither. */
+static bool key_valid(const char *address, size_t len)
+{
+    const char *key = core_address_key(address);
+
+    return *key == '\0' ? len > 0 && (address[len - 1] != ' ' || strchr(address, ' ') == address + len - 1)
+                        : strspn(key, "0123456789abcdef") == CORE_KEY_LEN && key[CORE_KEY_LEN] == '\0';
+}
+
 bool core_address_valid(const char *address)
 {
     size_t len = strlen(address);
@@ -51,7 +68,7 @@ bool core_address_valid(const char *address)
             return false;
         }
     }
-    return len > 0 && len <= CORE_ADDRESS_MAX && core_goal(address) == CORE_SPARE;
+    return key_valid(address, len) && len <= CORE_ADDRESS_MAX && core_goal(address) == CORE_SPARE;
 }
 
 /* The library compares ids and addresses with those that it has; it refuses only what is there already. */

@@ -14,6 +14,10 @@
  * The greeting of a member carries its configuration: those who do not vote believe whom a member names, never what one
  * says of itself, until their own log has come so far. Without any configuration the members are those of the
  * configuration file. Where a member is they believe from itself, when it knows of a later configuration.
+ *
+ * A configuration says the digest of each member's key as well. One that was away may know of an old one only, and the
+ * leader may be the very member that has another by now: as soon as a member tells of a configuration that is newer
+ * than ours, our keys count for nothing until our log has come so far (core_status.keys_known).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -169,12 +173,22 @@ static bool mark_gone(struct core *core, const struct raft_configuration *before
     return changed;
 }
 
+bool core_keys_known(const struct core *core)
+{
+    return !core_learning(core) &&
+           (core->role == CORE_LEADER || core_conf_newest(core) >= core->told_conf_index); /* a leader knows all */
+}
+
 void core_members_update(struct core *core)
 {
     const struct raft_configuration *newest = core_raft_configuration(core);
+    bool known = core_keys_known(core), changed = false;
     struct raft_configuration before;
-    bool changed = false;
 
+    if (known != core->keys_known) {
+        core->keys_known = known;
+        core->env.members(core->env.user);
+    }
     if (!core->members_changed) {
         return;
     }
@@ -263,9 +277,13 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
     }
     read_before(core, &before);
     if (has(&conf, wire->key[WK_FROM]) && has(&conf, core->config.id) &&
-        (!core_formed(core) || id_equal(core_wire_cluster(wire), core->cluster_id)) &&
-        may_introduce(core, from, &before, index)) {
-        introduce(core, wire->key[WK_FROM], index, &conf, &before);
+        (!core_formed(core) || id_equal(core_wire_cluster(wire), core->cluster_id))) {
+        if (from >= 0 && index > core->told_conf_index) {
+            core->told_conf_index = index;
+        }
+        if (may_introduce(core, from, &before, index)) {
+            introduce(core, wire->key[WK_FROM], index, &conf, &before);
+        }
     }
     if (has(&conf, core->config.id) && core_formed(core) && id_equal(core_wire_cluster(wire), core->cluster_id)) {
         note_moved(core, from, index, &conf);

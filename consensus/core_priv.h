@@ -162,8 +162,10 @@ struct core {
 
     struct core_peer_state peers[CORE_PEERS_MAX];
     struct core_introduced introduced;
-    uint64_t ask_us;      /* when the members may be asked again who they are */
-    uint64_t word_ask_us; /* the same, who leads */
+    uint64_t told_conf_index; /* of the newest configuration that a member has told of */
+    bool keys_known;          /* as the owner knows it */
+    uint64_t ask_us;          /* when the members may be asked again who they are */
+    uint64_t word_ask_us;     /* the same, who leads */
     struct core_doubt doubt;
     uint64_t acked_term; /* the last one in which this process has acknowledged entries */
     uint64_t join_index; /* JOINING: the configuration that the log has to reach; 0: not heard since the start */
@@ -241,6 +243,7 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
 void core_members_stranger(struct core *core, int at, const struct wire *wire);
 void core_members_pursue(struct core *core);            /* the leader makes of members what they are to be */
 uint64_t core_admits(struct core *core, uint64_t peer); /* for a greeting: enum wire_admits */
+bool core_keys_known(const struct core *core);          /* struct core_status */
 enum core_voting core_goal(const char *address);        /* SPARE: none */
 const char *core_plain_address(const char *address);    /* without its goal */
 /* core_transfer.c */

@@ -234,6 +234,10 @@ void net_link_ready(struct net_link *link, uint64_t id)
         fail_identity(link, id);
         return;
     }
+    if (!net_key_fits(net, id, link->key)) { /* it has been told since */
+        net_link_close(link);
+        return;
+    }
     uv_timer_stop(&link->timer);
     link->ready = true;
     link->since_ms = uv_now(net->loop);
@@ -436,6 +440,9 @@ static void set_peer(struct net *net, const struct cons_peer *wanted)
     struct net_peer *peer = net_find_peer(net, wanted->id);
 
     peer = peer != NULL ? peer : add_peer(net, wanted->id);
+    if (net_key_set(peer, wanted->key != NULL ? wanted->key : "")) {
+        dial_soon(peer); /* it may be welcome now */
+    }
     if (peer->address != NULL && strcmp(peer->address, wanted->address) == 0 && !peer->gone) {
         return;
     }
@@ -450,7 +457,7 @@ static void set_peer(struct net *net, const struct cons_peer *wanted)
     }
 }
 
-void net_set_peers(struct net *net, const struct cons_peer *peers, size_t n_peers)
+void net_set_peers(struct net *net, const struct cons_peer *peers, size_t n_peers, bool check)
 {
     for (size_t i = 0; i < net->n_peers; i++) {
         bool wanted = false;
@@ -471,6 +478,11 @@ void net_set_peers(struct net *net, const struct cons_peer *peers, size_t n_peer
             set_peer(net, &peers[i]);
         }
     }
+    for (size_t i = 0; i < net->n_peers && net->check_keys && !check; i++) { /* what was refused may be welcome now */
+        dial_soon(net->peers[i]);
+    }
+    net->check_keys = check;
+    net_keys_apply(net);
 }
 
 int net_start(uv_loop_t *loop, const struct cons_config *config, const struct net_events *events, struct net **ret_net,
@@ -498,7 +510,7 @@ int net_start(uv_loop_t *loop, const struct cons_config *config, const struct ne
         return rc; /* the process ends */
     }
     net->open_handles = 1;
-    net_set_peers(net, config->peers, config->n_peers);
+    net_set_peers(net, config->peers, config->n_peers, false);
     *ret_net = net;
     return 0;
 }

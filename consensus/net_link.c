@@ -156,6 +156,9 @@ static void handshake(struct net_link *link)
     if (result == TLS_DONE) {
         net_link_ready(link, net_tls_peer(link->ssl));
     } else if (result != TLS_WANT) {
+        if (link->claimed != 0) {
+            net_trouble_key(link, &error);
+        }
         net_link_fail(link, NET_TLS, &error);
     }
 }
@@ -277,6 +280,7 @@ void net_link_start(struct net_link *link)
         } else {
             SSL_set_accept_state(link->ssl);
         }
+        net_tls_expect(link);
     }
     if (uv_read_start((uv_stream_t *)&link->tcp, alloc_cb, read_cb) != 0) {
         net_link_close(link);

@@ -21,6 +21,8 @@
 #define NET_UNKNOWN_BYTES 262144 /* from one who is not known yet: more than any handshake */
 #define NET_STRANGER_LOG_MS 10000
 #define NET_STRANGER_FRAME ((size_t)20 << 10) /* of one who is no member: a greeting with a configuration */
+#define NET_WRONG_KEY_SHOWN_MS \
+    10000 /* to people, after the last attempt; several times what a member waits in between */
 
 enum net_cause {
     NET_FINE,
@@ -45,7 +47,10 @@ struct net_link {
     bool outgoing, open, closing, ready; /* ready: handshake done, the other end known */
     unsigned handles;                    /* to be closed */
     uint64_t peer;                       /* 0: not known yet */
+    uint64_t claimed;                    /* the member whose number, but not whose key it shows; 0 */
+    char key[CONS_KEY_SIZE];             /* of the other end's certificate, or what has followed it */
     SSL *ssl;
+    struct tls_expectation expectation;
     BIO *in, *out;                /* what came, what goes, encrypted */
     struct net_trouble trouble;   /* why it ends */
     struct sockaddr_storage from; /* incoming */
@@ -59,6 +64,7 @@ struct net_peer {
     struct net *net;
     uint64_t id;
     char *address;
+    char key[CONS_KEY_SIZE]; /* "" any */
     struct net_link *out, *in;
     uv_timer_t retry;
     uv_getaddrinfo_t resolve;
@@ -67,6 +73,7 @@ struct net_peer {
     uint64_t retry_ms;
     struct sockaddr_storage at;                 /* where it was dialled last */
     struct net_trouble trouble_out, trouble_in; /* what is wrong with the connections */
+    uint64_t wrong_key_ms;                      /* the last incoming one with another key */
 };
 
 struct net {
@@ -76,6 +83,8 @@ struct net {
     SSL_CTX *tls;       /* NULL: plain */
     char *tls_files[3]; /* authority, certificate, key */
     int64_t tls_expires_s;
+    char own_key[CONS_KEY_SIZE];
+    bool check_keys;
     uv_tcp_t listener;
     struct net_link *links;
     struct net_peer **peers; /* also those that are none any more: they stay until the end */
@@ -94,6 +103,10 @@ void net_link_close(struct net_link *link);
 void net_link_fail(struct net_link *link, enum net_cause cause, const struct tls_error *error);
 /* The handshake is over and the other end is peer. */
 void net_link_ready(struct net_link *link, uint64_t peer);
+/* net_keys.c */
+bool net_key_fits(struct net *net, uint64_t id, const char *key); /* as far as we know its key */
+bool net_key_set(struct net_peer *peer, const char *key);         /* of the configuration; whether it is another one */
+void net_keys_apply(struct net *net);                             /* ends connections whose key does not fit */
 /* net_link.c: bytes in and out */
 struct net_link *net_link_new(struct net *net, bool outgoing);
 void net_link_start(struct net_link *link); /* connected: TLS handshake, reading */
@@ -109,8 +122,11 @@ struct net_peer *net_gate_owner(struct net *net, const struct sockaddr_storage *
 void net_trouble_out(struct net_peer *peer, const struct net_trouble *trouble);
 void net_trouble_in(struct net_link *link);
 void net_trouble_over(struct net_peer *peer, bool outgoing);
+/* Says in error whose key was refused. */
+void net_trouble_key(const struct net_link *link, struct tls_error *error);
 /* net_tls.c */
 int net_load_tls(struct net *net, struct err *reterr); /* from net->tls_files */
 uint64_t net_tls_peer(SSL *ssl);                       /* 0: no or a foreign identity */
+void net_tls_expect(struct net_link *link);            /* before the handshake: the key is looked at in it */
 
 #endif

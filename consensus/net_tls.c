@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consensus/net_priv.h"
+#include "store/base/check.h"
 #include "store/base/tls.h"
 
 #define NAME_PREFIX "hecate-member-"
@@ -30,9 +31,44 @@ static bool names_member(SSL_CTX *ctx, uint64_t id)
     return name_id(SSL_CTX_get0_certificate(ctx)) == id;
 }
 
+/* ---- keys ---- */
+
+static void key_text(const uint8_t key[32], char ret[CONS_KEY_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < 32; i++) {
+        ret[2 * i] = digits[key[i] >> 4];
+        ret[2 * i + 1] = digits[key[i] & 15];
+    }
+    ret[CONS_KEY_SIZE - 1] = '\0';
+}
+
+static bool expects(void *user, const X509 *certificate, const uint8_t key[32])
+{
+    struct net_link *link = user;
+    uint64_t id = name_id(certificate);
+
+    if (link->outgoing && id != link->peer) {
+        return true; /* that is worse, and said when the handshake is over */
+    }
+    key_text(key, link->key);
+    link->claimed = net_key_fits(link->net, id, link->key) ? 0 : id;
+    return link->claimed == 0;
+}
+
+void net_tls_expect(struct net_link *link)
+{
+    link->expectation = (struct tls_expectation){expects, link};
+    tls_expect(link->ssl, &link->expectation);
+}
+
+/* ---- files ---- */
+
 int net_load_tls(struct net *net, struct err *reterr)
 {
     const struct tls_files files = {net->tls_files[0], net->tls_files[1], net->tls_files[2]};
+    uint8_t key[32];
     SSL_CTX *ctx = tls_context_new(&files, TLS_MEMBERS, "cluster.tls", reterr);
 
     if (ctx == NULL) {
@@ -47,6 +83,8 @@ int net_load_tls(struct net *net, struct err *reterr)
     }
     SSL_CTX_free(net->tls); /* connections that there are keep it */
     net->tls = ctx;
+    CHECK(tls_own_key_digest(ctx, key) == 0); /* it was read a moment ago */
+    key_text(key, net->own_key);
     net->tls_expires_s = tls_context_expires_s(ctx);
     return 0;
 }

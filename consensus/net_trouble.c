@@ -37,6 +37,8 @@ static const char *complaint(enum tls_cause cause)
         return "is of an authority that is not known";
     case TLS_NO_CERTIFICATE:
         return "is missing";
+    case TLS_WRONG_KEY:
+        return "is right, but has another key than the cluster knows";
     default:
         return "cannot be used";
     }
@@ -45,7 +47,7 @@ static const char *complaint(enum tls_cause cause)
 static bool about_certificate(enum tls_cause cause)
 {
     return cause == TLS_EXPIRED || cause == TLS_NOT_YET_VALID || cause == TLS_UNKNOWN_AUTHORITY ||
-           cause == TLS_NO_CERTIFICATE || cause == TLS_BAD_CERTIFICATE;
+           cause == TLS_NO_CERTIFICATE || cause == TLS_BAD_CERTIFICATE || cause == TLS_WRONG_KEY;
 }
 
 static void describe_certificate(const struct net_peer *peer, const struct tls_error *error, struct cons_trouble *ret)
@@ -69,6 +71,14 @@ static void describe_certificate(const struct net_peer *peer, const struct tls_e
             "(%s on the host of member %lu), issue the certificate of member %lu by it ('scripts/pki DIR %lu'), "
             "put it where cluster.tls.cert and cluster.tls.key of that member say, and send SIGHUP to its hecated",
             ours, theirs, files[0], ours, owner, owner);
+    } else if (error->cause == TLS_WRONG_KEY) {
+        text_print(
+            ret->remedy, sizeof(ret->remedy),
+            "if member %lu was given a new key while it was stopped: 'hecate member renew %lu', asked of a member that "
+            "is connected, or put its former key back; when no majority connects for that reason, or this member was "
+            "away while others were given new keys: start hecated once with --trust-new-keys. If nobody gave it a new "
+            "key, somebody else has a certificate with its number",
+            owner, owner);
     } else if (error->remote) {
         text_print(
             ret->remedy, sizeof(ret->remedy),
@@ -120,6 +130,15 @@ static void describe(const struct net_peer *peer, const struct net_trouble *trou
     }
 }
 
+/* Somebody else shows a certificate in its name. */
+static bool is_impersonated(const struct net_peer *peer)
+{
+    const struct net_trouble *trouble = &peer->trouble_in;
+
+    return trouble->cause == NET_TLS && trouble->error.cause == TLS_WRONG_KEY && !trouble->error.remote &&
+           uv_now(peer->net->loop) - peer->wrong_key_ms < NET_WRONG_KEY_SHOWN_MS;
+}
+
 void net_get_trouble(const struct net *net, uint64_t id, struct cons_trouble *ret)
 {
     const struct net_peer *peer = net_find_peer((struct net *)(uintptr_t)net, id);
@@ -128,7 +147,11 @@ void net_get_trouble(const struct net *net, uint64_t id, struct cons_trouble *re
     if (peer == NULL || peer->gone) {
         return;
     }
-    if (peer->trouble_out.cause != NET_FINE) {
+    if (net_is_connected(net, id)) {
+        if (is_impersonated(peer)) {
+            describe(peer, &peer->trouble_in, ret);
+        }
+    } else if (peer->trouble_out.cause != NET_FINE) {
         describe(peer, &peer->trouble_out, ret);
     } else if (peer->trouble_in.cause != NET_FINE) {
         describe(peer, &peer->trouble_in, ret);
@@ -155,13 +178,32 @@ void net_trouble_out(struct net_peer *peer, const struct net_trouble *trouble)
     note(peer, &peer->trouble_out, trouble);
 }
 
+static void name_of(const struct sockaddr_storage *from, char *ret, size_t size)
+{
+    *ret = '\0';
+    (void)getnameinfo((const struct sockaddr *)from, sizeof(*from), ret, (socklen_t)size, NULL, 0,
+                      NI_NUMERICHOST); /* of a number: does not wait */
+}
+
+void net_trouble_key(const struct net_link *link, struct tls_error *error)
+{
+    char from[64];
+
+    name_of(&link->from, from, sizeof(from));
+    text_print(error->text, sizeof(error->text), "key %s%s%s", link->key, *from != '\0' ? ", from " : "", from);
+}
+
 void net_trouble_in(struct net_link *link)
 {
     struct net *net = link->net;
     struct net_peer *owner = net_gate_owner(net, &link->from);
     uint64_t now_ms = uv_now(net->loop);
-    char from[64] = "";
+    char from[64];
 
+    if (link->claimed != 0) { /* its certificate is of our authority: it is no matter of addresses */
+        owner = net_find_peer(net, link->claimed);
+        owner->wrong_key_ms = now_ms;
+    }
     if (owner != NULL && link->trouble.cause != NET_WRONG_MEMBER) {
         note(owner, &owner->trouble_in, &link->trouble);
         return;
@@ -170,8 +212,7 @@ void net_trouble_in(struct net_link *link)
     if (net->stranger_logged_ms != 0 && now_ms - net->stranger_logged_ms < NET_STRANGER_LOG_MS) {
         return; /* anybody can make us write */
     }
-    (void)getnameinfo((const struct sockaddr *)&link->from, sizeof(link->from), from, sizeof(from), NULL, 0,
-                      NI_NUMERICHOST); /* of a number: does not wait */
+    name_of(&link->from, from, sizeof(from));
     LOG(LOG_WARNING, "peer", "refused a connection to the peer port", LF_STR("from", from),
         LF_STR("reason", word_of(&link->trouble)), LF_STR("detail", link->trouble.error.text),
         LF_U64("refused", net->strangers_refused));

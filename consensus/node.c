@@ -106,31 +106,6 @@ static void env_resigned(void *user)
 
 /* ---- members ---- */
 
-char *node_join_address(const struct cons_peer *peer)
-{
-    return mem_printf("%s %s", peer->address, peer->note != NULL ? peer->note : "");
-}
-
-void node_split_address(const char *text, char *ret_address, char *ret_note)
-{
-    size_t len = strcspn(text, " ");
-
-    text_print(ret_address, CONS_TEXT_MAX, "%.*s", len < CONS_TEXT_MAX ? (int)len : CONS_TEXT_MAX, text);
-    text_put(ret_note, CONS_TEXT_MAX, text[len] == ' ' ? text + len + 1 : "");
-}
-
-int node_check_address(const struct cons_peer *peer, struct err *reterr)
-{
-    const char *note = peer->note != NULL ? peer->note : "";
-
-    if (strlen(peer->address) >= CONS_TEXT_MAX || strlen(note) >= CONS_TEXT_MAX || strchr(peer->address, ' ') != NULL ||
-        strchr(note, ' ') != NULL || !net_check_address(peer->address) || !core_address_valid(peer->address) ||
-        (*note != '\0' && !core_address_valid(note))) {
-        return err_set(reterr, E_INVALID, "%s: expected host:port", peer->address);
-    }
-    return 0;
-}
-
 static void env_members(void *user)
 {
     ((struct cons *)user)->members_changed = true; /* told after the core has returned */
@@ -140,16 +115,17 @@ static void env_members(void *user)
 static void connect_members(struct cons *c)
 {
     struct cons_peer peers[CONS_MEMBERS_MAX];
-    char addresses[CONS_MEMBERS_MAX][CONS_TEXT_MAX], note[CONS_TEXT_MAX];
+    char addresses[CONS_MEMBERS_MAX][CONS_TEXT_MAX], keys[CONS_MEMBERS_MAX][CONS_KEY_SIZE], note[CONS_TEXT_MAX];
     struct core_status status;
 
     c->members_changed = false;
     core_get_status(c->core, &status);
     for (size_t i = 0; i < status.n_peers; i++) {
         node_split_address(status.peers[i].address, addresses[i], note);
-        peers[i] = (struct cons_peer){.id = status.peers[i].id, .address = addresses[i]};
+        text_put(keys[i], sizeof(keys[i]), core_address_key(status.peers[i].address));
+        peers[i] = (struct cons_peer){.id = status.peers[i].id, .address = addresses[i], .key = keys[i]};
     }
-    net_set_peers(c->net, peers, status.n_peers);
+    net_set_peers(c->net, peers, status.n_peers, status.keys_known && !c->trust_new_keys);
     c->changed = true;
 }
 
@@ -519,6 +495,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
     c->fsm = *fsm;
     c->events = *events;
     c->starting = true;
+    c->trust_new_keys = config->trust_new_keys;
     rc = fill_core_config(&c->core_config, config, reterr);
     if (rc != 0) {
         free(c);
@@ -536,6 +513,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
         rc = net_start(loop, config, &net_events, &c->net, reterr);
         if (rc == 0) {
             c->core = core_new(&c->core_config, &env, &image);
+            c->members_changed = true; /* the network knows those of the configuration file */
         }
         disk_image_fini(&image);
     }

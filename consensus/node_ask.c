@@ -157,6 +157,7 @@ void cons_get_status(struct cons *c, struct cons_status *ret_status)
     ret_status->formed = status.disk_state == CORE_FORMED;
     ret_status->cluster_id = status.cluster_id;
     ret_status->changing = status.changing;
+    ret_status->keys_known = status.keys_known;
     ret_status->refusal = (struct cons_refusal){.by = status.refusal.by,
                                                 .index = status.refusal.index,
                                                 .ago_ms = (now - status.refusal.at_us) / 1000,
@@ -172,8 +173,10 @@ void cons_get_status(struct cons *c, struct cons_status *ret_status)
         ret_status->n_members++;
         member->id = peer->id;
         node_split_address(peer->address, member->address, member->note);
+        text_put(member->key, sizeof(member->key), core_address_key(peer->address));
+        text_put(member->shown, sizeof(member->shown), net_shown_key(c->net, member->id));
         member->connected = net_is_connected(c->net, member->id);
-        if (!member->connected && member->id != c->core_config.id) {
+        if (member->id != c->core_config.id) {
             net_get_trouble(c->net, member->id, &member->trouble);
         }
         member->standing = standing_of(peer->voting, peer->member);
@@ -185,12 +188,43 @@ void cons_get_status(struct cons *c, struct cons_status *ret_status)
 
 /* ---- changes of members ---- */
 
+char *node_join_address(const struct cons_peer *peer)
+{
+    return mem_printf("%s %s", peer->address, peer->note != NULL ? peer->note : "");
+}
+
+void node_split_address(const char *text, char *ret_address, char *ret_note)
+{
+    size_t len = strcspn(text, " ");
+    const char *note = text[len] == ' ' ? text + len + 1 : "";
+    size_t note_len = strcspn(note, " ");
+
+    text_print(ret_address, CONS_TEXT_MAX, "%.*s", len < CONS_TEXT_MAX ? (int)len : CONS_TEXT_MAX, text);
+    text_print(ret_note, CONS_TEXT_MAX, "%.*s", note_len < CONS_TEXT_MAX ? (int)note_len : CONS_TEXT_MAX, note);
+}
+
+int node_check_address(const struct cons_peer *peer, struct err *reterr)
+{
+    const char *note = peer->note != NULL ? peer->note : "";
+
+    if (strlen(peer->address) >= CONS_TEXT_MAX || strlen(note) >= CONS_TEXT_MAX || strchr(peer->address, ' ') != NULL ||
+        strchr(note, ' ') != NULL || !net_check_address(peer->address) || !core_address_valid(peer->address) ||
+        (*note != '\0' && !core_address_valid(note))) {
+        return err_set(reterr, E_INVALID, "%s: expected host:port", peer->address);
+    }
+    return 0;
+}
+
 int cons_change(struct cons *c, const struct cons_change *change, struct err *reterr)
 {
-    static const enum core_change_kind kinds[] = {
-        [CONS_ADD] = CORE_ADD, [CONS_REMOVE] = CORE_REMOVE, [CONS_AIM] = CORE_AIM, [CONS_MOVE] = CORE_ADDRESS};
+    static const enum core_change_kind kinds[] = {[CONS_ADD] = CORE_ADD,
+                                                  [CONS_REMOVE] = CORE_REMOVE,
+                                                  [CONS_AIM] = CORE_AIM,
+                                                  [CONS_MOVE] = CORE_ADDRESS,
+                                                  [CONS_KEY] = CORE_KEY};
     struct core_change wanted = {.kind = kinds[change->kind],
                                  .id = change->peer.id,
+                                 .key = change->peer.key != NULL ? change->peer.key : "",
                                  .goal = change->goal == CONS_VOTER ? CORE_VOTER : CORE_STANDBY};
     CLEANUP(free_ptr) char *text = NULL;
     const char *reason;

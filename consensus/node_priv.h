@@ -37,6 +37,7 @@ struct cons {
     uint64_t apply_until_ns; /* in this turn; 0: nothing was applied in it yet */
     struct proposals waiting, submitted;
     char *failed_text;
+    bool trust_new_keys;
     bool changed, members_changed, resigned, failed, closing, starting;
     struct core_refusal refusal; /* as it was logged last */
     uint64_t doubt_by;           /* the same */
@@ -50,10 +51,6 @@ struct cons {
 uint64_t node_now_us(void);
 /* Something was put in: a turn follows before the loop waits again. */
 void node_want_turn(struct cons *c);
-/* In the log a member's address and note stand together. The buffers have CONS_TEXT_MAX bytes. */
-char *node_join_address(const struct cons_peer *peer);
-void node_split_address(const char *text, char *ret_address, char *ret_note);
-int node_check_address(const struct cons_peer *peer, struct err *reterr);
 /* node_apply.c: struct core_env's apply and may_apply */
 void node_apply_start(struct cons *c);
 void node_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
@@ -63,6 +60,11 @@ int node_judge(void *user, const uint8_t *data, size_t len, struct err *reterr);
 /* Logged once for each member that sends such, and now and then again; so is a doubt about our own log, once. */
 void node_tell_refusal(struct cons *c);
 /* node_ask.c */
+/* In the log a member's address, note and key stand together; the core keeps the key. The buffers have CONS_TEXT_MAX
+ * bytes. */
+char *node_join_address(const struct cons_peer *peer);
+void node_split_address(const char *text, char *ret_address, char *ret_note);
+int node_check_address(const struct cons_peer *peer, struct err *reterr);
 void proposals_push(struct proposals *queue, struct proposal *proposal);
 struct proposal *proposals_pop(struct proposals *queue); /* NULL: none */
 /* Finishes the newest n: they were refused. */

@@ -74,6 +74,8 @@ void member_reload(struct member *member)
         rc = api_server_reload_tls(member->api, &err);
         told("the REST API", rc, &err, certificates->api, sizeof(certificates->api));
     }
+    keys_pursue(member); /* the key may be another one */
+    member_tell(member);
 }
 
 void certificates_tick(struct member *member)

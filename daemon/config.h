@@ -31,7 +31,8 @@ struct cfg {
     bool enable_tls;
     char *cert_file, *key_file;
     char *default_state;
-    bool auth; /* false by --disable-auth only */
+    bool auth;           /* false by --disable-auth only */
+    bool trust_new_keys; /* true by --trust-new-keys only */
     int64_t iat_leeway_s;
 
     /* glusterfs */

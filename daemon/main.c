@@ -30,15 +30,20 @@ const char *argp_program_version = "hecated " HECATE_VERSION;
 struct arguments {
     const char *config;
     const char *restore, *import;
-    bool check_config, disable_auth;
+    bool check_config, disable_auth, trust_new_keys;
 };
 
-enum { KEY_CHECK = 256, KEY_DISABLE_AUTH, KEY_RESTORE, KEY_IMPORT };
+enum { KEY_CHECK = 256, KEY_DISABLE_AUTH, KEY_RESTORE, KEY_IMPORT, KEY_TRUST };
 
 static const struct argp_option options[] = {
     {"config", 'c', "FILE", 0, "Configuration (default " DEFAULT_CONFIG ", else " HEKETI_CONFIG ")", 0},
     {"check-config", KEY_CHECK, NULL, 0, "Check the configuration, print what is wrong, and exit", 0},
     {"disable-auth", KEY_DISABLE_AUTH, NULL, 0, "Let everybody do everything (for trying only)", 0},
+    {"trust-new-keys", KEY_TRUST, NULL, 0,
+     "Until the end of this process: take everybody who has a certificate of the authority with a member's number for "
+     "that "
+     "member, whatever its key (when members were given new keys while they were stopped)",
+     0},
     {"restore", KEY_RESTORE, "FILE", 0,
      "Put a backup (GET /backup/db) into the empty data directory of a member of a new cluster, and exit", 0},
     {"import", KEY_IMPORT, "FILE", 0, "The same with a dump of Heketi (heketi-cli db dump): report, and exit", 0},
@@ -58,6 +63,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_DISABLE_AUTH:
         arguments->disable_auth = true;
+        return 0;
+    case KEY_TRUST:
+        arguments->trust_new_keys = true;
         return 0;
     case KEY_RESTORE:
         arguments->restore = arg;
@@ -252,6 +260,7 @@ int main(int argc, char **argv)
         LOG(LOG_WARNING, "config", warnings.items[i]);
     }
     cfg.auth = !arguments.disable_auth;
+    cfg.trust_new_keys = arguments.trust_new_keys;
     if (arguments.restore != NULL) {
         rc = stage_restore(&cfg, arguments.restore);
     } else if (arguments.import != NULL) {

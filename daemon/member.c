@@ -241,6 +241,7 @@ static int start_consensus(struct member *member, struct err *reterr)
         .election_timeout_ms = (uint32_t)cfg->election_timeout_ms,
         .lease_ms = (uint32_t)cfg->lease_ms,
         .heartbeat_ms = (uint32_t)cfg->heartbeat_ms,
+        .trust_new_keys = cfg->trust_new_keys,
         .lease_kept = member->keeper != NULL,
         .snapshot_threshold = (uint32_t)cfg->snapshot_entries,
     };

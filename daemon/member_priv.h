@@ -56,6 +56,7 @@ struct member {
     uv_timer_t lag_timer;    /* measures the loop */
     uint64_t lag_armed_ns;
     struct certificates certificates;
+    uint64_t key_told_by, key_told_ms; /* the last one that was noted because its member named it */
     struct metrics metrics;
     struct audit audit;
     uv_timer_t audit_timer;
@@ -125,6 +126,10 @@ const char *members_standing(enum cons_standing standing);
 const struct cons_member_status *members_find(const struct cons_status *status, uint64_t id); /* or NULL */
 void members_stop(struct member *member); /* whoever waits for a change is told that this member stops */
 void members_admin(void *user, enum api_admin what, uint64_t id, const json_t *body, api_document_cb cb, void *cb_user);
+/* keys.c: which key each member's certificate has, in the configuration of the members */
+void keys_pursue(struct member *member); /* leader: notes those that are not known yet, and its own */
+void keys_told(struct member *member, uint64_t member_id, const char *key); /* a member names that of its certificate */
+void keys_warn(const struct member *member, const struct cons_status *status, health_cb cb, void *user);
 /* upgrade.c */
 void upgrade_pursue(struct member *member); /* leader: raises the feature level when all members know the next one */
 json_t *upgrade_document(struct member *member);

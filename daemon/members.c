@@ -64,12 +64,12 @@ static json_t *members_list(struct member *member)
         const struct cons_member_status *item = &status.members[i];
         bool self = item->id == (uint64_t)member->cfg->member_id;
         uint64_t match = self ? status.last_index : item->match_index;
-        json_t *entry =
-            json_pack("{s:I, s:o, s:o, s:s, s:s, s:b, s:b, s:I}", "id", (json_int_t)item->id, "peer",
-                      json_text(item->address), "api", json_text(item->note), "role", members_standing(item->standing),
-                      "becomes", members_standing(item->goal == CONS_NONE ? item->standing : item->goal), "leader",
-                      item->id == status.leader_id, "connected", item->connected || self, "lag",
-                      (json_int_t)(status.last_index > match ? status.last_index - match : 0));
+        json_t *entry = json_pack("{s:I, s:o, s:o, s:s, s:s, s:s, s:b, s:b, s:I}", "id", (json_int_t)item->id, "peer",
+                                  json_text(item->address), "api", json_text(item->note), "key", item->key, "role",
+                                  members_standing(item->standing), "becomes",
+                                  members_standing(item->goal == CONS_NONE ? item->standing : item->goal), "leader",
+                                  item->id == status.leader_id, "connected", item->connected || self, "lag",
+                                  (json_int_t)(status.last_index > match ? status.last_index - match : 0));
 
         CHECK(entry != NULL && json_array_append_new(list, entry) == 0);
     }
@@ -294,6 +294,26 @@ static void promote(struct member *member, uint64_t id, api_document_cb cb, void
     admin_start(admin);
 }
 
+/* The next key that its connections show is taken (keys.c). */
+static void renew(struct member *member, uint64_t id, api_document_cb cb, void *cb_user)
+{
+    const struct cons_member_status *item;
+    struct cons_status status;
+    struct admin *admin;
+
+    cons_get_status(member->cons, &status);
+    item = members_find(&status, id);
+    if (item == NULL) {
+        refuse(cb, cb_user, 404, "no such member");
+        return;
+    }
+    admin = admin_new(member, cb, cb_user);
+    if (item->key[0] != '\0') {
+        add_step(admin, CONS_KEY, id, CONS_NONE);
+    }
+    admin_start(admin);
+}
+
 /* ---- handing over ---- */
 
 struct order {
@@ -357,6 +377,9 @@ void members_admin(void *user, enum api_admin what, uint64_t id, const json_t *b
         break;
     case API_ADMIN_MEMBER_PROMOTE:
         promote(member, id, cb, cb_user);
+        break;
+    case API_ADMIN_MEMBER_RENEW:
+        renew(member, id, cb, cb_user);
         break;
     case API_ADMIN_UPGRADE:
         answer(cb, cb_user, 200, upgrade_document(member));

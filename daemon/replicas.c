@@ -176,10 +176,11 @@ static bool parse_digest(const char *text, struct store_digest *ret_digest)
 void replicas_encode(const struct replicas_word *word, struct buf *buf)
 {
     json_t *document = json_pack(
-        "{s:s, s:I, s:s, s:b, s:b, s:I, s:[II], s:[II]}", "version", word->version, "applied_index",
+        "{s:s, s:I, s:s, s:b, s:b, s:I, s:s, s:[II], s:[II]}", "version", word->version, "applied_index",
         (json_int_t)word->applied_index, "digest", digest_text(&word->digest).text, "wants_normal", word->wants_normal,
-        "holds", word->holds, "expires", (json_int_t)word->expires_s, "levels", (json_int_t)word->level_min,
-        (json_int_t)word->level_max, "disk_mib", (json_int_t)word->disk_free_mib, (json_int_t)word->disk_total_mib);
+        "holds", word->holds, "expires", (json_int_t)word->expires_s, "key", word->key != NULL ? word->key : "",
+        "levels", (json_int_t)word->level_min, (json_int_t)word->level_max, "disk_mib", (json_int_t)word->disk_free_mib,
+        (json_int_t)word->disk_total_mib);
     char *text;
 
     CHECK(document != NULL);
@@ -216,6 +217,16 @@ static uint64_t number_at(const json_t *document, const char *list, size_t at, u
     return value > 0 && (uint64_t)value <= max ? (uint64_t)value : 0;
 }
 
+static void set_key(struct replica *replica, const char *key)
+{
+    size_t len = key != NULL ? strlen(key) : 0;
+
+    replica->key[0] = '\0';
+    if (len == REPLICAS_KEY_MAX && strspn(key, "0123456789abcdef") == len) {
+        memcpy(replica->key, key, len + 1);
+    }
+}
+
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len)
 {
     json_t *document = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
@@ -244,6 +255,7 @@ bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *da
         replica->level_max = (uint32_t)number_at(document, "levels", 1, UINT32_MAX);
         replica->disk_free_mib = number_at(document, "disk_mib", 0, INT64_MAX / 100);
         replica->disk_total_mib = number_at(document, "disk_mib", 1, INT64_MAX / 100);
+        set_key(replica, json_string_value(json_object_get(document, "key")));
         replica->expires_s = json_integer_value(json_object_get(document, "expires"));
     }
     json_decref(document);

@@ -14,6 +14,7 @@
 #define REPLICAS_HISTORY 1024
 #define REPLICAS_MAX 9
 #define REPLICAS_VERSION_MAX 31
+#define REPLICAS_KEY_MAX 64
 
 struct replica {
     uint64_t member_id;
@@ -26,6 +27,7 @@ struct replica {
     bool wants_normal;                      /* it was told to leave maintenance mode */
     bool holds;                             /* the virtual addresses are on its host */
     int64_t expires_s;                      /* its certificate; 0: it has none */
+    char key[REPLICAS_KEY_MAX + 1];         /* the digest of that one's public key; "": none, or none was told */
     uint32_t level_min, level_max;          /* feature levels that it understands */
     uint64_t disk_free_mib, disk_total_mib; /* where its data is; total 0: it did not tell */
     bool fresh;                             /* told since replicas_grow_old */
@@ -57,6 +59,7 @@ struct replicas_word {
     struct store_digest digest;
     bool wants_normal, holds; /* as in struct replica */
     int64_t expires_s;
+    const char *key; /* NULL or "": none */
     uint32_t level_min, level_max;
     uint64_t disk_free_mib, disk_total_mib;
 };

@@ -69,11 +69,11 @@ static json_t *members_document(struct member *member, const struct cons_status 
     for (size_t i = 0; i < status->n_members; i++) {
         const struct cons_member_status *item = &status->members[i];
         uint64_t match = item->id == self ? status->last_index : item->match_index;
-        json_t *entry =
-            json_pack("{s:I, s:o, s:o, s:s, s:b, s:b, s:o}", "id", (json_int_t)item->id, "address",
-                      json_text(item->address), "api", json_text(item->note), "role", member_role(status, item, self),
-                      "voter", item->standing == CONS_VOTER, "connected", item->connected || item->id == self,
-                      "last_contact_ms", item->id == self ? json_integer(0) : optional_ms(item->last_contact_ms));
+        json_t *entry = json_pack("{s:I, s:o, s:o, s:s, s:s, s:b, s:b, s:o}", "id", (json_int_t)item->id, "address",
+                                  json_text(item->address), "api", json_text(item->note), "key", item->key, "role",
+                                  member_role(status, item, self), "voter", item->standing == CONS_VOTER, "connected",
+                                  item->connected || item->id == self, "last_contact_ms",
+                                  item->id == self ? json_integer(0) : optional_ms(item->last_contact_ms));
 
         CHECK(entry != NULL);
         if (leader || item->id == self) {
@@ -221,12 +221,11 @@ static void warn_members(const struct member *member, const struct cons_status *
         const struct cons_member_status *item = &status->members[i];
         char text[320];
 
-        if (item->connected || item->id == (uint64_t)member->cfg->member_id) {
-            continue;
-        }
-        if (item->trouble.word[0] != '\0') {
+        if (item->trouble.word[0] != '\0') { /* perhaps of somebody else in its name */
             add_warning(warnings, item->trouble.tls ? "member-refused" : "member-unreachable", item->trouble.text,
                         item->trouble.remedy);
+        }
+        if (item->connected || item->id == (uint64_t)member->cfg->member_id || item->trouble.word[0] != '\0') {
             continue;
         }
         text_print(text, sizeof(text), "member %lu at %s is not connected", (unsigned long)item->id, item->address);
@@ -423,6 +422,7 @@ json_t *status_document(void *user)
     audit_warn(member, warn_node, warnings);
     warn_expiry((uint64_t)member->cfg->member_id, cons_tls_expires_s(member->cons), warnings);
     certificates_warn(member, warn, warnings);
+    keys_warn(member, &status, warn, warnings);
     critical = health_warn(member, &status, warn, warnings);
     critical = warn_replicas(member, &status, warnings) || critical;
     if (status.leader_id == 0) {

@@ -9,6 +9,13 @@
 
 #define TELL_EVERY_MS 1000
 
+static const char *own_key(const struct member *member, const struct cons_status *status)
+{
+    const struct cons_member_status *self = members_find(status, (uint64_t)member->cfg->member_id);
+
+    return self != NULL ? self->shown : "";
+}
+
 void member_tell(struct member *member)
 {
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
@@ -22,6 +29,7 @@ void member_tell(struct member *member)
                                      .wants_normal = member->wants_normal,
                                      .holds = member->address_held,
                                      .expires_s = cons_tls_expires_s(member->cons),
+                                     .key = own_key(member, &status),
                                      .level_min = STORE_LEVEL_MIN,
                                      .level_max = STORE_LEVEL_MAX};
 
@@ -88,6 +96,7 @@ void member_told(void *user, uint64_t member_id, const void *data, size_t len)
     }
     cons_get_status(member->cons, &status);
     member_compare(member, status.applied_index);
+    keys_told(member, member_id, replicas_get(member->replicas, member_id)->key);
     member_mode_pursue(member, replicas_get(member->replicas, member_id)->wants_normal);
     if (replicas_get(member->replicas, member_id)->holds) {
         handover_told(member, member_id);
@@ -101,6 +110,7 @@ static void tell_due(uv_timer_t *timer)
 
     member_mode_pursue(member, member->wants_normal);
     upgrade_pursue(member);
+    keys_pursue(member);
     replicas_grow_old(member->replicas);
     certificates_tick(member);
     member_tell(member);

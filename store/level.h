@@ -7,6 +7,7 @@
  *
  *   1  everything of the first release
  *   2  OP_LEARN is refused where another brick has the LV or the path
+ *      the keys of members in the configuration of the log (daemon/keys.c)
  */
 #ifndef HECATE_STORE_LEVEL_H
 #define HECATE_STORE_LEVEL_H
@@ -15,6 +16,7 @@
 
 #define STORE_LEVEL_MIN 1 /* the oldest whose snapshots this release reads */
 #define STORE_LEVEL_MAX 2 /* the newest that it understands */
+#define STORE_LEVEL_KEYS 2
 
 struct store;
 struct store_cmd;

@@ -9,6 +9,10 @@
 
 #include "store/base/check.h"
 
+/* We read no lists of revoked certificates: the word is free, and TLS has an alert for it. */
+#define UNEXPECTED_KEY X509_V_ERR_CERT_REVOKED
+#define UNEXPECTED_KEY_ALERT SSL_AD_CERTIFICATE_REVOKED
+
 /* ---- why ---- */
 
 const char *tls_cause_word(enum tls_cause cause)
@@ -39,6 +43,8 @@ static enum tls_cause cause_of_verify(long result)
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
         return TLS_UNKNOWN_AUTHORITY;
+    case UNEXPECTED_KEY:
+        return TLS_WRONG_KEY;
     default:
         return TLS_BAD_CERTIFICATE;
     }
@@ -56,9 +62,10 @@ static enum tls_cause cause_of_alert(int alert)
         return TLS_NO_CERTIFICATE;
     case SSL_AD_BAD_CERTIFICATE: /* also "not yet valid": TLS has no word of its own for it */
     case SSL_AD_UNSUPPORTED_CERTIFICATE:
-    case SSL_AD_CERTIFICATE_REVOKED:
     case SSL_AD_CERTIFICATE_UNKNOWN:
         return TLS_BAD_CERTIFICATE;
+    case UNEXPECTED_KEY_ALERT:
+        return TLS_WRONG_KEY;
     case SSL_AD_HANDSHAKE_FAILURE:
     case SSL_AD_PROTOCOL_VERSION:
         return TLS_PROTOCOL;
@@ -107,6 +114,7 @@ static void take_error(SSL *ssl, struct tls_error *reterror)
     } else {
         reterror->cause = ERR_GET_LIB(code) == ERR_LIB_SSL ? cause_of_reason(reason) : TLS_OTHER;
     }
+    words = reterror->cause == TLS_WRONG_KEY ? "its key is not the one that is known" : words;
     (void)snprintf(reterror->text, sizeof(reterror->text), "%s", words != NULL ? words : "the session is broken");
 }
 
@@ -166,14 +174,32 @@ static int key_digest(const X509 *certificate, uint8_t ret[32])
     return ok ? 0 : E_NOT_FOUND;
 }
 
-int tls_peer_key_digest(SSL *ssl, uint8_t ret[32])
-{
-    return key_digest(SSL_get0_peer_certificate(ssl), ret);
-}
-
 int tls_own_key_digest(SSL_CTX *ctx, uint8_t ret[32])
 {
     return key_digest(SSL_CTX_get0_certificate(ctx), ret);
+}
+
+static int verified(int ok, X509_STORE_CTX *ctx)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const struct tls_expectation *expectation = SSL_get_app_data(ssl);
+    const X509 *certificate = X509_STORE_CTX_get_current_cert(ctx);
+    uint8_t key[32];
+
+    if (ok == 0 || X509_STORE_CTX_get_error_depth(ctx) != 0) {
+        return ok;
+    }
+    if (key_digest(certificate, key) == 0 && expectation->expects(expectation->user, certificate, key)) {
+        return 1;
+    }
+    X509_STORE_CTX_set_error(ctx, UNEXPECTED_KEY);
+    return 0;
+}
+
+void tls_expect(SSL *ssl, const struct tls_expectation *expectation)
+{
+    CHECK(SSL_set_app_data(ssl, (void *)(uintptr_t)expectation) == 1);
+    SSL_set_verify(ssl, SSL_get_verify_mode(ssl), verified);
 }
 
 /* ---- files ---- */

@@ -25,6 +25,7 @@
     X(UNKNOWN_AUTHORITY, "unknown-authority")                                 \
     X(NO_CERTIFICATE, "no-certificate")                                       \
     X(BAD_CERTIFICATE, "bad-certificate")                                     \
+    X(WRONG_KEY, "wrong-key")   /* tls_expect */                              \
     X(PLAIN_TEXT, "plain-text") /* what came is no TLS */                     \
     X(PROTOCOL, "protocol")                                                   \
     X(OTHER, "other")
@@ -54,8 +55,13 @@ enum tls_result tls_handshake(SSL *ssl, struct tls_error *reterror);
 enum tls_result tls_read(SSL *ssl, void *data, size_t size, size_t *ret_len, struct tls_error *reterror);
 enum tls_result tls_write(SSL *ssl, const void *data, size_t len, size_t *ret_len, struct tls_error *reterror);
 
-/* SHA-256 of the public key (SubjectPublicKeyInfo) in the other end's certificate; E_NOT_FOUND: it gave none. */
-int tls_peer_key_digest(SSL *ssl, uint8_t ret[32]);
+/* Asked during the handshake, once the other end's certificate is known to be right: is its key (the SHA-256 of its
+ * SubjectPublicKeyInfo) expected here? false: both ends fail with TLS_WRONG_KEY. */
+struct tls_expectation {
+    bool (*expects)(void *user, const X509 *certificate, const uint8_t key[32]);
+    void *user;
+};
+void tls_expect(SSL *ssl, const struct tls_expectation *expectation); /* which must stay as long as the session */
 /* The same of our own certificate. */
 int tls_own_key_digest(SSL_CTX *ctx, uint8_t ret[32]);
 

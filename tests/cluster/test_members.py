@@ -45,6 +45,7 @@ class MembersTest(MembersCluster):
         for location in load.result["accepted"]:
             self.assertEqual(self.members.finish(location).status, 303)
         self.at_one_index(left)
+        eventually("the keys of those who were added are noted", lambda: all(item["key"] for item in self.listed().values()))
         self.cluster("kill", str(self.members.leader()))  # who was added counts
         self.assertEqual(self.members.any("GET", "/volumes").status, 200)
 

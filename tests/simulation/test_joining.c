@@ -213,6 +213,104 @@ static void test_address(void **state)
     assert_true(directed_end(sim, true));
 }
 
+/* ---- keys ---- */
+
+static const char *const keys[] = {"0000000000000000000000000000000000000000000000000000000000000000",
+                                   "00000000000000000000000000000000000000000000000000000000000000ff"};
+
+static bool set_key(struct sim *sim, size_t member, size_t of, const char *key)
+{
+    return sim_change(sim, member, &(struct core_change){.kind = CORE_KEY, .id = of + 1, .key = key}) == 0 &&
+           sim_wait_equal(sim, 5 * SIM_S);
+}
+
+static const char *key_at(struct sim *sim, size_t member, size_t of)
+{
+    struct core_status status = sim_status(sim, member);
+
+    return core_address_key(sim_peer(sim, &status, of)->address);
+}
+
+/* A key stays whatever else becomes of its member, as long as it is that one; what is none is not written. */
+static void test_key(void **state)
+{
+    size_t leader, a, b;
+    struct sim_config config = {.seed = sim_seed(1)};
+    struct sim *sim = directed_new(&config, &leader);
+
+    (void)state;
+    directed_others(sim, leader, &a, &b);
+    assert_false(set_key(sim, leader, a, "00"));
+    assert_false(set_key(sim, leader, a, "0000000000000000000000000000000000000000000000000000000000000 00"));
+    assert_false(set_key(sim, leader, 7, keys[0]));
+    assert_false(set_key(sim, leader, a, "")); /* it has none */
+    assert_true(set_key(sim, leader, a, keys[0]));
+    assert_false(set_key(sim, leader, a, keys[0]));
+    assert_false(set_key(sim, b, a, keys[1])); /* it does not lead */
+    assert_int_equal(
+        sim_change(sim, leader, &(struct core_change){.kind = CORE_ADDRESS, .id = a + 1, .address = "10.9.9.9:1 h:1"}),
+        0);
+    assert_true(sim_wait_equal(sim, 5 * SIM_S));
+    assert_int_equal(
+        sim_change(sim, leader, &(struct core_change){.kind = CORE_ADDRESS, .id = b + 1, .address = "10.9.9.9:1 h:2"}),
+        -1);
+    for (size_t i = 0; i < 3; i++) {
+        sim_crash(sim, i);
+        sim_restart(sim, i);
+    }
+    assert_true(sim_wait_serving(sim, 5 * SIM_S, &leader) && sim_wait_equal(sim, 5 * SIM_S));
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(key_at(sim, i, a), keys[0]);
+        assert_string_equal(key_at(sim, i, b), "");
+    }
+    assert_true(set_key(sim, leader, a, ""));
+    assert_string_equal(key_at(sim, b, a), "");
+    assert_true(directed_end(sim, true));
+}
+
+static bool keys_known(struct sim *sim, size_t member)
+{
+    return sim_status(sim, member).keys_known;
+}
+
+/* Whoever was away while a key was changed knows that its keys count for nothing as soon as it hears any member, and
+ * that they count again when it has the log. */
+static void test_key_while_away(void **state)
+{
+    size_t leader, a, b;
+    struct sim_config config = {.seed = sim_seed(1)};
+    struct sim *sim = directed_new(&config, &leader);
+
+    (void)state;
+    directed_others(sim, leader, &a, &b);
+    assert_true(set_key(sim, leader, leader, keys[0]));
+    assert_true(keys_known(sim, a));
+    sim_crash(sim, a);
+    assert_int_equal(sim_change(sim, leader, &(struct core_change){.kind = CORE_KEY, .id = leader + 1, .key = keys[1]}),
+                     0);
+    sim_run(sim, SIM_S);
+    assert_int_equal(/* also while it lags behind */
+                     sim_change(sim, leader, &(struct core_change){.kind = CORE_KEY, .id = b + 1, .key = keys[1]}), 0);
+    assert_int_equal(
+        sim_change(sim, leader, &(struct core_change){.kind = CORE_ADDRESS, .id = b + 1, .address = "10.9.9.9:1"}), -1);
+    sim_run(sim, SIM_S);
+    sim_cut(sim, leader, a, true); /* it refuses the new key */
+    sim_cut(sim, a, leader, true);
+    sim_restart(sim, a);
+    assert_true(keys_known(sim, a));
+    sim_run(sim, SIM_S);
+    assert_string_equal(key_at(sim, b, leader), keys[1]);
+    assert_string_equal(key_at(sim, a, leader), keys[0]);
+    assert_false(keys_known(sim, a));
+    assert_true(keys_known(sim, b) && keys_known(sim, leader));
+    sim_cut(sim, leader, a, false);
+    sim_cut(sim, a, leader, false);
+    assert_true(sim_wait_equal(sim, 5 * SIM_S));
+    assert_string_equal(key_at(sim, a, leader), keys[1]);
+    assert_true(keys_known(sim, a));
+    assert_true(directed_end(sim, true));
+}
+
 /* ---- at random ---- */
 
 /* As an administrator would: its file names the present members. */
@@ -233,7 +331,7 @@ static void come_back_empty(struct sim *sim, size_t member)
     sim_restart(sim, member);
 }
 
-/* Adds one that is none, on an empty disk; or takes one out, and what it had. */
+/* Adds one that is none, on an empty disk; or takes one out, and what it had, or gives it another key or none. */
 static void random_change(struct sim *sim)
 {
     size_t member = sim_random(sim, sim->config.n_members);
@@ -247,7 +345,11 @@ static void random_change(struct sim *sim)
     }
     status = sim_status(sim, (size_t)leader);
     peer = sim_peer(sim, &status, member);
-    if (peer != NULL && peer->member) {
+    if (peer != NULL && peer->member && sim_random(sim, 2) == 0) {
+        wanted = change_of(CORE_KEY, member);
+        wanted.key = *core_address_key(peer->address) == '\0' ? keys[sim_random(sim, 2)] : "";
+        (void)sim_change(sim, (size_t)leader, &wanted);
+    } else if (peer != NULL && peer->member) {
         wanted = change_of(CORE_REMOVE, member);
         (void)sim_change(sim, (size_t)leader, &wanted);
     } else if (!status.changing) {
@@ -333,7 +435,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grow_and_shrink), cmocka_unit_test(test_replaced), cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_address),         cmocka_unit_test(test_random),
+        cmocka_unit_test(test_address),         cmocka_unit_test(test_key),      cmocka_unit_test(test_key_while_away),
+        cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,45 @@ static void test_cut_in_a_member(void **state)
     }
 }
 
+#define KEY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* What stands behind the second blank is a key, or the configuration is none. */
+static void test_keys(void **state)
+{
+    static const struct {
+        const char *address, *key; /* NULL: refused */
+    } cases[] = {
+        {"a:1", ""},
+        {"a:1 ", ""},
+        {"a:1 h:1", ""},
+        {"a:1 h:1 " KEY, KEY},
+        {"a:1  " KEY, KEY},
+        {"+a:1 h:1 " KEY, KEY},
+        {"a:1 h:1 ", NULL},
+        {"a:1  ", NULL},
+        {"a:1 h:1 1" KEY, NULL},
+        {"a:1 h:1 " KEY " ", NULL},
+        {"a:1 h:1 " KEY " " KEY, NULL},
+        {"a:1 h:1 g123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL},
+        {"a:1 h:1 A123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL},
+        {"a:1 h:1 123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL},
+    };
+    struct raft_configuration conf;
+    struct buf buf = BUF_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        begin(&buf, 1);
+        put_server(&buf, 1, cases[i].address, RAFT_VOTER);
+        assert_int_equal(core_conf_parse((const uint8_t *)buf.data, buf.len, &conf), cases[i].key != NULL);
+        if (cases[i].key != NULL) {
+            assert_string_equal(core_address_key(conf.servers[0].address), cases[i].key);
+        }
+        raft_configuration_close(&conf);
+    }
+    buf_fini(&buf);
+}
+
 static void test_refused(void **state)
 {
     static const char *const addresses[] = {"", "a\nb", "a\x7f", "\xc3\xa4:1", "++a:1", "+", "a\x01"};
@@ -168,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_the_library_writes),
         cmocka_unit_test(test_cut_in_a_member),
+        cmocka_unit_test(test_keys),
         cmocka_unit_test(test_refused),
     };
 

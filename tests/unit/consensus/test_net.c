@@ -482,6 +482,119 @@ static void test_other_authority(void **state)
     finish();
 }
 
+/* ---- keys ---- */
+
+#define OTHER_KEY "00000000000000000000000000000000000000000000000000000000000000ff"
+
+/* What the configuration says of the keys of both, at both ends. */
+static void set_keys(const char *key_a, const char *key_b)
+{
+    const struct cons_peer peers[] = {{.id = 1, .address = a.address, .key = key_a},
+                                      {.id = 2, .address = b.address, .key = key_b}};
+
+    net_set_peers(a.net, peers, 2, true);
+    net_set_peers(b.net, peers, 2, true);
+}
+
+static bool shown(void)
+{
+    return strcmp(net_shown_key(a.net, 2), net_shown_key(b.net, 2)) == 0 &&
+           strcmp(net_shown_key(b.net, 1), net_shown_key(a.net, 1)) == 0;
+}
+
+static bool a_was_cut(void)
+{
+    return a.disconnected == 1 && a.closed == 1;
+}
+
+static bool b_is_refused(void)
+{
+    net_get_trouble(a.net, 2, &trouble_a);
+    net_get_trouble(b.net, 1, &trouble_b);
+    return strcmp(trouble_a.word, "wrong-key") == 0 && strcmp(trouble_b.word, "wrong-key") == 0;
+}
+
+/* A key that was never named, the right one, a wrong one: the connections end, both say why, and it is over when the
+ * configuration names the right one again. */
+static void test_keys(void **state)
+{
+    char key_a[CONS_KEY_SIZE], key_b[CONS_KEY_SIZE];
+
+    (void)state;
+    begin(true);
+    turns_until("both show their keys", shown);
+    memcpy(key_a, net_shown_key(a.net, 1), sizeof(key_a));
+    memcpy(key_b, net_shown_key(b.net, 2), sizeof(key_b));
+    assert_int_equal(strlen(key_a), CONS_KEY_SIZE - 1);
+    assert_string_not_equal(key_a, key_b);
+    set_keys(key_a, key_b);
+    assert_int_equal(a.disconnected + a.closed + b.disconnected + b.closed, 0);
+    set_keys(key_a, "");
+    assert_int_equal(a.disconnected + a.closed + b.disconnected + b.closed, 0);
+    set_keys(key_a, OTHER_KEY); /* of one that had none: another connection has shown it */
+    turns_until("a's connections ended", a_was_cut);
+    turns_until("both know the trouble", b_is_refused);
+    assert_false(net_is_connected(a.net, 2));
+    assert_true(trouble_a.tls && trouble_b.tls);
+    assert_has(trouble_a.text, "member 1 refuses member 2 at 127.0.0.1:");
+    assert_has(trouble_a.text, key_b);
+    assert_has(trouble_a.remedy, "hecate member renew 2");
+    assert_has(trouble_b.text, "refuses member 2: the certificate ");
+    assert_has(trouble_b.remedy, "hecate member renew 2");
+    assert_has(trouble_b.remedy, "--trust-new-keys");
+    net_set_peers(a.net, (const struct cons_peer[]){{.id = 2, .address = b.address, .key = OTHER_KEY}}, 1, false);
+    turns_until("whoever trusts all keys connects", no_trouble);
+    assert_string_equal(net_shown_key(a.net, 2), key_b);
+    set_keys(key_a, OTHER_KEY);
+    turns_until("both know the trouble", b_is_refused);
+    set_keys(key_a, key_b);
+    turns_until("all is well", no_trouble);
+    finish();
+}
+
+static void copy(const char *from, const char *to)
+{
+    CLEANUP(free_ptr) char *line = mem_printf("mkdir -p %s && cp %s/ca.* %s", to, from, to);
+
+    run((const char *const[]){"sh", "-c", line, NULL});
+}
+
+/* A new key while the connections stay: they count as made with it once the configuration says so, and again after
+ * that; a connection with the former key is not made any more. */
+static void test_key_follows(void **state)
+{
+    char other[64], key_a[CONS_KEY_SIZE], key_b[CONS_KEY_SIZE];
+    struct err err = ERR_INIT;
+
+    (void)state;
+    (void)snprintf(other, sizeof(other), "%s/again", folder);
+    copy(folder, other);
+    run((const char *const[]){"scripts/pki", other, "2", NULL});
+    begin(true);
+    turns_until("both show their keys", shown);
+    memcpy(key_a, net_shown_key(a.net, 1), sizeof(key_a));
+    memcpy(key_b, net_shown_key(b.net, 2), sizeof(key_b));
+    set_keys(key_a, key_b);
+    set_keys(key_a, OTHER_KEY);
+    assert_string_equal(net_shown_key(a.net, 2), OTHER_KEY);
+    free(b.net->tls_files[1]);
+    free(b.net->tls_files[2]);
+    b.net->tls_files[1] = mem_printf("%s/member-2.pem", other);
+    b.net->tls_files[2] = mem_printf("%s/member-2.key", other);
+    assert_int_equal(net_reload_tls(b.net, &err), 0);
+    assert_string_not_equal(net_shown_key(b.net, 2), key_b);
+    set_keys(key_a, net_shown_key(b.net, 2));
+    assert_int_equal(a.disconnected + a.closed + b.disconnected + b.closed, 0);
+    assert_true(shown());
+    net_reset(a.net);
+    net_reset(b.net);
+    turns_until("connected again, with the new key", no_trouble);
+    set_keys(key_a, "");
+    set_keys(key_a, key_b); /* not at once: somebody showed it */
+    turns_until("both know the trouble", b_is_refused);
+    finish();
+}
+
 static bool a_knows(void)
 {
     net_get_trouble(a.net, 3, &trouble_a);
@@ -573,7 +686,7 @@ static void test_network_is_back(void **state)
     net_set_peers(a.net,
                   (const struct cons_peer[]){
                       {.id = 1, .address = a.address}, {.id = 2, .address = b.address}, {.id = 3, .address = hole}},
-                  3);
+                  3, false);
     turns_until("no answer is expected soon", given_up);
     start_as(&b, 2, NULL, 2);
     turns_until("one is back", a_has_b);
@@ -606,11 +719,18 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_long_frames),      cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_errors_of_others), cmocka_unit_test(test_idle_strangers),
-        cmocka_unit_test(test_talking_stranger), cmocka_unit_test(test_peer_that_does_not_read),
-        cmocka_unit_test(test_expired),          cmocka_unit_test(test_other_authority),
-        cmocka_unit_test(test_wrong_member),     cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_long_frames),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_errors_of_others),
+        cmocka_unit_test(test_idle_strangers),
+        cmocka_unit_test(test_talking_stranger),
+        cmocka_unit_test(test_peer_that_does_not_read),
+        cmocka_unit_test(test_expired),
+        cmocka_unit_test(test_other_authority),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_key_follows),
+        cmocka_unit_test(test_wrong_member),
+        cmocka_unit_test(test_plain),
         cmocka_unit_test(test_network_is_back),
     };
 
