@@ -134,6 +134,17 @@ static void read_before(const struct core *core, struct raft_configuration *ret_
     }
 }
 
+bool core_members_ours(const struct core *core, uint64_t id)
+{
+    struct raft_configuration before;
+    bool ours;
+
+    read_before(core, &before);
+    ours = is_ours(core, &before, id);
+    raft_configuration_close(&before);
+    return ours;
+}
+
 /* It votes, and its log tells so. */
 static bool is_sure(const struct core *core)
 {

@@ -237,6 +237,7 @@ void core_members_update(struct core *core); /* the table of peers follows the c
 /* What this peer says counts: it is in our newest or committed configuration, or we have none and the configuration
  * file names it, or one of those has named it to us. */
 bool core_speaks(const struct core *core, int at);
+bool core_members_ours(const struct core *core, uint64_t id); /* it is in our newest configuration or the one before */
 /* A greeting of one that speaks: takes over whom it names. (from -1: of one that does not; for tests.) */
 void core_members_introduced(struct core *core, int from, const struct wire *wire);
 /* A frame of one that does not speak (at -1: not even known): it may have to be told, or asked about. */

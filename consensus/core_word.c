@@ -45,7 +45,7 @@ static bool may_be_member(const struct core *core, size_t i)
         return false;
     }
     return core_learning(core) ? core->peers[i].configured || core_speaks(core, (int)i)
-                               : core_conf_has(core, core->config.peers[i].id);
+                               : core_members_ours(core, core->config.peers[i].id); /* a removal may come to nothing */
 }
 
 static bool bears_out(struct core *core, size_t i, size_t speaker)
@@ -109,12 +109,27 @@ static void weigh_admission(struct core *core, size_t at)
     }
 }
 
+/* We lead, or hear of another one in these moments. */
+static bool follows_another(struct core *core, uint64_t speaker)
+{
+    uint64_t leader = core_raft_leader(core);
+
+    return leader != 0 && leader != speaker &&
+           (leader == core->config.id || (core->led_term == raft_current_term(&core->raft) && !core_raft_silent(core)));
+}
+
 /* ---- a member that was removed ---- */
 
 static void weigh_removal(struct core *core, size_t at)
 {
-    if (!core_conf_has(core, core->config.peers[at].id) && core->disk_state != CORE_JOINING) {
+    uint64_t speaker = core->config.peers[at].id;
+
+    if (!core_conf_has(core, speaker) && core->disk_state != CORE_JOINING) {
         return;
+    }
+    if (core->raft_started && core->peers[at].word.term <= raft_current_term(&core->raft) &&
+        follows_another(core, speaker) && !CORE_SKIP(PART_SECOND_WORD)) {
+        return; /* there is one leader in a term */
     }
     if (!is_borne_out(core, at)) {
         ask(core);
@@ -137,15 +152,6 @@ static bool has_lost(const struct core *core, const struct core_word *word)
     }
     return word->term >= raft_current_term((struct raft *)(uintptr_t)&core->raft) &&
            word->last_index > core_last_index(core) && !CORE_SKIP(PART_ADMISSION);
-}
-
-/* We lead, or hear of another one in these moments. */
-static bool follows_another(struct core *core, uint64_t speaker)
-{
-    uint64_t leader = core_raft_leader(core);
-
-    return leader != 0 && leader != speaker &&
-           (leader == core->config.id || (core->led_term == raft_current_term(&core->raft) && !core_raft_silent(core)));
 }
 
 static void weigh_loss(struct core *core, size_t at)
