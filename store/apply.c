@@ -99,7 +99,7 @@ enum store_code apply_check(const struct store *store, const struct store_cmd *c
         return refuse(result, STORE_IN_USE, "The database is being loaded");
     }
     result->code = rule_of(cmd)->check(store, cmd, result);
-    return result->code;
+    return result->code == STORE_OK ? check_new_ids(store, cmd, result) : result->code;
 }
 
 void store_apply(struct store *store, uint64_t index, const struct store_cmd *cmd, struct store_result *ret_result)

@@ -89,11 +89,12 @@ void commit_node_remove(struct store *store, uint64_t index, const struct store_
 /* The next device of the node that holds bricks, or the next brick of the device. ID_NONE: all has moved. */
 struct id remove_next(const struct store *store, const struct op_entry *op)
 {
-    const struct node_entry *node = find_node(store, op->rec.target);
-    struct device_entry *device = find_device(store, op->rec.target);
+    const struct node_entry *node;
+    struct device_entry *device;
     const struct brick_entry *brick;
 
     if (op->rec.type == STORE_OP_NODE_REMOVE) {
+        node = find_node(store, op->rec.target);
         TREE_EACH (device, node_device_tree, &node->devices, in_node) {
             if (!RB_EMPTY(&device->bricks) && device->rec.state != STORE_STATE_FAILED) {
                 return device->rec.id;
@@ -101,6 +102,7 @@ struct id remove_next(const struct store *store, const struct op_entry *op)
         }
         return ID_NONE;
     }
+    device = find_device(store, op->rec.target);
     brick = TREE_FIRST(&device->bricks, in_device);
     return brick != NULL ? brick_of(brick)->id : ID_NONE;
 }
@@ -166,10 +168,10 @@ enum store_code check_remove_end(const struct store *store, const struct op_entr
 
 void commit_remove_end(struct store *store, const struct op_entry *op, bool failed)
 {
-    struct node_entry *node = find_node(store, op->rec.target);
-    struct device_entry *device = find_device(store, op->rec.target);
+    struct node_entry *node;
 
-    if (device != NULL) {
+    if (op->rec.type == STORE_OP_REMOVE_DEVICE) {
+        struct device_entry *device = find_device(store, op->rec.target);
         struct store_device next = device->rec;
 
         next.pending = ID_NONE;
@@ -177,5 +179,6 @@ void commit_remove_end(struct store *store, const struct op_entry *op, bool fail
         update_device(store, device, &next);
         return;
     }
+    node = find_node(store, op->rec.target);
     set_node_state(store, node, failed ? node->rec.state : STORE_STATE_FAILED, ID_NONE);
 }

@@ -477,7 +477,7 @@ static int check_settings_record(const struct store *store, const struct record_
 
 int check_loaded(const struct store *store, const struct store_load *load, struct err *reterr)
 {
-    int rc = 0;
+    int rc = check_loaded_ids(store, load, reterr);
 
     for (size_t i = 0; i < load->n_nodes && rc == 0; i++) {
         if (!node_pending_ok(store, &load->nodes[i])) {

@@ -69,10 +69,19 @@ struct volume_entry *op_volume(const struct store *store, const struct store_ope
 {
     const struct block_entry *block = op->type == STORE_OP_CREATE_BLOCK ? find_block(store, op->target) : NULL;
 
-    if (block != NULL) {
-        return id_equal(block->hosting->rec.pending, op->id) ? block->hosting : NULL;
+    switch (op->type) {
+    case STORE_OP_CREATE_BLOCK:
+        return block != NULL && id_equal(block->hosting->rec.pending, op->id) ? block->hosting : NULL;
+    case STORE_OP_CREATE_VOLUME:
+    case STORE_OP_CLONE_VOLUME:
+    case STORE_OP_DELETE_VOLUME:
+    case STORE_OP_EXPAND_VOLUME:
+    case STORE_OP_REBALANCE:
+    case STORE_OP_CLEAN_BRICKS:
+        return find_volume(store, op->target);
+    default:
+        return NULL; /* its target is of another kind */
     }
-    return find_volume(store, op->target);
 }
 
 struct id bricks_owner(const struct store *store, const struct store_operation *op)

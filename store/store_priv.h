@@ -321,6 +321,12 @@ enum store_code refuse(struct store_result *result, enum store_code code, const 
 /* What apply would answer now (STORE_OK with the ids, or a refusal). */
 enum store_code apply_check(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
 
+/* apply_ids.c: how many objects, of any kind, have the id; are those new that a command brings, which else fits? */
+size_t id_kinds(const struct store *store, struct id id);
+enum store_code check_new_ids(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
+/* E_DAMAGED when another object has the id of one that this part of a load has brought. */
+int check_loaded_ids(const struct store *store, const struct store_load *load, struct err *reterr);
+
 enum store_code check_key(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
 void commit_key(struct store *store, const struct store_cmd *cmd, struct id op_id, struct id object);
 void commit_job(struct store *store, const struct store_job *job);
