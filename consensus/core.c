@@ -309,6 +309,7 @@ void core_closed(struct core *core, uint64_t peer)
     if (at < 0 || core->failed) {
         return;
     }
+    core_snapshot_closed(core, peer);
     if (core->raft_started && core_raft_leader(core) == peer) {
         core->closed_leader = peer;
         core->closed_us = core_now(core);

@@ -64,6 +64,49 @@ uint64_t core_conf_before(const struct core *core)
     return core->n_changes > 1 ? core->changes[core->n_changes - 2] : core->conf_applied_index;
 }
 
+uint64_t core_conf_until(const struct core *core, uint64_t index)
+{
+    for (size_t i = core->n_changes; i > 0; i--) {
+        if (core->changes[i - 1] <= index) {
+            return core->changes[i - 1];
+        }
+    }
+    return core->conf_applied_index <= index ? core->conf_applied_index : 0;
+}
+
+static const struct raft_server *server_of(const struct raft_configuration *conf, uint64_t id)
+{
+    for (unsigned i = 0; i < conf->n; i++) {
+        if (conf->servers[i].id == id) {
+            return &conf->servers[i];
+        }
+    }
+    return NULL;
+}
+
+static unsigned count_voters(const struct raft_configuration *conf)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < conf->n; i++) {
+        n += conf->servers[i].role == RAFT_VOTER;
+    }
+    return n;
+}
+
+bool core_conf_succeeds(const struct raft_configuration *before, const struct raft_configuration *after)
+{
+    unsigned n = 0, stay = 0;
+
+    for (unsigned i = 0; i < after->n; i++) {
+        const struct raft_server *now = &after->servers[i], *then = server_of(before, now->id);
+
+        stay += then != NULL;
+        n += then == NULL || then->role != now->role || strcmp(then->address, now->address) != 0;
+    }
+    return n + (before->n - stay) <= 1 && (count_voters(after) >= 2 || count_voters(before) < 2);
+}
+
 void core_conf_correct(struct core *core)
 {
     uint64_t uncommitted = core->n_changes > 0 ? core->changes[core->n_changes - 1] : 0;

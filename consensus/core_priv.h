@@ -86,6 +86,7 @@ struct core_image { /* the snapshot being sent, kept while somebody needs it */
 
 struct core_incoming { /* the snapshot being received */
     uint64_t from, index, term, conf_index, total;
+    uint64_t leader_term; /* of its sender */
     uint8_t *conf, *data;
     size_t conf_len, cap, offset; /* cap: of data, which grows with what has come */
 };
@@ -228,6 +229,9 @@ void core_conf_read(const struct core *core, uint64_t index, struct raft_configu
 enum core_voting core_conf_voting(const struct core *core, uint64_t id);
 bool core_conf_has(const struct core *core, uint64_t id);
 uint64_t core_conf_newest(const struct core *core); /* index of the configuration that counts; 0: none is known yet */
+uint64_t core_conf_until(const struct core *core, uint64_t index); /* of the last one up to index; 0: none is known */
+/* Whether a leader may have made `after` of `before` in one change (rules 7 and 8). */
+bool core_conf_succeeds(const struct raft_configuration *before, const struct raft_configuration *after);
 uint64_t core_conf_before(const struct core *core); /* of the one before it, or of this one if it is applied; 0: none */
 const struct raft_configuration *core_raft_configuration(const struct core *core); /* the newest */
 /* core_members.c */
@@ -286,6 +290,7 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
 void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire);
 void core_snapshot_loaded(struct core *core, struct disk_op *op);
 void core_snapshot_poll(struct core *core);
+void core_snapshot_closed(struct core *core, uint64_t peer); /* nothing more comes from it on this connection */
 void core_snapshot_decoded(struct core *core, struct disk_op *op);
 void core_snapshot_installed(struct core *core, struct disk_op *op);
 uint64_t core_snapshot_due_bytes(const struct core *core); /* a snapshot is due when the log behind it has as many */

@@ -7,9 +7,11 @@
 #include "store/base/mem.h"
 
 #define ENTRIES_MAX 65536
-#define APPENDS_MAX 4096                    /* entries' writes on their way to the disk */
-#define METAS_MAX 16                        /* terms and votes on their way to the disk */
-#define TERMS_AHEAD_MAX (UINT64_C(1) << 20) /* elections missed: days of nothing else */
+#define APPEND_BYTES_MAX \
+    (2 * (CORE_FRAME_BYTES + CORE_ENTRY_MAX)) /* twice what a leader sends in a frame (core_flow.c) */
+#define APPENDS_MAX 4096                      /* entries' writes on their way to the disk */
+#define METAS_MAX 16                          /* terms and votes on their way to the disk */
+#define TERMS_AHEAD_MAX (UINT64_C(1) << 20)   /* elections missed: days of nothing else */
 
 static raft_term message_term(const struct raft_message *message)
 {
@@ -59,20 +61,56 @@ static int judge(struct core *core, uint64_t from, uint64_t index, const struct 
     return rc;
 }
 
-/* 0, or why nothing of the frame is taken: E_UNSUPPORTED, for this release, or E_PROTOCOL, for any. */
-static int decode_entries(struct core *core, uint64_t from, const struct wire *wire, struct raft_entry *entries)
+/* Up to where our log is the sender's as well; UINT64_MAX: it is not known, and the library will refuse the frame. */
+static uint64_t common_index(const struct core *core, const struct wire *wire)
 {
-    uint64_t term = wire->key[WK_PREV_TERM];
+    uint64_t prev = wire->key[WK_PREV_INDEX], commit = raft_commit_index((struct raft *)(uintptr_t)&core->raft);
+
+    if (prev <= commit) {
+        return commit;
+    }
+    return core_entry_term(core, prev) == wire->key[WK_PREV_TERM] ? prev : UINT64_MAX;
+}
+
+/* Each configuration differs from the one before it as a leader may change it. Otherwise one frame could tell a member
+ * that it is alone, and it would lead without any other. *before becomes this one; known: there is one. */
+static int judge_configuration(struct core *core, uint64_t from, uint64_t index, const struct flat_entry *flat,
+                               struct raft_configuration *before, bool *known)
+{
+    struct raft_configuration conf;
+
+    if (!core_conf_parse(flat->data, flat->len, &conf)) {
+        return E_PROTOCOL;
+    }
+    if (*known && !core_conf_succeeds(before, &conf)) {
+        raft_configuration_close(&conf);
+        core_refuse(core, from, index, E_PROTOCOL, "it changes more than one member, or leaves fewer than two votes");
+        return E_PROTOCOL;
+    }
+    raft_configuration_close(before);
+    *before = conf;
+    *known = true;
+    return 0;
+}
+
+static int decode_each(struct core *core, uint64_t from, const struct wire *wire, struct raft_entry *entries,
+                       struct raft_configuration *before, bool known)
+{
+    uint64_t term = wire->key[WK_PREV_TERM], commit = raft_commit_index(&core->raft);
     size_t offset = 0;
     int rc;
 
     for (size_t i = 0; i < wire->key[WK_COUNT]; i++) {
         struct flat_entry flat;
+        uint64_t index;
 
         if (!flat_next(wire->body, wire->body_len, &offset, &flat) || !is_entry(&flat, term, wire->key[WK_MSG_TERM])) {
             return E_PROTOCOL;
         }
-        rc = judge(core, from, wire->key[WK_PREV_INDEX] + 1 + i, &flat);
+        index = wire->key[WK_PREV_INDEX] + 1 + i;
+        rc = flat.type != RAFT_CHANGE ? judge(core, from, index, &flat)
+             : index > commit         ? judge_configuration(core, from, index, &flat, before, &known)
+                                      : 0;
         if (rc != 0) {
             return rc == E_UNSUPPORTED ? rc : E_PROTOCOL;
         }
@@ -84,6 +122,22 @@ static int decode_entries(struct core *core, uint64_t from, const struct wire *w
         };
     }
     return offset == wire->body_len ? 0 : E_PROTOCOL;
+}
+
+/* 0, or why nothing of the frame is taken: E_UNSUPPORTED, for this release, or E_PROTOCOL, for any. */
+static int decode_entries(struct core *core, uint64_t from, const struct wire *wire, struct raft_entry *entries)
+{
+    uint64_t common = common_index(core, wire), last = common != UINT64_MAX ? core_conf_until(core, common) : 0;
+    struct raft_configuration before;
+    int rc;
+
+    raft_configuration_init(&before);
+    if (last > 0) {
+        core_conf_read(core, last, &before);
+    }
+    rc = decode_each(core, from, wire, entries, &before, last > 0 && !CORE_SKIP(PART_SUCCESSION));
+    raft_configuration_close(&before);
+    return rc;
 }
 
 /* Gives n entries to the library. They share one token as their batch: whose it is afterwards tells whether the library
@@ -172,11 +226,14 @@ static bool recv_append(struct core *core, uint64_t from, const struct wire *wir
     int rc;
 
     if (contradicts(core, &message) || count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len ||
-        message.prev_log_index > WIRE_NUMBER_MAX - count) {
+        wire->body_len > APPEND_BYTES_MAX || message.prev_log_index > WIRE_NUMBER_MAX - count) {
         return false;
     }
+    if (message.term < raft_current_term(&core->raft)) {
+        count = 0; /* only its sender's term is answered: nobody looks at what it brings */
+    }
     entries = mem_calloc(count + 1, sizeof(*entries));
-    rc = decode_entries(core, from, wire, entries);
+    rc = count > 0 ? decode_entries(core, from, wire, entries) : 0;
     if (rc == 0) {
         append_entries(core, from, &message, entries, count);
     }

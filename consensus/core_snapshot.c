@@ -243,6 +243,7 @@ static void incoming_begin(struct core_incoming *incoming, uint64_t from, const 
                                        .index = wire->key[WK_LAST_INDEX],
                                        .term = wire->key[WK_LAST_TERM],
                                        .conf_index = wire->key[WK_CONF_INDEX],
+                                       .leader_term = wire->key[WK_MSG_TERM],
                                        .total = wire->key[WK_TOTAL] - wire->key[WK_CONF_LEN],
                                        .conf = mem_alloc(wire->key[WK_CONF_LEN]),
                                        .conf_len = wire->key[WK_CONF_LEN],
@@ -411,8 +412,19 @@ void core_snapshot_taken(struct core *core, struct disk_op *op)
     }
 }
 
+void core_snapshot_closed(struct core *core, uint64_t peer)
+{
+    if (core->incoming.data != NULL && core->incoming.from == peer) {
+        incoming_drop(core);
+    }
+}
+
 void core_snapshot_poll(struct core *core)
 {
+    /* Its sender does not lead any more: what has come would be kept until another one begins. */
+    if (core->incoming.data != NULL && core->incoming.leader_term != raft_current_term(&core->raft)) {
+        incoming_drop(core);
+    }
     if (core->role != CORE_LEADER && core->image.data != NULL) {
         image_drop(core);
         for (size_t i = 0; i < core->config.n_peers; i++) {

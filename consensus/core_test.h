@@ -44,6 +44,7 @@ enum core_part {
     PART_SECOND_WORD = 36,       /* what a leader says of us must be borne out by another member */
     PART_APPLY_SLICES = 34,      /* not everything that is committed is applied at once */
     PART_PAST_LEADER = 35,       /* the leader of an older term is no reason to refuse a vote */
+    PART_SUCCESSION = 37,        /* a configuration that comes differs from the one before it in one member */
 };
 
 extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */

@@ -1,5 +1,6 @@
 #include "consensus/tell.h"
 
+#include "consensus/consensus.h"
 #include "consensus/wire.h"
 
 void tell_encode(uint64_t from, struct id cluster_id, const void *data, size_t len, struct buf *buf)
@@ -26,8 +27,9 @@ bool tell_decode(const uint8_t *frame, size_t len, uint64_t from, struct id clus
 {
     struct wire wire;
 
-    if (!wire_decode(frame, len, &wire) || wire.key[WK_TYPE] != WIRE_TELL || wire.key[WK_FROM] != from) {
-        return false;
+    if (!wire_decode(frame, len, &wire) || wire.key[WK_TYPE] != WIRE_TELL || wire.key[WK_FROM] != from ||
+        wire.body_len > CONS_TELL_MAX) {
+        return false; /* none of ours says as much, and it would take long to read */
     }
     *ret_data = NULL;
     *ret_len = 0;

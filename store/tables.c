@@ -319,11 +319,11 @@ static void follow(struct brick_entry *entries, const struct store_brick *bricks
     }
 }
 
-/* Entries for the n bricks of a volume, or for the n abandoned ones of an operation. */
-static struct brick_entry *link_bricks(struct store *store, struct volume_entry *volume, struct op_entry *op, size_t n)
+/* Entries for n bricks: those of a volume, or the abandoned ones of an operation; the other one is NULL. */
+static struct brick_entry *link_bricks(struct store *store, struct volume_entry *volume, struct op_entry *op,
+                                       const struct store_brick *bricks, size_t n)
 {
     struct brick_entry *entries = n > 0 ? mem_calloc(n, sizeof(*entries)) : NULL;
-    const struct store_brick *bricks = volume != NULL ? volume->rec.bricks : op->rec.abandoned;
 
     for (size_t i = 0; i < n; i++) {
         struct brick_entry *entry = &entries[i];
@@ -396,7 +396,7 @@ int insert_volume(struct store *store, const struct store_volume *rec, struct er
     RB_INSERT(name_tree, &cluster->names, entry);
     cluster->n_volumes++;
     store->counts.volumes++;
-    entry->bricks = link_bricks(store, entry, NULL, entry->rec.n_bricks);
+    entry->bricks = link_bricks(store, entry, NULL, entry->rec.bricks, entry->rec.n_bricks);
     return 0;
 }
 
@@ -425,7 +425,7 @@ void change_bricks(struct store *store, struct volume_entry *volume, const struc
 {
     unlink_bricks(store, &volume->bricks, volume->rec.n_bricks);
     update_volume(store, volume, next);
-    volume->bricks = link_bricks(store, volume, NULL, volume->rec.n_bricks);
+    volume->bricks = link_bricks(store, volume, NULL, volume->rec.bricks, volume->rec.n_bricks);
 }
 
 /* Copies that outlive what they were copied from. */
@@ -459,8 +459,8 @@ void rewrite_bricks(struct store *store, struct volume_entry *volume, const stru
     unlink_bricks(store, &volume->bricks, volume->rec.n_bricks);
     update_op(store, op, &with_abandoned);
     update_volume(store, volume, &with_bricks);
-    op->abandoned = link_bricks(store, NULL, op, op->rec.n_abandoned);
-    volume->bricks = link_bricks(store, volume, NULL, volume->rec.n_bricks);
+    op->abandoned = link_bricks(store, NULL, op, op->rec.abandoned, op->rec.n_abandoned);
+    volume->bricks = link_bricks(store, volume, NULL, volume->rec.bricks, volume->rec.n_bricks);
     free_bricks(with_bricks.bricks, with_bricks.n_bricks);
     free_bricks(with_abandoned.abandoned, with_abandoned.n_abandoned);
 }
@@ -500,7 +500,7 @@ int insert_op(struct store *store, const struct store_operation *rec, struct err
     update_op(store, entry, rec);
     RB_INSERT(op_tree, &store->ops, entry);
     store->counts.operations++;
-    entry->abandoned = link_bricks(store, NULL, entry, entry->rec.n_abandoned);
+    entry->abandoned = link_bricks(store, NULL, entry, entry->rec.abandoned, entry->rec.n_abandoned);
     count_user(store, &entry->rec, true);
     return 0;
 }
@@ -529,7 +529,7 @@ void change_abandoned(struct store *store, struct op_entry *op, const struct sto
     next.n_abandoned = n;
     unlink_bricks(store, &op->abandoned, op->rec.n_abandoned);
     update_op(store, op, &next);
-    op->abandoned = link_bricks(store, NULL, op, n);
+    op->abandoned = link_bricks(store, NULL, op, op->rec.abandoned, n);
 }
 
 int insert_job(struct store *store, const struct store_job *rec, struct err *reterr)

@@ -1,4 +1,5 @@
-/* A member that sends without end, while the other's disk is slow: what waits has a bound. */
+/* A member that lies: what it sends without end has a bound, also while the other's disk is slow, and no one is told
+ * that he is alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,7 +89,7 @@ static void put_configuration(struct buf *buf)
     raft_free(bytes.base);
 }
 
-static void say(enum wire_type type, struct wire wire)
+static bool is_taken(enum wire_type type, struct wire wire)
 {
     CLEANUP(buf_fini) struct buf frame = BUF_INIT;
 
@@ -96,7 +97,12 @@ static void say(enum wire_type type, struct wire wire)
     wire.key[WK_FROM] = LIAR;
     wire.key[WK_CLUSTER_HIGH] = UINT64_C(7) << 56;
     wire_encode(&wire, &frame);
-    assert_true(core_recv(core, LIAR, (const uint8_t *)frame.data, frame.len));
+    return core_recv(core, LIAR, (const uint8_t *)frame.data, frame.len);
+}
+
+static void say(enum wire_type type, struct wire wire)
+{
+    assert_true(is_taken(type, wire));
 }
 
 static int set_up(void **state)
@@ -248,9 +254,87 @@ static void test_snapshots(void **state)
     assert_int_equal(n_ops, 0);
 }
 
+/* What a sender that is gone, or does not lead any more, has sent of a snapshot is not kept. */
+static void test_snapshot_that_does_not_end(void **state)
+{
+    uint8_t *data = mem_calloc(1, LARGE);
+    const struct wire chunk = {.key = {[WK_MSG_TERM] = 1,
+                                       [WK_LAST_INDEX] = 1000,
+                                       [WK_LAST_TERM] = 1,
+                                       [WK_CONF_INDEX] = 1,
+                                       [WK_CONF_LEN] = 100,
+                                       [WK_TOTAL] = 1 << 30},
+                               .body = data,
+                               .body_len = LARGE};
+
+    (void)state;
+    say(WIRE_SNAPSHOT, chunk);
+    assert_non_null(core->incoming.data);
+    core_closed(core, LIAR);
+    assert_null(core->incoming.data);
+    say(WIRE_SNAPSHOT, chunk);
+    assert_non_null(core->incoming.data);
+    say(WIRE_APPEND, (struct wire){.key = {[WK_MSG_TERM] = 2, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1}});
+    (void)core_poll(core);
+    assert_null(core->incoming.data);
+    free(data);
+}
+
+/* Members 1 to n of the configuration that there is, without those of the bits in left_out. */
+static void add_configuration(struct buf *flat, unsigned left_out)
+{
+    struct raft_configuration conf;
+    struct raft_buffer bytes;
+
+    core_conf_read(core, 1, &conf);
+    for (unsigned i = conf.n; i-- > 0;) {
+        if ((left_out >> conf.servers[i].id & 1) != 0) {
+            raft_free(conf.servers[i].address);
+            memmove(&conf.servers[i], &conf.servers[i + 1], (conf.n - i - 1) * sizeof(*conf.servers));
+            conf.n--;
+        }
+    }
+    assert_int_equal(raft_configuration_encode(&conf, &bytes), 0);
+    raft_configuration_close(&conf);
+    flat_append(flat, 1, RAFT_CHANGE, bytes.base, (uint32_t)bytes.len);
+    raft_free(bytes.base);
+}
+
+static bool are_taken(const struct buf *flat, uint64_t count)
+{
+    return is_taken(
+        WIRE_APPEND,
+        (struct wire){.key = {[WK_MSG_TERM] = 1, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1, [WK_COUNT] = count},
+                      .body = (const uint8_t *)flat->data,
+                      .body_len = flat->len});
+}
+
+/* A member that is told that it is alone would lead without the others, who go on without it. */
+static void test_configurations(void **state)
+{
+    CLEANUP(buf_fini) struct buf alone = BUF_INIT, steps = BUF_INIT, too_few = BUF_INIT;
+
+    (void)state;
+    add_configuration(&alone, 1U << 2 | 1U << 3);
+    assert_false(are_taken(&alone, 1));
+    assert_int_equal(core_last_index(core), 1);
+    assert_int_equal(core->refusal.by, LIAR);
+    add_configuration(&too_few, 1U << 3);
+    add_configuration(&too_few, 1U << 2 | 1U << 3);
+    assert_false(are_taken(&too_few, 2));
+    assert_int_equal(core_last_index(core), 1);
+    add_configuration(&steps, 1U << 3);
+    add_configuration(&steps, 0);
+    add_configuration(&steps, 1U << 2);
+    assert_true(are_taken(&steps, 3));
+    assert_int_equal(core_last_index(core), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_configurations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_snapshot_that_does_not_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_terms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_uncommitted, set_up, tear_down),

@@ -9,9 +9,11 @@
 
 #include <cmocka.h>
 
+#include "consensus/consensus.h"
 #include "consensus/tell.h"
 #include "consensus/wire.h"
 #include "store/base/crc32c.h"
+#include "store/base/mem.h"
 
 static void encode(struct buf *buf, const struct wire *wire)
 {
@@ -133,6 +135,13 @@ static void test_tell(void **state)
     assert_false(tell_decode((const uint8_t *)buf.data, buf.len, 2, cluster, &data, &len));
     for (size_t n = 0; n < WIRE_PREFIX; n++) {
         assert_false(tell_is((const uint8_t *)buf.data, n));
+    }
+    for (size_t n = CONS_TELL_MAX; n <= CONS_TELL_MAX + 1; n++) {
+        CLEANUP(free_ptr) char *text = mem_calloc(1, n);
+
+        buf_clear(&buf);
+        tell_encode(2, cluster, text, n, &buf);
+        assert_int_equal(tell_decode((const uint8_t *)buf.data, buf.len, 2, cluster, &data, &len), n == CONS_TELL_MAX);
     }
     buf_fini(&buf);
 }
