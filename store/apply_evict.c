@@ -88,6 +88,15 @@ static bool same_place(const struct store_brick *old, const struct store_brick *
            brick->meta_kib <= DEVICE_KIB_MAX && brick->pool[0] != '\0';
 }
 
+bool evict_fits(const struct store *store, const struct op_entry *op)
+{
+    const struct brick_entry *old = find_brick(store, op->rec.target), *new = find_brick(store, op->rec.replacement);
+
+    return op->rec.phase == STORE_OP_COMMITTED || new == NULL ||
+           (old != NULL && old->volume != NULL && same_place(brick_of(old), brick_of(new)) &&
+            new->device->node->cluster == old->volume->cluster &&node_free(old, new->device->node));
+}
+
 enum store_code check_evict_place(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
                                   struct store_result *result)
 {

@@ -233,12 +233,22 @@ void commit_op_parked(struct store *store, uint64_t index, const struct store_cm
 
 /* ---- end ---- */
 
+/* What was being added goes when it failed, what was being deleted goes when it did not. */
+static bool target_goes(const struct store_operation *op, bool failed)
+{
+    return is_delete(op->type) != failed || op->type == STORE_OP_CLEAN_DEVICE;
+}
+
 enum store_code check_op_end(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct op_entry *op = need_op(store, cmd, result);
 
     if (op == NULL) {
         return result->code;
+    }
+    /* What an older member could not go on from either: so at every feature level. */
+    if (target_goes(&op->rec, cmd->failed) && !target_may_go(store, op)) {
+        return refuse(result, STORE_CONFLICT, "%s", TEXT_IN_USE);
     }
     if (!cmd->failed && op->rec.phase == STORE_OP_UNDO) {
         return refuse(result, STORE_CONFLICT, "The operation is being undone and cannot end well");
@@ -318,8 +328,7 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
 {
     struct op_entry *op = find_op(store, cmd->op_id);
     struct store_job job = {.id = cmd->op_id, .failed = cmd->failed, .type = op->rec.type, .ended_ms = cmd->time_ms};
-    /* What was being added goes when it failed, what was being deleted goes when it did not. */
-    bool gone = is_delete(op->rec.type) != cmd->failed || op->rec.type == STORE_OP_CLEAN_DEVICE;
+    bool gone = target_goes(&op->rec, cmd->failed);
     struct cleanup cleanup = cleanup_prepare(store, cmd, op, gone ? op_volume(store, &op->rec) : NULL);
     CLEANUP(free_ptr) char *error = NULL;
     struct id target;

@@ -207,6 +207,10 @@ static int check_devices(const struct store *store, const struct record_set *set
         if (!device_pending_ok(store, &device->rec)) {
             return BROKEN("device", device->rec.id, "pending without an operation");
         }
+        rc = check_held_device(store, device, reterr);
+        if (rc != 0) {
+            return rc;
+        }
         n_in_nodes += RB_FIND(node_device_tree, &device->node->devices, device) == device ? 1 : 0;
         n++;
     }
@@ -264,7 +268,7 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
             }
         }
     }
-    return 0;
+    return check_held_volume(store, volume, reterr);
 }
 
 static int check_volumes(const struct store *store, const struct record_set *set, struct err *reterr)
@@ -386,7 +390,7 @@ static int check_operation(const struct store *store, const struct op_entry *op,
     if (!parts_ok(store, op)) {
         return BROKEN("operation", op->rec.id, "its replacement, its parent or its part is wrong");
     }
-    return 0;
+    return check_held_op(store, op, reterr);
 }
 
 static int check_operations(const struct store *store, const struct record_set *set, struct err *reterr)
@@ -488,9 +492,13 @@ int check_loaded(const struct store *store, const struct store_load *load, struc
         if (!device_pending_ok(store, &load->devices[i])) {
             rc = BROKEN("device", load->devices[i].id, "pending without an operation");
         }
+        rc = rc == 0 ? check_held_device(store, find_device(store, load->devices[i].id), reterr) : rc;
     }
     for (size_t i = 0; i < load->n_volumes && rc == 0; i++) {
-        rc = check_volume(store, find_volume(store, load->volumes[i].id), reterr);
+        const struct volume_entry *volume = find_volume(store, load->volumes[i].id);
+
+        rc = check_volume(store, volume, reterr);
+        rc = rc == 0 ? check_hosting_room(volume, reterr) : rc;
     }
     for (size_t i = 0; i < load->n_blocks && rc == 0; i++) {
         rc = check_block(store, &store->records, find_block(store, load->blocks[i].id), reterr);

@@ -36,6 +36,17 @@ int check_block(const struct store *store, const struct record_set *set, const s
         (expanding ? block->rec.new_gib < block->rec.size_gib : block->rec.new_gib != 0)) {
         return BROKEN("block volume", block->rec.id, "its name or its sizes are not valid");
     }
+    return check_held_block(store, block, reterr);
+}
+
+int check_hosting_room(const struct volume_entry *volume, struct err *reterr)
+{
+    const struct store_volume *rec = &volume->rec;
+
+    if (rec->block ? rec->reserved_gib + volume->blocks_gib > rec->size_gib
+                   : !RB_EMPTY(&volume->blocks) || rec->reserved_gib > 0 || rec->restriction != STORE_UNRESTRICTED) {
+        return BROKEN("volume", rec->id, "its block volumes and its reserve are more than it has");
+    }
     return 0;
 }
 
@@ -55,11 +66,7 @@ static int check_hosted(const struct volume_entry *volume, struct err *reterr)
     if (n != n_names || sum_gib != volume->blocks_gib) {
         return BROKEN("volume", volume->rec.id, "its block volumes are not counted right");
     }
-    if (volume->rec.block ? volume->rec.reserved_gib + sum_gib > volume->rec.size_gib
-                          : n > 0 || volume->rec.reserved_gib > 0 || volume->rec.restriction != STORE_UNRESTRICTED) {
-        return BROKEN("volume", volume->rec.id, "its block volumes and its reserve are more than it has");
-    }
-    return 0;
+    return check_hosting_room(volume, reterr);
 }
 
 int check_blocks(const struct store *store, const struct record_set *set, struct err *reterr)

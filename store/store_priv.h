@@ -363,6 +363,15 @@ enum store_code check_load(const struct store *store, const struct store_cmd *cm
 void commit_load(struct store *store, uint64_t index, const struct store_cmd *cmd, struct store_result *result);
 /* check.c: the invariants of what a part has just brought. */
 int check_loaded(const struct store *store, const struct store_load *load, struct err *reterr);
+/* check_held.c: may the object be where it is, beside what operations hold there (E_DAMAGED)? Of a volume or an
+ * operation, its bricks are asked about too, and the space that they take. */
+int check_held_device(const struct store *store, const struct device_entry *device, struct err *reterr);
+int check_held_bricks(const struct store *store, const struct brick_entry *bricks, size_t n, struct err *reterr);
+int check_held_volume(const struct store *store, const struct volume_entry *volume, struct err *reterr);
+int check_held_block(const struct store *store, const struct block_entry *block, struct err *reterr);
+int check_held_op(const struct store *store, const struct op_entry *op, struct err *reterr);
+/* Is nothing in the way when the operation ends and what it is about goes? */
+bool target_may_go(const struct store *store, const struct op_entry *op);
 RULE(op_moved);
 RULE(op_forward);
 RULE(brick_evict);
@@ -414,6 +423,8 @@ int check_blocks(const struct store *store, const struct record_set *set, struct
 /* Adds the bricks that are charged to the device to *n_bricks. */
 int check_space(const struct store *store, const struct device_entry *device, size_t *n_bricks, struct err *reterr);
 int check_figures(const struct store *store, struct err *reterr);
+/* Of a volume: does what it hosts and keeps back fit in it? */
+int check_hosting_room(const struct volume_entry *volume, struct err *reterr);
 int check_block(const struct store *store, const struct record_set *set, const struct block_entry *block,
                 struct err *reterr);
 /* set NULL: nothing is checked. */
@@ -463,6 +474,8 @@ void rebalance_begin(struct store *store, uint64_t index, const struct store_cmd
 /* OP_REPLAN of an evict, and its end (apply_evict.c). */
 enum store_code check_evict_place(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
                                   struct store_result *result);
+/* Has the operation no replacement that would not fit in the brick's place? Once that has moved, there is none. */
+bool evict_fits(const struct store *store, const struct op_entry *op);
 void commit_evict_place(struct store *store, struct op_entry *op, const struct store_cmd *cmd);
 enum store_code check_evict_end(const struct op_entry *op, bool failed, struct store_result *result);
 void commit_evict_end(struct store *store, const struct op_entry *op);
