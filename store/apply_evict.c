@@ -85,7 +85,7 @@ static bool same_place(const struct store_brick *old, const struct store_brick *
 {
     return brick->set == old->set && brick->position == old->position && brick->type == old->type &&
            brick->size_kib == old->size_kib && brick->pool_kib > 0 && brick->pool_kib <= DEVICE_KIB_MAX &&
-           brick->meta_kib <= DEVICE_KIB_MAX && brick->pool[0] != '\0';
+           brick->meta_kib <= DEVICE_KIB_MAX;
 }
 
 bool evict_fits(const struct store *store, const struct op_entry *op)
@@ -111,7 +111,7 @@ enum store_code check_evict_place(const struct store *store, const struct op_ent
         return refuse(result, STORE_CONFLICT, "The brick was planned again too often");
     }
     CHECK(old != NULL && old->volume != NULL); /* it is pending by this operation */
-    if (cmd->volume.n_bricks != 1 || !same_place(brick_of(old), brick)) {
+    if (cmd->volume.n_bricks != 1 || !same_place(brick_of(old), brick) || !brick_names_fit(brick)) {
         return refuse(result, STORE_BAD_REQUEST, "The replacement is not one brick like the old one");
     }
     if (!device_usable(device, old->volume->rec.cluster) || device == old->device || !node_free(old, device->node)) {

@@ -74,11 +74,61 @@ static enum store_code check_repeated(const struct op_entry *first, const struct
     return STORE_REPEATED;
 }
 
+/* By how much it grows when all that expand it now end well. */
+static uint64_t growth_gib(const struct store *store, struct id volume)
+{
+    uint64_t sum_gib = 0;
+    struct op_entry *op;
+
+    TREE_EACH (op, op_tree, &store->ops, by_id) {
+        if (op->rec.type == STORE_OP_EXPAND_VOLUME && id_equal(op->rec.target, volume)) {
+            sum_gib += op->rec.size_gib;
+        }
+    }
+    return sum_gib;
+}
+
+enum store_code check_more_bricks(const struct store *store, const struct volume_entry *volume,
+                                  const struct store_volume *from, struct store_result *result)
+{
+    struct store_volume added = volume->rec; /* as if it consisted of the new bricks alone */
+    uint32_t width = volume_set_width(&volume->rec);
+    enum store_code code;
+
+    added.bricks = from->bricks;
+    added.n_bricks = from->n_bricks;
+    code = check_bricks(store, &added, volume->rec.cluster, result);
+    if (code != STORE_OK) {
+        return code;
+    }
+    for (size_t i = 0; i < added.n_bricks; i++) {
+        bool arbiter = volume->rec.bricks[i % width].type == STORE_BRICK_ARBITER;
+
+        if (arbiter != (added.bricks[i].type == STORE_BRICK_ARBITER)) {
+            return refuse(result, STORE_BAD_REQUEST,
+                          "The new sets have arbiters and the old ones none, or the reverse");
+        }
+    }
+    return STORE_OK;
+}
+
+enum store_code check_expand_end(const struct store *store, const struct op_entry *op, bool failed,
+                                 struct store_result *result)
+{
+    const struct volume_entry *volume = find_volume(store, op->rec.target);
+
+    if (!failed && op->rec.size_gib > UINT32_MAX - volume->rec.size_gib) {
+        return refuse(result, STORE_CONFLICT, "A volume of %u GiB cannot grow by %u GiB", volume->rec.size_gib,
+                      op->rec.size_gib);
+    }
+    return STORE_OK;
+}
+
 enum store_code check_volume_expand(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct volume_entry *volume = find_volume(store, cmd->target);
     const struct op_entry *first = find_same_expand(store, cmd, cmd->target, cmd->volume.size_gib);
-    struct store_volume added; /* the volume as if it consisted of the new bricks alone */
+    uint64_t size_gib;
 
     if (!volume_visible(volume)) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
@@ -89,17 +139,16 @@ enum store_code check_volume_expand(const struct store *store, const struct stor
     if (volume->n_clones > 0) {
         return refuse(result, STORE_IN_USE, FAILED TEXT_IN_USE);
     }
-    if (cmd->volume.size_gib == 0 || cmd->volume.size_gib > UINT32_MAX - volume->rec.size_gib) {
-        return refuse(result, STORE_BAD_REQUEST, "A volume of %u GiB cannot grow by %u GiB", volume->rec.size_gib,
-                      cmd->volume.size_gib);
+    /* All of them at once, at every feature level: a member that let the sum wrap could not read its own snapshot. */
+    size_gib = volume->rec.size_gib + growth_gib(store, cmd->target);
+    if (cmd->volume.size_gib == 0 || size_gib + cmd->volume.size_gib > UINT32_MAX) {
+        return refuse(result, STORE_BAD_REQUEST, "A volume of %llu GiB cannot grow by %u GiB",
+                      (unsigned long long)size_gib, cmd->volume.size_gib);
     }
     if (volume->rec.n_bricks + cmd->volume.n_bricks > STORE_BRICKS_MAX) {
         return refuse(result, STORE_NO_ALLOCATION, FAILED "Maximum number of bricks reached.");
     }
-    added = volume->rec;
-    added.bricks = cmd->volume.bricks;
-    added.n_bricks = cmd->volume.n_bricks;
-    return check_bricks(store, &added, volume->rec.cluster, result);
+    return check_more_bricks(store, volume, &cmd->volume, result);
 }
 
 void commit_volume_expand(struct store *store, uint64_t index, const struct store_cmd *cmd)

@@ -257,6 +257,9 @@ enum store_code check_op_end(const struct store *store, const struct store_cmd *
         (cmd->device.total_kib > DEVICE_KIB_MAX || cmd->device.extent_kib > DEVICE_KIB_MAX)) {
         return refuse(result, STORE_BAD_REQUEST, "A device of %llu KiB", (unsigned long long)cmd->device.total_kib);
     }
+    if (op->rec.type == STORE_OP_EXPAND_VOLUME && check_expand_end(store, op, cmd->failed, result) != STORE_OK) {
+        return result->code;
+    }
     if (op->rec.type == STORE_OP_EVICT_BRICK && check_evict_end(op, cmd->failed, result) != STORE_OK) {
         return result->code;
     }

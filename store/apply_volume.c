@@ -5,6 +5,7 @@
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/store_priv.h"
 
 #define PROTECTED_NAME "heketidbstorage"
@@ -102,6 +103,11 @@ bool volume_arbiters_sane(const struct store_volume *volume)
     return true;
 }
 
+bool brick_names_fit(const struct store_brick *brick)
+{
+    return brick->pool[0] != '\0' && strlen(brick->pool) + strlen(brick->lv) + strlen(brick->path) <= BRICK_TEXTS_MAX;
+}
+
 /* (set, position) runs 0.0, 0.1, ... without gaps; every brick has a size and a pool name. */
 static bool bricks_ordered(const struct store_volume *volume)
 {
@@ -115,7 +121,7 @@ static bool bricks_ordered(const struct store_volume *volume)
         const struct store_brick *brick = &volume->bricks[i];
 
         if (brick->set != i / width || brick->position != i % width || brick->size_kib == 0 || brick->pool_kib == 0 ||
-            brick->pool_kib > DEVICE_KIB_MAX || brick->meta_kib > DEVICE_KIB_MAX || brick->pool[0] == '\0') {
+            brick->pool_kib > DEVICE_KIB_MAX || brick->meta_kib > DEVICE_KIB_MAX || !brick_names_fit(brick)) {
             return false;
         }
     }
@@ -267,6 +273,17 @@ void commit_volume_create(struct store *store, uint64_t index, const struct stor
 
 /* ---- replan ---- */
 
+/* How many bricks the volume has that are not the operation's. */
+static size_t other_bricks(const struct volume_entry *volume, struct id op_id)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < volume->rec.n_bricks; i++) {
+        n += !id_equal(volume->rec.bricks[i].pending, op_id);
+    }
+    return n;
+}
+
 enum store_code check_op_replan(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct op_entry *op = find_op(store, cmd->op_id);
@@ -289,10 +306,18 @@ enum store_code check_op_replan(const struct store *store, const struct store_cm
     if (op->rec.n_abandoned + volume->rec.n_bricks > STORE_ABANDONED_MAX) {
         return refuse(result, STORE_CONFLICT, "The volume was planned again too often");
     }
-    made = volume->rec;
-    made.bricks = cmd->volume.bricks;
-    made.n_bricks = cmd->volume.n_bricks;
-    code = check_bricks(store, &made, volume->rec.cluster, result);
+    /* Two expands that are planned again at once may exceed it; members of the first level went on. */
+    if (store_level(store) >= 2 && other_bricks(volume, cmd->op_id) + cmd->volume.n_bricks > STORE_BRICKS_MAX) {
+        return refuse(result, STORE_CONFLICT, "The volume would have more than %d bricks", STORE_BRICKS_MAX);
+    }
+    if (op->rec.type == STORE_OP_EXPAND_VOLUME) {
+        code = check_more_bricks(store, volume, &cmd->volume, result);
+    } else {
+        made = volume->rec;
+        made.bricks = cmd->volume.bricks;
+        made.n_bricks = cmd->volume.n_bricks;
+        code = check_bricks(store, &made, volume->rec.cluster, result);
+    }
     if (code == STORE_OK) {
         result->id = volume->rec.id;
     }

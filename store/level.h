@@ -7,6 +7,7 @@
  *
  *   1  everything of the first release
  *   2  OP_LEARN is refused where another brick has the LV or the path
+ *      OP_REPLAN is refused when the volume would have more than STORE_BRICKS_MAX bricks
  *      the keys of members in the configuration of the log (daemon/keys.c)
  */
 #ifndef HECATE_STORE_LEVEL_H

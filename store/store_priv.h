@@ -341,6 +341,7 @@ bool tags_valid(const struct store_tags *tags);
 #define HOSTS_MAX 256
 #define OPTIONS_MAX 1024
 #define EVICT_PLACES_MAX 16 /* places tried for one replacement */
+#define BRICK_TEXTS_MAX 256 /* bytes of a planned brick's pool, LV and path: 65536 abandoned ones fit in a record */
 
 RULE(cluster_create);
 RULE(cluster_flags);
@@ -465,6 +466,13 @@ enum store_code check_same_volume(const struct store *store, const struct volume
  * unless the client told them apart by a request key. NULL: it is a request of its own. */
 struct op_entry *find_same_expand(const struct store *store, const struct store_cmd *cmd, struct id volume,
                                   uint32_t size_gib);
+/* Bricks that an expand adds: check_bricks, and arbiters where the volume has them. A planner takes both from the
+ * volume; a member that let them differ could not read its own snapshot. */
+enum store_code check_more_bricks(const struct store *store, const struct volume_entry *volume,
+                                  const struct store_volume *from, struct store_result *result);
+/* OP_END of an expand: the new size is one. */
+enum store_code check_expand_end(const struct store *store, const struct op_entry *op, bool failed,
+                                 struct store_result *result);
 void end_volume_expand(struct store *store, const struct op_entry *op, bool failed);
 /* The rebalance that a good end of an expand begins. */
 enum store_code check_rebalance(const struct store *store, const struct store_cmd *cmd, const struct op_entry *op,
@@ -501,6 +509,10 @@ bool volume_has_pending(const struct store_volume *volume);
 uint32_t volume_set_width(const struct store_volume *volume);
 /* Arbiters: the third brick of three replicas, in every set or in none. */
 bool volume_arbiters_sane(const struct store_volume *volume);
+/* Are the names that a planner gives to a brick no longer than it makes them? Hundreds of long ones would end up in one
+ * record, larger than any that a snapshot is read from. Planners of all releases write "tp_", an id, and nothing else.
+ */
+bool brick_names_fit(const struct store_brick *brick);
 /* The bricks of each set are on different nodes. */
 bool volume_nodes_distinct(const struct store *store, const struct store_volume *volume);
 /* The volume an equal earlier request with the same explicit name made, or NULL. */

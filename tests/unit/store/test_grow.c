@@ -302,6 +302,68 @@ static void test_redo(void **state)
     assert_int_equal(apply_op(STORE_CMD_OP_REDO, world.result.op_id), STORE_CONFLICT);
 }
 
+static enum store_code begin_expand(struct store_cmd *cmd, uint32_t size_gib)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
+    request.target = volume_id;
+    request.volume.size_gib = 1;
+    assert_int_equal(world_plan(&world, &request, cmd), STORE_OK);
+    cmd->volume.size_gib = size_gib;
+    return world_apply(&world, cmd);
+}
+
+/* All that run count, not the volume alone. */
+static void test_expand_beyond_all_sizes(void **state)
+{
+    struct store_cmd first, second, third;
+
+    (void)state;
+    assert_int_equal(begin_expand(&first, UINT32_MAX - 11), STORE_OK);
+    assert_int_equal(begin_expand(&second, 2), STORE_BAD_REQUEST);
+    EXPECT(STORE_BAD_REQUEST, "A volume of 4294967294 GiB cannot grow by 2 GiB");
+    assert_int_equal(begin_expand(&third, 1), STORE_OK);
+    assert_int_equal(world_end(&world, third.op_id, NULL), STORE_OK);
+    assert_int_equal(world_end(&world, first.op_id, NULL), STORE_OK);
+    assert_int_equal(volume(volume_id)->size_gib, UINT32_MAX);
+    store_cmd_fini(&first);
+    store_cmd_fini(&second);
+    store_cmd_fini(&third);
+}
+
+/* A planned brick's path is not known yet: no room for megabytes of it. */
+static void test_long_names(void **state)
+{
+    struct id op_id = expand(5);
+    struct store_cmd cmd;
+
+    (void)state;
+    assert_int_equal(store_plan_again(world.store, op_id, &world.env, &cmd, &world.result), STORE_OK);
+    free(cmd.volume.bricks[0].path);
+    cmd.volume.bricks[0].path = mem_calloc(1, 300);
+    memset(cmd.volume.bricks[0].path, 'x', 299);
+    assert_int_equal(world_apply(&world, &cmd), STORE_BAD_REQUEST);
+    cmd.volume.bricks[0].path[200] = '\0';
+    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
+    store_cmd_fini(&cmd);
+}
+
+/* No arbiter in some sets only. */
+static void test_other_arbiters(void **state)
+{
+    struct id op_id = expand(5);
+    struct store_cmd cmd;
+
+    (void)state;
+    assert_int_equal(store_plan_again(world.store, op_id, &world.env, &cmd, &world.result), STORE_OK);
+    cmd.volume.bricks[2].type = STORE_BRICK_ARBITER;
+    assert_int_equal(world_apply(&world, &cmd), STORE_BAD_REQUEST);
+    cmd.volume.bricks[2].type = cmd.volume.bricks[1].type;
+    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
+    store_cmd_fini(&cmd);
+}
+
 static void test_expand_refused(void **state)
 {
     struct store_request request;
@@ -435,6 +497,31 @@ static void raise_level(uint32_t level)
     cmd.settings.feature_level = level;
     assert_int_equal(world_apply(&world, &cmd), STORE_OK);
     store_cmd_fini(&cmd);
+}
+
+/* However often it is planned again. The bricks would not do: what counts is which refusal comes first. */
+static void test_planned_again_with_too_many_bricks(void **state)
+{
+    struct id op_id = expand(5);
+    struct store_brick *bricks = mem_calloc(STORE_BRICKS_MAX, sizeof(*bricks));
+    struct store_cmd cmd;
+
+    (void)state;
+    for (size_t i = 0; i < STORE_BRICKS_MAX; i++) {
+        bricks[i] = volume(volume_id)->bricks[0];
+    }
+    store_cmd_init(&cmd, STORE_CMD_OP_REPLAN);
+    cmd.op_id = op_id;
+    cmd.volume.bricks = bricks;
+    cmd.volume.n_bricks = STORE_BRICKS_MAX;
+    assert_int_equal(world_apply(&world, &cmd), STORE_BAD_REQUEST);
+    raise_level(2);
+    assert_int_equal(world_apply(&world, &cmd), STORE_CONFLICT);
+    EXPECT(STORE_CONFLICT, "The volume would have more than %d bricks", STORE_BRICKS_MAX);
+    cmd.volume.bricks = NULL;
+    cmd.volume.n_bricks = 0;
+    store_cmd_fini(&cmd);
+    free(bricks);
 }
 
 /* A node that lies gives two clones one place: the second one does not get it, whichever learns first. */
@@ -637,6 +724,10 @@ int main(void)
         TEST(test_two_expands),
         TEST(test_expand_planned_again),
         TEST(test_redo),
+        TEST(test_expand_beyond_all_sizes),
+        TEST(test_long_names),
+        TEST(test_planned_again_with_too_many_bricks),
+        TEST(test_other_arbiters),
         TEST(test_expand_refused),
         TEST(test_rebalance_follows),
         TEST(test_clone),

@@ -258,6 +258,19 @@ static void test_expand(void **state)
     assert_does_not_fit("without an expand");
 }
 
+/* It can be loaded, but not end well. */
+static void test_expand_beyond_all_sizes(void **state)
+{
+    (void)state;
+    op.type = STORE_OP_EXPAND_VOLUME;
+    op.target = volume.id;
+    op.size_gib = UINT32_MAX;
+    bricks[1].pending = OP;
+    assert_int_equal(load(), STORE_OK);
+    assert_int_equal(world_end(&world, OP, NULL), STORE_CONFLICT);
+    assert_int_equal(world_end(&world, OP, "no"), STORE_OK);
+}
+
 static void test_evict(void **state)
 {
     (void)state;
@@ -288,7 +301,7 @@ int main(void)
         TEST(test_device),  TEST(test_hosting),
         TEST(test_reserve), TEST(test_space),
         TEST(test_clone),   TEST(test_expand),
-        TEST(test_evict),
+        TEST(test_evict),   TEST(test_expand_beyond_all_sizes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
