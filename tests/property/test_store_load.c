@@ -168,25 +168,26 @@ static void change_operation(struct run *run, struct store_operation *op)
     }
 }
 
-/* An operation holds a node or a device, and knows it. */
+/* One more operation, which holds a node or a device. */
 static void hold(struct run *run, struct store_load *load)
 {
-    struct store_operation *op = &load->operations[world_below(&run->world, load->n_operations)];
+    struct store_node *node = &load->nodes[world_below(&run->world, load->n_nodes)];
+    struct store_device *device = &load->devices[world_below(&run->world, load->n_devices)];
+    bool holds_node = world_below(&run->world, 2) > 0, adds = world_below(&run->world, 2) > 0;
+    struct store_operation *op;
 
-    if (world_below(&run->world, 2) > 0) {
-        struct store_node *node = &load->nodes[world_below(&run->world, load->n_nodes)];
-
-        op->type = world_below(&run->world, 2) > 0 ? STORE_OP_NODE_ADD : STORE_OP_NODE_DELETE;
-        op->target = node->id;
+    load->operations = mem_realloc_array(load->operations, load->n_operations + 1, sizeof(*op));
+    op = &load->operations[load->n_operations++];
+    *op = (struct store_operation){.id = world_id(&run->world), .reason = mem_strdup("")};
+    op->force = world_below(&run->world, 2) > 0;
+    op->target = holds_node ? node->id : device->id;
+    if (holds_node) {
+        op->type = adds ? STORE_OP_NODE_ADD : STORE_OP_NODE_DELETE;
         node->pending = op->id;
     } else {
-        struct store_device *device = &load->devices[world_below(&run->world, load->n_devices)];
-
-        op->type = world_below(&run->world, 2) > 0 ? STORE_OP_DEVICE_ADD : STORE_OP_CLEAN_DEVICE;
-        op->target = device->id;
+        op->type = adds ? STORE_OP_DEVICE_ADD : STORE_OP_CLEAN_DEVICE;
         device->pending = op->id;
     }
-    op->force = world_below(&run->world, 2) > 0;
 }
 
 static void change(struct run *run, struct store_load *load)
