@@ -149,6 +149,13 @@ class ClusterTest(unittest.TestCase):
         return [next(item["digest"] for item in state["members"] if item["id"] == number)
                 for number, state in enumerate(states, 1)]
 
+    def wait_level(self):
+        """Until the feature level, which is part of the database, is the one that all members know."""
+        def raised():
+            upgrade = self.members.any("GET", "/cluster/upgrade").json()
+            return upgrade["feature_level"] == upgrade["all_know"]
+        eventually("the level that all members know", raised)
+
     def assert_equal_replicas(self):
         digests = eventually("all members at one index", self.digests)
         self.assertEqual(len(set(digests)), 1, digests)
@@ -291,6 +298,7 @@ class Faults(ClusterTest):
 
     def test_garbage_on_the_ports(self):
         self.load_topology()
+        self.wait_level()
         before = eventually("all members at one index", self.digests)
         for number in (1, 2, 3):
             host = self.hosts.address(f"m{number}")
@@ -333,6 +341,7 @@ class SlowBricks(ClusterTest):
                 if answer and answer.status == 202:
                     with lock:
                         accepted.append(answer.headers["location"])
+                    self.members.finish(answer.headers["location"])  # as many as there can be would fill the devices
 
         threads = [threading.Thread(target=client, args=(number,)) for number in range(4)]
         for thread in threads:

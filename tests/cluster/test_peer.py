@@ -106,10 +106,7 @@ class PeerTest(ClusterTest):
 
     def settled(self):
         """(what must not change, digests), once nothing changes by itself any more."""
-        def raised():
-            upgrade = self.members.any("GET", "/cluster/upgrade").json()
-            return upgrade["feature_level"] == upgrade["all_know"]
-        eventually("the level that all members know", raised)
+        self.wait_level()
         return self.steady(), eventually("all members at one index", self.digests)
 
     def test_only_the_invited(self):
