@@ -202,6 +202,8 @@ void api_invalid_volume_name(struct buf *list, const char *field, const char *na
         api_invalid(list, field, "the length must be no more than %d", STORE_PATH_MAX);
     } else if (*name == '-') {
         api_invalid(list, field, "must not begin with \"-\": programs on the nodes would take it for an option");
+    } else if (store_is_reserved_name(name)) {
+        api_invalid(list, field, "must not be \"%s\", which is a word of Gluster's own", name);
     }
 }
 

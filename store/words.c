@@ -237,6 +237,30 @@ bool store_is_volume_name(const char *text)
     return store_is_made_of(text, STORE_LETTERS "_-", STORE_PATH_MAX);
 }
 
+bool store_is_reserved_name(const char *text)
+{
+    static const char *const names[] = {"volume",
+                                        "type",
+                                        "subvolumes",
+                                        "option",
+                                        "end-volume",
+                                        "all",
+                                        "volume_not_in_ring",
+                                        "description",
+                                        "force",
+                                        "snap-max-hard-limit",
+                                        "snap-max-soft-limit",
+                                        "auto-delete",
+                                        "activate-on-create"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool store_is_host(const char *text)
 {
     return store_is_made_of(text, STORE_LETTERS "._:-", NAME_MAX_BYTES);

@@ -44,7 +44,10 @@ void store_word_quote(struct buf *buf, const char *text);
 bool store_is_made_of(const char *text, const char *allowed, size_t bytes_max);
 bool store_is_name(const char *text);        /* of LVM, and of Gluster's snapshots */
 bool store_is_volume_name(const char *text); /* of Gluster's volumes, and of block volumes */
-bool store_is_host(const char *text);        /* a name or an address */
-bool store_is_device(const char *text);      /* the path of a block device */
+/* Gluster's client has a meaning of its own for it ("volume info all" lists all volumes), so that it makes no volume of
+ * this name. */
+bool store_is_reserved_name(const char *text);
+bool store_is_host(const char *text);   /* a name or an address */
+bool store_is_device(const char *text); /* the path of a block device */
 
 #endif

@@ -372,6 +372,8 @@ static void block_volumes(void **state)
         {"{\"size\":\"1\"}", 422, UNPARSED},
         {"{\"size\":1.5}", 422, UNPARSED},
         {"{\"size\":1,\"name\":\"a.b\"}", 400, "validation failed: name: must be in a valid format."},
+        {"{\"size\":1,\"name\":\"all\"}", 400,
+         "validation failed: name: must not be \"all\", which is a word of Gluster's own."},
         {"{\"size\":1,\"hacount\":-1}", 400, "validation failed: hacount: must be no less than 1."},
         {"{\"size\":1,\"hacount\":\"1\"}", 422, UNPARSED},
         {"{\"size\":1,\"auth\":\"yes\"}", 422, UNPARSED},
