@@ -202,6 +202,58 @@ void tls_expect(SSL *ssl, const struct tls_expectation *expectation)
     SSL_set_verify(ssl, SSL_get_verify_mode(ssl), verified);
 }
 
+/* ---- what the other end may make us do ---- */
+
+#define KEY_UPDATES_MAX 32
+
+static int key_updates; /* where each session counts them */
+
+/* A change of keys takes whoever asks for it five bytes and us ten microseconds, and any number of them comes in one
+ * read. Nobody needs as many. */
+static bool are_too_many(int write_p, int content_type, const void *data, size_t len, SSL *ssl)
+{
+    uintptr_t n;
+
+    if (write_p != 0 || content_type != SSL3_RT_HANDSHAKE || len == 0 ||
+        *(const unsigned char *)data != SSL3_MT_KEY_UPDATE) {
+        return false;
+    }
+    n = (uintptr_t)SSL_get_ex_data(ssl, key_updates) + 1;
+    CHECK(SSL_set_ex_data(ssl, key_updates, (void *)n) == 1); // NOLINT(performance-no-int-to-ptr)
+    return n > KEY_UPDATES_MAX;
+}
+
+/* As if the other end had closed: what follows is not looked at. */
+static void seen_by_member(int write_p, int version, int content_type, const void *data, size_t len, SSL *ssl,
+                           void *user)
+{
+    (void)version;
+    (void)user;
+    if (are_too_many(write_p, content_type, data, len, ssl)) {
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
+}
+
+/* h2o would keep the bytes behind such an end. With nothing to read from the session breaks instead. */
+static void seen_by_server(int write_p, int version, int content_type, const void *data, size_t len, SSL *ssl,
+                           void *user)
+{
+    (void)version;
+    (void)user;
+    if (are_too_many(write_p, content_type, data, len, ssl)) {
+        SSL_set0_rbio(ssl, NULL);
+    }
+}
+
+static void count_key_updates(SSL_CTX *ctx, enum tls_use use)
+{
+    if (key_updates == 0) { /* 0 is OpenSSL's own */
+        key_updates = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+        CHECK(key_updates > 0);
+    }
+    SSL_CTX_set_msg_callback(ctx, use == TLS_MEMBERS ? seen_by_member : seen_by_server);
+}
+
 /* ---- files ---- */
 
 static int file_failed(struct err *reterr, const char *prefix, const char *what, const char *file)
@@ -255,6 +307,7 @@ SSL_CTX *tls_context_new(const struct tls_files *files, enum tls_use use, const 
     CHECK(ctx != NULL);
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     CHECK(SSL_CTX_set1_groups_list(ctx, GROUPS) == 1);
+    count_key_updates(ctx, use);
     if (use == TLS_MEMBERS) {
         SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);

@@ -74,7 +74,8 @@ struct tls_files {
     const char *ca, *cert, *key;
 };
 
-/* Reads the files. NULL: *reterr says which file cannot be used and why, and begins with `prefix`. A key that asks for
+/* Sessions of the context end when the other end asks for more changes of keys than anybody needs.
+ * Reads the files. NULL: *reterr says which file cannot be used and why, and begins with `prefix`. A key that asks for
  * a passphrase is refused. */
 SSL_CTX *tls_context_new(const struct tls_files *files, enum tls_use use, const char *prefix, struct err *reterr);
 /* When the first of its certificate and its authorities ends, in seconds of the epoch. */

@@ -298,6 +298,40 @@ static void resets(void **state)
     }
 }
 
+static void change_keys(struct https *client, int n)
+{
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(SSL_key_update(client->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(client->ssl), 1);
+    }
+}
+
+/* Keys that are changed again and again: each time is short to ask for, and long to do. */
+static void changes_of_keys(void **state)
+{
+    static const char request[] = "POST /clusters HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+    struct world *world = *state;
+    struct https few = https_connect(world), many = https_connect(world);
+    bool open = true;
+
+    change_keys(&few, 10);
+    assert_int_equal(SSL_write(few.ssl, request, sizeof(request) - 1), sizeof(request) - 1);
+    send_some(&world->fixture, &few, SIZE_MAX);
+    expect_status(world, &few, "HTTP/1.1 201 ");
+    change_keys(&many, 40);
+    assert_int_equal(SSL_write(many.ssl, request, sizeof(request) - 1), sizeof(request) - 1);
+    for (int i = 0; open && i < 100; i++) {
+        char data[1024];
+
+        send_some(&world->fixture, &many, SIZE_MAX);
+        open = receive(&many);
+        assert_true(SSL_read(many.ssl, data, sizeof(data)) <= 0);
+    }
+    assert_false(open);
+    https_close(&few);
+    https_close(&many);
+}
+
 /* Before it is known who there is, nobody makes us compute what takes long. */
 static void costly_groups(void **state)
 {
@@ -327,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(plain_http, setup, teardown),
         cmocka_unit_test_setup_teardown(resets, setup, teardown),
         cmocka_unit_test_setup_teardown(costly_groups, setup, teardown),
+        cmocka_unit_test_setup_teardown(changes_of_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(reload, setup, teardown),
         cmocka_unit_test_setup_teardown(reload_before_the_first_byte, setup, teardown),
     };
