@@ -16,7 +16,7 @@ enum word { WELL, ABSENT, STOPPED, OTHER_BRICKS };
 
 struct said {
     enum word word;
-    uint32_t node, count; /* the first one that says so, and how many do */
+    uint32_t node, count; /* the one of the lowest id that says so, and how many do */
     uint64_t hash;        /* OTHER_BRICKS: of them */
 };
 
@@ -30,7 +30,7 @@ struct heard { /* of one volume of the database */
 
 struct foreign { /* a volume that is not in the database */
     RB_ENTRY(foreign) link;
-    uint32_t node, count;
+    uint32_t node, count; /* as above */
     char name[];
 };
 
@@ -99,13 +99,21 @@ static bool begins(struct examine_pool *pool, const struct store_node *node)
     return true;
 }
 
+static uint32_t lower(const struct examine_pool *pool, uint32_t a, uint32_t b)
+{
+    return id_cmp(&pool->nodes[a]->id, &pool->nodes[b]->id) <= 0 ? a : b;
+}
+
 static void hear(struct examine_pool *pool, struct heard *heard, enum word word, uint64_t hash)
 {
     uint32_t node = (uint32_t)(pool->n - 1);
 
     for (unsigned i = 0; i < heard->n; i++) {
-        if (heard->said[i].word == word && heard->said[i].hash == hash) {
-            heard->said[i].count++;
+        struct said *said = &heard->said[i];
+
+        if (said->word == word && said->hash == hash) {
+            said->count++;
+            said->node = lower(pool, said->node, node);
             return;
         }
     }
@@ -178,6 +186,7 @@ static void hear_foreign(struct examine *examine, struct examine_pool *pool, con
     known = RB_FIND(foreign_tree, &pool->foreign, item);
     if (known != NULL) {
         known->count++;
+        known->node = lower(pool, known->node, (uint32_t)(pool->n - 1));
     } else if (pool->foreign_bytes + size <= EXAMINE_FOREIGN_BYTES_MAX) {
         pool->foreign_bytes += size;
         item->node = (uint32_t)(pool->n - 1);
@@ -259,6 +268,15 @@ static struct id odd_one(const struct examine_pool *pool, const struct heard *he
     return pool->nodes[a->count == 1 ? a->node : b->node]->id;
 }
 
+static int by_word(const void *a, const void *b)
+{
+    const struct said *left = a, *right = b;
+
+    return left->word != right->word ? (left->word > right->word) - (left->word < right->word)
+                                     : (left->hash > right->hash) - (left->hash < right->hash);
+}
+
+/* In the same words whoever answers first: what an audit sees twice is known by its text. */
 static void tell_disagreement(struct examine *examine, const struct examine_pool *pool, const struct heard *heard)
 {
     static const char *const words[] = {[WELL] = "it is as in the database",
@@ -266,9 +284,12 @@ static void tell_disagreement(struct examine *examine, const struct examine_pool
                                         [STOPPED] = "it is not started",
                                         [OTHER_BRICKS] = "it has other bricks, or another order of them"};
     CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    struct said sorted[SAID_MAX];
 
+    memcpy(sorted, heard->said, sizeof(sorted));
+    qsort(sorted, heard->n, sizeof(*sorted), by_word);
     for (unsigned i = 0; i < heard->n; i++) {
-        const struct said *said = &heard->said[i];
+        const struct said *said = &sorted[i];
 
         buf_printf(&text, "%snode %s", i > 0 ? "; " : "", host(pool, said->node));
         if (said->count > 1) {

@@ -19,6 +19,7 @@
 enum lie { TRUE, SILENT, GONE, STOPPED, SWAPPED, SWAPPED_OTHERWISE, FOREIGN };
 
 static struct world world;
+static bool backwards; /* the last node answers first */
 static const struct store_volume *volume;
 
 static struct exec_inventory *inventory_of(const struct store_node *node, enum lie lie)
@@ -60,7 +61,7 @@ static struct exec_inventory *inventory_of(const struct store_node *node, enum l
 static char *examined(size_t n, const enum lie *lies, size_t *ret_orders)
 {
     struct findings *findings = findings_new();
-    const struct store_node *node = NULL;
+    const struct store_node *nodes[POOL] = {NULL};
     struct buf told = BUF_INIT;
     struct findings_list list;
     struct examine examine;
@@ -70,12 +71,15 @@ static char *examined(size_t n, const enum lie *lies, size_t *ret_orders)
     volume = store_volume(world.store, world_volume(&world, 1, (uint32_t)n, "v"));
     examine_init(&examine, world.store, findings);
     for (size_t i = 0; i < n; i++) {
+        nodes[i] = store_node_next(world.store, i > 0 ? nodes[i - 1] : NULL);
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t at = backwards ? n - 1 - i : i;
         struct exec_inventory *is;
 
-        node = store_node_next(world.store, node);
-        if (lies[i] != SILENT) {
-            is = inventory_of(node, lies[i]);
-            examine_node(&examine, node, is);
+        if (lies[at] != SILENT) {
+            is = inventory_of(nodes[at], lies[at]);
+            examine_node(&examine, nodes[at], is);
             exec_inventory_free(is);
         }
     }
@@ -166,6 +170,25 @@ static void test_what_only_some_say(void **state)
     check_harmless(3, (enum lie[]){TRUE, FOREIGN, TRUE});
 }
 
+/* Who answers first is chance, and an audit believes what it has heard twice in the same words. */
+static void test_who_answers_first(void **state)
+{
+    static const enum lie all[][3] = {
+        {GONE, TRUE, TRUE}, {TRUE, GONE, GONE}, {STOPPED, GONE, SWAPPED}, {TRUE, FOREIGN, FOREIGN}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        CLEANUP(free_ptr) char *first = NULL, *then = NULL;
+        size_t orders;
+
+        first = examined(3, all[i], &orders);
+        backwards = true;
+        then = examined(3, all[i], &orders);
+        backwards = false;
+        assert_string_equal(first, then);
+    }
+}
+
 /* However many volumes a node makes up, what is kept of their names has a bound. */
 static void test_many_made_up(void **state)
 {
@@ -202,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_orders_are_learnt_of_all),
         cmocka_unit_test(test_absence_counts_of_all),
         cmocka_unit_test(test_what_only_some_say),
+        cmocka_unit_test(test_who_answers_first),
         cmocka_unit_test(test_many_made_up),
     };
 
