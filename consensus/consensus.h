@@ -39,8 +39,8 @@ struct cons_config {
     const char *tls_ca_file, *tls_cert_file, *tls_key_file; /* all NULL: plain, allowed by tls_off only */
     bool tls_off;                                         /* explicit; refused unless every peer address is loopback */
     uint32_t election_timeout_ms, lease_ms, heartbeat_ms; /* 300, 150, 50 */
-    bool trust_new_keys;         /* whoever has a certificate of the authority with a member's number is that member */
-    bool lease_kept;             /* the owner holds something (an address) by the lease: see events.lease */
+    bool trust_new_keys; /* a certificate of the authority with a member's number is enough: keys are not compared */
+    bool lease_kept;     /* the owner holds something (an address) by the lease: see events.lease */
     uint32_t snapshot_threshold; /* entries between snapshots, e.g. 4096 (staggered by member) */
 };
 

@@ -1,7 +1,7 @@
 /* What a leader says of the receiver in a greeting, and when that is believed.
  *
  * A leader that serves says what the receiver is to the cluster (WK_ADMITS), and a leader up to where it has the
- * receiver's word (WK_LAST_INDEX). That can end a member, or let one in; and whoever has the certificate of one member
+ * receiver's word (WK_LAST_INDEX). That can end a member, or let one in; and anyone with the certificate of one member
  * can say it. So one word is not enough where there is a third member: one more has to say, in a greeting of the same
  * moment, that it follows this leader in this term (WK_FOLLOWS), and has the receiver in its configuration, or has not,
  * as the leader says. Whoever leads for certain has a majority that does, and the others are asked at once.
@@ -38,7 +38,7 @@ static bool follows(const struct core_word *word, uint64_t leader)
 }
 
 /* One who may be a member. As long as our own log does not say who is, those of the configuration file are asked, too,
- * whoever else was named by one of them. */
+ * even if one of them has named others. */
 static bool may_be_member(const struct core *core, size_t i)
 {
     if (core->config.peers[i].id == core->config.id) {

@@ -95,7 +95,7 @@ void net_link_flush(struct net_link *link)
     drain(link);
 }
 
-/* Nothing of a long frame is kept for one who is no member. */
+/* A long frame is not buffered for a peer that is not a member. */
 static bool is_too_long(const struct net_link *link, size_t frame_len)
 {
     const struct net_events *events = &link->net->events;

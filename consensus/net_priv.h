@@ -20,7 +20,7 @@
 #define NET_STRANGERS_MAX 8      /* incoming, with a certificate, of ids that are no member's */
 #define NET_UNKNOWN_BYTES 262144 /* from one who is not known yet: more than any handshake */
 #define NET_STRANGER_LOG_MS 10000
-#define NET_STRANGER_FRAME ((size_t)20 << 10) /* of one who is no member: a greeting with a configuration */
+#define NET_STRANGER_FRAME ((size_t)20 << 10) /* from a peer that is not a member: a greeting with a configuration */
 #define NET_WRONG_KEY_SHOWN_MS \
     10000 /* to people, after the last attempt; several times what a member waits in between */
 

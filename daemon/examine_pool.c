@@ -276,7 +276,7 @@ static int by_word(const void *a, const void *b)
                                      : (left->hash > right->hash) - (left->hash < right->hash);
 }
 
-/* In the same words whoever answers first: what an audit sees twice is known by its text. */
+/* The order of the answers must not change the text: the audit recognises by it what it has seen before. */
 static void tell_disagreement(struct examine *examine, const struct examine_pool *pool, const struct heard *heard)
 {
     static const char *const words[] = {[WELL] = "it is as in the database",

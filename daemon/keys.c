@@ -76,7 +76,7 @@ void keys_warn(const struct member *member, const struct cons_status *status, he
 
     if (cfg->trust_new_keys) {
         cb(user, "keys-not-checked",
-           "hecated was started with --trust-new-keys: whoever has a certificate of the authority with a member's "
+           "hecated was started with --trust-new-keys: anyone with a certificate of the authority and a member's "
            "number "
            "is taken for that member",
            "when all members are connected, start it without");

@@ -275,19 +275,28 @@ static void remove_member(struct member *member, uint64_t id, api_document_cb cb
     admin_start(admin);
 }
 
+/* A change of a member that there is: refuses, and returns NULL, if there is none. *ret_item is in *ret_status. */
+static struct admin *admin_of(struct member *member, uint64_t id, struct cons_status *ret_status,
+                              const struct cons_member_status **ret_item, api_document_cb cb, void *cb_user)
+{
+    cons_get_status(member->cons, ret_status);
+    *ret_item = members_find(ret_status, id);
+    if (*ret_item == NULL) {
+        refuse(cb, cb_user, 404, "no such member");
+        return NULL;
+    }
+    return admin_new(member, cb, cb_user);
+}
+
 static void promote(struct member *member, uint64_t id, api_document_cb cb, void *cb_user)
 {
     const struct cons_member_status *item;
     struct cons_status status;
-    struct admin *admin;
+    struct admin *admin = admin_of(member, id, &status, &item, cb, cb_user);
 
-    cons_get_status(member->cons, &status);
-    item = members_find(&status, id);
-    if (item == NULL) {
-        refuse(cb, cb_user, 404, "no such member");
+    if (admin == NULL) {
         return;
     }
-    admin = admin_new(member, cb, cb_user);
     if (item->standing != CONS_VOTER && item->goal != CONS_VOTER) {
         add_step(admin, CONS_AIM, id, CONS_VOTER);
     }
@@ -299,15 +308,11 @@ static void renew(struct member *member, uint64_t id, api_document_cb cb, void *
 {
     const struct cons_member_status *item;
     struct cons_status status;
-    struct admin *admin;
+    struct admin *admin = admin_of(member, id, &status, &item, cb, cb_user);
 
-    cons_get_status(member->cons, &status);
-    item = members_find(&status, id);
-    if (item == NULL) {
-        refuse(cb, cb_user, 404, "no such member");
+    if (admin == NULL) {
         return;
     }
-    admin = admin_new(member, cb, cb_user);
     if (item->key[0] != '\0') {
         add_step(admin, CONS_KEY, id, CONS_NONE);
     }
