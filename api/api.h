@@ -74,8 +74,9 @@ struct api_backend {
                             struct store_cmd *ret_cmd, struct store_result *ret_result);
     /* The document of GET /cluster/status; answered by every member. New reference. */
     json_t *(*status)(void *user);
-    /* Steps of an operation for GET /operations/...; new reference to an array. */
-    json_t *(*operation_steps)(void *user, struct id op_id);
+    /* Steps of an operation for GET /operations/...: at most max of them, *ret_n there are; new reference to an array.
+     */
+    json_t *(*operation_steps)(void *user, struct id op_id, size_t max, size_t *ret_n);
     /* What GET /metrics shows of this member besides the store and the API: appends lines in Prometheus' text format.
      */
     void (*metrics)(void *user, struct buf *buf);
@@ -85,6 +86,8 @@ struct api_backend {
     const char *(*blocked)(void *user);
     /* What is on the storage nodes: the members of GET /internal/state/examine/gluster beside the dump. cb once. */
     void (*examine)(void *user, api_text_cb cb, void *cb_user);
+    /* Before the cb of this examine: nobody wants it any more, and it is not called. */
+    void (*examine_forget)(void *user, void *cb_user);
     /* Fills the empty database from a dump of Heketi's (dump and report as in daemon/import.h); cb exactly once, later.
      * Takes the text: freed by the backend. */
     void (*import)(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user);

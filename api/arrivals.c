@@ -1,15 +1,18 @@
-/* What anybody can cause by coming: connections, steps of TLS handshakes, requests. A few of each are begun in a turn
- * of the loop; the others wait for the next ones, in the order in which they came.
+/* What anybody can cause by coming and by sending: connections, steps of TLS handshakes, bytes to decrypt, requests. A
+ * few of each are begun in a turn of the loop; the others wait for the next ones.
  *
- * h2o takes a step of a handshake where it reads. So while a handshake is under way its callback for that is replaced:
- * the bytes are there already, the step follows when it is its turn, and nothing is read meanwhile. */
+ * h2o takes a step of a handshake where it reads: while one is under way, what is read has a line of its own, since a
+ * step takes far longer than to decrypt as many bytes. */
 #include "api/server_priv.h"
 #include "store/base/check.h"
 #include "store/base/turn.h"
 
 #define ACCEPT_MAX 16
+#define CUT_MAX 64 /* connections that are about to end: with so many no other one is taken */
 #define STEPS_MAX 8
 #define STEPS_NS 2000000 /* no other step begins later in its turn, nor after: */
+#define READS_MAX 256
+#define READS_NS 3000000
 #define REQUESTS_MAX 64
 #define REQUESTS_NS 3000000
 
@@ -29,30 +32,30 @@ static void serve_requests(struct api_server *server)
     }
 }
 
-static void step(struct api_conn *conn)
+static void serve_line(struct api_server *server, enum api_line line, int max, uint64_t max_ns)
 {
-    h2o_socket_t *sock = conn->sock;
+    uint64_t begin_ns = uv_hrtime();
+    struct api_conn *conn;
 
-    if (sock->_cb.read != NULL || sock->_cb.write != NULL) {
-        return; /* h2o ends it meanwhile: it took too long */
+    for (int n = 0; n < max && (n == 0 || uv_hrtime() - begin_ns < max_ns); n++) {
+        conn = api_line_next(server, line);
+        if (conn == NULL) {
+            return;
+        }
+        api_read_some(conn); /* may end the connection */
     }
-    conn->handshake(sock, conn->cut ? h2o_socket_error_io : NULL); /* may end the connection */
 }
 
 static void serve_steps(struct api_server *server)
 {
     TURN("handshake");
-    uint64_t begin_ns = uv_hrtime();
-    struct api_conn *conn;
+    serve_line(server, API_LINE_STEPS, STEPS_MAX, STEPS_NS);
+}
 
-    for (int n = 0; n < STEPS_MAX && (conn = TAILQ_FIRST(&server->steps)) != NULL; n++) {
-        if (n > 0 && uv_hrtime() - begin_ns >= STEPS_NS) {
-            return;
-        }
-        TAILQ_REMOVE(&server->steps, conn, step_link);
-        conn->step_waits = false;
-        step(conn);
-    }
+static void serve_reads(struct api_server *server)
+{
+    TURN("api read");
+    serve_line(server, API_LINE_READS, READS_MAX, READS_NS);
 }
 
 static void serve(uv_idle_t *idle)
@@ -60,19 +63,22 @@ static void serve(uv_idle_t *idle)
     struct api_server *server = idle->data;
 
     serve_requests(server);
+    api_requests_look_on(server);
     serve_steps(server);
-    if (server->accept_waits) {
+    serve_reads(server);
+    if (server->accept_waits && server->n_cut < CUT_MAX) {
         server->accept_waits = false;
         if (!server->closing) {
             api_conn_accept(server); /* the listener goes on with the next ones */
         }
     }
-    if (TAILQ_EMPTY(&server->arrived) && TAILQ_EMPTY(&server->steps)) {
+    if (TAILQ_EMPTY(&server->arrived) && server->look_next == NULL && api_line_is_empty(server, API_LINE_STEPS) &&
+        api_line_is_empty(server, API_LINE_READS)) {
         uv_idle_stop(idle);
     }
 }
 
-static void wake(struct api_server *server)
+void api_arrivals_wake(struct api_server *server)
 {
     uv_idle_start(&server->arrivals, serve);
 }
@@ -82,7 +88,7 @@ static void wake(struct api_server *server)
 void api_arrivals_request(struct api_request *request)
 {
     TAILQ_INSERT_TAIL(&request->server->arrived, request, arrived_link);
-    wake(request->server);
+    api_arrivals_wake(request->server);
 }
 
 void api_arrivals_request_gone(struct api_request *request)
@@ -92,79 +98,51 @@ void api_arrivals_request_gone(struct api_request *request)
     }
 }
 
-/* ---- handshakes ---- */
+/* ---- connections ---- */
 
-static void step_wanted(h2o_socket_t *sock, const char *err)
-{
-    struct api_conn *conn = sock->on_close.data;
-
-    if (err != NULL) {
-        conn->handshake(sock, err);
-        return;
-    }
-    h2o_socket_read_stop(sock);
-    conn->step_waits = true;
-    TAILQ_INSERT_TAIL(&conn->server->steps, conn, step_link);
-    wake(conn->server);
-}
-
-static void handshake_over(struct api_conn *conn)
-{
-    if (conn->handshake != NULL) {
-        conn->handshake = NULL;
-        conn->server->n_handshakes--;
-    }
-}
-
-/* h2o has begun to read again; with something else when the handshake is over. */
-static void look(struct api_conn *conn)
-{
-    h2o_socket_cb *read = &conn->sock->_cb.read;
-
-    if (*read == conn->handshake) {
-        *read = step_wanted;
-    } else if (*read != NULL && *read != step_wanted) {
-        handshake_over(conn);
-    }
-}
-
+/* Before the loop looks at the sockets again: h2o may have begun to read, with something else when the handshake is
+ * over. */
 static void turn_ends(uv_prepare_t *prepare)
 {
-    TURN("handshake");
+    TURN("api read");
     struct api_server *server = prepare->data;
     struct api_conn *conn;
 
     server->n_accepted = 0;
-    if (server->n_handshakes > 0) {
-        TAILQ_FOREACH (conn, &server->conns, link) {
-            if (conn->handshake != NULL) {
-                look(conn);
-            }
+    if (server->accept_waits) {
+        api_end_lost(server); /* they may be what it waits for */
+        if (server->n_cut < CUT_MAX) {
+            api_arrivals_wake(server);
         }
     }
-    if (server->n_handshakes == 0) {
+    TAILQ_FOREACH (conn, &server->conns, link) {
+        h2o_socket_cb read = conn->sock->_cb.read;
+
+        api_read_look(conn);
+        api_slow_look(conn);
+        if (read != NULL && read != conn->handshake) {
+            conn->handshake = NULL;
+        }
+    }
+    if (TAILQ_EMPTY(&server->conns)) {
         uv_prepare_stop(prepare);
     }
 }
 
-void api_arrivals_handshake(struct api_conn *conn)
+void api_arrivals_conn(struct api_conn *conn)
 {
-    conn->handshake = conn->sock->_cb.read;
-    CHECK(conn->handshake != NULL); /* nothing was read yet */
-    conn->server->n_handshakes++;
-    look(conn);
+    conn->handshake = conn->ssl != NULL ? conn->sock->_cb.read : NULL;
+    CHECK(conn->sock->_cb.read != NULL);
+    api_read_begin(conn);
     uv_prepare_start(&conn->server->arrivals_end, turn_ends);
 }
 
 void api_arrivals_conn_gone(struct api_conn *conn)
 {
-    if (conn->step_waits) {
-        TAILQ_REMOVE(&conn->server->steps, conn, step_link);
+    if (conn->server->reading == conn) {
+        conn->server->reading = NULL;
     }
-    handshake_over(conn);
 }
-
-/* ---- connections ---- */
 
 void api_arrivals_listener(uv_stream_t *listener, int status)
 {
@@ -173,9 +151,10 @@ void api_arrivals_listener(uv_stream_t *listener, int status)
     if (status != 0) {
         return;
     }
-    if (server->n_accepted == ACCEPT_MAX) { /* libuv listens no more until this one is taken */
+    if (server->n_accepted == ACCEPT_MAX ||
+        server->n_cut >= CUT_MAX) { /* libuv listens no more until this one is taken */
         server->accept_waits = true;
-        wake(server);
+        api_arrivals_wake(server);
         return;
     }
     server->n_accepted++;
@@ -185,8 +164,8 @@ void api_arrivals_listener(uv_stream_t *listener, int status)
 
 void api_arrivals_init(struct api_server *server)
 {
-    TAILQ_INIT(&server->steps);
     TAILQ_INIT(&server->arrived);
+    api_sources_init(server);
     CHECK(uv_idle_init(server->loop, &server->arrivals) == 0);
     CHECK(uv_prepare_init(server->loop, &server->arrivals_end) == 0);
     server->arrivals.data = server->arrivals_end.data = server;

@@ -6,8 +6,10 @@
  * connection.
  *
  * A dump that is imported is far larger than any other request: only one connection at a time may have such a body
- * under way, and what others send beyond the usual limit cuts them off. */
+ * under way, and a second one is cut off. Whose token does not allow an import, or who asks for something else, is
+ * refused at the usual limit: he keeps nobody from importing. */
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "api/auth.h"
@@ -21,6 +23,7 @@
 
 #define LOOK_MS 100
 #define LOG_EVERY_MS 10000
+#define REFUSED_MS 2000        /* to take the answer and stop sending */
 #define HEAD_MAX 65536         /* request line and headers beside a body */
 #define HALF_PART 3            /* of the read time-out: for a request whose token is not known to be valid */
 #define STRANGER_MAX 32768     /* from who has not shown a valid token: head and body */
@@ -39,9 +42,13 @@ static void refusal_written(h2o_socket_t *sock, const char *err)
 {
     struct api_conn *conn = sock->on_close.data;
 
-    (void)err;
-    api_conn_cut(conn);
-    h2o_socket_read_start(sock, conn->read_cb); /* h2o's own: it sees the end */
+    if (err != NULL) {
+        api_read_end(conn);
+    } else {
+        conn->refused_ms = uv_now(conn->server->loop);
+        (void)shutdown(h2o_socket_get_fd(sock), SHUT_WR);
+        api_read_discard(conn); /* or the end would be a reset, which can overtake the answer */
+    }
 }
 
 static void refuse(struct api_conn *conn, int status, const char *answer)
@@ -62,21 +69,27 @@ static void refuse(struct api_conn *conn, int status, const char *answer)
     }
 }
 
+static bool is_import(const struct api_head_text *method, const char *path, size_t path_len)
+{
+    static const char import[] = "/db/import";
+
+    return method->len == strlen("POST") && memcmp(method->data, "POST", method->len) == 0 &&
+           path_len == strlen(import) && memcmp(path, import, path_len) == 0;
+}
+
 /* Is there a valid token in the head? Without authentication every complete head is good. */
-static bool head_is_good(const struct api_server *server, const struct api_head *head)
+static bool head_is_good(const struct api_server *server, const struct api_head *head, bool *ret_imports)
 {
     const struct api_config *config = &server->config;
     const struct api_auth auth = {config->admin_key, config->user_key, config->iat_leeway_s};
     CLEANUP(buf_fini) struct buf path = BUF_INIT;
     CLEANUP(buf_fini) struct buf text = BUF_INIT;
-    enum api_role role;
+    enum api_role role = API_ROLE_ADMIN;
     struct api_auth_request asked;
 
-    if (!config->auth) {
-        return true;
-    }
+    *ret_imports = false;
     if (head->path.len == 0 || !api_path_decode(head->path.data, head->path.len, &path)) {
-        return false;
+        return !config->auth;
     }
     asked = (struct api_auth_request){
         .header = head->authorization.data,
@@ -87,7 +100,11 @@ static bool head_is_good(const struct api_server *server, const struct api_head 
         .path_len = path.len,
         .now_s = (int64_t)time(NULL),
     };
-    return api_auth_check(&auth, &asked, &role, &text) == 0;
+    if (config->auth && api_auth_check(&auth, &asked, &role, &text) != 0) {
+        return false;
+    }
+    *ret_imports = role == API_ROLE_ADMIN && is_import(&head->method, path.data, path.len);
+    return true;
 }
 
 /* ---- after each turn's reading ---- */
@@ -101,7 +118,7 @@ static void look_at_stranger(struct api_conn *conn)
         return; /* small enough for anybody */
     }
     if (conn->bad_head == 0 && api_head_read(input->bytes, input->size, &head)) { /* one look at each token */
-        conn->body_allowed = head_is_good(conn->server, &head);
+        conn->body_allowed = head_is_good(conn->server, &head, &conn->imports);
         conn->bad_head = !conn->body_allowed ? head.len : 0;
     }
     if (conn->body_allowed) {
@@ -117,6 +134,29 @@ static void look_at_stranger(struct api_conn *conn)
         refuse(conn, 400,
                "HTTP/1.1 400 Bad Request\r\n" CLOSE_HEADERS "Content-Length: 38\r\n\r\n"
                "request line and headers are too long\n");
+    }
+}
+
+static void look_at_bulky(struct api_server *server, struct api_conn *conn)
+{
+    size_t max = server->h2o.max_request_entity_size + HEAD_MAX;
+
+    if (conn == server->bulky || conn->request != NULL || !is_bulky(server, conn)) {
+        return;
+    }
+    if (!conn->imports) {
+        refuse(conn, 413,
+               "HTTP/1.1 413 Request Entity Too Large\r\n" CLOSE_HEADERS "Content-Length: 28\r\n\r\n"
+               "request entity is too large\n");
+    } else if (server->bulky == NULL) {
+        server->bulky = conn;
+        /* At once for all that may come: h2o would copy what is there each time when it doubles. */
+        if (conn->sock->input->size < max) {
+            (void)h2o_buffer_reserve(&conn->sock->input, max - conn->sock->input->size);
+        }
+    } else {
+        LOG(LOG_WARNING, "api", "a second large request at the same time is cut off");
+        api_conn_cut(conn);
     }
 }
 
@@ -139,6 +179,7 @@ static void after_reading(uv_check_t *check)
         if (conn->request == NULL && !conn->body_allowed) {
             look_at_stranger(conn);
         }
+        look_at_bulky(server, conn);
         if (conn != server->bulky) {
             total += conn->sock->input->size;
             largest = conn->request == NULL ? larger(largest, conn) : largest;
@@ -158,19 +199,6 @@ static void after_reading(uv_check_t *check)
 
 /* ---- time ---- */
 
-static void look_bulky(struct api_server *server, struct api_conn *conn)
-{
-    if (conn == server->bulky || !is_bulky(server, conn)) {
-        return;
-    }
-    if (server->bulky == NULL) {
-        server->bulky = conn;
-    } else {
-        LOG(LOG_WARNING, "api", "a second large request at the same time is cut off");
-        api_conn_cut(conn);
-    }
-}
-
 static void look_half(struct api_conn *conn, uint64_t now_ms)
 {
     if (conn->request != NULL || conn->body_allowed || conn->sock->input->size == 0) {
@@ -179,6 +207,13 @@ static void look_half(struct api_conn *conn, uint64_t now_ms)
         conn->half_since_ms = now_ms;
     } else if (now_ms - conn->half_since_ms >= conn->server->config.read_timeout_ms / HALF_PART) {
         api_conn_cut(conn);
+    }
+}
+
+static void look_refused(struct api_conn *conn, uint64_t now_ms)
+{
+    if (conn->discards && now_ms - conn->refused_ms >= REFUSED_MS) {
+        api_read_end(conn);
     }
 }
 
@@ -193,8 +228,8 @@ static void look(uv_timer_t *timer)
     }
     TAILQ_FOREACH (conn, &server->conns, link) {
         if (!conn->cut) {
-            look_bulky(server, conn);
             look_half(conn, uv_now(server->loop));
+            look_refused(conn, uv_now(server->loop));
         }
     }
     if (TAILQ_EMPTY(&server->conns)) {
@@ -226,11 +261,10 @@ void api_bulk_accepted(struct api_server *server)
 
 bool api_bulk_refused(struct api_request *request)
 {
-    static const char import[] = "/db/import";
     const struct api_config *config = &request->server->config;
     const h2o_buffer_t *input = request->conn->sock->input;
-    bool imports = api_request_is(request, "POST") && request->path.len == strlen(import) &&
-                   memcmp(request->path.data, import, strlen(import)) == 0;
+    const struct api_head_text method = {request->req->method.base, request->req->method.len};
+    bool imports = is_import(&method, request->path.data, request->path.len);
     struct api_head head;
 
     if (api_head_read(input->bytes, input->size, &head) && head.lengths + head.encodings > 1) {

@@ -1,14 +1,18 @@
 /* Who may have a connection, and how long.
  *
- * Strangers cost nothing but their own place. When all places are taken, the connection of a stranger ends that has
- * waited longest: nothing sent, half a request sent, or an answer that it does not take. So a client that sends its
- * request at once is always answered, however many others hold connections. A connection that had a valid token goes
- * only when there is no stranger's left, and only between two requests; one of a member never. The last places are kept
- * for the members, whose forwards come over the same port. One address can have most of the places, but not all, as
- * long as it is not this host's own: clients behind a proxy share one.
+ * Strangers cost nothing but their own place. When all places are taken, a stranger has to go: of the address that has
+ * most of them, the one that has waited longest. It has sent nothing, half a request, or does not take its answer. So
+ * who floods us from a few addresses pushes out himself, and a client that sends its request at once is always
+ * answered. A connection that had a valid token goes only when there is no stranger's left, and only between two
+ * requests, or when there is no such one either and it takes its answer slowly (slow.c). One address has a share of the
+ * places (sources.c).
+ *
+ * The last places are kept for the members, whose forwards come over the same port, and nobody is pushed out of them.
+ * But whoever runs on a member's host has its address: so it has a share of them, and beyond it is like any other.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,24 +28,24 @@
 /* ---- addresses ---- */
 
 /* IPv4 as it is mapped into IPv6; of IPv6 the network, since a host has all addresses of one. */
-static void source_of(const struct sockaddr_storage *from, struct in6_addr *ret_source, bool *ret_local)
+static void address_of(const struct sockaddr_storage *from, struct in6_addr *ret_address, bool *ret_local)
 {
-    memset(ret_source, 0, sizeof(*ret_source));
+    memset(ret_address, 0, sizeof(*ret_address));
     *ret_local = false;
     if (from->ss_family == AF_INET) {
         const struct in_addr *v4 = &((const struct sockaddr_in *)from)->sin_addr;
 
-        ret_source->s6_addr[10] = ret_source->s6_addr[11] = 0xff;
-        memcpy(ret_source->s6_addr + 12, v4, sizeof(*v4));
+        ret_address->s6_addr[10] = ret_address->s6_addr[11] = 0xff;
+        memcpy(ret_address->s6_addr + 12, v4, sizeof(*v4));
         *ret_local = (ntohl(v4->s_addr) >> 24) == 127;
     } else if (from->ss_family == AF_INET6) {
-        *ret_source = ((const struct sockaddr_in6 *)from)->sin6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(ret_source)) {
-            *ret_local = ret_source->s6_addr[12] == 127;
-        } else if (IN6_IS_ADDR_LOOPBACK(ret_source)) {
+        *ret_address = ((const struct sockaddr_in6 *)from)->sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(ret_address)) {
+            *ret_local = ret_address->s6_addr[12] == 127;
+        } else if (IN6_IS_ADDR_LOOPBACK(ret_address)) {
             *ret_local = true;
         } else {
-            memset(ret_source->s6_addr + 8, 0, 8);
+            memset(ret_address->s6_addr + 8, 0, 8);
         }
     }
 }
@@ -55,10 +59,29 @@ void api_conn_cut(struct api_conn *conn)
     if (!conn->cut) {
         conn->cut = true;
         conn->server->n_cut++;
+        api_source_no_member(conn);
+        if (conn->waits && conn->line == API_LINE_STEPS) { /* its end is no step of a handshake */
+            api_line_leave(conn);
+            api_line_stand(conn, API_LINE_READS);
+        }
     }
     if (fd >= 0) {
         (void)shutdown(fd, SHUT_RDWR); /* h2o sees the end, in the next turn */
     }
+}
+
+bool api_conn_left(const struct api_conn *conn)
+{
+    struct pollfd fd = {.fd = h2o_socket_get_fd(conn->sock), .events = POLLRDHUP};
+
+    return fd.fd >= 0 && poll(&fd, 1, 0) > 0;
+}
+
+bool api_conn_dead(const struct api_conn *conn)
+{
+    struct pollfd fd = {.fd = h2o_socket_get_fd(conn->sock)}; /* POLLHUP and POLLERR are always asked for */
+
+    return conn->cut || (fd.fd >= 0 && poll(&fd, 1, 0) > 0);
 }
 
 static void conn_closed(void *data)
@@ -71,6 +94,7 @@ static void conn_closed(void *data)
     server->n_cut -= conn->cut;
     server->bulky = server->bulky != conn ? server->bulky : NULL;
     api_arrivals_conn_gone(conn);
+    api_source_leave(conn);
     SSL_CTX_free(conn->ssl);
     free(conn);
     api_server_close_step(server);
@@ -82,7 +106,7 @@ void api_conn_quiet(struct api_conn *conn)
 
     conn->request = NULL;
     conn->used = true;
-    conn->body_allowed = false;
+    conn->body_allowed = conn->imports = false;
     conn->bad_head = 0;
     conn->half_since_ms = 0;
     TAILQ_REMOVE(&server->conns, conn, link); /* the list is in the order of patience */
@@ -102,15 +126,40 @@ static bool is_between(const struct api_conn *conn)
     return !conn->member && conn->trusted && conn->request == NULL;
 }
 
-/* source NULL: of any. NULL: nobody. */
-static struct api_conn *choose(struct api_server *server, const struct in6_addr *source)
+/* It takes its answer so slowly that it may have to go. */
+static bool is_slow(const struct api_conn *conn)
 {
-    static bool (*const ranks[])(const struct api_conn *conn) = {is_stranger, is_between};
+    return !conn->member && conn->request != NULL && api_slow_is(conn->request);
+}
+
+/* The source that has most of them; NULL: there are none. */
+static struct api_source *source_of_most(struct api_server *server, bool (*is)(const struct api_conn *conn))
+{
+    struct api_source *source, *most = NULL;
+    struct api_conn *conn;
+
+    TAILQ_FOREACH (source, &server->sources, link) {
+        source->n_victims = 0;
+    }
+    TAILQ_FOREACH (conn, &server->conns, link) {
+        if (!conn->cut && is(conn) && ++conn->source->n_victims > (most != NULL ? most->n_victims : 0)) {
+            most = conn->source;
+        }
+    }
+    return most;
+}
+
+/* source NULL: of any. NULL: nobody. */
+static struct api_conn *choose(struct api_server *server, const struct api_source *source)
+{
+    static bool (*const ranks[])(const struct api_conn *conn) = {is_stranger, is_between, is_slow};
     struct api_conn *conn;
 
     for (size_t i = 0; i < sizeof(ranks) / sizeof(*ranks); i++) {
+        const struct api_source *from = source != NULL ? source : source_of_most(server, ranks[i]);
+
         TAILQ_FOREACH (conn, &server->conns, link) {
-            if (!conn->cut && ranks[i](conn) && (source == NULL || IN6_ARE_ADDR_EQUAL(source, &conn->source))) {
+            if (!conn->cut && conn->source == from && ranks[i](conn)) {
                 return conn;
             }
         }
@@ -118,13 +167,13 @@ static struct api_conn *choose(struct api_server *server, const struct in6_addr 
     return NULL;
 }
 
-static size_t count_of(const struct api_server *server, const struct in6_addr *source)
+static size_t count_of(const struct api_server *server, const struct api_source *source)
 {
     const struct api_conn *conn;
     size_t n = 0;
 
     TAILQ_FOREACH (conn, &server->conns, link) {
-        n += !conn->cut && IN6_ARE_ADDR_EQUAL(source, &conn->source);
+        n += !conn->cut && !conn->member && conn->source == source;
     }
     return n;
 }
@@ -139,21 +188,32 @@ static void log_full(struct api_server *server, const char *what)
     }
 }
 
-/* Makes room for one more; false: there is none. */
-static bool make_room(struct api_server *server, const struct in6_addr *source, bool local, bool member)
+static size_t members_max(const struct api_server *server)
 {
-    size_t max = server->config.connections_max;
-    size_t others_max = max - max / 8; /* the rest is for members */
-    size_t source_max = others_max - others_max / 4;
+    return server->config.connections_max / 8;
+}
+
+/* Is there one of the places of members for it? */
+static bool has_member_place(const struct api_server *server, const struct api_source *source)
+{
+    size_t max = members_max(server);
+    size_t share = max / 4 > 0 ? max / 4 : 1;
+
+    return server->n_members < max && (source == NULL || source->n_members < share);
+}
+
+/* Makes room for one more that has no such place; false: there is none. */
+static bool make_room(struct api_server *server, const struct api_source *source)
+{
+    size_t n = server->n_conns - server->n_cut - server->n_members;
+    size_t max = server->config.connections_max - members_max(server);
+    enum api_room room = api_source_room(source, source != NULL ? count_of(server, source) : 0, n, max);
     struct api_conn *victim;
 
-    if (!member && !local && count_of(server, source) >= source_max) {
-        victim = choose(server, source);
-    } else if (server->n_conns - server->n_cut >= (member ? max : others_max)) {
-        victim = choose(server, NULL);
-    } else {
+    if (room == API_ROOM_FREE) {
         return true;
     }
+    victim = choose(server, room == API_ROOM_OF_ITS_OWN ? source : NULL);
     if (victim == NULL) {
         log_full(server, "all connections are at work: another one is refused");
         return false;
@@ -171,14 +231,17 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
-static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct in6_addr *source, bool member)
+static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct sockaddr_storage *from, bool member)
 {
+    struct in6_addr address;
+    bool local;
     struct api_conn *conn = mem_calloc(1, sizeof(*conn));
 
     (void)uv_tcp_nodelay(tcp, 1);
     conn->server = server;
-    conn->source = *source;
     conn->member = member;
+    address_of(from, &address, &local);
+    api_source_enter(conn, &address, local);
     conn->stream = (uv_stream_t *)tcp;
     conn->ssl = server->ssl;
     if (conn->ssl != NULL) {
@@ -191,9 +254,7 @@ static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct in6_
     server->n_conns++;
     api_bulk_accepted(server);
     h2o_accept(&server->accept, conn->sock);
-    if (conn->ssl != NULL) {
-        api_arrivals_handshake(conn);
-    }
+    api_arrivals_conn(conn);
 }
 
 void api_conn_accept(struct api_server *server)
@@ -203,7 +264,8 @@ void api_conn_accept(struct api_server *server)
     const struct api_backend *backend = &server->backend;
     struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
     int from_len = sizeof(from);
-    struct in6_addr source;
+    const struct api_source *source;
+    struct in6_addr address;
     bool local, member;
     uv_tcp_t *tcp;
 
@@ -216,10 +278,12 @@ void api_conn_accept(struct api_server *server)
         return;
     }
     api_end_lost(server);
-    source_of(&from, &source, &local);
-    member = backend->is_member != NULL && backend->is_member(backend->user, (const struct sockaddr *)&from);
-    if (make_room(server, &source, local, member)) {
-        conn_new(server, tcp, &source, member);
+    address_of(&from, &address, &local);
+    source = api_source_find(server, &address);
+    member = backend->is_member != NULL && backend->is_member(backend->user, (const struct sockaddr *)&from) &&
+             has_member_place(server, source);
+    if (member || make_room(server, source)) {
+        conn_new(server, tcp, &from, member);
     } else {
         uv_close((uv_handle_t *)tcp, free_handle);
     }

@@ -6,7 +6,7 @@
  *
  * Nothing of what is kept is copied for a client before its socket takes it: a stream is a place in the ring, and costs
  * one piece of it whatever its client is behind. One that is so slow that the ring overtakes it hears "reset"; one that
- * takes nothing for the time of an answer is cut off.
+ * takes nothing for the time of an answer is cut off, and one that has gone gives its place back at once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -229,11 +229,24 @@ static void begin(struct api_request *request)
     tell_own(request, buf_str(&hello)); /* and what is kept follows */
 }
 
+static enum api_room room_for(const struct api_request *request)
+{
+    const struct api_server *server = request->server;
+    const struct api_source *source = request->conn->source;
+    const struct api_request *other;
+    size_t n = 0;
+
+    TAILQ_FOREACH (other, &server->requests, link) {
+        n += other->stream != NULL && other->conn->source == source;
+    }
+    return api_source_room(source, n, server->events->n_streams, STREAMS_MAX);
+}
+
 void api_events_start(struct api_request *request)
 {
     struct api_server *server = request->server;
 
-    if (server->closing || server->draining || server->events->n_streams >= STREAMS_MAX) {
+    if (server->closing || server->draining || room_for(request) != API_ROOM_FREE) {
         api_answer_unavailable(request, 503,
                                server->closing || server->draining ? "this member is stopping"
                                                                    : "too many clients listen already");
@@ -269,7 +282,8 @@ void api_events_look(struct api_request *request, uint64_t now_ms)
         LOG(LOG_INFO, "api", "a client does not read its events: cut off");
         request->deadline_ms = UINT64_MAX;
         (void)shutdown(h2o_socket_get_fd(request->conn->sock), SHUT_RDWR);
-    } else if ((request->server->closing || request->server->draining) && !stream->ended) {
+    } else if (!stream->ended &&
+               (request->server->closing || request->server->draining || api_conn_left(request->conn))) {
         stream->ended = true; /* what waits is told by the member to which it comes back */
         pump(request);
     } else if (!stream->sending && now_ms >= stream->quiet_ms) {

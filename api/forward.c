@@ -22,6 +22,7 @@
 #define BUFFER_MAX (256 << 10) /* of a streamed answer; more makes the leader wait */
 #define RETRY_DELAY_MS 20
 #define LOG_EVERY_MS 1000
+#define SILENCE_MAX_MS 2000 /* of a leader that is none any more, or when the client has gone, or while closing */
 
 /* ---- a forward's life ---- */
 
@@ -54,13 +55,18 @@ void api_forward_cancel(struct api_request *request)
     } /* else libcurl hears of it from the callback that is running, or at the next byte */
 }
 
+static bool is_leader(const struct api_forward *forward, const struct api_leader *leader)
+{
+    return leader != NULL && leader->port == forward->leader.port && leader->tls == forward->leader.tls &&
+           strcmp(leader->host, forward->leader.host) == 0;
+}
+
 bool api_forward_retract(struct api_request *request, const struct api_leader *leader)
 {
     struct api_forward *forward = request->forward;
-    bool same = leader != NULL && leader->port == forward->leader.port && leader->tls == forward->leader.tls &&
-                strcmp(leader->host, forward->leader.host) == 0;
 
-    if (same || forward->heard || forward->forwarder->inside || !api_request_repeatable(request)) {
+    if (is_leader(forward, leader) || forward->heard || forward->forwarder->inside ||
+        !api_request_repeatable(request)) {
         return false;
     }
     request->in_doubt = request->in_doubt || !api_request_is(request, "GET");
@@ -193,12 +199,13 @@ static void proceed_cb(h2o_generator_t *generator, h2o_req_t *req)
         return;
     }
     forward->sending = false;
+    forward->silent_since_ms = uv_now(request->server->loop);
+    request->deadline_ms = UINT64_MAX; /* nothing is waiting to be taken */
     if (forward->paused) {
         forward->paused = false;
-        curl_easy_pause(forward->easy, CURLPAUSE_CONT);
+        curl_easy_pause(forward->easy, CURLPAUSE_CONT); /* may send what comes, at once, which has a deadline then */
     }
     if (request->forward != NULL) {
-        request->deadline_ms = UINT64_MAX; /* nothing is waiting to be taken */
         pump(forward);
     }
 }
@@ -210,6 +217,30 @@ static void stop_cb(h2o_generator_t *generator, h2o_req_t *req)
     (void)req;
     if (request->forward != NULL) {
         api_forward_cancel(request);
+    }
+}
+
+/* A host that lost its power ends no connection. */
+void api_forward_look(struct api_request *request, const struct api_leader *leader, uint64_t now_ms)
+{
+    const struct api_server *server = request->server;
+    struct api_forward *forward = request->forward;
+    uint64_t silence_max_ms = server->config.send_timeout_ms;
+
+    if (forward->sending || forward->forwarder->inside) {
+        return; /* there is a deadline for the client */
+    }
+    if (request->conn->cut || (server->closing && now_ms >= server->close_by_ms)) {
+        silence_max_ms = 0;
+    } else if (silence_max_ms > SILENCE_MAX_MS && now_ms - forward->silent_since_ms >= SILENCE_MAX_MS &&
+               (server->closing || !is_leader(forward, leader) || api_conn_left(request->conn))) {
+        silence_max_ms = SILENCE_MAX_MS;
+    }
+    if (now_ms - forward->silent_since_ms >= silence_max_ms) {
+        LOG(LOG_INFO, "api", "no more comes of an answer that is passed on: it is cut off",
+            LF_STR("leader", forward->leader.host));
+        forward->failed = true;
+        pump(forward);
     }
 }
 

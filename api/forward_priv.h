@@ -26,6 +26,7 @@ struct api_forward {
     bool not_executed, in_doubt;
     bool started; /* our answer has begun: streaming */
     bool sending, paused, finished, failed;
+    uint64_t silent_since_ms; /* loop time: started and not sending: since then nothing came */
     struct buf body, inflight;
     char reason[CURL_ERROR_SIZE]; /* libcurl's own words */
 };

@@ -9,6 +9,7 @@
 #include "store/base/text.h"
 
 #define NOT_FOUND "Id not found"
+#define STEPS_SHOWN_MAX 300 /* of one operation: a volume of a thousand bricks has thousands */
 
 static const struct store *store_of(const struct api_request *request)
 {
@@ -26,33 +27,24 @@ static void answer_readiness(struct api_request *request, bool ready, const char
     }
 }
 
-bool api_shown_still(struct api_server *server, struct api_shown *shown)
+static void answer_status(struct api_request *request, bool serving)
 {
-    uint64_t now_ms = uv_now(server->loop);
+    struct api_server *server = request->server;
+    const struct api_backend *backend = &server->backend;
+    struct buf rest = BUF_INIT;
 
-    if (shown->made && shown->at_ms == now_ms) {
-        return true;
-    }
-    *shown = (struct api_shown){shown->text, now_ms, true};
-    buf_clear(&shown->text);
-    return false;
-}
-
-static void answer_status(struct api_request *request)
-{
-    const struct api_backend *backend = &request->server->backend;
-    struct api_shown *shown = &request->server->status;
-
-    if (!api_shown_still(request->server, shown)) {
+    if (!api_shown_still(server, &server->status, serving)) {
         json_t *document = backend->status(backend->user);
         CLEANUP(free_ptr) char *text = json_dumps(document, JSON_COMPACT);
+        struct buf buf = BUF_INIT;
 
         CHECK(text != NULL);
-        buf_append_str(&shown->text, text);
-        buf_append_char(&shown->text, '\n');
+        buf_append_str(&buf, text);
+        buf_append_char(&buf, '\n');
         json_decref(document);
+        (void)api_shown_set(server, &server->status, &buf);
     }
-    api_answer_raw(request, 200, API_JSON_TYPE, buf_str(&shown->text), shown->text.len);
+    api_answer_shared(request, API_JSON_TYPE, server->status.text, &rest);
 }
 
 static void answer_leader(struct api_request *request, bool serving)
@@ -87,13 +79,13 @@ void api_handle_open(struct api_request *request)
                          request->server->closing ? "this member is stopping" : "no leader is known");
         break;
     case API_ROUTE_STATUS:
-        answer_status(request);
+        answer_status(request, serving);
         break;
     case API_ROUTE_LEADER:
         answer_leader(request, serving);
         break;
     case API_ROUTE_METRICS:
-        api_get_metrics(request);
+        api_get_metrics(request, serving);
         break;
     default:
         CHECK(false);
@@ -112,23 +104,44 @@ static void answer_found(struct api_request *request, struct buf *json)
     buf_fini(json);
 }
 
-static void get_cluster(struct api_request *request, const struct store_cluster *cluster)
+static void answer_bricks(struct api_request *request, struct api_bricks *bricks)
 {
-    const struct store *store = store_of(request);
-    struct buf head = BUF_INIT, tail = BUF_INIT;
+    const struct api_piece_source source = {api_bricks_next, api_bricks_free, bricks};
 
-    api_out_cluster_head(&head, store, cluster);
-    api_out_cluster_tail(&tail, store, cluster);
-    api_answer_ids(request, 200, &head, store_volumes_shown(store, cluster->id), &tail);
+    api_answer_pieces(request, 200, API_JSON_TYPE, SIZE_MAX, &source);
 }
 
-static void list_volumes(struct api_request *request)
+void api_answer_cluster(struct api_request *request, int status, const struct store_cluster *cluster)
 {
-    struct buf head = BUF_INIT, tail = BUF_INIT;
+    const struct store *store = store_of(request);
+    struct api_ids lists[] = {{BUF_INIT, store_volumes_shown(store, cluster->id)},
+                              {BUF_INIT, store_blocks_shown(store, cluster->id)}};
+    struct buf tail = BUF_INIT;
 
-    buf_append_str(&head, "{\"volumes\":[");
+    api_out_cluster_head(&lists[0].head, store, cluster);
+    api_out_cluster_middle(&lists[1].head, cluster);
     buf_append_str(&tail, "]}\n");
-    api_answer_ids(request, 200, &head, store_volumes_shown(store_of(request), ID_NONE), &tail);
+    api_answer_ids(request, status, lists, 2, &tail);
+}
+
+static void get_volume(struct api_request *request, const struct store_volume *volume)
+{
+    struct api_ids list = {BUF_INIT, IDS_INIT};
+    struct buf tail = BUF_INIT;
+
+    list.ids = api_out_volume(&list.head, &tail, store_of(request), volume);
+    buf_append_char(&tail, '\n');
+    api_answer_ids(request, 200, &list, 1, &tail);
+}
+
+static void list_ids(struct api_request *request, const char *head, struct ids ids)
+{
+    struct api_ids list = {BUF_INIT, ids};
+    struct buf tail = BUF_INIT;
+
+    buf_append_str(&list.head, head);
+    buf_append_str(&tail, "]}\n");
+    api_answer_ids(request, 200, &list, 1, &tail);
 }
 
 static void get_object(struct api_request *request)
@@ -159,16 +172,22 @@ static void get_object(struct api_request *request)
         break;
     }
     if (cluster != NULL) {
-        get_cluster(request, cluster);
+        api_answer_cluster(request, 200, cluster);
         return;
     }
     if (node != NULL && api_node_visible(store, node)) {
-        api_out_node(&json, store, node);
-    } else if (device != NULL && api_device_visible(store, device)) {
-        api_out_device(&json, store, device);
-    } else if (volume != NULL && api_volume_visible(volume)) {
-        api_out_volume(&json, store, volume);
-    } else if (block != NULL && api_block_volume_visible(store, block)) {
+        answer_bricks(request, api_bricks_of_node(store, node));
+        return;
+    }
+    if (device != NULL && api_device_visible(store, device)) {
+        answer_bricks(request, api_bricks_of_device(store, device));
+        return;
+    }
+    if (volume != NULL && api_volume_visible(volume)) {
+        get_volume(request, volume);
+        return;
+    }
+    if (block != NULL && store_block_volume_shown(block)) {
         api_out_block_volume(&json, store, block);
     }
     answer_found(request, &json);
@@ -184,11 +203,11 @@ static void get_list(struct api_request *request)
         api_out_cluster_list(&json, store);
         break;
     case API_ROUTE_VOLUME_LIST:
-        list_volumes(request);
+        list_ids(request, "{\"volumes\":[", store_volumes_shown(store, ID_NONE));
         return;
     case API_ROUTE_BLOCK_LIST:
-        api_out_block_volume_list(&json, store);
-        break;
+        list_ids(request, "{\"blockvolumes\":[", store_blocks_shown(store, ID_NONE));
+        return;
     case API_ROUTE_OPERATIONS:
         api_out_operations(&json, store);
         break;
@@ -259,9 +278,11 @@ static void get_pending(struct api_request *request)
         return;
     }
     if (h2o_memis(query.base, query.len, H2O_STRLIT("?steps=true"))) { /* a member that Heketi does not have */
-        json_t *list = backend->operation_steps(backend->user, op->id);
+        size_t n;
+        json_t *list = backend->operation_steps(backend->user, op->id, STEPS_SHOWN_MAX, &n);
+        CLEANUP(free_ptr) char *text = json_dumps(list, JSON_COMPACT);
 
-        steps = json_dumps(list, JSON_COMPACT);
+        steps = mem_printf("%s,\"steps_total\":%zu", text, n);
         json_decref(list);
     }
     api_out_pending(&json, store, op, steps);

@@ -8,7 +8,6 @@
 #include "api/server_priv.h"
 #include "store/base/log.h"
 
-#define FIGURES_MAX_NS UINT64_C(1000000000)
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 static const struct store_settings *settings_of(const struct api_request *request)
@@ -124,33 +123,23 @@ static void out_api_metrics(struct buf *buf, const struct api_server *server)
     buf_printf(buf, "hecate_api_connections_pushed_out_total %lu\n", (unsigned long)server->stats.pushed_out);
 }
 
-/* The figures of a large database take a while to write down: they are shown for a hundred times as long, and so cost
- * one part in a hundred of the loop's time, however often they are asked for. */
-static struct api_text *database_figures(struct api_server *server)
-{
-    uint64_t begin_ns = uv_hrtime(), took_ns;
-    struct buf buf = BUF_INIT;
-
-    if (server->metrics != NULL && begin_ns < server->metrics_until_ns) {
-        return server->metrics;
-    }
-    api_text_unref(server->metrics);
-    api_out_metrics(&buf, server->backend.store(server->backend.user));
-    server->metrics = api_text_new(&buf);
-    took_ns = uv_hrtime() - begin_ns;
-    server->metrics_until_ns = begin_ns + (took_ns < FIGURES_MAX_NS / 100 ? took_ns * 100 : FIGURES_MAX_NS);
-    return server->metrics;
-}
-
-void api_get_metrics(struct api_request *request)
+void api_get_metrics(struct api_request *request, bool serving)
 {
     struct api_server *server = request->server;
-    struct buf buf = BUF_INIT;
+    const struct api_backend *backend = &server->backend;
+    struct buf rest = BUF_INIT, buf = BUF_INIT;
+    const struct buf *figures;
 
-    out_api_metrics(&buf, server);
-    if (!api_shown_still(server, &server->figures)) {
-        server->backend.metrics(server->backend.user, &server->figures.text);
+    out_api_metrics(&rest, server);
+    if (!api_shown_still(server, &server->figures, serving)) {
+        backend->metrics(backend->user, &buf);
+        (void)api_shown_set(server, &server->figures, &buf);
     }
-    buf_append(&buf, buf_str(&server->figures.text), server->figures.text.len);
-    api_answer_shared(request, METRICS_TYPE, database_figures(server), &buf);
+    figures = api_text_buf(server->figures.text);
+    buf_append(&rest, buf_str(figures), figures->len);
+    if (!api_shown_still(server, &server->database, serving)) {
+        api_out_metrics(&buf, backend->store(backend->user));
+        (void)api_shown_set(server, &server->database, &buf);
+    }
+    api_answer_shared(request, METRICS_TYPE, server->database.text, &rest);
 }

@@ -9,6 +9,7 @@
 
 #define BUSY "Server busy. Retry operation later."
 #define PROTECTED_NAME "heketidbstorage"
+#define TEXT_ADMINISTRATORS "Administrator access required"
 
 static const struct store *store_of(const struct api_request *request)
 {
@@ -41,14 +42,26 @@ static int find_clusters(struct api_request *request, const struct api_body *bod
     return 0;
 }
 
+/* A user makes volumes for itself: not those that others' block volumes would be put on, and not the one that nobody
+ * may delete. */
+static bool is_administrators(const struct store_volume_request *volume)
+{
+    return volume->block || strcmp(volume->name, PROTECTED_NAME) == 0;
+}
+
 /* Checks 8 to 10 of heketi-rest.md 6.5. */
 static int check_volume_create(struct api_request *request, struct api_body *body, struct buf *text)
 {
     struct store_volume_request *volume = &body->request.volume;
     uint64_t data_bricks = volume->durability == STORE_DISPERSE ? volume->disperse_data : 1;
     uint64_t min_kib = request->server->config.brick_min_kib * data_bricks;
-    int status = find_clusters(request, body, &volume->clusters, &volume->n_clusters, text);
+    int status;
 
+    if (request->role != API_ROLE_ADMIN && is_administrators(volume)) {
+        buf_append_str(text, TEXT_ADMINISTRATORS);
+        return 401;
+    }
+    status = find_clusters(request, body, &volume->clusters, &volume->n_clusters, text);
     if (status != 0) {
         return status;
     }
@@ -171,15 +184,12 @@ static void answer_cluster(struct api_request *request, struct id id)
 {
     const struct store *store = store_of(request);
     const struct store_cluster *cluster = store_cluster(store, id);
-    struct buf head = BUF_INIT, tail = BUF_INIT;
 
     if (cluster == NULL) { /* created earlier under the same request key and deleted since */
         api_answer_text(request, 404, "Id not found");
         return;
     }
-    api_out_cluster_head(&head, store, cluster);
-    api_out_cluster_tail(&tail, store, cluster);
-    api_answer_ids(request, 201, &head, store_volumes_shown(store, id), &tail);
+    api_answer_cluster(request, 201, cluster);
 }
 
 static void answer_done(struct api_request *request, struct id id)
@@ -295,7 +305,7 @@ static int check_flags(const struct api_request *request, bool *ret_dry_run, boo
         return 400;
     }
     if (asked == API_FLAG_YES && request->role != API_ROLE_ADMIN) {
-        buf_append_str(text, "Administrator access required");
+        buf_append_str(text, TEXT_ADMINISTRATORS);
         return 401;
     }
     return 0;

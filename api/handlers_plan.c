@@ -68,7 +68,7 @@ static void out_plan(struct buf *buf, const struct store *store, const struct st
 {
     if (cmd->type == STORE_CMD_OP_BEGIN) {
         buf_append_str(buf, "{\"possible\":true,\"volume\":");
-        api_out_volume(buf, store, &cmd->volume);
+        api_out_small_volume(buf, store, &cmd->volume);
         buf_append_char(buf, '}');
     } else { /* an equal request made it before */
         buf_printf(buf, "{\"possible\":true,\"existing\":\"%s\"}", id_text(cmd->target).text);

@@ -98,7 +98,7 @@ void api_out_tags(struct buf *buf, const struct store_tags *tags)
     buf_append_char(buf, '}');
 }
 
-static void member_tags(struct buf *buf, const struct store_tags *tags)
+void api_out_member_tags(struct buf *buf, const struct store_tags *tags)
 {
     if (tags->n > 0) {
         member(buf, "tags");
@@ -123,7 +123,7 @@ static void append_float(struct buf *buf, float value)
     buf_append_str(buf, text);
 }
 
-/* ---- clusters, nodes, devices ---- */
+/* ---- clusters ---- */
 
 void api_out_cluster_head(struct buf *buf, const struct store *store, const struct store_cluster *cluster)
 {
@@ -143,21 +143,13 @@ void api_out_cluster_head(struct buf *buf, const struct store *store, const stru
     buf_append_char(buf, '[');
 }
 
-void api_out_cluster_tail(struct buf *buf, const struct store *store, const struct store_cluster *cluster)
+void api_out_cluster_middle(struct buf *buf, const struct store_cluster *cluster)
 {
-    const struct store_block_volume *block = NULL;
-
     buf_append_char(buf, ']');
     member_bool(buf, "block", cluster->block);
     member_bool(buf, "file", cluster->file);
     member(buf, "blockvolumes");
     buf_append_char(buf, '[');
-    while ((block = store_cluster_block_next(store, cluster->id, block)) != NULL) {
-        if (api_block_volume_visible(store, block)) {
-            list_id(buf, block->id);
-        }
-    }
-    buf_append_str(buf, "]}\n");
 }
 
 void api_out_cluster_list(struct buf *buf, const struct store *store)
@@ -171,76 +163,18 @@ void api_out_cluster_list(struct buf *buf, const struct store *store)
     buf_append_str(buf, "]}");
 }
 
-static void out_brick(struct buf *buf, const struct store *store, const struct store_brick *brick)
+void api_out_brick(struct buf *buf, const struct store_brick *brick, struct id node)
 {
     CLEANUP(free_ptr) char *path = store_brick_path(brick);
-    const struct store_device *device = store_device(store, brick->device);
 
     buf_append_char(buf, '{');
     member_id(buf, "id", brick->id);
     member_string(buf, "path", path);
     member_id(buf, "device", brick->device);
-    member_id(buf, "node", device != NULL ? device->node : ID_NONE);
+    member_id(buf, "node", node);
     member_id(buf, "volume", brick->volume);
     member_u64(buf, "size", brick->size_kib);
     buf_append_char(buf, '}');
-}
-
-void api_out_device(struct buf *buf, const struct store *store, const struct store_device *device)
-{
-    const struct store_brick *brick = NULL;
-    uint64_t used_kib = store_device_used_kib(store, device->id);
-
-    buf_append_char(buf, '{');
-    member_string(buf, "name", device->name);
-    member_tags(buf, &device->tags);
-    member(buf, "storage");
-    buf_append_char(buf, '{');
-    member_u64(buf, "total", device->total_kib);
-    member_u64(buf, "free", device->total_kib > used_kib ? device->total_kib - used_kib : 0);
-    member_u64(buf, "used", used_kib);
-    buf_append_char(buf, '}');
-    member_id(buf, "id", device->id);
-    if (device->paths.n > 0) {
-        member_strs(buf, "paths", &device->paths);
-    }
-    if (*device->pv_uuid != '\0') {
-        member_string(buf, "pv_uuid", device->pv_uuid);
-    }
-    member_string(buf, "state", store_state_name(device->state));
-    member(buf, "bricks");
-    buf_append_char(buf, '[');
-    while ((brick = store_device_brick_next(store, device->id, brick)) != NULL) {
-        list_comma(buf);
-        out_brick(buf, store, brick);
-    }
-    buf_append_str(buf, "]}");
-}
-
-void api_out_node(struct buf *buf, const struct store *store, const struct store_node *node)
-{
-    const struct store_device *device = NULL;
-
-    buf_append_char(buf, '{');
-    member_u64(buf, "zone", node->zone);
-    member(buf, "hostnames");
-    buf_append_char(buf, '{');
-    member_strs(buf, "manage", &node->manage);
-    member_strs(buf, "storage", &node->storage);
-    buf_append_char(buf, '}');
-    member_id(buf, "cluster", node->cluster);
-    member_tags(buf, &node->tags);
-    member_id(buf, "id", node->id);
-    member_string(buf, "state", store_state_name(node->state));
-    member(buf, "devices");
-    buf_append_char(buf, '[');
-    while ((device = store_node_device_next(store, node->id, device)) != NULL) {
-        if (api_device_visible(store, device)) {
-            list_comma(buf);
-            api_out_device(buf, store, device);
-        }
-    }
-    buf_append_str(buf, "]}");
 }
 
 /* ---- volumes ---- */
@@ -325,9 +259,13 @@ static struct brick_ref *bricks_by_id(const struct store_volume *volume)
     return bricks;
 }
 
-/* dump: as it stands in a dump, which keeps the options elsewhere. The closing brace is left to the caller. */
-static void out_volume_info(struct buf *buf, const struct store *store, const struct store_volume *volume, bool dump)
+/* As api_out_volume. dump: as it stands in a dump, which keeps the options elsewhere. The closing brace is left to the
+ * caller: *ret_rest is where it belongs. */
+static struct ids out_volume_info(struct buf *buf, struct buf *tail, const struct store *store,
+                                  const struct store_volume *volume, bool dump, struct buf **ret_rest)
 {
+    struct ids ids;
+
     buf_append_char(buf, '{');
     member_u64(buf, "size", volume->size_gib);
     if (dump && volume->n_clusters > 0) {
@@ -359,26 +297,43 @@ static void out_volume_info(struct buf *buf, const struct store *store, const st
     member_id(buf, "id", volume->id);
     member_id(buf, "cluster", volume->cluster);
     member_mount(buf, store, volume);
-    api_out_blockinfo(buf, store, volume);
+    *ret_rest = api_out_blockinfo(buf, tail, store, volume, &ids);
+    return ids;
 }
 
 void api_out_volume_info(struct buf *buf, const struct store *store, const struct store_volume *volume)
 {
-    out_volume_info(buf, store, volume, true);
-    buf_append_char(buf, '}');
+    struct buf tail = BUF_INIT, *rest;
+    struct ids ids = out_volume_info(buf, &tail, store, volume, true, &rest);
+
+    buf_append_char(rest, '}');
+    api_out_joined(buf, &ids, &tail);
 }
 
-void api_out_volume(struct buf *buf, const struct store *store, const struct store_volume *volume)
+struct ids api_out_volume(struct buf *head, struct buf *tail, const struct store *store,
+                          const struct store_volume *volume)
 {
+    struct buf *rest;
     struct brick_ref *bricks = bricks_by_id(volume);
+    struct ids ids = out_volume_info(head, tail, store, volume, false, &rest);
 
-    out_volume_info(buf, store, volume, false);
-    member(buf, "bricks");
-    buf_append_char(buf, '[');
+    member(rest, "bricks");
+    buf_append_char(rest, '[');
     for (size_t i = 0; i < volume->n_bricks; i++) {
-        list_comma(buf);
-        out_brick(buf, store, bricks[i].brick);
+        const struct store_device *device = store_device(store, bricks[i].brick->device);
+
+        list_comma(rest);
+        api_out_brick(rest, bricks[i].brick, device != NULL ? device->node : ID_NONE);
     }
-    buf_append_str(buf, "]}");
+    buf_append_str(rest, "]}");
     free(bricks);
+    return ids;
+}
+
+void api_out_small_volume(struct buf *buf, const struct store *store, const struct store_volume *volume)
+{
+    struct buf tail = BUF_INIT;
+    struct ids ids = api_out_volume(buf, &tail, store, volume);
+
+    api_out_joined(buf, &ids, &tail);
 }

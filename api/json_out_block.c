@@ -1,43 +1,47 @@
 /* Block volumes as JSON (heketi-rest.md 6.6). */
 #include "api/json_out_priv.h"
 
-bool api_block_volume_visible(const struct store *store, const struct store_block_volume *block)
+struct buf *api_out_blockinfo(struct buf *head, struct buf *tail, const struct store *store,
+                              const struct store_volume *volume, struct ids *ret_ids)
 {
-    return id_is_none(block->pending) || pending_is(store, block->pending, STORE_OP_EXPAND_BLOCK);
-}
-
-void api_out_blockinfo(struct buf *buf, const struct store *store, const struct store_volume *volume)
-{
-    const struct store_block_volume *block = NULL;
     uint32_t free_gib = store_volume_free_gib(store, volume->id);
-    bool any = false;
+    struct buf *rest = head;
 
-    member(buf, "blockinfo");
-    buf_append_char(buf, '{');
+    *ret_ids = store_volume_blocks_shown(store, volume->id);
+    member(head, "blockinfo");
+    buf_append_char(head, '{');
     if (free_gib > 0) {
-        member_u64(buf, "freesize", free_gib);
+        member_u64(head, "freesize", free_gib);
     }
     if (volume->reserved_gib > 0) {
-        member_u64(buf, "reservedsize", volume->reserved_gib);
+        member_u64(head, "reservedsize", volume->reserved_gib);
     }
-    while ((block = store_volume_block_next(store, volume->id, block)) != NULL) {
-        if (!api_block_volume_visible(store, block)) {
-            continue;
-        }
-        if (!any) {
-            member(buf, "blockvolume");
-            buf_append_char(buf, '[');
-            any = true;
-        }
-        list_id(buf, block->id);
-    }
-    if (any) {
-        buf_append_char(buf, ']');
+    if (ret_ids->n > 0) {
+        member(head, "blockvolume");
+        buf_append_char(head, '[');
+        rest = tail;
+        buf_append_char(rest, ']');
     }
     if (volume->restriction != STORE_UNRESTRICTED) {
-        member_string(buf, "restriction", store_restriction_name(volume->restriction));
+        member_string(rest, "restriction", store_restriction_name(volume->restriction));
     }
-    buf_append_char(buf, '}');
+    buf_append_char(rest, '}');
+    return rest;
+}
+
+void api_out_joined(struct buf *head, struct ids *ids, struct buf *tail)
+{
+    for (size_t leaf = 0; leaf < ids->n_leaves; leaf++) {
+        size_t n;
+        const struct id *items = ids_leaf(ids, leaf, &n);
+
+        for (size_t i = 0; i < n; i++) {
+            list_id(head, items[i]);
+        }
+    }
+    buf_append(head, buf_str(tail), tail->len);
+    ids_fini(ids);
+    buf_fini(tail);
 }
 
 void api_out_block_volume(struct buf *buf, const struct store *store, const struct store_block_volume *block)
@@ -72,17 +76,4 @@ void api_out_block_volume(struct buf *buf, const struct store *store, const stru
         member_u64(buf, "usablesize", block->usable_gib);
     }
     buf_append_char(buf, '}');
-}
-
-void api_out_block_volume_list(struct buf *buf, const struct store *store)
-{
-    const struct store_block_volume *block = NULL;
-
-    buf_append_str(buf, "{\"blockvolumes\":[");
-    while ((block = store_block_volume_next(store, block)) != NULL) {
-        if (api_block_volume_visible(store, block)) {
-            list_id(buf, block->id);
-        }
-    }
-    buf_append_str(buf, "]}");
 }

@@ -72,6 +72,14 @@ static inline void list_id(struct buf *buf, struct id id)
     out_id(buf, id);
 }
 
+/* A volume's member "blockinfo", as api_out_volume. Returns what the rest of the volume belongs into. */
+struct buf *api_out_blockinfo(struct buf *head, struct buf *tail, const struct store *store,
+                              const struct store_volume *volume, struct ids *ret_ids);
+/* The ids go to the end of the head, and the tail after them; frees both. */
+void api_out_joined(struct buf *head, struct ids *ids, struct buf *tail);
+void api_out_member_tags(struct buf *buf, const struct store_tags *tags); /* nothing without any */
+void api_out_brick(struct buf *buf, const struct store_brick *brick, struct id node);
+
 /* Is the object held by an operation of this type? */
 static inline bool pending_is(const struct store *store, struct id pending, enum store_op_type type)
 {

@@ -13,30 +13,36 @@
 
 #define KEPT 1024 /* of a list or of tags: more are too many in any case, and only looked at */
 
+#define WRONG_MAX 8
+
 static const char *const reason_type = "a value has the wrong type";
 
 /* ---- values of a text that was scanned ---- */
 
 static void append_rune(struct buf *buf, uint32_t rune)
 {
+    char bytes[4];
+    size_t n = 0;
+
     if (rune == 0) {
         rune = 0xfffd; /* a C string cannot hold it */
     }
     if (rune < 0x80) {
-        buf_append_char(buf, (char)rune);
+        bytes[n++] = (char)rune;
     } else if (rune < 0x800) {
-        buf_append_char(buf, (char)(0xc0 | rune >> 6));
-        buf_append_char(buf, (char)(0x80 | (rune & 0x3f)));
+        bytes[n++] = (char)(0xc0 | rune >> 6);
+        bytes[n++] = (char)(0x80 | (rune & 0x3f));
     } else if (rune < 0x10000) {
-        buf_append_char(buf, (char)(0xe0 | rune >> 12));
-        buf_append_char(buf, (char)(0x80 | (rune >> 6 & 0x3f)));
-        buf_append_char(buf, (char)(0x80 | (rune & 0x3f)));
+        bytes[n++] = (char)(0xe0 | rune >> 12);
+        bytes[n++] = (char)(0x80 | (rune >> 6 & 0x3f));
+        bytes[n++] = (char)(0x80 | (rune & 0x3f));
     } else {
-        buf_append_char(buf, (char)(0xf0 | rune >> 18));
-        buf_append_char(buf, (char)(0x80 | (rune >> 12 & 0x3f)));
-        buf_append_char(buf, (char)(0x80 | (rune >> 6 & 0x3f)));
-        buf_append_char(buf, (char)(0x80 | (rune & 0x3f)));
+        bytes[n++] = (char)(0xf0 | rune >> 18);
+        bytes[n++] = (char)(0x80 | (rune >> 12 & 0x3f));
+        bytes[n++] = (char)(0x80 | (rune >> 6 & 0x3f));
+        bytes[n++] = (char)(0x80 | (rune & 0x3f));
     }
+    buf_append(buf, bytes, n);
 }
 
 static uint32_t read_hex4(struct api_json_reader *r)
@@ -83,25 +89,43 @@ static void read_escape(struct api_json_reader *r, struct buf *buf)
     buf_append_char(buf, found != NULL ? to[found - from] : c);
 }
 
+/* Bytes at the reader that stand for themselves. */
+static size_t plain_len(const struct api_json_reader *r)
+{
+    const char *p = r->p;
+    size_t len = 1;
+
+    while (len > 0 && *p != '"' && *p != '\\') {
+        len = (unsigned char)*p < 0x80 ? 1 : text_utf8_len(p, (size_t)(r->end - p));
+        p += len;
+    }
+    return (size_t)(p - r->p);
+}
+
+/* A megabyte of what is not UTF-8 must not hold the loop: the buffer is asked once for a run of bytes, or of wrong
+ * ones. */
 static void read_string(struct api_json_reader *r, struct buf *buf)
 {
+    static const char wrong[] =
+        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd";
+
     buf_clear(buf);
     r->p++;
     while (*r->p != '"') {
-        size_t len;
+        size_t len = plain_len(r), n = 0;
 
-        if (*r->p == '\\') {
-            r->p++;
-            read_escape(r, buf);
-            continue;
-        }
-        len = text_utf8_len(r->p, (size_t)(r->end - r->p));
-        if (len == 0) {
-            append_rune(buf, 0xfffd);
-            r->p++;
-        } else {
+        if (len > 0) {
             buf_append(buf, r->p, len);
             r->p += len;
+        } else if (*r->p == '\\') {
+            r->p++;
+            read_escape(r, buf);
+        } else {
+            while (n < WRONG_MAX && (unsigned char)*r->p >= 0x80 && text_utf8_len(r->p, (size_t)(r->end - r->p)) == 0) {
+                r->p++;
+                n++;
+            }
+            buf_append(buf, wrong, n * 3);
         }
     }
     r->p++;

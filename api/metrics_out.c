@@ -218,29 +218,12 @@ static void add_node(struct family *list, const struct store *store, const struc
     add(&list[DEVICES], &labels, n);
 }
 
-/* Those that are created or deleted are not shown. Operations are few, block volumes may be many. */
-static size_t hidden_blocks(const struct store *store, struct id cluster)
-{
-    const struct store_operation *op = NULL;
-    size_t n = 0;
-
-    while ((op = store_operation_next(store, op)) != NULL) {
-        const struct store_block_volume *block = store_block_volume(store, op->target);
-        const struct store_volume *hosting = block != NULL ? store_volume(store, block->hosting) : NULL;
-
-        n += hosting != NULL && id_equal(hosting->cluster, cluster) && id_equal(block->pending, op->id) &&
-             !api_block_volume_visible(store, block);
-    }
-    return n;
-}
-
 static void add_cluster(struct family *list, const struct store *store, const struct store_cluster *cluster)
 {
     CLEANUP(buf_fini) struct buf labels = BUF_INIT;
     const struct store_node *node = NULL;
-    size_t n_blocks = store_cluster_blocks(store, cluster->id), n_nodes = 0;
+    size_t n_nodes = 0;
 
-    n_blocks -= n_blocks > 0 ? hidden_blocks(store, cluster->id) : 0;
     while ((node = store_cluster_node_next(store, cluster->id, node)) != NULL) {
         if (api_node_visible(store, node)) {
             add_node(list, store, node);
@@ -249,7 +232,7 @@ static void add_cluster(struct family *list, const struct store *store, const st
     }
     label(&labels, "cluster", id_text(cluster->id).text);
     add(&list[VOLUMES], &labels, store_cluster_shown(store, cluster->id));
-    add(&list[BLOCK_VOLUMES], &labels, n_blocks);
+    add(&list[BLOCK_VOLUMES], &labels, store_cluster_blocks_shown(store, cluster->id));
     add(&list[NODES], &labels, n_nodes);
 }
 

@@ -112,19 +112,30 @@ static void out_head(struct buf *buf, const struct store_operation *op, const ch
                store_op_type_name(op->type), sub_status);
 }
 
+#define OWN_SHOWN_MAX 1000 /* a dead node may leave as many clean-ups as it had bricks */
+
 void api_out_pending_list(struct buf *buf, const struct store *store)
 {
     const struct store_operation *op = NULL;
+    size_t n_own = 0;
 
     buf_append_str(buf, "{\"pendingoperations\":[");
     while ((op = store_operation_next(store, op)) != NULL) {
+        n_own += op->type >= STORE_OP_OWN_FIRST;
+        if (op->type >= STORE_OP_OWN_FIRST && n_own > OWN_SHOWN_MAX) {
+            continue;
+        }
         if (buf->data[buf->len - 1] != '[') {
             buf_append_char(buf, ',');
         }
         out_head(buf, op, "in-flight");
         buf_append_char(buf, '}');
     }
-    buf_append_str(buf, "]}");
+    buf_append_char(buf, ']');
+    if (n_own > OWN_SHOWN_MAX) {
+        buf_printf(buf, ",\"total\":%zu,\"left_out\":%zu", store_counts(store).operations, n_own - OWN_SHOWN_MAX);
+    }
+    buf_append_char(buf, '}');
 }
 
 struct changes {

@@ -2,6 +2,7 @@
  * turn than a few milliseconds of all of them together. What they are made from (ids.h, a shared text) is as it was
  * when the request was handled. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/server_priv.h"
 #include "store/base/check.h"
@@ -135,6 +136,11 @@ void api_text_unref(struct api_text *text)
     }
 }
 
+const struct buf *api_text_buf(const struct api_text *text)
+{
+    return &text->buf;
+}
+
 struct text_reader {
     struct api_text *text;
     struct buf rest; /* follows it */
@@ -176,41 +182,57 @@ void api_answer_shared(struct api_request *request, const char *content_type, st
     api_answer_pieces(request, 200, content_type, text->buf.len + reader->rest.len, &source);
 }
 
-/* ---- a list of ids between two texts ---- */
+/* ---- lists of ids, with texts around them ---- */
 
 struct list_reader {
-    struct ids ids;
-    size_t leaf;
-    struct buf head, tail;
-    bool begun;
+    struct api_ids lists[API_LISTS_MAX];
+    size_t n_lists, list, leaf;
+    struct buf tail;
+    bool opened, any; /* the list; ids of it */
 };
+
+/* Of the list; true: all of it. */
+static bool put_list(struct list_reader *reader, const struct ids *ids, size_t bytes, struct buf *piece)
+{
+    for (; reader->leaf < ids->n_leaves; reader->leaf++) {
+        size_t n;
+        const struct id *items = ids_leaf(ids, reader->leaf, &n);
+
+        if (piece->len >= bytes) {
+            return false;
+        }
+        for (size_t i = 0; i < n; i++) {
+            const struct id_text text = id_text(items[i]);
+
+            buf_append(piece, ",\"", reader->any ? 2 : 0);
+            if (!reader->any) {
+                buf_append_char(piece, '"');
+            }
+            reader->any = true;
+            buf_append(piece, text.text, ID_TEXT_LEN);
+            buf_append_char(piece, '"');
+        }
+    }
+    return true;
+}
 
 static bool list_next(void *user, size_t bytes, struct buf *piece)
 {
     struct list_reader *reader = user;
 
-    if (!reader->begun) {
-        buf_append(piece, buf_str(&reader->head), reader->head.len);
-    }
-    for (; reader->leaf < reader->ids.n_leaves && piece->len < bytes; reader->leaf++) {
-        size_t n;
-        const struct id *items = ids_leaf(&reader->ids, reader->leaf, &n);
+    for (; reader->list < reader->n_lists; reader->list++) {
+        const struct api_ids *list = &reader->lists[reader->list];
 
-        for (size_t i = 0; i < n; i++) {
-            const struct id_text text = id_text(items[i]);
-
-            buf_append(piece, ",\"", reader->begun ? 2 : 0);
-            if (!reader->begun) {
-                buf_append_char(piece, '"');
-            }
-            reader->begun = true;
-            buf_append(piece, text.text, ID_TEXT_LEN);
-            buf_append_char(piece, '"');
+        if (!reader->opened) {
+            buf_append(piece, buf_str(&list->head), list->head.len);
+            reader->opened = true;
+            reader->any = false;
+            reader->leaf = 0;
         }
-    }
-    reader->begun = true;
-    if (reader->leaf < reader->ids.n_leaves) {
-        return true;
+        if (!put_list(reader, &list->ids, bytes, piece)) {
+            return true;
+        }
+        reader->opened = false;
     }
     buf_append(piece, buf_str(&reader->tail), reader->tail.len);
     return false;
@@ -220,20 +242,23 @@ static void list_fini(void *user)
 {
     struct list_reader *reader = user;
 
-    ids_fini(&reader->ids);
-    buf_fini(&reader->head);
+    for (size_t i = 0; i < reader->n_lists; i++) {
+        ids_fini(&reader->lists[i].ids);
+        buf_fini(&reader->lists[i].head);
+    }
     buf_fini(&reader->tail);
     free(reader);
 }
 
-void api_answer_ids(struct api_request *request, int status, struct buf *head, struct ids ids, struct buf *tail)
+void api_answer_ids(struct api_request *request, int status, const struct api_ids *lists, size_t n, struct buf *tail)
 {
     struct list_reader *reader = mem_calloc(1, sizeof(*reader));
     const struct api_piece_source source = {list_next, list_fini, reader};
 
-    reader->ids = ids;
-    reader->head = *head;
+    CHECK(n <= API_LISTS_MAX);
+    memcpy(reader->lists, lists, n * sizeof(*lists));
+    reader->n_lists = n;
     reader->tail = *tail;
-    *head = *tail = (struct buf)BUF_INIT;
+    *tail = (struct buf)BUF_INIT;
     api_answer_pieces(request, status, API_JSON_TYPE, SIZE_MAX, &source);
 }

@@ -9,12 +9,15 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/turn.h"
 
 #define FORWARDED_WAIT_MS 500 /* a forwarded request waits this long for its member's own lease */
 #define FORWARD_GRACE_MS 3000 /* the leader answers by its own deadline, which starts later than ours */
 #define LARGE_BODY 32768      /* bytes that take long enough to read */
 #define SLOW_MS 600000        /* the same for documents that take long */
 #define CLOSING_LONG_MS 4000  /* while closing, long answers are given up so long before the end */
+#define LOOK_NS 3000000       /* in a turn, of requests that are looked at again */
+#define CLOSING_OTHERS_MS 500 /* the same for what other members, or a majority of them, do not answer */
 #define CLOSING_WAIT_MS 2000  /* while closing, requests without a leader are given up sooner */
 
 static h2o_iovec_t raw_path(const h2o_req_t *req)
@@ -40,6 +43,9 @@ static void request_fini(void *ptr)
     struct api_server *server = request->server;
 
     CHECK_MAGIC(request, API_REQUEST_MAGIC);
+    if (server->look_next == request) {
+        server->look_next = TAILQ_NEXT(request, link);
+    }
     TAILQ_REMOVE(&server->requests, request, link);
     api_arrivals_request_gone(request);
     if (request->submit != NULL) {
@@ -170,6 +176,11 @@ void api_request_begin(struct api_request *request)
     h2o_iovec_t raw = raw_path(req);
     struct api_match match;
 
+    if (api_conn_dead(request->conn)) { /* h2o would go on with each request that it has read, before it ends */
+        req->http1_is_persistent = 0;
+        api_answer_empty(request, 503, NULL);
+        return;
+    }
     if (request->conn->refused) { /* the rest came nevertheless, after the client was told so */
         api_answer_empty(request, 503, NULL);
         return;
@@ -268,6 +279,7 @@ void api_request_dispatch(struct api_request *request)
     struct api_server *server = request->server;
     struct api_leader leader;
 
+    request->crowded = false;
     if (server->backend.serving(server->backend.user)) {
         if (request->forwarded) {
             request->deadline_ms = request->arrived_ms + server->config.request_timeout_ms;
@@ -293,6 +305,10 @@ void api_request_dispatch(struct api_request *request)
 
 static void waited_too_long(struct api_request *request)
 {
+    if (request->crowded) {
+        api_answer_unavailable(request, 503, "other long answers are being made; try again later; nothing was changed");
+        return;
+    }
     if (request->in_doubt) {
         api_answer_unavailable(request, 503, "no leader could be reached in time; it may still be carried out");
         return;
@@ -331,17 +347,29 @@ static void look_waiting(struct api_request *request, uint64_t now_ms)
     }
 }
 
+/* The other member that leads; NULL: none is known. */
+static const struct api_leader *other_leader(const struct api_server *server, struct api_leader *leader)
+{
+    const struct api_backend *backend = &server->backend;
+
+    return !backend->serving(backend->user) && backend->leader(backend->user, leader) ? leader : NULL;
+}
+
+/* What others do not answer does not hold up the end of the server. */
+static bool gives_up_others(const struct api_server *server, uint64_t now_ms)
+{
+    return server->closing && now_ms + CLOSING_OTHERS_MS >= server->close_by_ms;
+}
+
 static void look_forwarded(struct api_request *request, uint64_t now_ms)
 {
-    struct api_server *server = request->server;
+    const struct api_server *server = request->server;
     struct api_leader leader = {0};
     uint64_t grace_ms = api_route_slow(request->path.data, request->path.len) ? SLOW_MS : FORWARD_GRACE_MS;
-    bool known =
-        !server->backend.serving(server->backend.user) && server->backend.leader(server->backend.user, &leader);
 
-    if (api_forward_retract(request, known ? &leader : NULL)) {
+    if (api_forward_retract(request, other_leader(server, &leader))) {
         api_request_wait(request, 0);
-    } else if (now_ms >= request->deadline_ms + grace_ms) {
+    } else if (now_ms >= request->deadline_ms + grace_ms || gives_up_others(server, now_ms)) {
         api_forward_cancel(request);
         api_answer_unavailable(request, 503,
                                api_request_is(request, "GET")
@@ -363,8 +391,41 @@ static bool sends_too_long(const struct api_request *request, uint64_t now_ms)
     return request->work != NULL && request->deadline_ms != UINT64_MAX && gives_up_long_ones(server, now_ms);
 }
 
+/* Nobody can hear the answer: what waits for others does not keep its connection's place. And what takes minutes is not
+ * made for a client that has ended its half of the connection either. */
+static bool is_left(const struct api_request *request)
+{
+    if (request->state == API_ARRIVED || request->state == API_SENDING || request->state == API_STREAMING) {
+        return false;
+    }
+    if (api_request_is(request, "GET") && api_route_slow(request->path.data, request->path.len)) {
+        return api_conn_left(request->conn);
+    }
+    return api_conn_dead(request->conn);
+}
+
+static void give_up(struct api_request *request)
+{
+    if (request->submit != NULL) { /* it goes on */
+        request->submit->request = NULL;
+        request->submit = NULL;
+    }
+    if (request->work != NULL) {
+        api_work_forget(request);
+    }
+    if (request->forward != NULL) {
+        api_forward_cancel(request); /* so the leader learns of it */
+    }
+    request->req->http1_is_persistent = 0;
+    api_answer_unavailable(request, 503, "the client has ended the connection");
+}
+
 static void look(struct api_request *request, uint64_t now_ms)
 {
+    if (is_left(request)) {
+        give_up(request);
+        return;
+    }
     switch (request->state) {
     case API_ARRIVED:
         break; /* it has its turn before long */
@@ -375,13 +436,14 @@ static void look(struct api_request *request, uint64_t now_ms)
         look_forwarded(request, now_ms);
         break;
     case API_SUBMITTED:
-        if (now_ms >= request->deadline_ms) {
+        if (now_ms >= request->deadline_ms || gives_up_others(request->server, now_ms)) {
             request->submit->request = NULL;
             request->submit = NULL;
             api_answer_unavailable(request, 503, "not confirmed by a majority in time; it may still be carried out");
         }
         break;
     case API_WORKING:
+        api_work_look(request);
         if (now_ms >= request->deadline_ms + SLOW_MS) {
             api_work_forget(request);
             api_answer_unavailable(request, 503, "it took too long");
@@ -401,18 +463,42 @@ static void look(struct api_request *request, uint64_t now_ms)
             LOG(LOG_INFO, "api", "client does not take its answer: connection cut");
             request->deadline_ms = UINT64_MAX;
             (void)shutdown(h2o_socket_get_fd(request->conn->sock), SHUT_RDWR);
+        } else if (request->forward != NULL) {
+            struct api_leader leader = {0};
+
+            api_forward_look(request, other_leader(request->server, &leader), now_ms);
         }
         break;
     }
 }
 
+/* All that waited for a leader can go on at once when there is one, and each takes as long as any request. */
+void api_requests_look_on(struct api_server *server)
+{
+    TURN("waiting requests");
+    uint64_t begin_ns = uv_hrtime(), now_ms = uv_now(server->loop);
+    struct api_request *request;
+
+    while ((request = server->look_next) != NULL) {
+        if (uv_hrtime() - begin_ns >= LOOK_NS) {
+            api_arrivals_wake(server); /* the others in the next turn */
+            return;
+        }
+        server->look_next = TAILQ_NEXT(request, link);
+        look(request, now_ms);
+        if (server->look_next == NULL && server->look_again) {
+            server->look_again = false;
+            server->look_next = TAILQ_FIRST(&server->requests);
+        }
+    }
+}
+
 void api_requests_look(struct api_server *server)
 {
-    struct api_request *request, *next;
-    uint64_t now_ms = uv_now(server->loop);
-
-    for (request = TAILQ_FIRST(&server->requests); request != NULL; request = next) {
-        next = TAILQ_NEXT(request, link); /* only the request itself can end meanwhile */
-        look(request, now_ms);
+    if (server->look_next != NULL) {
+        server->look_again = true; /* for those that have been looked at already */
+        return;
     }
+    server->look_next = TAILQ_FIRST(&server->requests);
+    api_requests_look_on(server);
 }

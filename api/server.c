@@ -122,7 +122,8 @@ void api_server_tick_start(struct api_server *server)
 void api_server_changed(struct api_server *server)
 {
     CHECK_MAGIC(server, API_SERVER_MAGIC);
-    server->status.made = server->figures.made = false;
+    api_shown_drop(&server->status);
+    api_shown_drop(&server->figures);
     api_requests_look(server);
 }
 
@@ -267,9 +268,9 @@ static void server_free(struct api_server *server)
 {
     SSL_CTX_free(server->ssl);
     api_events_free(server->events);
-    api_text_unref(server->metrics);
-    buf_fini(&server->status.text);
-    buf_fini(&server->figures.text);
+    api_shown_drop(&server->status);
+    api_shown_drop(&server->figures);
+    api_shown_drop(&server->database);
     free_text(server->config.listen_host);
     free_text(server->config.cert_file);
     free_text(server->config.key_file);
@@ -304,13 +305,14 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server = mem_calloc(1, sizeof(*server));
     server->magic = API_SERVER_MAGIC;
     server->loop = loop;
+    server->clock_ns = uv_hrtime;
+    server->slow_ms = API_SLOW_MS;
     server->backend = *backend;
     copy_config(&server->config, config);
     server->events = api_events_new();
     TAILQ_INIT(&server->conns);
     TAILQ_INIT(&server->requests);
     TAILQ_INIT(&server->submits);
-    TAILQ_INIT(&server->works);
     rc = start_tls(server, reterr);
     if (rc != 0) {
         server_free(server);
@@ -320,11 +322,12 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server->listener.data = server;
     CHECK(uv_timer_init(loop, &server->tick) == 0);
     server->tick.data = server;
-    server->handles = 7; /* these two, and those of arrivals.c, bulk.c and pieces.c */
+    server->handles = 8; /* these two, and those of arrivals.c, bulk.c, pieces.c and work.c */
     start_h2o(server);
     api_arrivals_init(server);
     api_bulk_init(server);
     api_pieces_init(server);
+    api_works_init(server);
     server->forwarder = api_forwarder_new(server);
     rc = start_listener(server, reterr);
     if (rc != 0) {
@@ -370,6 +373,7 @@ static void dispose(uv_timer_t *timer)
     uv_close((uv_handle_t *)&server->bulk_timer, handle_closed);
     uv_close((uv_handle_t *)&server->bulk_check, handle_closed);
     uv_close((uv_handle_t *)&server->pieces_idle, handle_closed);
+    uv_close((uv_handle_t *)&server->copy_idle, handle_closed);
     uv_close((uv_handle_t *)&server->arrivals, handle_closed);
     uv_close((uv_handle_t *)&server->arrivals_end, handle_closed);
 }

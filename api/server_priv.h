@@ -63,24 +63,63 @@ struct api_submit {              /* a submit that is out; outlives its request a
     TAILQ_ENTRY(api_submit) link;
 };
 
+/* Lines of connections, which wait for a turn of the loop. */
+enum api_line {
+    API_LINE_STEPS, /* of a handshake */
+    API_LINE_READS,
+    API_LINES
+};
+
+struct api_conn;
+TAILQ_HEAD(api_waiting, api_conn);
+
+/* All connections from one address (sources.c). */
+struct api_source {
+    struct in6_addr address;
+    bool local;                                   /* this host's own */
+    size_t n_conns;                               /* it lives as long as there are any */
+    size_t n_members;                             /* of them in the places of members */
+    size_t n_victims;                             /* while one is chosen that has to go */
+    struct api_waiting waiting[API_LINES];        /* in the order in which they came */
+    TAILQ_ENTRY(api_source) line_link[API_LINES]; /* while one of them waits */
+    TAILQ_ENTRY(api_source) link;
+};
+
+TAILQ_HEAD(api_source_list, api_source);
+
+struct api_pace {             /* at which a client takes what is sent (slow.c) */
+    uint64_t seen_ms;         /* loop time of the last look, */
+    uint64_t quiet_since_ms;  /* and of the last one at which bytes waited */
+    uint64_t waited_ms, from; /* being measured: time with bytes that waited; what was taken before */
+    uint64_t bytes_s;         /* in the time before */
+    bool waits, measured, known;
+};
+
 struct api_conn {
     struct api_server *server;
     h2o_socket_t *sock;
     uv_stream_t *stream;         /* of sock */
+    uv_alloc_cb alloc_cb;        /* what h2o reads with, */
+    uv_read_cb take_cb;          /* and takes what was read */
     SSL_CTX *ssl;                /* a reference: h2o begins the session at the first byte, with what it got at accept */
     struct api_request *request; /* h2o handles one at a time */
-    struct in6_addr source;      /* conns.c */
-    bool member;                 /* from the address of one */
-    bool trusted;                /* it had a request with a valid token */
-    bool used;                   /* it has had an answer */
-    bool body_allowed;           /* the head of the request that is arriving has a valid token */
-    size_t bad_head;             /* the same without a valid one: its length; 0: not known yet */
-    bool refused, cut;           /* its end is under way */
-    h2o_socket_cb read_cb;       /* refused: what h2o reads with */
-    uint64_t half_since_ms;      /* loop time; 0: nothing of a request is there, or its token is good */
-    h2o_socket_cb handshake;     /* NULL: none is under way; what h2o takes a step of it with */
-    bool step_waits;
-    TAILQ_ENTRY(api_conn) step_link; /* while it does */
+    struct api_source *source;   /* where it comes from */
+    struct api_pace pace;
+    bool member;                     /* has a place that is kept for members */
+    bool trusted;                    /* it had a request with a valid token */
+    bool used;                       /* it has had an answer */
+    bool body_allowed;               /* the head of the request that is arriving has a valid token */
+    bool imports;                    /* and brings a dump: only an administrator may */
+    size_t bad_head;                 /* the same without a valid one: its length; 0: not known yet */
+    bool refused, cut;               /* its end is under way */
+    bool discards;                   /* refused: what it sends is read and forgotten until it stops */
+    uint64_t refused_ms;             /* loop time; since then */
+    h2o_socket_cb read_cb;           /* refused: what h2o reads with */
+    uint64_t half_since_ms;          /* loop time; 0: nothing of a request is there, or its token is good */
+    h2o_socket_cb handshake;         /* NULL: none is under way; what h2o takes a step of it with */
+    bool waits;                      /* in a line */
+    enum api_line line;              /* in which */
+    TAILQ_ENTRY(api_conn) line_link; /* while it does */
     TAILQ_ENTRY(api_conn) link;
 };
 
@@ -107,6 +146,7 @@ struct api_request {
     bool waited;    /* there was no leader for it */
     bool key_made;  /* here, or by the member that forwards it: the client gave none */
     bool forwarded; /* came from another member */
+    bool crowded;   /* WAITING for other long answers, not for a leader */
     bool in_doubt;  /* an earlier attempt may have changed something; the key makes the next one safe */
     struct api_submit *submit;
     struct api_forward *forward;
@@ -116,11 +156,12 @@ struct api_request {
     h2o_generator_t generator; /* for streamed answers */
 };
 
-/* What anybody may ask for is made once in a millisecond of the loop, however many ask. */
-struct api_shown {
-    struct buf text;
-    uint64_t at_ms; /* loop time */
-    bool made;
+struct api_shown {         /* a text that anybody may ask for (shown.c) */
+    struct api_text *text; /* NULL: to be made */
+    uint64_t at_ms;        /* loop time */
+    uint64_t counted_ns;   /* clock; up to then: */
+    int64_t credit_ns;     /* that making it may take; below 0: not now */
+    bool serving;          /* as it was then */
 };
 
 struct api_server {
@@ -136,29 +177,36 @@ struct api_server {
     uv_timer_t tick; /* runs while there are requests */
     uint16_t port;
     size_t n_conns, n_cut;              /* n_cut of them are about to end */
+    size_t n_members;                   /* of them in the places of members */
     uint64_t log_full_ms, log_total_ms; /* loop time: not said again earlier */
     uint64_t large_ms;                  /* loop time: a large body was read then */
     struct api_conn *bulky;             /* the one that may have a body beyond the usual limit; NULL: the next one */
     uv_timer_t bulk_timer;              /* runs while there are connections; so does: */
     uv_check_t bulk_check;
     uv_idle_t arrivals;        /* runs while something below waits for its turn */
-    uv_prepare_t arrivals_end; /* runs while there are handshakes, and after a turn in which connections came */
+    uv_prepare_t arrivals_end; /* runs while there are connections */
     unsigned n_accepted;       /* in this turn */
     bool accept_waits;         /* for the next one */
-    size_t n_handshakes;
-    TAILQ_HEAD(api_step_list, api_conn) steps;
+    struct api_conn *reading;  /* h2o takes what was read of it; NULL: none, or it has ended of that */
+    struct api_source_list sources, lines[API_LINES]; /* all; those of which a connection waits */
     TAILQ_HEAD(api_arrived_list, api_request) arrived;
+    struct api_request *look_next;             /* of those that are looked at again; NULL: none */
+    bool look_again;                           /* from the first one, when the last has been looked at */
     TAILQ_HEAD(api_conn_list, api_conn) conns; /* the one that has waited longest comes first */
     TAILQ_HEAD(api_request_list, api_request) requests;
     TAILQ_HEAD(api_submit_list, api_submit) submits;
     TAILQ_HEAD(api_work_list, api_work) works;
-    size_t n_works;                                 /* documents that threads make */
+    TAILQ_HEAD(api_placed_list, api_work) placed;   /* those that have a place for what threads make */
+    TAILQ_HEAD(api_copy_list, api_work) copies;     /* those for which a body is copied */
+    uv_idle_t copy_idle;                            /* runs while there are such */
+    uint64_t slow_ms;                               /* for so long it is measured who takes answers slowly */
+    size_t n_works;                                 /* documents that take long */
+    size_t n_threaded;                              /* of those: threads make them */
     TAILQ_HEAD(api_pieces_list, api_pieces) pieces; /* answers whose next piece can be made */
     uv_idle_t pieces_idle;                          /* runs while there are such */
-    struct api_text *metrics;                       /* figures of the database, shown again until: */
-    uint64_t metrics_until_ns;
-    struct api_shown status, figures; /* the backend's */
-    size_t n_counted;                 /* submits out that count as operations in flight */
+    struct api_shown status, figures, database;     /* the backend's, and the figures of the database */
+    uint64_t (*clock_ns)(void);                     /* uv_hrtime */
+    size_t n_counted;                               /* submits out that count as operations in flight */
     struct api_forwarder *forwarder;
     struct api_events *events;
     bool closing, draining;
@@ -185,18 +233,67 @@ void api_conn_accept(struct api_server *server); /* the one that the listener ha
 void api_conn_quiet(struct api_conn *conn);
 /* Ends it, soon. */
 void api_conn_cut(struct api_conn *conn);
+/* Has the client ended it, or its half of it? h2o does not read while it has a request, so it does not see that. */
+bool api_conn_left(const struct api_conn *conn);
+/* Can nothing be sent on it any more: it was cut, or the client has reset it? */
+bool api_conn_dead(const struct api_conn *conn);
+
+/* ---- slow.c ---- */
+
+#define API_SLOW_MS 30000
+
+void api_slow_look(struct api_conn *conn); /* in each turn, before the loop waits */
+/* Has it been slower than anybody need be? */
+bool api_slow_is(const struct api_request *request);
+struct api_request *api_slow_of(struct api_request *a, struct api_request *b); /* the slower one; a may be NULL */
+void api_slow_end(struct api_request *request); /* soon: somebody else waits for its place */
+
+/* ---- sources.c ---- */
+
+void api_sources_init(struct api_server *server);
+/* May one more of a source have one of max places, of which n are taken, and n_source by it? */
+enum api_room {
+    API_ROOM_FREE,
+    API_ROOM_OF_ITS_OWN, /* when another one of the same source goes: it has its share */
+    API_ROOM_OF_ANY,     /* when any other one goes */
+};
+enum api_room api_source_room(const struct api_source *source, size_t n_source, size_t n, size_t max);
+/* The connection comes from there, until: */
+void api_source_enter(struct api_conn *conn, const struct in6_addr *address, bool local);
+void api_source_leave(struct api_conn *conn);     /* it leaves its line as well */
+void api_source_no_member(struct api_conn *conn); /* it gives up the place of a member that it may have */
+struct api_source *api_source_find(const struct api_server *server, const struct in6_addr *address); /* NULL: none */
+/* The end of a line, among those of its source; nothing if it waits already. */
+void api_line_stand(struct api_conn *conn, enum api_line line);
+void api_line_leave(struct api_conn *conn);
+/* Takes the next one out of the line: sources have their turns one after the other. NULL: it is empty. */
+struct api_conn *api_line_next(struct api_server *server, enum api_line line);
+bool api_line_is_empty(const struct api_server *server, enum api_line line);
 
 /* ---- arrivals.c ---- */
 
 void api_arrivals_init(struct api_server *server);             /* two handles that are closed with the server's */
 void api_arrivals_listener(uv_stream_t *listener, int status); /* the listener has a connection */
-/* h2o begins a handshake on it. */
-void api_arrivals_handshake(struct api_conn *conn);
+void api_arrivals_wake(struct api_server *server);             /* something waits for its turn */
+/* h2o has begun to read from it. */
+void api_arrivals_conn(struct api_conn *conn);
 /* The connection ended. */
 void api_arrivals_conn_gone(struct api_conn *conn);
 void api_arrivals_request(struct api_request *request); /* api_request_begin will be called */
 /* The request ended before. */
 void api_arrivals_request_gone(struct api_request *request);
+
+/* ---- reads.c ---- */
+
+void api_read_begin(struct api_conn *conn); /* h2o has just begun to read */
+/* Before the loop looks at sockets: h2o may have begun again. */
+void api_read_look(struct api_conn *conn);
+/* Its turn: h2o gets a little of what is there; may end the connection. */
+void api_read_some(struct api_conn *conn);
+
+/* h2o does not read any more: what came is forgotten, and what comes, in its turns, until the client has ended. */
+void api_read_discard(struct api_conn *conn);
+void api_read_end(struct api_conn *conn); /* cuts one that h2o does not read, with the callback that h2o had for that */
 
 /* ---- lost.c ---- */
 
@@ -224,8 +321,10 @@ void api_request_unconfirmed(struct api_request *request, bool untouched, const 
 /* May it be sent to a leader twice without being done twice? */
 bool api_request_repeatable(const struct api_request *request);
 bool api_request_is(const struct api_request *request, const char *method);
-/* Deadlines, waiting requests, forwards to a leader that is none any more. */
+/* Deadlines, waiting requests, forwards to a leader that is none any more: a share of them at once, the others in the
+ * next turns. */
 void api_requests_look(struct api_server *server);
+void api_requests_look_on(struct api_server *server); /* the next share, if there is one */
 
 /* ---- answer.c: each ends the request; nothing may be done with it afterwards ---- */
 
@@ -250,6 +349,8 @@ void api_answer_sending(struct api_request *request);
 void api_handle(struct api_request *request);
 /* Open routes, on every member. */
 void api_handle_open(struct api_request *request);
+/* The cluster, with the lists of its volumes. */
+void api_answer_cluster(struct api_request *request, int status, const struct store_cluster *cluster);
 /* A request that changes something: reads its body, checks, submits. */
 void api_handle_change(struct api_request *request);
 /* Does the maintenance mode forbid the request? Then it is answered. */
@@ -258,7 +359,7 @@ bool api_mode_refuses(struct api_request *request);
 bool api_request_local(const struct api_request *request);
 void api_get_admin(struct api_request *request);
 void api_get_logging(struct api_request *request);
-void api_get_metrics(struct api_request *request);
+void api_get_metrics(struct api_request *request, bool serving);
 /* The HTTP status of a refusal. */
 int api_status_of(enum store_code code);
 /* A volume create that is only asked about. 0: answered; or the status and the text of a refusal. */
@@ -269,12 +370,21 @@ int api_handle_dry_run(struct api_request *request, const struct store_request *
 /* Its body and query, as sent. */
 h2o_iovec_t api_request_query(const struct api_request *request);
 
-/* Is the text of this millisecond? If not, it is empty now and to be made. */
-bool api_shown_still(struct api_server *server, struct api_shown *shown);
+/* ---- shown.c ---- */
+
+/* Is the text still to be shown? If not, it is NULL now, and to be made and set at once. */
+bool api_shown_still(struct api_server *server, struct api_shown *shown, bool serving);
+/* Takes the buffer. */
+struct api_text *api_shown_set(struct api_server *server, struct api_shown *shown, struct buf *text);
+void api_shown_drop(struct api_shown *shown);
 
 /* ---- work.c: documents that take long ---- */
 
+#define API_COPY_BYTES ((size_t)2 << 20) /* of a body, in one turn of the loop */
+
+void api_works_init(struct api_server *server); /* a handle that is closed with the server's */
 void api_work_start(struct api_request *request);
+void api_work_look(const struct api_request *request); /* WORKING, now and then */
 void api_import(struct api_request *request);
 void api_examine(struct api_request *request);
 void api_admin(struct api_request *request);
@@ -301,10 +411,16 @@ void api_pieces_forget(struct api_request *request);
 /* A text that several answers are made of; takes the buffer. */
 struct api_text *api_text_new(struct buf *buf);
 void api_text_unref(struct api_text *text);
+const struct buf *api_text_buf(const struct api_text *text);
 /* The text and a rest of its own, which it takes. */
 void api_answer_shared(struct api_request *request, const char *content_type, struct api_text *text, struct buf *rest);
-/* JSON: head, the ids in quotes with commas between, tail. Takes all three. */
-void api_answer_ids(struct api_request *request, int status, struct buf *head, struct ids ids, struct buf *tail);
+/* JSON: of each list its head and the ids in quotes with commas between, then the tail. Takes all of them. */
+#define API_LISTS_MAX 2
+struct api_ids {
+    struct buf head;
+    struct ids ids;
+};
+void api_answer_ids(struct api_request *request, int status, const struct api_ids *lists, size_t n, struct buf *tail);
 
 /* ---- events.c ---- */
 
@@ -326,5 +442,7 @@ void api_forward_start(struct api_request *request, const struct api_leader *lea
 void api_forward_cancel(struct api_request *request);
 /* The leader it went to is none any more and nothing came back: takes it back. False: it stays. */
 bool api_forward_retract(struct api_request *request, const struct api_leader *leader);
+/* An answer that has begun: ends it when nothing more is to be expected of it. leader NULL: none is known. */
+void api_forward_look(struct api_request *request, const struct api_leader *leader, uint64_t now_ms);
 
 #endif

@@ -26,15 +26,22 @@ struct api_work {
     struct api_server *server;   /* NULL: it is gone */
     uv_loop_t *loop;
     TAILQ_ENTRY(api_work) link;
+    TAILQ_ENTRY(api_work) place_link;
+    struct in6_addr from; /* whom its place counts for, also when the client has gone */
     enum api_route route;
     struct store_snapshot *snapshot; /* check, backup */
     struct store_encoder *encoder;   /* backup */
     struct api_dump *dump;           /* dump, examine */
     char *examined;                  /* EXAMINE: what the backend found, as compact JSON */
     struct buf out, inflight;        /* the piece that is or was made; the one that the socket takes */
-    uint64_t end_ms;                 /* loop time: no longer than that */
-    int rc;                          /* of the piece: as of api_dump_next */
+    struct buf import;               /* what has been copied of the body, as long as not all of it is: */
+    bool copies;
+    TAILQ_ENTRY(api_work) copy_link;
+    uint64_t end_ms; /* loop time: no longer than that */
+    int rc;          /* of the piece: as of api_dump_next */
     bool running, made, sending, started;
+    bool threaded;    /* it has one of the places for what threads make... */
+    bool waits;       /* ...or waits for one, with what the backend found */
     atomic_bool stop; /* nobody waits for what the thread makes */
     struct err err;
 };
@@ -81,19 +88,28 @@ static void run_end(uv_work_t *uv)
     store_snapshot_free(work->snapshot);
     buf_fini(&work->out);
     buf_fini(&work->inflight);
+    buf_fini(&work->import);
     free(work->examined);
 }
 
 /* ---- the end ---- */
 
+static void place_free(struct api_server *server);
+
 static void ended(uv_work_t *uv, int status)
 {
     struct api_work *work = uv->data;
+    struct api_server *server = work->server;
 
     (void)status; /* never cancelled */
-    if (work->server != NULL) {
-        TAILQ_REMOVE(&work->server->works, work, link);
-        work->server->n_works--;
+    if (server != NULL) {
+        TAILQ_REMOVE(&server->works, work, link);
+        server->n_works--;
+        if (work->threaded) {
+            TAILQ_REMOVE(&server->placed, work, place_link);
+            server->n_threaded--;
+        }
+        place_free(server);
     }
     free(work);
 }
@@ -114,9 +130,21 @@ void api_work_forget(struct api_request *request)
     work->request = NULL;
     request->work = NULL;
     atomic_store(&work->stop, true);
-    if (work->made) { /* else the backend still has it */
+    if (work->made) {
         end(work);
-    }
+    } else if (work->copies) {
+        TAILQ_REMOVE(&work->server->copies, work, copy_link);
+        run_end(&work->uv);
+        ended(&work->uv, 0);
+    } else if (work->route == API_ROUTE_EXAMINE) {
+        const struct api_backend *backend = &work->server->backend;
+
+        if (!work->waits) {
+            backend->examine_forget(backend->user, work);
+        }
+        run_end(&work->uv);
+        ended(&work->uv, 0);
+    } /* else the backend still has it */
 }
 
 void api_works_abandon(struct api_server *server)
@@ -256,7 +284,10 @@ static void work_run(struct api_work *work)
     const struct api_backend *backend = &work->server->backend;
     const struct store *store = backend->store(backend->user);
 
-    work->made = true;
+    work->made = work->threaded = true;
+    work->from = work->request->conn->source->address;
+    TAILQ_INSERT_TAIL(&work->server->placed, work, place_link);
+    work->server->n_threaded++;
     work->end_ms = uv_now(work->loop) + WHOLE_MAX_MS;
     work->request->generator = (h2o_generator_t){proceed_cb, stop_cb};
     if (work->route == API_ROUTE_DB_DUMP || work->route == API_ROUTE_EXAMINE) {
@@ -267,9 +298,74 @@ static void work_run(struct api_work *work)
     make_next(work);
 }
 
+static bool is_from(const struct api_work *work, const struct api_request *request)
+{
+    return IN6_ARE_ADDR_EQUAL(&work->from, &request->conn->source->address) != 0;
+}
+
+static enum api_room room_for(const struct api_request *request)
+{
+    const struct api_server *server = request->server;
+    const struct api_work *work;
+    size_t n = 0;
+
+    TAILQ_FOREACH (work, &server->placed, place_link) {
+        n += is_from(work, request);
+    }
+    return api_source_room(request->conn->source, n, server->n_threaded, WORKS_MAX);
+}
+
+/* Who came first has the next place: else who asks again and again would have it, before those that wait look again.
+ * But nobody waits for those whose address has its share already. */
+static bool others_wait(const struct api_request *request)
+{
+    const struct api_request *other = TAILQ_FIRST(&request->server->requests); /* as they came */
+
+    while (other != request &&
+           !(other->state == API_WAITING && other->crowded && room_for(other) != API_ROOM_OF_ITS_OWN)) {
+        other = TAILQ_NEXT(other, link);
+    }
+    return other != request;
+}
+
+/* The request waits for a place: the slowest one that is below the floor gives up its own. One at a time. */
+static void end_slowest(const struct api_request *request, enum api_room room)
+{
+    struct api_request *slowest = NULL;
+    struct api_work *work;
+
+    TAILQ_FOREACH (work, &request->server->placed, place_link) {
+        if (room == API_ROOM_OF_ITS_OWN && !is_from(work, request)) {
+            continue;
+        }
+        if (work->request == NULL || work->request->conn->cut) {
+            return; /* a place will be free */
+        }
+        if (api_slow_is(work->request)) {
+            slowest = api_slow_of(slowest, work->request);
+        }
+    }
+    if (slowest != NULL) {
+        api_slow_end(slowest);
+    }
+}
+
+void api_work_look(const struct api_request *request)
+{
+    if (request->work->waits) {
+        end_slowest(request, room_for(request));
+    }
+}
+
 void api_work_start(struct api_request *request)
 {
-    if (request->server->n_works >= WORKS_MAX) {
+    enum api_room room = room_for(request);
+
+    if (room != API_ROOM_FREE) {
+        end_slowest(request, room);
+    }
+    if (room != API_ROOM_FREE || others_wait(request)) {
+        request->crowded = true;
         api_request_wait(request, WORKS_WAIT_MS);
         return;
     }
@@ -301,17 +397,61 @@ static void made(void *user, int status, const json_t *json)
     answer_text(user, status, text);
 }
 
+/* The body is h2o's, who frees it with the connection: the backend gets a copy, made in turns of the loop since it may
+ * be large. true: all of it is copied. */
+static bool copy_some(struct api_work *work)
+{
+    const h2o_iovec_t *entity = &work->request->req->entity;
+    size_t left = entity->len - work->import.len;
+
+    if (left > 0) {
+        buf_append(&work->import, entity->base + work->import.len, left < API_COPY_BYTES ? left : API_COPY_BYTES);
+    }
+    return work->import.len == entity->len;
+}
+
+static void import_copied(struct api_work *work)
+{
+    const struct api_backend *backend = &work->server->backend;
+    size_t len = work->import.len;
+
+    work->copies = false;
+    TAILQ_REMOVE(&work->server->copies, work, copy_link);
+    backend->import(backend->user, buf_take(&work->import), len, made, work);
+}
+
+static void copy_cb(uv_idle_t *idle)
+{
+    TURN("import");
+    struct api_server *server = idle->data;
+    struct api_work *work = TAILQ_FIRST(&server->copies);
+
+    if (work != NULL && copy_some(work)) {
+        import_copied(work);
+    }
+    if (TAILQ_EMPTY(&server->copies)) {
+        uv_idle_stop(idle);
+    }
+}
+
 void api_import(struct api_request *request)
 {
-    const struct api_backend *backend = &request->server->backend;
-    const h2o_iovec_t *entity = &request->req->entity;
-    char *dump = mem_alloc(entity->len + 1); /* it may hold NULs: no text */
+    struct api_server *server = request->server;
+    struct api_work *work = work_new(request);
 
-    if (entity->len > 0) {
-        memcpy(dump, entity->base, entity->len);
-    }
-    dump[entity->len] = '\0';
-    backend->import(backend->user, dump, entity->len, made, work_new(request));
+    buf_reserve(&work->import, request->req->entity.len + 1);
+    work->copies = true;
+    TAILQ_INSERT_TAIL(&server->copies, work, copy_link);
+    uv_idle_start(&server->copy_idle, copy_cb);
+}
+
+void api_works_init(struct api_server *server)
+{
+    TAILQ_INIT(&server->works);
+    TAILQ_INIT(&server->placed);
+    TAILQ_INIT(&server->copies);
+    CHECK(uv_idle_init(server->loop, &server->copy_idle) == 0);
+    server->copy_idle.data = server;
 }
 
 /* ---- administration of the members ---- */
@@ -382,7 +522,46 @@ static void examined(void *user, int status, char *text)
         return;
     }
     work->examined = text;
-    work_run(work);
+    work->waits = true;
+    place_free(work->server);
+}
+
+/* The first one for which there is a place; NULL: none. */
+static struct api_work *next_waiting(const struct api_server *server)
+{
+    struct api_work *work;
+
+    TAILQ_FOREACH (work, &server->works, link) {
+        if (work->waits && room_for(work->request) == API_ROOM_FREE) {
+            return work;
+        }
+    }
+    return NULL;
+}
+
+/* Another member leads by now: it is to examine, since its dump is wanted as well. */
+static void begin_anew(struct api_work *work)
+{
+    struct api_request *request = work->request;
+
+    request->deadline_ms = uv_now(work->loop) + request->server->config.request_timeout_ms;
+    api_work_forget(request);
+    api_request_wait(request, 0);
+}
+
+static void place_free(struct api_server *server)
+{
+    const struct api_backend *backend = &server->backend;
+    struct api_work *work;
+
+    while ((work = next_waiting(server)) != NULL) {
+        if (backend->serving(backend->user)) {
+            work->waits = false;
+            work_run(work);
+        } else {
+            begin_anew(work);
+        }
+    }
 }
 
 void api_examine(struct api_request *request)

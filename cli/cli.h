@@ -58,7 +58,8 @@ struct cli {
     void (*sleep_ms)(struct cli *cli, uint64_t ms); /* replaced by tests */
     uint64_t (*random)(struct cli *cli);            /* replaced by tests */
     void *user;                                     /* of the two above */
-    const char *program;                            /* for messages: the last part of argv[0] */
+    uint32_t silence_ms; /* of a server that is asked, before it counts as gone; 0: as usual */
+    const char *program; /* for messages: the last part of argv[0] */
 
     const struct cli_command *command;
     char *values[CLI_FLAGS_MAX]; /* of the command's flags, then of the global ones; NULL: not given */
@@ -131,7 +132,7 @@ int cli_set_state(struct cli *cli, const char *prefix, const char *word, const c
 int cli_delete(struct cli *cli, const char *prefix, const char *word, const char *missing, json_t *body);
 /* A job (body stolen) whose resource is printed as JSON or by this layout. */
 int cli_job_shown(struct cli *cli, const char *path, json_t *body, void (*layout)(FILE *out, const json_t *object));
-/* GET, printed as it came. */
+/* GET of a document that may be long and long in the making, printed as it comes. */
 int cli_print_body(struct cli *cli, const char *path);
 /* "a,b" as a list; and set as a member unless it is empty, as the original client does. */
 json_t *cli_split(const char *text);
@@ -144,8 +145,7 @@ extern const struct cli_flag cli_set_tags_flags[1], cli_remove_tags_flags[1];
 /* --expert-option-disable-heal-check: the members of a request that it stands for, after a warning and a pause. */
 json_t *cli_heal_check(struct cli *cli);
 extern const struct cli_flag cli_heal_check_flags[1];
-/* GETs PREFIX/ID for each id in a member of the document, and prints the heading and each of them; nothing at all when
- * one cannot be had. */
+/* GETs PREFIX/ID for each id in a member of the document, and prints the heading and each of them as it comes. */
 int cli_each(struct cli *cli, const json_t *document, const char *member, const char *prefix, const char *heading,
              void (*fn)(FILE *out, const json_t *object));
 
@@ -171,7 +171,11 @@ void out_device(FILE *out, const json_t *device);
 void out_volume(FILE *out, const json_t *volume);
 void out_volume_line(FILE *out, const json_t *volume);
 void out_block(FILE *out, const json_t *block);
-void out_topology(FILE *out, const json_t *topology);
+/* Parts of the topology, one after the other: a cluster, its volumes, the heading of its nodes, its nodes. */
+void out_topology_cluster(FILE *out, const json_t *cluster);
+void out_topology_volume(FILE *out, const json_t *volume);
+void out_topology_nodes(FILE *out);
+void out_topology_node(FILE *out, const json_t *node);
 void out_status(FILE *out, const json_t *status);
 /* "failed" is shown as "removed". */
 const char *out_state(const json_t *entry);

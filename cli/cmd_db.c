@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/http.h"
+#include "store/base/check.h"
 #include "store/base/mem.h"
 
 static int run_dump(struct cli *cli)
@@ -25,58 +26,65 @@ static int need_file(struct cli *cli)
 
 /* ---- backup ---- */
 
-static int write_all(int fd, const char *data, size_t len)
+/* Closes it; -1 with errno when not all of it is on the disk. */
+static int finish(FILE *file)
 {
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
+    int rc = fflush(file) == 0 && fsync(fileno(file)) == 0 ? 0 : -1;
+    int why = errno;
 
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return -1;
-        }
-        data += n;
-        len -= (size_t)n;
+    if (fclose(file) != 0 && rc == 0) {
+        return -1;
     }
-    return 0;
+    errno = why;
+    return rc;
+}
+
+static int fetch(struct cli *cli, struct http_sink *sink)
+{
+    struct http_answer answer;
+    int rc;
+
+    if (http_long(cli, "GET", "/backup/db", NULL, sink, &answer) != 0) {
+        return -1;
+    }
+    rc = answer.status == 200 ? 0 : http_fail(cli, &answer);
+    http_answer_fini(&answer);
+    return rc;
 }
 
 /* Whole or not at all, for its owner only: there are passwords of block volumes in it. */
-static int save(struct cli *cli, const char *path, const struct buf *data)
+static int save(struct cli *cli, const char *path, uint64_t *ret_bytes)
 {
     CLEANUP(free_ptr) char *fresh = mem_printf("%s.new", path);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct http_sink sink = {.own = true};
     int rc;
 
     if (fd < 0) {
         return cli_fail(cli, "%s: %s", fresh, strerror(errno));
     }
-    rc = write_all(fd, data->data, data->len);
-    rc = rc == 0 ? fsync(fd) : rc;
-    rc = close(fd) == 0 ? rc : -1;
-    rc = rc == 0 ? rename(fresh, path) : rc;
+    sink.file = fdopen(fd, "w");
+    CHECK(sink.file != NULL);
+    rc = fetch(cli, &sink);
+    if (finish(sink.file) != 0 || (rc == 0 && rename(fresh, path) != 0)) {
+        rc = cli_fail(cli, "%s: %s", path, strerror(errno));
+    }
     if (rc != 0) {
-        (void)cli_fail(cli, "%s: %s", path, strerror(errno));
         (void)unlink(fresh); /* the failure is told already */
     }
+    *ret_bytes = sink.bytes;
     return rc;
 }
 
 static int run_backup(struct cli *cli)
 {
-    struct http_answer answer;
-    int rc;
+    uint64_t bytes = 0;
 
-    if (need_file(cli) != 0 || http_expect(cli, "GET", "/backup/db", NULL, 200, &answer) != 0) {
+    if (need_file(cli) != 0 || save(cli, cli->args[0], &bytes) != 0) {
         return -1;
     }
-    rc = save(cli, cli->args[0], &answer.body);
-    if (rc == 0) {
-        fprintf(cli->out, "%zu bytes in %s\n", answer.body.len, cli->args[0]);
-    }
-    http_answer_fini(&answer);
-    return rc;
+    fprintf(cli->out, "%llu bytes in %s\n", (unsigned long long)bytes, cli->args[0]);
+    return 0;
 }
 
 /* ---- import ---- */
@@ -134,7 +142,7 @@ static int run_import(struct cli *cli)
                    ? cli_fail(cli, "%s", error.text)
                    : cli_fail(cli, "%s: line %d, column %d: %s", cli->args[0], error.line, error.column, error.text);
     }
-    rc = http_request(cli, "POST", "/db/import", dump, &answer);
+    rc = http_long(cli, "POST", "/db/import", dump, NULL, &answer);
     json_decref(dump);
     if (rc == 0) {
         rc = show_report(cli, &answer);

@@ -66,6 +66,10 @@ static int run_operations_list(struct cli *cli)
         fprintf(cli->out, "Id:%s  Type:%s  Status:%s %s\n", js_str(operation, "id"), js_str(operation, "type_name"),
                 status_word(operation), js_str(operation, "sub_status"));
     }
+    if (js_int(list, "left_out") > 0) {
+        fprintf(cli->out, "and %ld more that are not shown; there are %ld in all\n", (long)js_int(list, "left_out"),
+                (long)js_int(list, "total"));
+    }
     json_decref(list);
     return 0;
 }

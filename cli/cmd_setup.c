@@ -22,26 +22,24 @@
     "performance.open-behind off,performance.quick-read off,performance.strict-o-direct on,"   \
     "performance.read-ahead off,performance.io-cache off,performance.readdir-ahead off"
 
+static void look_for_name(void *user, const json_t *volume)
+{
+    bool *found = user;
+
+    *found = *found || strcmp(js_str(volume, "name"), VOLUME) == 0;
+}
+
 static int refuse_existing(struct cli *cli)
 {
-    json_t *list, *id, *volume;
+    bool found = false;
+    json_t *list;
     int rc = http_get(cli, "/volumes", &list);
-    size_t i;
 
-    if (rc != 0) {
-        return -1;
+    if (rc == 0) {
+        rc = http_each(cli, "/volumes/", js_list(list, "volumes"), look_for_name, &found);
+        json_decref(list);
     }
-    json_array_foreach(js_list(list, "volumes"), i, id)
-    {
-        if (rc == 0 && (rc = http_get_id(cli, "/volumes/", js_text(id), &volume)) == 0) {
-            if (strcmp(js_str(volume, "name"), VOLUME) == 0) {
-                rc = cli_fail(cli, "Volume " VOLUME " already exists");
-            }
-            json_decref(volume);
-        }
-    }
-    json_decref(list);
-    return rc;
+    return rc == 0 && found ? cli_fail(cli, "Volume " VOLUME " already exists") : rc;
 }
 
 static int make_volume(struct cli *cli, json_t **ret_volume)

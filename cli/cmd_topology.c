@@ -10,73 +10,174 @@
 
 /* ---- reading all of it ---- */
 
-/* Appends the objects of a list of ids; those of another cluster (NULL: any) are left out. */
-static int gather(struct cli *cli, const json_t *ids, const char *prefix, const char *cluster, json_t *list)
-{
-    json_t *objects = http_get_ids(cli, prefix, ids), *object;
-    size_t i;
+/* Where the objects of a cluster go, one after the other as they come. */
+struct parts {
+    FILE *out;           /* printed, ... */
+    bool json;           /* ...as JSON or in the layout... */
+    json_t *list;        /* ...or kept here, ... */
+    bool none;           /* ...or neither of both */
+    const char *cluster; /* those of another one are left out; NULL: of any */
+    const char *comma;
+    void (*layout)(FILE *out, const json_t *object);
+};
 
-    if (objects == NULL) {
-        return -1;
+static void take_part(void *user, const json_t *object)
+{
+    struct parts *parts = user;
+
+    if (parts->none || (parts->cluster != NULL && strcmp(js_str(object, "cluster"), parts->cluster) != 0)) {
+        return;
     }
-    json_array_foreach(objects, i, object)
-    {
-        if (cluster == NULL || strcmp(js_str(object, "cluster"), cluster) == 0) {
-            json_array_append(list, object);
-        }
+    if (parts->list != NULL) {
+        json_array_append(parts->list, (json_t *)(uintptr_t)object);
+    } else if (parts->json) {
+        fprintf(parts->out, "%s", parts->comma);
+        js_print(parts->out, object);
+        parts->comma = ",";
+    } else {
+        parts->layout(parts->out, object);
     }
-    json_decref(objects);
-    return 0;
 }
 
-static int read_cluster(struct cli *cli, const char *id, json_t *clusters)
+static int take_volumes(struct cli *cli, const json_t *info, struct parts parts)
 {
-    json_t *info, *volumes = json_array(), *nodes = json_array();
-    int rc = http_get_id(cli, "/clusters/", id, &info);
-
-    if (rc == 0) {
-        json_array_append_new(clusters, json_pack("{s:O, s:O, s:s, s:b, s:b}", "volumes", volumes, "nodes", nodes, "id",
-                                                  js_str(info, "id"), "block", js_bool(info, "block"), "file",
-                                                  js_bool(info, "file")));
-        if (gather(cli, js_list(info, "volumes"), "/volumes/", js_str(info, "id"), volumes) != 0 ||
-            gather(cli, js_list(info, "nodes"), "/nodes/", NULL, nodes) != 0) {
-            rc = -1;
-        }
-        json_decref(info);
-    }
-    json_decref(volumes);
-    json_decref(nodes);
-    return rc;
+    parts.cluster = js_str(info, "id");
+    parts.comma = "";
+    parts.layout = out_topology_volume;
+    return http_each(cli, "/volumes/", js_list(info, "volumes"), take_part, &parts);
 }
 
-static int read_topology(struct cli *cli, json_t **ret_topology)
+static int take_nodes(struct cli *cli, const json_t *info, struct parts parts)
 {
-    json_t *list, *clusters = json_array(), *id;
+    parts.comma = "";
+    parts.layout = out_topology_node;
+    return http_each(cli, "/nodes/", js_list(info, "nodes"), take_part, &parts);
+}
+
+/* Calls fn with each cluster. */
+static int each_cluster(struct cli *cli, int (*fn)(struct cli *cli, const json_t *info, void *user), void *user)
+{
+    json_t *list, *id, *info;
     size_t i;
     int rc = http_get(cli, "/clusters", &list);
 
-    if (rc == 0) {
-        json_array_foreach(js_list(list, "clusters"), i, id)
-        {
-            if (rc == 0) {
-                rc = read_cluster(cli, json_is_string(id) ? json_string_value(id) : "", clusters);
-            }
-        }
-        json_decref(list);
+    if (rc != 0) {
+        return -1;
     }
-    *ret_topology = json_pack("{s:o}", "clusters", clusters);
+    json_array_foreach(js_list(list, "clusters"), i, id)
+    {
+        if (rc == 0 && (rc = http_find_id(cli, "/clusters/", js_text(id), &info)) == 0 && info != NULL) {
+            rc = fn(cli, info, user);
+            json_decref(info);
+        }
+    }
+    json_decref(list);
+    return rc;
+}
+
+/* ---- in memory: for a template, and to add to it ---- */
+
+struct reading {
+    json_t *clusters;
+    bool volumes;
+};
+
+static int read_cluster(struct cli *cli, const json_t *info, void *user)
+{
+    struct reading *reading = user;
+    json_t *volumes = json_array(), *nodes = json_array();
+    int rc;
+
+    json_array_append_new(reading->clusters, json_pack("{s:o, s:o, s:s, s:b, s:b}", "volumes", volumes, "nodes", nodes,
+                                                       "id", js_str(info, "id"), "block", js_bool(info, "block"),
+                                                       "file", js_bool(info, "file")));
+    rc = take_volumes(cli, info, (struct parts){.list = volumes, .none = !reading->volumes});
+    return rc == 0 ? take_nodes(cli, info, (struct parts){.list = nodes}) : rc;
+}
+
+static int read_topology(struct cli *cli, bool volumes, json_t **ret_topology)
+{
+    struct reading reading = {json_array(), volumes};
+    int rc = each_cluster(cli, read_cluster, &reading);
+
+    *ret_topology = json_pack("{s:o}", "clusters", reading.clusters);
     if (rc != 0) {
         json_decref(TAKE_PTR(*ret_topology));
     }
     return rc;
 }
 
-static int print_template(struct cli *cli, const char *text, json_t *topology)
+/* ---- info ---- */
+
+static int print_cluster(struct cli *cli, const json_t *info, void *user)
+{
+    const struct parts parts = {.out = cli->out};
+
+    (void)user;
+    out_topology_cluster(cli->out, info);
+    if (take_volumes(cli, info, parts) != 0) {
+        return -1;
+    }
+    out_topology_nodes(cli->out);
+    return take_nodes(cli, info, parts);
+}
+
+static int print_cluster_json(struct cli *cli, const json_t *info, void *user)
+{
+    const struct parts parts = {.out = cli->out, .json = true};
+    const char **comma = user;
+    json_t *id = json_string(js_str(info, "id"));
+    int rc;
+
+    fprintf(cli->out, "%s{\"volumes\":[", *comma);
+    *comma = ",";
+    rc = take_volumes(cli, info, parts);
+    if (rc == 0) {
+        fprintf(cli->out, "],\"nodes\":[");
+        rc = take_nodes(cli, info, parts);
+    }
+    if (rc == 0) {
+        fprintf(cli->out, "],\"id\":");
+        js_print(cli->out, id);
+        fprintf(cli->out, ",\"block\":%s,\"file\":%s}", js_bool(info, "block") ? "true" : "false",
+                js_bool(info, "file") ? "true" : "false");
+    }
+    json_decref(id);
+    return rc;
+}
+
+static int print_json(struct cli *cli)
+{
+    const char *comma = "{\"clusters\":[";
+    int rc = each_cluster(cli, print_cluster_json, &comma);
+
+    if (rc == 0) {
+        fprintf(cli->out, "%s]}", *comma == '{' ? comma : "");
+    }
+    return rc;
+}
+
+static int print_layout(struct cli *cli)
+{
+    int rc = each_cluster(cli, print_cluster, NULL);
+
+    if (rc == 0) {
+        fprintf(cli->out, "\n");
+    }
+    return rc;
+}
+
+static int print_template(struct cli *cli, const char *text)
 {
     struct buf out = BUF_INIT;
+    json_t *topology;
     char *error;
-    int rc = template_run(text, topology, &out, &error);
+    int rc;
 
+    if (read_topology(cli, true, &topology) != 0) {
+        return -1;
+    }
+    rc = template_run(text, topology, &out, &error);
     if (rc == 0) {
         (void)fwrite(buf_str(&out), 1, out.len, cli->out);
     } else {
@@ -84,34 +185,25 @@ static int print_template(struct cli *cli, const char *text, json_t *topology)
     }
     buf_fini(&out);
     free(error);
+    json_decref(topology);
     return rc;
 }
 
 static int run_info(struct cli *cli)
 {
     const char *text = flag_string(cli, "template");
-    json_t *topology;
-    int rc = 0;
 
-    if (read_topology(cli, &topology) != 0) {
-        return -1;
-    }
     if (flag_json(cli)) {
-        js_print(cli->out, topology);
-    } else if (*text != '\0') {
-        rc = print_template(cli, text, topology);
-    } else {
-        out_topology(cli->out, topology);
+        return print_json(cli);
     }
-    json_decref(topology);
-    return rc;
+    return *text != '\0' ? print_template(cli, text) : print_layout(cli);
 }
 
 /* ---- loading a file ---- */
 
 struct load {
     struct cli *cli;
-    const json_t *known; /* the topology before */
+    const json_t *known; /* the clusters and nodes before */
     json_t *created;     /* ids of the clusters made here */
 };
 
@@ -336,7 +428,7 @@ static int run_load(struct cli *cli)
     if (topology_file_read(cli, path, &file) != 0) {
         return -1;
     }
-    rc = read_topology(cli, &known);
+    rc = read_topology(cli, false, &known);
     if (rc != 0) {
         (void)cli_fail_wrap(cli, "Unable to get topology information");
     } else {

@@ -91,14 +91,16 @@ int cli_job_shown(struct cli *cli, const char *path, json_t *body, void (*layout
 
 int cli_print_body(struct cli *cli, const char *path)
 {
+    struct http_sink sink = {.file = cli->out};
     struct http_answer answer;
+    int rc;
 
-    if (http_expect(cli, "GET", path, NULL, 200, &answer) != 0) {
+    if (http_long(cli, "GET", path, NULL, &sink, &answer) != 0) {
         return -1;
     }
-    (void)fwrite(answer.body.data, 1, answer.body.len, cli->out);
+    rc = answer.status == 200 ? 0 : http_fail(cli, &answer);
     http_answer_fini(&answer);
-    return 0;
+    return rc;
 }
 
 json_t *cli_split(const char *text)
@@ -121,20 +123,36 @@ void cli_set_list(json_t *body, const char *member, const char *text)
     }
 }
 
+struct each {
+    struct cli *cli;
+    const char *heading; /* NULL: it is printed */
+    void (*fn)(FILE *out, const json_t *object);
+};
+
+static void print_heading(struct each *each)
+{
+    if (each->heading != NULL) {
+        fprintf(each->cli->out, "%s", each->heading);
+        each->heading = NULL;
+    }
+}
+
+static void print_each(void *user, const json_t *object)
+{
+    struct each *each = user;
+
+    print_heading(each);
+    each->fn(each->cli->out, object);
+}
+
 int cli_each(struct cli *cli, const json_t *document, const char *member, const char *prefix, const char *heading,
              void (*fn)(FILE *out, const json_t *object))
 {
-    json_t *objects = http_get_ids(cli, prefix, js_list(document, member)), *object;
-    size_t i;
+    struct each each = {cli, heading, fn};
 
-    if (objects == NULL) {
+    if (http_each(cli, prefix, js_list(document, member), print_each, &each) != 0) {
         return -1;
     }
-    fprintf(cli->out, "%s", heading);
-    json_array_foreach(objects, i, object)
-    {
-        fn(cli->out, object);
-    }
-    json_decref(objects);
+    print_heading(&each);
     return 0;
 }

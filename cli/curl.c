@@ -1,146 +1,22 @@
-/* One exchange over libcurl: settings, URL, token, headers. */
+/* One exchange over libcurl: URL, token, headers, and for how long silence is borne. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/http_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
-#define DEFAULT_SERVER "http://localhost:8080"
 #define CONNECT_TIMEOUT_MS 5000
-#define TIMEOUT_MS 120000        /* Heketi asks storage nodes while a request waits */
-#define TIMEOUT_SEVERAL_MS 20000 /* Hecate answers within 10 s; then another member is asked */
+#define SILENCE_MS 120000        /* Heketi asks storage nodes while a request waits */
+#define SILENCE_SEVERAL_MS 20000 /* Hecate answers within 10 s; then another member is asked */
+#define SILENCE_LONG_MS 660000   /* a server that works: Hecate answers within 610 s, if only that it took too long */
+#define SIGN_TIMEOUT_MS 5000
+#define KEEPALIVE_S 15L
 #define ANSWER_MAX (64U << 20)
-#define CERT_MAX (1U << 20)
-
-/* ---- settings ---- */
-
-static const char *setting(struct cli *cli, const char *flag, const char *variable, const char *preset)
-{
-    const char *value = flag_string(cli, flag);
-
-    if (*value == '\0') {
-        value = cli->env(variable);
-    }
-    return value != NULL && *value != '\0' ? value : preset;
-}
-
-/* Calls fn with each part of a list with commas. */
-static int each_part(struct cli *cli, const char *list, int (*fn)(struct cli *cli, const char *part))
-{
-    while (*list != '\0') {
-        size_t len = strcspn(list, ",");
-        CLEANUP(free_ptr) char *part = mem_strndup(list, len);
-
-        if (len > 0 && fn(cli, part) != 0) {
-            return -1;
-        }
-        list += len + (list[len] == ',');
-    }
-    return 0;
-}
-
-static int add_server(struct cli *cli, const char *server)
-{
-    struct http *http = cli->http;
-    size_t len = strlen(server);
-
-    while (len > 0 && server[len - 1] == '/') {
-        len--;
-    }
-    http->servers = mem_realloc_array(http->servers, http->n_servers + 1, sizeof(*http->servers));
-    http->servers[http->n_servers++] = mem_strndup(server, len);
-    return 0;
-}
-
-/* As the original tells it: what is no URL with a scheme cannot be asked. */
-static int check_server(struct cli *cli, const char *server, const char *path)
-{
-    size_t colon = strcspn(server, ":");
-
-    if (strncmp(server, "http://", 7) == 0 || strncmp(server, "https://", 8) == 0) {
-        return 0;
-    }
-    if (strstr(server, "://") != NULL) {
-        return cli_fail(cli, "unsupported protocol scheme \"%.*s\"", (int)colon, server);
-    }
-    if (server[colon] == ':' && memchr(server, '/', colon) == NULL) {
-        return cli_fail(cli, "parse \"%s%s\": first path segment in URL cannot contain colon", server, path);
-    }
-    return cli_fail(cli, "unsupported protocol scheme \"\" in \"%s\": a server is http://HOST:PORT", server);
-}
-
-static int add_certificates(struct cli *cli, const char *path)
-{
-    FILE *file = fopen(path, "rbe");
-    char chunk[4096];
-    size_t n;
-
-    if (file == NULL) {
-        const char *why = errno == ENOENT ? "no such file or directory" : strerror(errno);
-
-        return cli_fail(cli, "failed to read cert file %s: open %s: %s", path, path, why);
-    }
-    while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0 && cli->http->ca.len < CERT_MAX) {
-        buf_append(&cli->http->ca, chunk, n);
-    }
-    buf_append_char(&cli->http->ca, '\n');
-    if (ferror(file) != 0 || cli->http->ca.len >= CERT_MAX) {
-        (void)cli_fail(cli, "failed to read cert file %s", path);
-    }
-    (void)fclose(file);
-    return cli->error == NULL ? 0 : -1;
-}
-
-int http_open(struct cli *cli)
-{
-    struct http *http = cli->http;
-
-    if (http != NULL) {
-        return 0;
-    }
-    cli->http = http = mem_calloc(1, sizeof(*http));
-    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-    http->easy = curl_easy_init();
-    CHECK(http->easy != NULL);
-    http->user = mem_strdup(setting(cli, "user", "HEKETI_CLI_USER", ""));
-    http->key = mem_strdup(setting(cli, "secret", "HEKETI_CLI_KEY", ""));
-    if (each_part(cli, setting(cli, "server", "HEKETI_CLI_SERVER", DEFAULT_SERVER), add_server) != 0 ||
-        each_part(cli, flag_string(cli, "tls-cert"), add_certificates) != 0) {
-        return -1;
-    }
-    return http->n_servers > 0 ? 0 : cli_fail(cli, "no server is named");
-}
-
-int http_check_servers(struct cli *cli, const char *path)
-{
-    for (size_t i = 0; i < cli->http->n_servers; i++) {
-        if (check_server(cli, cli->http->servers[i], path) != 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-void http_free(struct http *http)
-{
-    if (http == NULL) {
-        return;
-    }
-    curl_easy_cleanup(http->easy);
-    for (size_t i = 0; i < http->n_servers; i++) {
-        free(http->servers[i]);
-    }
-    free(http->servers);
-    free(http->user);
-    explicit_bzero(http->key, strlen(http->key));
-    free(http->key);
-    buf_fini(&http->ca);
-    free(http);
-}
 
 void http_make_key(struct cli *cli, struct http_call *call)
 {
@@ -150,15 +26,98 @@ void http_make_key(struct cli *cli, struct http_call *call)
 
 /* ---- receiving ---- */
 
+static bool keep(struct http_answer *answer, const char *data, size_t len)
+{
+    answer->too_long = answer->body.len + len > ANSWER_MAX;
+    if (!answer->too_long) {
+        buf_append(&answer->body, data, len);
+    }
+    return !answer->too_long;
+}
+
+static bool pass_on(struct http_sink *sink, const char *data, size_t len)
+{
+    if (fwrite(data, 1, len, sink->file) != len) {
+        sink->error = errno != 0 ? errno : EIO;
+        return false;
+    }
+    sink->bytes += len;
+    return true;
+}
+
 static size_t body_cb(char *data, size_t size, size_t n, void *user)
 {
-    struct http_answer *answer = user;
+    struct attempt *attempt = user;
+    struct http_sink *sink = attempt->call->sink;
+    long status = 0;
+    bool taken;
 
-    if (answer->body.len + size * n > ANSWER_MAX) {
+    curl_easy_getinfo(attempt->easy, CURLINFO_RESPONSE_CODE, &status);
+    taken = sink != NULL && status == 200 ? pass_on(sink, data, size * n) : keep(&attempt->answer, data, size * n);
+    return taken ? size * n : 0;
+}
+
+/* ---- silence ---- */
+
+uint64_t http_now_ms(void)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t silence_ms(const struct cli *cli, const struct http_call *call)
+{
+    if (cli->silence_ms != 0) {
+        return cli->silence_ms;
+    }
+    return cli->http->n_servers > 1 || call->long_ ? SILENCE_SEVERAL_MS : SILENCE_MS;
+}
+
+/* Does the server that works for so long still answer others? */
+static bool gives_sign(const struct attempt *attempt)
+{
+    struct http_call call = {.method = "GET",
+                             .path = "/hello",
+                             .url = attempt->call->url,
+                             .prefixed = attempt->call->prefixed,
+                             .timeout_ms = SIGN_TIMEOUT_MS};
+    struct attempt sign = {.easy = curl_easy_init()};
+    struct http_answer answer;
+    CURLcode code;
+    bool sent;
+
+    CHECK(sign.easy != NULL);
+    attempt_begin(attempt->cli, &call, &sign);
+    code = curl_easy_perform(sign.easy);
+    free(attempt_end(&sign, code, &answer, &sent));
+    http_answer_fini(&answer);
+    curl_easy_cleanup(sign.easy);
+    return code == CURLE_OK;
+}
+
+/* About once a second. Not 0: the attempt ends. */
+static int progress_cb(void *user, curl_off_t all_down, curl_off_t down, curl_off_t all_up, curl_off_t up)
+{
+    struct attempt *attempt = user;
+    uint64_t now = http_now_ms();
+
+    (void)all_down;
+    (void)all_up;
+    if (down + up != attempt->moved) {
+        attempt->moved = down + up;
+        attempt->heard_ms = attempt->sign_ms = now;
+    }
+    if (now - attempt->sign_ms < silence_ms(attempt->cli, attempt->call)) {
         return 0;
     }
-    buf_append(&answer->body, data, size * n);
-    return size * n;
+    if (!attempt->call->long_ || now - attempt->heard_ms >= SILENCE_LONG_MS || !gives_sign(attempt)) {
+        attempt->silent = true;
+        return 1;
+    }
+    attempt->sign_ms = http_now_ms();
+    return 0;
 }
 
 /* The value of a header line if it has this name (with colon), without blanks around it; NULL otherwise. */
@@ -180,10 +139,12 @@ static char *header_value(const char *line, size_t len, const char *name)
 
 static size_t header_cb(char *line, size_t size, size_t n, void *user)
 {
-    struct http_answer *answer = user;
+    struct attempt *attempt = user;
+    struct http_answer *answer = &attempt->answer;
     size_t len = size * n;
     char *value;
 
+    attempt->heard_ms = attempt->sign_ms = http_now_ms();
     if ((value = header_value(line, len, "Location:")) != NULL) {
         free(answer->location);
         answer->location = TAKE_PTR(value);
@@ -254,34 +215,39 @@ static struct curl_slist *make_headers(const struct http *http, const struct htt
     return list;
 }
 
-static void set_options(struct cli *cli, CURL *easy, const struct http_call *call, const char *url,
-                        struct curl_slist *headers, const char *body, struct http_answer *answer)
+static void set_options(struct attempt *attempt)
 {
+    struct cli *cli = attempt->cli;
     struct http *http = cli->http;
-    long timeout_ms = call->timeout_ms != 0 ? (long)call->timeout_ms
-                      : http->n_servers > 1 ? TIMEOUT_SEVERAL_MS
-                                            : TIMEOUT_MS;
+    const struct http_call *call = attempt->call;
+    CURL *easy = attempt->easy;
 
     curl_easy_reset(easy);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_URL, buf_str(&attempt->url));
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, attempt->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "hecate/" HECATE_VERSION);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_cb);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, attempt);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_cb);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, answer);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, attempt);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress_cb);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, attempt);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
     if (strcmp(call->method, "GET") != 0) {
         /* libcurl repeats a request by itself when a kept connection turns out to be closed. */
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     }
-    if (body != NULL) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+    if (attempt->body != NULL) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, attempt->body);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(attempt->body));
     }
     if (flag_bool(cli, "insecure-tls")) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
@@ -296,9 +262,13 @@ static void set_options(struct cli *cli, CURL *easy, const struct http_call *cal
 }
 
 /* In the words of the original where scripts may look at them. */
-static char *describe(CURL *easy, CURLcode code, const char *method, const char *url)
+static char *describe(const struct attempt *attempt, CURLcode code)
 {
+    const struct http_answer *answer = &attempt->answer;
+    const struct http_sink *sink = attempt->call->sink;
+    const char *method = attempt->call->method, *url = buf_str(&attempt->url);
     const char *host = strstr(url, "://");
+    CLEANUP(free_ptr) char *why = NULL;
     long number = 0;
     char verb[16];
 
@@ -306,12 +276,21 @@ static char *describe(CURL *easy, CURLcode code, const char *method, const char 
     for (char *at = verb + 1; *verb != '\0' && *at != '\0'; at++) {
         *at = (char)(*at | 0x20);
     }
-    if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK &&
+    if (sink != NULL && sink->error != 0) {
+        return mem_printf("cannot write the output: %s", strerror(sink->error));
+    }
+    if (code == CURLE_COULDNT_CONNECT && curl_easy_getinfo(attempt->easy, CURLINFO_OS_ERRNO, &number) == CURLE_OK &&
         number == ECONNREFUSED && host != NULL) {
         return mem_printf("%s \"%s\": dial tcp %.*s: connect: connection refused", verb, url,
                           (int)strcspn(host + 3, "/"), host + 3);
     }
-    return mem_printf("%s \"%s\": %s", verb, url, curl_easy_strerror(code));
+    why = answer->too_long  ? mem_printf("the answer is longer than %u MiB", ANSWER_MAX >> 20)
+          : attempt->silent ? mem_printf("the server has been silent for %lu s",
+                                         (unsigned long)((http_now_ms() - attempt->heard_ms) / 1000))
+                            : mem_strdup(curl_easy_strerror(code));
+    return sink != NULL && sink->bytes > 0 ? mem_printf("%s \"%s\": broken off after %llu bytes: %s", verb, url,
+                                                        (unsigned long long)sink->bytes, why)
+                                           : mem_printf("%s \"%s\": %s", verb, url, why);
 }
 
 static bool not_sent(CURL *easy, CURLcode code)
@@ -323,16 +302,7 @@ static bool not_sent(CURL *easy, CURLcode code)
            (curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && sent == 0);
 }
 
-/* One attempt: what must live as long as it runs. */
-struct attempt {
-    CURL *easy;
-    struct buf url;
-    struct curl_slist *headers;
-    char *body;
-    struct http_answer answer;
-};
-
-static void attempt_begin(struct cli *cli, const struct http_call *call, struct attempt *attempt)
+void attempt_begin(struct cli *cli, const struct http_call *call, struct attempt *attempt)
 {
     struct http *http = cli->http;
     const char *server = call->url != NULL ? call->url : http->servers[http->current];
@@ -340,7 +310,12 @@ static void attempt_begin(struct cli *cli, const struct http_call *call, struct 
     size_t origin_len;
     const char *prefix = own_path(server, &origin_len);
 
+    attempt->cli = cli;
+    attempt->call = call;
     attempt->answer = (struct http_answer){.retry_after_s = -1};
+    attempt->heard_ms = attempt->sign_ms = http_now_ms();
+    attempt->moved = 0;
+    attempt->silent = false;
     attempt->url = (struct buf)BUF_INIT;
     attempt->body = NULL;
     buf_append(&attempt->url, server, call->prefixed ? strlen(server) : origin_len);
@@ -355,12 +330,24 @@ static void attempt_begin(struct cli *cli, const struct http_call *call, struct 
         CHECK(attempt->body != NULL);
     }
     attempt->headers = make_headers(http, call, buf_str(&signed_path));
-    set_options(cli, attempt->easy, call, buf_str(&attempt->url), attempt->headers, attempt->body, &attempt->answer);
+    set_options(attempt);
 }
 
-/* NULL when an answer came; else what went wrong. Moves the answer out. */
-static char *attempt_end(struct attempt *attempt, const struct http_call *call, CURLcode code,
-                         struct http_answer *ret_answer, bool *ret_sent)
+/* What a stream has taken cannot be taken back; a file of our own is begun anew. */
+static bool can_begin_anew(struct http_sink *sink)
+{
+    if (sink == NULL || (sink->bytes == 0 && sink->error == 0)) {
+        return true;
+    }
+    if (!sink->own || sink->error != 0 || fflush(sink->file) != 0 || ftruncate(fileno(sink->file), 0) != 0) {
+        return false;
+    }
+    rewind(sink->file);
+    sink->bytes = 0;
+    return true;
+}
+
+char *attempt_end(struct attempt *attempt, CURLcode code, struct http_answer *ret_answer, bool *ret_sent)
 {
     char *problem = NULL;
 
@@ -369,7 +356,8 @@ static char *attempt_end(struct attempt *attempt, const struct http_call *call, 
         curl_easy_getinfo(attempt->easy, CURLINFO_RESPONSE_CODE, &attempt->answer.status);
     } else {
         *ret_sent = !not_sent(attempt->easy, code);
-        problem = describe(attempt->easy, code, call->method, buf_str(&attempt->url));
+        problem = describe(attempt, code);
+        attempt->answer.final = attempt->answer.too_long || !can_begin_anew(attempt->call->sink);
         http_answer_fini(&attempt->answer);
     }
     *ret_answer = attempt->answer;
@@ -385,101 +373,5 @@ char *http_once(struct cli *cli, const struct http_call *call, struct http_answe
 
     (void)fflush(cli->out); /* what is being waited for */
     attempt_begin(cli, call, &attempt);
-    return attempt_end(&attempt, call, curl_easy_perform(attempt.easy), ret_answer, ret_sent);
-}
-
-/* ---- many at once ---- */
-
-struct lane { /* one request at a time, over a connection that is kept */
-    struct attempt attempt;
-    struct http_call call;
-    char *path;
-    size_t at; /* in the list */
-    bool busy;
-};
-
-struct lanes {
-    struct cli *cli;
-    CURLM *multi;
-    struct lane lane[HTTP_LANES];
-    unsigned n_busy;
-    bool failed; /* one has got no document: no further ones are asked */
-};
-
-static void lane_start(struct lanes *lanes, struct lane *lane, const char *prefix, const char *id, size_t at)
-{
-    lane->path = mem_printf("%s%s", prefix, id);
-    lane->call = (struct http_call){.method = "GET", .path = lane->path, .signed_ = true, .prefixed = true};
-    lane->at = at;
-    lane->busy = true;
-    lanes->n_busy++;
-    attempt_begin(lanes->cli, &lane->call, &lane->attempt);
-    curl_easy_setopt(lane->attempt.easy, CURLOPT_PRIVATE, lane);
-    CHECK(curl_multi_add_handle(lanes->multi, lane->attempt.easy) == CURLM_OK);
-}
-
-static void lane_end(struct lanes *lanes, struct lane *lane, CURLcode code, json_t **documents)
-{
-    struct http_answer answer;
-    bool sent;
-
-    CHECK(curl_multi_remove_handle(lanes->multi, lane->attempt.easy) == CURLM_OK);
-    free(attempt_end(&lane->attempt, &lane->call, code, &answer, &sent));
-    if (code == CURLE_OK && answer.status == 200) {
-        documents[lane->at] = json_loadb(buf_str(&answer.body), answer.body.len, JSON_ALLOW_NUL, NULL);
-    }
-    lanes->failed = lanes->failed || documents[lane->at] == NULL;
-    http_answer_fini(&answer);
-    free(lane->path);
-    lane->busy = false;
-    lanes->n_busy--;
-}
-
-static void collect(struct lanes *lanes, json_t **documents)
-{
-    CURLMsg *message;
-    int left;
-
-    while ((message = curl_multi_info_read(lanes->multi, &left)) != NULL) {
-        struct lane *lane = NULL;
-
-        if (message->msg == CURLMSG_DONE) {
-            CURLcode code = message->data.result;
-
-            CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&lane) == CURLE_OK);
-            lane_end(lanes, lane, code, documents);
-        }
-    }
-}
-
-void http_get_many(struct cli *cli, const char *prefix, const char *const *ids, size_t n, json_t **ret_documents)
-{
-    struct lanes lanes = {.cli = cli, .multi = curl_multi_init()};
-    size_t next = 0;
-    int running;
-
-    CHECK(lanes.multi != NULL);
-    memset(ret_documents, 0, n * sizeof(json_t *));
-    (void)fflush(cli->out);
-    for (size_t i = 0; i < HTTP_LANES; i++) {
-        lanes.lane[i].attempt.easy = curl_easy_init();
-        CHECK(lanes.lane[i].attempt.easy != NULL);
-    }
-    do {
-        for (size_t i = 0; i < HTTP_LANES && next < n && !lanes.failed; i++) {
-            if (!lanes.lane[i].busy) {
-                lane_start(&lanes, &lanes.lane[i], prefix, ids[next], next);
-                next++;
-            }
-        }
-        CHECK(curl_multi_perform(lanes.multi, &running) == CURLM_OK);
-        collect(&lanes, ret_documents);
-        if (lanes.n_busy == HTTP_LANES || (lanes.n_busy > 0 && (next == n || lanes.failed))) {
-            CHECK(curl_multi_poll(lanes.multi, NULL, 0, 1000, NULL) == CURLM_OK);
-        }
-    } while (lanes.n_busy > 0 || (next < n && !lanes.failed));
-    for (size_t i = 0; i < HTTP_LANES; i++) {
-        curl_easy_cleanup(lanes.lane[i].attempt.easy);
-    }
-    (void)curl_multi_cleanup(lanes.multi);
+    return attempt_end(&attempt, curl_easy_perform(attempt.easy), ret_answer, ret_sent);
 }

@@ -18,6 +18,7 @@
 
 #define UNAVAILABLE_TRIES 8
 #define UNAVAILABLE_WAIT_MS 1000
+#define LONG_TRIES_MS 300000 /* what takes longer than that is not begun again */
 #define BUSY_TRIES 7
 #define BUSY_WAIT_S 10
 #define BUSY_SPREAD_S 20
@@ -108,6 +109,7 @@ static bool may_retry_unanswered(struct cli *cli, const struct http_call *call, 
 int http_exchange(struct cli *cli, struct http_call *call, struct http_answer *ret_answer)
 {
     unsigned failures = 0, unavailable = 0, busy = 0;
+    uint64_t begun_ms = http_now_ms();
 
     if (http_open(cli) != 0 || http_check_servers(cli, call->path) != 0) {
         return -1;
@@ -118,6 +120,11 @@ int http_exchange(struct cli *cli, struct http_call *call, struct http_answer *r
         char *problem = http_once(cli, call, ret_answer, &sent);
 
         if (problem != NULL) {
+            if (ret_answer->final) {
+                (void)cli_fail(cli, "%s", problem);
+                free(problem);
+                return -1;
+            }
             if (!may_retry_unanswered(cli, call, sent, &failures)) {
                 (void)fail_unreachable(cli, cli->http, problem);
                 free(problem);
@@ -127,7 +134,7 @@ int http_exchange(struct cli *cli, struct http_call *call, struct http_answer *r
         } else if (ret_answer->status == 429 && !call->patient && ++busy < BUSY_TRIES) {
             cli->sleep_ms(cli, busy_wait_ms(cli, ret_answer));
         } else if (is_unavailable(ret_answer, &unchanged) && (is_get(call->method) || unchanged || is_keyed(call)) &&
-                   ++unavailable < UNAVAILABLE_TRIES) {
+                   ++unavailable < UNAVAILABLE_TRIES && http_now_ms() - begun_ms < LONG_TRIES_MS) {
             cli->http->current = (cli->http->current + 1) % cli->http->n_servers;
             cli->sleep_ms(cli, unavailable_wait_ms(unavailable));
         } else {
@@ -141,6 +148,15 @@ int http_request(struct cli *cli, const char *method, const char *path, const js
                  struct http_answer *ret_answer)
 {
     struct http_call call = {.method = method, .path = path, .body = body, .signed_ = true, .prefixed = true};
+
+    return http_exchange(cli, &call, ret_answer);
+}
+
+int http_long(struct cli *cli, const char *method, const char *path, const json_t *body, struct http_sink *sink,
+              struct http_answer *ret_answer)
+{
+    struct http_call call = {
+        .method = method, .path = path, .body = body, .signed_ = true, .prefixed = true, .long_ = true, .sink = sink};
 
     return http_exchange(cli, &call, ret_answer);
 }
@@ -245,41 +261,19 @@ int http_get_id(struct cli *cli, const char *prefix, const char *id, json_t **re
     return http_get(cli, path, ret_document);
 }
 
-/* Few: one after the other, as the original does. Many: what several in flight have not got is asked for again, alone,
- * with all retries and with the error of the first that fails. */
-#define MANY 32
-
-json_t *http_get_ids(struct cli *cli, const char *prefix, const json_t *ids)
+int http_find_id(struct cli *cli, const char *prefix, const char *id, json_t **ret_document)
 {
-    size_t n = json_array_size(ids);
-    const char **texts = mem_calloc(n + 1, sizeof(*texts));
-    json_t **documents = mem_calloc(n + 1, sizeof(*documents));
-    json_t *list = json_array();
-    int rc = http_open(cli);
+    CLEANUP(free_ptr) char *path = mem_printf("%s%s", prefix, id);
+    struct http_answer answer;
+    int rc = 0;
 
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        texts[i] = json_string_value(json_array_get(ids, i));
-        if (texts[i] == NULL) {
-            rc = cli_fail(cli, "the server's list holds no ids");
-        }
+    *ret_document = NULL;
+    if (http_request(cli, "GET", path, NULL, &answer) != 0) {
+        return -1;
     }
-    if (rc == 0 && n >= MANY) {
-        http_get_many(cli, prefix, texts, n, documents);
+    if (answer.status != 404) {
+        rc = http_document(cli, &answer, 200, ret_document);
     }
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        if (documents[i] == NULL) {
-            rc = http_get_id(cli, prefix, texts[i], &documents[i]);
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (documents[i] != NULL) {
-            json_array_append_new(list, documents[i]);
-        }
-    }
-    free(texts);
-    free(documents);
-    if (rc != 0) {
-        json_decref(TAKE_PTR(list));
-    }
-    return list;
+    http_answer_fini(&answer);
+    return rc;
 }

@@ -11,6 +11,16 @@ struct http_answer {
     bool pending;          /* X-Pending: true */
     bool json;             /* Content-Type says so */
     int64_t retry_after_s; /* -1: none */
+    bool too_long;         /* more than is kept in memory came */
+    bool final;            /* no answer came, and asking again would not help */
+};
+
+/* Takes a long body as it comes. */
+struct http_sink {
+    FILE *file;
+    bool own;       /* a file that is begun anew when an answer is broken off; else what went out stays out */
+    uint64_t bytes; /* taken so far */
+    int error;      /* errno of a write that failed, or 0 */
 };
 
 void http_answer_fini(struct http_answer *answer);
@@ -19,7 +29,11 @@ void http_answer_fini(struct http_answer *answer);
  * borrowed, NULL for none. Any status is a success of this function. */
 int http_request(struct cli *cli, const char *method, const char *path, const json_t *body,
                  struct http_answer *ret_answer);
-/* The same, but any other status than this one is a failure with the server's message. */
+/* The same for what may take the server minutes. It is waited for as long as it gives signs of life, since to ask
+ * another one would begin all of it again. sink, or NULL: takes the body of a 200. */
+int http_long(struct cli *cli, const char *method, const char *path, const json_t *body, struct http_sink *sink,
+              struct http_answer *ret_answer);
+/* As http_request, but any other status than this one is a failure with the server's message. */
 int http_expect(struct cli *cli, const char *method, const char *path, const json_t *body, long status,
                 struct http_answer *ret_answer);
 /* POST that must give 201 and JSON: new reference. */
@@ -30,8 +44,13 @@ int http_ask(struct cli *cli, const char *path, const char *query, const json_t 
 int http_get(struct cli *cli, const char *path, json_t **ret_document);
 /* GET of /PREFIX/ID. */
 int http_get_id(struct cli *cli, const char *prefix, const char *id, json_t **ret_document);
-/* The same for a list of ids, in its order; several requests are in flight when there are many. NULL: failed. */
-json_t *http_get_ids(struct cli *cli, const char *prefix, const json_t *ids);
+/* The same; NULL, and no failure, when there is no such object (404). */
+int http_find_id(struct cli *cli, const char *prefix, const char *id, json_t **ret_document);
+typedef void http_each_cb(void *user, const json_t *object);
+/* The same for a list of ids: cb gets each object when it has come, in the order of the list. Those that are gone are
+ * left out, since a list is that of a moment. Several requests are in flight when there are many, and a bounded number
+ * of objects is in memory. -1: failed, after some of them perhaps. */
+int http_each(struct cli *cli, const char *prefix, const json_t *ids, http_each_cb *cb, void *user);
 /* A request with a job: waits for its end and follows to the resource (new reference). ret_resource NULL: the job must
  * end without one. */
 int http_job(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **ret_resource);

@@ -1,12 +1,11 @@
-/* Shared by http.c (retries), curl.c (one exchange) and job.c (polling). */
+/* Shared by servers.c (settings), http.c (retries), curl.c (one exchange), lanes.c (several in flight) and job.c
+ * (polling). */
 #ifndef HECATE_CLI_HTTP_PRIV_H
 #define HECATE_CLI_HTTP_PRIV_H
 
 #include <curl/curl.h>
 
 #include "cli/http.h"
-
-#define HTTP_LANES 8 /* requests of http_get_many in flight */
 
 struct http {
     CURL *easy;
@@ -21,25 +20,42 @@ struct http_call {
     const char *path;  /* decoded */
     const char *query; /* "NAME=VALUE...", as it is sent; NULL: none */
     const json_t *body;
-    const char *url;     /* NULL; else this server instead of the current one */
-    bool signed_;        /* with a token */
-    bool prefixed;       /* path comes after the server's own path; else it starts at its root (Location) */
-    bool patient;        /* polling: the job goes on, so wait for the server to come back */
-    uint32_t timeout_ms; /* 0: as usual */
-    char key[33];        /* Idempotency-Key */
+    const char *url;        /* NULL; else this server instead of the current one */
+    bool signed_;           /* with a token */
+    bool prefixed;          /* path comes after the server's own path; else it starts at its root (Location) */
+    bool patient;           /* polling: the job goes on, so wait for the server to come back */
+    bool long_;             /* the server may work for minutes: it is waited for as long as it answers others */
+    uint32_t timeout_ms;    /* for all of it; 0: as long as the server is not silent */
+    struct http_sink *sink; /* where the body of a 200 goes; NULL: into the answer */
+    char key[33];           /* Idempotency-Key */
+};
+
+/* One attempt: what must live as long as it runs. */
+struct attempt {
+    CURL *easy; /* by the caller; the rest by attempt_begin */
+    struct cli *cli;
+    const struct http_call *call;
+    struct buf url;
+    struct curl_slist *headers;
+    char *body;
+    struct http_answer answer;
+    curl_off_t moved;           /* bytes, up and down, when it was last looked */
+    uint64_t heard_ms, sign_ms; /* monotonic: when something came of the answer; or a sign that the server lives */
+    bool silent;                /* it was given up for that */
 };
 
 /* Reads the settings; once. */
 int http_open(struct cli *cli);
 /* All servers are URLs that can be asked; path is for the message. */
 int http_check_servers(struct cli *cli, const char *path);
+uint64_t http_now_ms(void); /* monotonic */
 void http_make_key(struct cli *cli, struct http_call *call);
 /* One attempt on the current server. NULL when an answer came; else what went wrong (free()) and whether the server may
  * have received the request. ret_answer is valid in both cases. */
 char *http_once(struct cli *cli, const struct http_call *call, struct http_answer *ret_answer, bool *ret_sent);
-/* GETs of /PREFIX/ID, several in flight, without retries. ret_documents[i]: of ids[i], or NULL: not got, perhaps not
- * even asked for, since after a failure no further ones are. */
-void http_get_many(struct cli *cli, const char *prefix, const char *const *ids, size_t n, json_t **ret_documents);
+/* The two halves of it: all but the transfer itself. The call must live until its end. */
+void attempt_begin(struct cli *cli, const struct http_call *call, struct attempt *attempt);
+char *attempt_end(struct attempt *attempt, CURLcode code, struct http_answer *ret_answer, bool *ret_sent);
 /* With retries; ret_answer is valid (and to be finished) when it returns 0. */
 int http_exchange(struct cli *cli, struct http_call *call, struct http_answer *ret_answer);
 /* The JSON of an answer with this status. */

@@ -191,6 +191,9 @@ static void print_steps(FILE *out, const json_t *operation)
         }
         fputc('\n', out);
     }
+    if (js_int(operation, "steps_total") > (long)i) {
+        fprintf(out, "    and %ld more steps\n", (long)js_int(operation, "steps_total") - (long)i);
+    }
     json_array_foreach(js_list(operation, "parked"), i, entry)
     {
         fprintf(out, "    waits for node %s: ", text_or_dash(entry, "node"));

@@ -30,7 +30,7 @@ static void print_tags(FILE *out, const char *indent, const json_t *entry)
     fprintf(out, "\n\n");
 }
 
-static void print_volume(FILE *out, const json_t *volume)
+void out_topology_volume(FILE *out, const json_t *volume)
 {
     const json_t *mount = js_object(js_object(volume, "mount"), "glusterfs");
     const json_t *durability = js_object(volume, "durability");
@@ -88,7 +88,7 @@ static void print_device(FILE *out, const json_t *device)
     }
 }
 
-static void print_node(FILE *out, const json_t *node)
+void out_topology_node(FILE *out, const json_t *node)
 {
     const json_t *hostnames = js_object(node, "hostnames");
     json_t *device;
@@ -106,24 +106,13 @@ static void print_node(FILE *out, const json_t *node)
     }
 }
 
-void out_topology(FILE *out, const json_t *topology)
+void out_topology_nodes(FILE *out)
 {
-    json_t *cluster, *entry;
-    size_t i, j;
+    fprintf(out, "\n    Nodes:\n");
+}
 
-    json_array_foreach(js_list(topology, "clusters"), i, cluster)
-    {
-        fprintf(out, "\nCluster Id: %s\n\n    File:  %s\n    Block: %s\n\n    Volumes:\n\n", js_str(cluster, "id"),
-                js_bool(cluster, "file") ? "true" : "false", js_bool(cluster, "block") ? "true" : "false");
-        json_array_foreach(js_list(cluster, "volumes"), j, entry)
-        {
-            print_volume(out, entry);
-        }
-        fprintf(out, "\n    Nodes:\n");
-        json_array_foreach(js_list(cluster, "nodes"), j, entry)
-        {
-            print_node(out, entry);
-        }
-    }
-    fprintf(out, "\n");
+void out_topology_cluster(FILE *out, const json_t *cluster)
+{
+    fprintf(out, "\nCluster Id: %s\n\n    File:  %s\n    Block: %s\n\n    Volumes:\n\n", js_str(cluster, "id"),
+            js_bool(cluster, "file") ? "true" : "false", js_bool(cluster, "block") ? "true" : "false");
 }

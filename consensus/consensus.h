@@ -57,6 +57,9 @@ struct cons_fsm {
      * returns malloc'ed bytes. free: in any thread. */
     void *(*snapshot_take)(void *user);
     void (*snapshot_encode)(void *handle, uint8_t **ret_data, size_t *ret_len);
+    /* Whether what was encoded can be read again as a state after the entries up to index, in that thread. It takes no
+     * second state's memory. An error: the snapshot is not kept, and the log stays. */
+    int (*snapshot_check)(uint64_t index, const uint8_t *data, size_t len, struct err *reterr);
     void (*snapshot_free)(void *handle);
     /* A state from a snapshot's bytes, in a thread (on the loop at start): must touch nothing else. It is that after
      * the entries up to index; one that has applied more is damaged. An error: what a leader sent is dropped,

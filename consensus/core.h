@@ -45,7 +45,7 @@ enum disk_kind {
     /* A second queue, beside the first. What counts of these becomes so in the first one, behind what is there then: */
     DISK_INSTALL,  /* a snapshot from the leader, with its state, replaces log and snapshot */
     DISK_DECODE,   /* data is such a snapshot: state is filled, or refused and message; nothing is written */
-    DISK_SNAP_PUT, /* our own snapshot: handle, to be encoded and freed off the loop */
+    DISK_SNAP_PUT, /* our own snapshot: handle, to be encoded and freed off the loop; or refused and message */
     DISK_SNAP_GET, /* read the snapshot on disk: data is filled */
     DISK_FREE,     /* what takes long to be freed; never answered */
 };
@@ -69,7 +69,9 @@ struct disk_op {
     size_t data_len;
     void *handle; /* SNAP_PUT: given to env.snapshot's owner for encoding */
     void *state;  /* DECODE, INSTALL: the snapshot decoded, for env.adopt; FREE: what env.adopt returned */
-    int refused;  /* DECODE: 0, or why there is no state; E_UNSUPPORTED: it is of a later release */
+    /* DECODE: 0, or why there is no state; E_UNSUPPORTED: it is of a later release. SNAP_PUT: the same of what was
+     * encoded; then it does not count. */
+    int refused;
     struct disk_op *next;
 };
 void disk_op_free(struct disk_op *op); /* frees what it owns, except handle and state */

@@ -184,10 +184,18 @@ static bool mark_gone(struct core *core, const struct raft_configuration *before
     return changed;
 }
 
-bool core_keys_known(const struct core *core)
+/* We hear the leader, and have all that it has committed, so also its members. Who tells of a configuration beyond that
+ * would only have no key looked at. */
+static bool has_all(struct core *core)
 {
-    return !core_learning(core) &&
-           (core->role == CORE_LEADER || core_conf_newest(core) >= core->told_conf_index); /* a leader knows all */
+    return core->led_term == raft_current_term(&core->raft) && core_raft_leader(core) != 0 && !core_raft_silent(core) &&
+           core_last_index(core) >= core->led_commit;
+}
+
+bool core_keys_known(struct core *core)
+{
+    return !core_learning(core) && (core->role == CORE_LEADER || core_conf_newest(core) >= core->told_conf_index ||
+                                    has_all(core)); /* a leader knows all */
 }
 
 void core_members_update(struct core *core)

@@ -46,6 +46,7 @@ struct core_word { /* what its newest HELLO said (core_word.c) */
 
 struct core_doubt { /* a member says that our log ends before what we have acknowledged; by 0: none does */
     uint64_t by, term, index;
+    uint64_t since_us;
 };
 
 struct core_peer_state {
@@ -58,6 +59,7 @@ struct core_peer_state {
     struct id cluster_id;
     uint64_t peers_digest;
     struct core_word word;
+    bool refuted; /* what it said of our log was not so */
     bool form_acked;
     bool joining;         /* it said so: CORE_JOINING */
     bool configured;      /* named by the configuration file: believed as long as no log says who the members are */
@@ -65,6 +67,11 @@ struct core_peer_state {
     uint64_t moved_index; /* of the configuration in which it has told its own address; 0: it has not */
     struct core_vote vote;
     struct core_flow flow;
+    uint64_t echo_us; /* leader: the newest of our numbers that came back from it */
+    /* core_term.c */
+    uint64_t named_term;           /* its own, as it said last */
+    uint64_t moves_us;             /* the moves of our term that it has had are spread up to here */
+    uint64_t deposed_us, pause_us; /* when its word made us give up, and for how long that will not do again */
     /* outgoing snapshot */
     bool sending;
     uint64_t send_index, send_offset, acked_offset, progress_us;
@@ -118,7 +125,8 @@ struct core {
     uint64_t bytes_before; /* the end of what came before the first entry: struct core_entry */
     uint64_t snapshot_index, snapshot_term;
     bool snapshot_taking;
-    uint64_t snapshot_len; /* bytes of the last one */
+    uint64_t snapshot_refused; /* of the last own one that could not be read again; 0: none */
+    uint64_t snapshot_len;     /* bytes of the last one */
     uint64_t applied_index, conf_applied_index;
     uint8_t *conf; /* the configuration at conf_applied_index, encoded */
     size_t conf_len;
@@ -143,6 +151,7 @@ struct core {
 
     struct lease lease;
     uint64_t lease_ping_us; /* leader: when numbers go out next */
+    uint64_t lead_us;       /* leader: since when */
     uint64_t lead_term;     /* the last one in which we led */
     uint64_t barrier_index; /* leader: serving needs this applied; 0: not yet submitted */
     bool submit_barrier;
@@ -150,7 +159,9 @@ struct core {
     uint64_t timeout_us; /* the last RAFT_TIMEOUT */
     enum core_role role;
     uint64_t seen_term, seen_leader;
-    uint64_t led_term; /* the last one of which we have heard the leader */
+    uint64_t led_term;   /* the last one of which we have heard the leader */
+    uint64_t led_by;     /* who that was */
+    uint64_t led_commit; /* what it said last that is committed */
 
     uint64_t closed_leader; /* whose connection closed */
     uint64_t closed_us;
@@ -168,7 +179,7 @@ struct core {
     uint64_t ask_us;          /* when the members may be asked again who they are */
     uint64_t word_ask_us;     /* the same, who leads */
     struct core_doubt doubt;
-    uint64_t acked_term; /* the last one in which this process has acknowledged entries */
+    bool acked;          /* this process has acknowledged entries */
     uint64_t join_index; /* JOINING: the configuration that the log has to reach; 0: not heard since the start */
     struct core_image image;
     struct core_incoming incoming;
@@ -211,6 +222,7 @@ bool core_raft_silent(struct core *core);
 enum core_role core_raft_role(const struct core *core);
 void core_raft_persisted(struct core *core, const struct disk_op *op);
 bool core_raft_installing(const struct core *core);
+bool core_raft_pre_voting(const struct core *core); /* a candidate that asks whether it would be elected */
 uint64_t core_raft_leader(const struct core *core);
 /* Rule 6: what the library should know; 0: no uncommitted one. */
 void core_raft_set_configurations(struct core *core, uint64_t uncommitted, uint64_t committed);
@@ -248,9 +260,12 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
 void core_members_stranger(struct core *core, int at, const struct wire *wire);
 void core_members_pursue(struct core *core);            /* the leader makes of members what they are to be */
 uint64_t core_admits(struct core *core, uint64_t peer); /* for a greeting: enum wire_admits */
-bool core_keys_known(const struct core *core);          /* struct core_status */
+bool core_keys_known(struct core *core);                /* struct core_status */
 enum core_voting core_goal(const char *address);        /* SPARE: none */
 const char *core_plain_address(const char *address);    /* without its goal */
+/* core_timers.c */
+/* To all members: the leader's clock, 0 none; and to whom it hands over, 0 nobody. */
+void core_send_number(struct core *core, uint64_t number, uint64_t successor);
 /* core_transfer.c */
 void core_transfer_poll(struct core *core, uint64_t now);
 
@@ -265,8 +280,27 @@ void core_flow_named(struct core *core, size_t at, const struct raft_append_entr
 void core_flow_pump(struct core *core);             /* sends what may leave by now; after every input */
 void core_flow_reset(struct core *core, size_t at); /* a new connection: what was under way is lost */
 /* core_recv.c */
-void core_deliver_votes(struct core *core);
 void core_raft_recv(struct core *core, struct raft_message *message);
+/* core_lead.c */
+/* It says that it leads in this term, and another one does. */
+bool core_leads_another(const struct core *core, uint64_t from, uint64_t term);
+/* The frame is of a later term, in which its sender cannot be yet. */
+bool core_is_claim(struct core *core, size_t at, const struct wire *wire);
+void core_deliver_votes(struct core *core);
+void core_recv_vote(struct core *core, size_t at, const struct wire *wire);
+void core_recv_vote_result(struct core *core, uint64_t from, const struct wire *wire);
+void core_recv_timeout_now(struct core *core, uint64_t from, const struct wire *wire);
+void core_recv_lease(struct core *core, uint64_t from, const struct wire *wire);
+void core_recv_lease_ack(struct core *core, size_t at, const struct wire *wire);
+/* core_term.c */
+uint64_t core_term_reach(const struct core *core); /* the latest term of which a frame is taken as it is */
+/* A later term is about to be taken over because this peer names it: now? It counts as having been, if so. */
+bool core_term_believe(struct core *core, size_t at, uint64_t term);
+/* The frame would make us take a later term over, and is not believed now. */
+bool core_term_in_excess(struct core *core, size_t at, const struct wire *wire);
+/* Of a frame beyond reach only that is left: its term comes as near as that, and it brings and grants nothing. */
+void core_term_bring_near(struct wire *wire, uint64_t reach);
+void core_term_approach(struct core *core, uint64_t from, uint64_t term); /* takes it over, and nothing else */
 /* core_form.c */
 void core_form_init(struct core *core);
 struct id core_wire_cluster(const struct wire *wire);

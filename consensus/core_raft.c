@@ -29,6 +29,11 @@ bool core_raft_installing(const struct core *core)
     return core->raft.snapshot.installing;
 }
 
+bool core_raft_pre_voting(const struct core *core)
+{
+    return core->raft.state == RAFT_CANDIDATE && core->raft.candidate_state.in_pre_vote;
+}
+
 uint64_t core_raft_leader(const struct core *core)
 {
     if (!core->raft_started) {
@@ -119,6 +124,7 @@ static void role_changed(struct core *core)
 
     core->role = role;
     if (role == CORE_LEADER && !was_leader) {
+        core->lead_us = core_now(core);
         core->lead_term = raft_current_term(&core->raft);
         lease_lead(&core->lease);
         core->lease_ping_us = 0;

@@ -1,17 +1,17 @@
-/* Incoming frames: what the lease forbids is kept or dropped, what the library mishandles is mended or dropped, the
- * rest is given to it. */
+/* Incoming frames: what the lease forbids is kept or dropped (core_lead.c), later terms that one member alone names now
+ * and then as well (core_term.c); what the library mishandles is mended or dropped, the rest is given to it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "consensus/core_priv.h"
 #include "store/base/mem.h"
 
-#define ENTRIES_MAX 65536
+#define ENTRIES_MAX 4096      /* in a frame: four times what is ever on its way to one follower */
+#define CONFIGURATIONS_MAX 64 /* in a frame, the others are as if lost: each is a piece of its own (rule 6) */
 #define APPEND_BYTES_MAX \
     (2 * (CORE_FRAME_BYTES + CORE_ENTRY_MAX)) /* twice what a leader sends in a frame (core_flow.c) */
 #define APPENDS_MAX 4096                      /* entries' writes on their way to the disk */
 #define METAS_MAX 16                          /* terms and votes on their way to the disk */
-#define TERMS_AHEAD_MAX (UINT64_C(1) << 20)   /* elections missed: days of nothing else */
 
 static raft_term message_term(const struct raft_message *message)
 {
@@ -33,6 +33,9 @@ void core_raft_recv(struct core *core, struct raft_message *message)
     core->stale_message = false;
     if (message_term(message) == raft_current_term(&core->raft)) {
         core->led_term = raft_current_term(&core->raft);
+        core->led_by = message->server_id;
+        core->led_commit = message->type == RAFT_APPEND_ENTRIES ? message->append_entries.leader_commit
+                                                                : message->install_snapshot.last_index;
     }
 }
 
@@ -94,13 +97,14 @@ static int judge_configuration(struct core *core, uint64_t from, uint64_t index,
 }
 
 static int decode_each(struct core *core, uint64_t from, const struct wire *wire, struct raft_entry *entries,
-                       struct raft_configuration *before, bool known)
+                       struct raft_configuration *before, bool known, size_t *ret_n)
 {
+    unsigned n_configurations = 0;
     uint64_t term = wire->key[WK_PREV_TERM], commit = raft_commit_index(&core->raft);
     size_t offset = 0;
     int rc;
 
-    for (size_t i = 0; i < wire->key[WK_COUNT]; i++) {
+    for (size_t i = 0; i < wire->key[WK_COUNT]; i++, *ret_n = i) {
         struct flat_entry flat;
         uint64_t index;
 
@@ -108,6 +112,9 @@ static int decode_each(struct core *core, uint64_t from, const struct wire *wire
             return E_PROTOCOL;
         }
         index = wire->key[WK_PREV_INDEX] + 1 + i;
+        if (flat.type == RAFT_CHANGE && ++n_configurations > CONFIGURATIONS_MAX) {
+            return 0;
+        }
         rc = flat.type != RAFT_CHANGE ? judge(core, from, index, &flat)
              : index > commit         ? judge_configuration(core, from, index, &flat, before, &known)
                                       : 0;
@@ -125,7 +132,9 @@ static int decode_each(struct core *core, uint64_t from, const struct wire *wire
 }
 
 /* 0, or why nothing of the frame is taken: E_UNSUPPORTED, for this release, or E_PROTOCOL, for any. */
-static int decode_entries(struct core *core, uint64_t from, const struct wire *wire, struct raft_entry *entries)
+/* *ret_n: so many of them are to be taken. */
+static int decode_entries(struct core *core, uint64_t from, const struct wire *wire, struct raft_entry *entries,
+                          size_t *ret_n)
 {
     uint64_t common = common_index(core, wire), last = common != UINT64_MAX ? core_conf_until(core, common) : 0;
     struct raft_configuration before;
@@ -135,7 +144,7 @@ static int decode_entries(struct core *core, uint64_t from, const struct wire *w
     if (last > 0) {
         core_conf_read(core, last, &before);
     }
-    rc = decode_each(core, from, wire, entries, &before, last > 0 && !CORE_SKIP(PART_SUCCESSION));
+    rc = decode_each(core, from, wire, entries, &before, last > 0 && !CORE_SKIP(PART_SUCCESSION), ret_n);
     raft_configuration_close(&before);
     return rc;
 }
@@ -198,11 +207,16 @@ static void append_entries(struct core *core, uint64_t from, struct raft_append_
     }
 }
 
-/* What no leader says, and the library does not expect: it was elected in a term that we lead in, or what we know to be
- * committed is something else in its log. */
-static bool contradicts(struct core *core, const struct raft_append_entries *message)
+/* What no leader says, and the library does not expect: it was elected in a term that another one leads in, or what we
+ * know to be committed is something else in its log. */
+static bool contradicts(struct core *core, uint64_t from, const struct raft_append_entries *message)
 {
     uint64_t known = core_entry_term(core, message->prev_log_index);
+
+    if (core_leads_another(core, from, message->term)) {
+        core_refuse(core, from, message->prev_log_index + 1, E_PROTOCOL, "another one leads in its term");
+        return true;
+    }
 
     if ((message->prev_log_index == 0) != (message->prev_log_term == 0) || message->prev_log_term > message->term ||
         (core->role == CORE_LEADER && message->term == raft_current_term(&core->raft))) {
@@ -221,11 +235,11 @@ static bool recv_append(struct core *core, uint64_t from, const struct wire *wir
         .prev_log_term = wire->key[WK_PREV_TERM],
         .leader_commit = wire->key[WK_COMMIT],
     };
-    size_t count = wire->key[WK_COUNT];
+    size_t count = wire->key[WK_COUNT], n = 0;
     struct raft_entry *entries;
     int rc;
 
-    if (contradicts(core, &message) || count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len ||
+    if (contradicts(core, from, &message) || count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len ||
         wire->body_len > APPEND_BYTES_MAX || message.prev_log_index > WIRE_NUMBER_MAX - count) {
         return false;
     }
@@ -233,9 +247,9 @@ static bool recv_append(struct core *core, uint64_t from, const struct wire *wir
         count = 0; /* only its sender's term is answered: nobody looks at what it brings */
     }
     entries = mem_calloc(count + 1, sizeof(*entries));
-    rc = count > 0 ? decode_entries(core, from, wire, entries) : 0;
+    rc = count > 0 ? decode_entries(core, from, wire, entries, &n) : 0;
     if (rc == 0) {
-        append_entries(core, from, &message, entries, count);
+        append_entries(core, from, &message, entries, n);
     }
     free(entries);
     return rc != E_PROTOCOL; /* of a later release: as if it were lost, until this member is upgraded */
@@ -267,131 +281,7 @@ static void recv_append_result(struct core *core, uint64_t from, const struct wi
     core_raft_recv(core, &message);
 }
 
-/* ---- votes ---- */
-
-static void deliver_vote(struct core *core, uint64_t from, struct raft_request_vote *vote, uint64_t number)
-{
-    struct raft_message message = {.type = RAFT_REQUEST_VOTE, .server_id = from, .request_vote = *vote};
-
-    /* The right to disrupt is decided here: a genuine transfer, or we have seen the leader's connection close, or heard
-     * nothing of it for an election timeout. */
-    message.request_vote.disrupt_leader = number != 0 || core_raft_silent(core) ||
-                                          (core->closed_leader != 0 && core->closed_leader == core_raft_leader(core));
-    core_raft_recv(core, &message);
-}
-
-static void recv_vote(struct core *core, size_t at, const struct wire *wire)
-{
-    uint64_t from = core->config.peers[at].id;
-    struct raft_request_vote vote = {
-        .version = (unsigned char)wire->key[WK_VERSION],
-        .term = wire->key[WK_MSG_TERM],
-        .candidate_id = from,
-        .last_log_index = wire->key[WK_LAST_INDEX],
-        .last_log_term = wire->key[WK_LAST_TERM],
-        .disrupt_leader = (wire->key[WK_FLAGS] & 1) != 0,
-        .pre_vote = (wire->key[WK_FLAGS] & 2) != 0,
-    };
-    uint64_t number = vote.disrupt_leader ? wire->key[WK_NUMBER] : 0;
-
-    if (core->disk_state == CORE_JOINING) {
-        return; /* it has no vote, whatever its log says of former times */
-    }
-    if (lease_may_vote(&core->lease, core_now(core), vote.term, number)) {
-        deliver_vote(core, from, &vote, number);
-    } else {
-        core->peers[at].vote = (struct core_vote){.kept = true, .message = vote, .number = number};
-    }
-}
-
-void core_deliver_votes(struct core *core)
-{
-    for (size_t i = 0; i < core->config.n_peers && core->doubt.by == 0; i++) {
-        struct core_vote *vote = &core->peers[i].vote;
-
-        if (vote->kept && lease_may_vote(&core->lease, core_now(core), vote->message.term, vote->number)) {
-            vote->kept = false;
-            deliver_vote(core, core->config.peers[i].id, &vote->message, 0); /* late: no longer a transfer's */
-        }
-    }
-}
-
-static void recv_vote_result(struct core *core, uint64_t from, const struct wire *wire)
-{
-    struct raft_message message = {
-        .type = RAFT_REQUEST_VOTE_RESULT,
-        .server_id = from,
-        .request_vote_result = {.version = (unsigned char)wire->key[WK_VERSION],
-                                .term = wire->key[WK_MSG_TERM],
-                                .vote_granted = (wire->key[WK_FLAGS] & 1) != 0,
-                                .pre_vote = (wire->key[WK_FLAGS] & 2) != 0,
-                                .features = (unsigned short)wire->key[WK_FEATURES],
-                                .capacity = (unsigned short)wire->key[WK_CAPACITY]},
-    };
-
-    /* Rule 3: only a candidate has the fields that the library would look at. */
-    if (core->role == CORE_CANDIDATE || CORE_SKIP(PART_CANDIDATE)) {
-        core_raft_recv(core, &message);
-    }
-}
-
-static void recv_timeout_now(struct core *core, uint64_t from, const struct wire *wire)
-{
-    struct raft_message message = {
-        .type = RAFT_TIMEOUT_NOW,
-        .server_id = from,
-        .timeout_now = {.version = (unsigned char)wire->key[WK_VERSION],
-                        .term = wire->key[WK_MSG_TERM],
-                        .last_log_index = wire->key[WK_LAST_INDEX],
-                        .last_log_term = wire->key[WK_LAST_TERM]},
-    };
-    uint64_t number = wire->key[WK_NUMBER];
-
-    /* An order that is older than the promise is of a transfer that has failed: never obeyed. */
-    if (number == 0 || core->disk_state == CORE_JOINING || message.timeout_now.term != raft_current_term(&core->raft) ||
-        !lease_may_vote(&core->lease, core_now(core), message.timeout_now.term + 1, number)) {
-        return;
-    }
-    core->order_number = number;
-    core_raft_recv(core, &message);
-}
-
-/* ---- lease ---- */
-
-static void recv_lease(struct core *core, uint64_t from, const struct wire *wire)
-{
-    uint64_t term = wire->key[WK_TERM];
-    uint64_t number = wire->key[WK_NUMBER];
-
-    if (!lease_on_ping(&core->lease, core_now(core), raft_current_term(&core->raft), core->role == CORE_FOLLOWER, term,
-                       number, wire->key[WK_LEASE_US])) {
-        return;
-    }
-    /* Messages on their way outlive a close: only one that comes long after it shows that the leader lives and the
-     * close was a middlebox's. */
-    if (core->closed_leader == from && !CORE_SKIP(PART_EARLY_CANCEL) &&
-        core_now(core) >= core->closed_us + 500 * (uint64_t)core->config.election_timeout_ms) {
-        core->closed_leader = 0;
-    }
-    core_send(core, from,
-              &(struct wire){.key = {[WK_TYPE] = WIRE_LEASE_ACK, [WK_NUMBER] = number, [WK_MSG_TERM] = term}});
-}
-
-static void recv_lease_ack(struct core *core, uint64_t from, const struct wire *wire)
-{
-    lease_on_ack(&core->lease, core_now(core), raft_current_term(&core->raft), core->role == CORE_LEADER, from,
-                 wire->key[WK_MSG_TERM], CORE_SKIP(PART_ECHO_NUMBER) ? core_now(core) : wire->key[WK_NUMBER]);
-}
-
 /* ---- all ---- */
-
-/* Terms grow by one with each election: one from far away would leave none for the next ones. */
-static bool is_term(const struct core *core, uint64_t term)
-{
-    uint64_t own = raft_current_term((struct raft *)(uintptr_t)&core->raft);
-
-    return own == 0 || term <= own + TERMS_AHEAD_MAX;
-}
 
 /* The disk is so far behind that what would make more work for it is dropped, as if it were lost: memory for what waits
  * has a bound, whatever is sent. A leader that follows its own bounds never comes near these. */
@@ -423,14 +313,26 @@ static bool log_is_full(struct core *core, const struct wire *wire)
                4 * (core->config.window_bytes + CORE_FRAME_BYTES);
 }
 
-static bool dispatch(struct core *core, size_t at, const struct wire *wire)
+static bool is_pre_vote(const struct wire *wire)
 {
-    uint64_t from = core->config.peers[at].id;
+    return wire->key[WK_TYPE] == WIRE_VOTE && (wire->key[WK_FLAGS] & 2) != 0;
+}
 
-    if (!is_term(core, wire->key[WK_TERM]) || !is_term(core, wire->key[WK_MSG_TERM])) {
-        return false;
+static bool dispatch(struct core *core, size_t at, struct wire *wire)
+{
+    uint64_t from = core->config.peers[at].id, reach = core_term_reach(core);
+    bool is_far = wire->key[WK_MSG_TERM] > reach && !is_pre_vote(wire); /* that moves no term, and is answered in its */
+
+    if (is_far) {
+        core_term_bring_near(wire, reach);
     }
-    if (disk_is_behind(core, wire) || log_is_full(core, wire) || core_word_in_doubt(core, from, wire)) {
+    if (core_is_claim(core, at, wire) || disk_is_behind(core, wire) || log_is_full(core, wire) ||
+        core_word_in_doubt(core, from, wire) || (is_far && CORE_SKIP(PART_FAR_TERMS)) ||
+        core_term_in_excess(core, at, wire)) {
+        return true;
+    }
+    if (is_far && wire->key[WK_TYPE] == WIRE_APPEND) {
+        core_term_approach(core, from, reach);
         return true;
     }
     switch (wire->key[WK_TYPE]) {
@@ -440,19 +342,19 @@ static bool dispatch(struct core *core, size_t at, const struct wire *wire)
         recv_append_result(core, from, wire);
         return true;
     case WIRE_VOTE:
-        recv_vote(core, at, wire);
+        core_recv_vote(core, at, wire);
         return true;
     case WIRE_VOTE_RESULT:
-        recv_vote_result(core, from, wire);
+        core_recv_vote_result(core, from, wire);
         return true;
     case WIRE_TIMEOUT_NOW:
-        recv_timeout_now(core, from, wire);
+        core_recv_timeout_now(core, from, wire);
         return true;
     case WIRE_LEASE:
-        recv_lease(core, from, wire);
+        core_recv_lease(core, from, wire);
         return true;
     case WIRE_LEASE_ACK:
-        recv_lease_ack(core, from, wire);
+        core_recv_lease_ack(core, at, wire);
         return true;
     case WIRE_SNAPSHOT:
         return core_snapshot_recv(core, at, wire);
@@ -482,6 +384,7 @@ bool core_recv(struct core *core, uint64_t peer, const uint8_t *frame, size_t le
     }
     core->peers[at].heard = true;
     core->peers[at].last_heard_us = core_now(core);
+    core->peers[at].named_term = wire.key[WK_TERM];
     if (wire.key[WK_TYPE] <= WIRE_FORM_ACK) {
         ok = core_form_recv(core, (size_t)at, &wire);
     } else if (!core->peers[at].hello_seen) {

@@ -82,7 +82,7 @@ static void send_append_result(struct core *core, uint64_t peer, const struct ra
     bool stale = core->stale_message && !CORE_SKIP(PART_REJECTIONS);
 
     if (!stale && message->rejected == 0 && message->last_log_index > 0) {
-        core->acked_term = message->term;
+        core->acked = true;
     }
     core_send(core, peer,
               &(struct wire){.key = {[WK_TYPE] = WIRE_APPEND_RESULT,

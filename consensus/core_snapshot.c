@@ -283,7 +283,7 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
         wire->key[WK_LAST_INDEX] <= raft_commit_index(&core->raft)) {
         return true;
     }
-    if (core->role == CORE_LEADER) {
+    if (core->role == CORE_LEADER || core_leads_another(core, id, wire->key[WK_MSG_TERM])) {
         return false; /* of this very term */
     }
     if (offset == 0) {
@@ -350,9 +350,10 @@ static bool is_due(const struct core *core)
     uint64_t stagger = core->config.id % 4; /* members do not stall together */
     uint64_t n = core->config.snapshot_threshold;
     uint64_t bytes = core_snapshot_due_bytes(core);
+    uint64_t last = core->snapshot_refused > core->snapshot_index ? core->snapshot_refused : core->snapshot_index;
 
-    return core->applied_index >= core->snapshot_index + n + n * stagger / 8 ||
-           core_log_bytes(core, core->snapshot_index + 1, core->applied_index) >= bytes + bytes * stagger / 8;
+    return core->applied_index >= last + n + n * stagger / 8 ||
+           core_log_bytes(core, last + 1, core->applied_index) >= bytes + bytes * stagger / 8;
 }
 
 /* The entries that stay, for members that were away for a moment: bounded in number and bytes. */
@@ -394,6 +395,10 @@ void core_snapshot_taken(struct core *core, struct disk_op *op)
     struct raft_event event = {.type = RAFT_SNAPSHOT};
 
     core->snapshot_taking = false;
+    if (op->refused != 0) {
+        core->snapshot_refused = op->index; /* the log stays; another one when as much has come again */
+        return;
+    }
     /* Overtaken by a snapshot of the leader: the library has forgotten the log that this one was about. */
     if (core_raft_installing(core) || op->index <= core->snapshot_index) {
         return;

@@ -45,6 +45,14 @@ enum core_part {
     PART_APPLY_SLICES = 34,      /* not everything that is committed is applied at once */
     PART_PAST_LEADER = 35,       /* the leader of an older term is no reason to refuse a vote */
     PART_SUCCESSION = 37,        /* a configuration that comes differs from the one before it in one member */
+    PART_CLAIMS = 38,            /* nobody leads in a later term while we have promised to elect nobody else */
+    PART_ONE_LEADER = 39,        /* nobody leads in a term in which another one does */
+    PART_HAND_OVER = 40,         /* that a leader hands over is believed of itself alone */
+    PART_ANSWERS = 41,           /* who was in a leader's term since its lease began names no later one */
+    PART_LATER_TERMS = 42,       /* a later term that one member alone names is not believed again and again */
+    PART_FAR_TERMS = 43,         /* a term that is far away is approached */
+    PART_LEASE_LOST = 44,        /* who has lost its lease for long gives up for any later term */
+    PART_MOVES = 45,             /* one member moves our term seldom, not as often as elections fit */
 };
 
 extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */

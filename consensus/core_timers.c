@@ -1,19 +1,25 @@
 /* What is due, and when something will be: numbers of the lease, elections. */
 #include "consensus/core_priv.h"
 
-static void send_numbers(struct core *core, uint64_t now)
+void core_send_number(struct core *core, uint64_t number, uint64_t successor)
 {
-    struct wire wire = {
-        .key = {[WK_TYPE] = WIRE_LEASE, [WK_NUMBER] = now, [WK_LEASE_US] = 1000 * (uint64_t)core->config.lease_ms}};
+    struct wire wire = {.key = {[WK_TYPE] = WIRE_LEASE,
+                                [WK_NUMBER] = number,
+                                [WK_LEASE_US] = 1000 * (uint64_t)core->config.lease_ms,
+                                [WK_FOLLOWS] = successor + 1}};
 
-    if (core->role != CORE_LEADER || core->lease.suspended || now < core->lease_ping_us) {
-        return;
-    }
-    core->lease_ping_us = now + 1000 * (uint64_t)core->config.heartbeat_ms;
     for (size_t i = 0; i < core->config.n_peers; i++) {
         if (core->config.peers[i].id != core->config.id && !core->peers[i].gone) {
             core_send(core, core->config.peers[i].id, &wire);
         }
+    }
+}
+
+static void send_numbers(struct core *core, uint64_t now)
+{
+    if (core->role == CORE_LEADER && !core->lease.suspended && now >= core->lease_ping_us) {
+        core->lease_ping_us = now + 1000 * (uint64_t)core->config.heartbeat_ms;
+        core_send_number(core, now, 0);
     }
 }
 

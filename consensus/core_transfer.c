@@ -16,6 +16,7 @@ static void give_the_order(struct core *core, uint64_t now)
 
     core->transfer_sent = true;
     core->transfer_number = now;
+    core_send_number(core, 0, core->transfer_to); /* those who have promised may elect it */
     core_raft_step(core, &event);
 }
 

@@ -8,8 +8,11 @@
  *
  * A member whose log is said to end before what it has acknowledged is in doubt until then: it takes no part, for what
  * it might promise could be what it has lost. It ends when another member bears it out. The doubt ends with a leader
- * that was elected without this member: that one has all that was ever committed. Once this member has acknowledged
- * something in a term, its leader has heard where the log ends, and such a word of that term is not believed.
+ * that was elected without this member: that one has all that was ever committed. What a disk has
+ * lost is gone since the start: once this process has acknowledged something, a leader has heard where the log ends,
+ * and no such word is believed any more. It ends as well when another member says that it serves, long after this one
+ * fell silent: a majority follows that one, without us, so nobody was ever elected in a later term, and in its own term
+ * it knows of nothing that we lack. Whoever said otherwise was wrong, and is not believed in this again.
  */
 #include "consensus/core_priv.h"
 
@@ -159,11 +162,14 @@ static void weigh_loss(struct core *core, size_t at)
     const struct core_word *word = &core->peers[at].word;
     uint64_t speaker = core->config.peers[at].id;
 
-    if (!core_conf_has(core, speaker) || follows_another(core, speaker) || core->acked_term == word->term) {
+    if (core->peers[at].refuted || !core_conf_has(core, speaker) || follows_another(core, speaker) || core->acked) {
         return;
     }
     if (!is_borne_out(core, at)) {
-        core->doubt = (struct core_doubt){.by = speaker, .term = word->term, .index = word->last_index};
+        uint64_t since_us = core->doubt.by != 0 ? core->doubt.since_us : core_now(core);
+
+        core->doubt =
+            (struct core_doubt){.by = speaker, .term = word->term, .index = word->last_index, .since_us = since_us};
         for (size_t i = 0; i < core->config.n_peers; i++) {
             core->peers[i].vote.kept = false;
         }
@@ -175,6 +181,27 @@ static void weigh_loss(struct core *core, size_t at)
               "was synced, or its data directory is an older copy; move the directory away, run 'hecate member replace "
               "%lu' and start this member",
               (unsigned long)core_last_index(core), (unsigned long)word->last_index, (unsigned long)core->config.id);
+}
+
+/* It serves without us: our last promise is over by far, and its word is of after that. */
+static bool refutes(const struct core *core, size_t at)
+{
+    const struct core_word *word = &core->peers[at].word;
+    uint64_t long_us = 3000 * (uint64_t)core->config.election_timeout_ms;
+
+    return core->doubt.by != 0 && core->doubt.by != core->config.peers[at].id && word->admits >= WIRE_ADMITTED &&
+           word->follows == core->config.peers[at].id + 1 && word->at_us >= core->doubt.since_us + long_us &&
+           word->last_index <= core_last_index(core);
+}
+
+static void end_doubt(struct core *core)
+{
+    int liar = core_peer_index(core, core->doubt.by);
+
+    if (liar >= 0) {
+        core->peers[liar].refuted = true;
+    }
+    core->doubt.by = 0;
 }
 
 bool core_word_in_doubt(struct core *core, uint64_t from, const struct wire *wire)
@@ -208,6 +235,9 @@ static void weigh(struct core *core, size_t at)
     if (core->disk_state == CORE_JOINING && core->join_index == 0 && peer->word.admits >= WIRE_ADMITTED &&
         is_borne_out(core, at)) {
         core->join_index = peer->word.conf_index > 0 ? peer->word.conf_index : 1;
+    }
+    if (refutes(core, at)) {
+        end_doubt(core);
     }
     if (peer->word.admits == WIRE_STRANGER) {
         weigh_removal(core, at);

@@ -240,15 +240,26 @@ static void decode(struct disk *disk, struct disk_op *op)
     answer(disk, op, 0, &err);
 }
 
+/* Our own snapshot, and whether it can be read again: the log behind it is given up for it. */
+static int encode(struct disk *disk, struct disk_op *op, struct err *err)
+{
+    disk->config.encode(disk->config.user, op->handle, &op->data, &op->data_len);
+    disk->config.handle_free(disk->config.user, TAKE_PTR(op->handle));
+    return disk->config.check(disk->config.user, op->index, op->data, op->data_len, err);
+}
+
 /* Writes the file of our own snapshot, or of one that the leader sent. */
 static void put_snapshot(struct disk *disk, struct disk_op *op)
 {
     struct err err = ERR_INIT;
     int rc;
 
-    if (op->kind == DISK_SNAP_PUT) {
-        disk->config.encode(disk->config.user, op->handle, &op->data, &op->data_len);
-        disk->config.handle_free(disk->config.user, TAKE_PTR(op->handle));
+    op->refused = op->kind == DISK_SNAP_PUT ? encode(disk, op, &err) : 0;
+    if (op->refused != 0) {
+        free(TAKE_PTR(op->data));
+        op->message = mem_strdup(err.message);
+        answer(disk, op, 0, &err);
+        return;
     }
     rc = log_snapshot_write(disk->log, op, &err);
     free(TAKE_PTR(op->data));

@@ -19,9 +19,11 @@ struct disk_config {
     size_t segment_bytes; /* 0: default */
     /* Any thread: there is something to take. */
     void (*notify)(void *user);
-    /* Snapshot thread: the bytes of a snapshot handle, malloc'ed; and the state that bytes of the leader are, after all
-     * entries up to index. An error of decode is told in the answer, and nothing fails. */
+    /* Snapshot thread: the bytes of a snapshot handle, malloc'ed; whether they can be read again; and the state that
+     * bytes of the leader are, after all entries up to index. An error of check or decode is told in the answer, and
+     * nothing fails. */
     void (*encode)(void *user, void *handle, uint8_t **ret_data, size_t *ret_len);
+    int (*check)(void *user, uint64_t index, const uint8_t *data, size_t len, struct err *reterr);
     int (*decode)(void *user, uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr);
     void (*handle_free)(void *user, void *handle);
     void (*state_free)(void *user, void *state);

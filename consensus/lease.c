@@ -99,6 +99,9 @@ void lease_on_ack(struct lease *lease, uint64_t now, uint64_t my_term, bool is_l
     if (!is_leader || term != my_term || number > now || !is_voter(lease, peer)) {
         return;
     }
+    if (lease_until(lease, now, true) <= now) {
+        lease->since = now; /* if it begins with this number */
+    }
     for (size_t i = 0; i < lease->n_echoes; i++) {
         if (lease->echoes[i].id == peer) {
             if (number > lease->echoes[i].number) {
@@ -112,7 +115,30 @@ void lease_on_ack(struct lease *lease, uint64_t now, uint64_t my_term, bool is_l
     lease->echoes[lease->n_echoes++].number = number;
 }
 
-bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term, uint64_t transfer_number)
+void lease_on_successor(struct lease *lease, uint64_t successor)
+{
+    lease->successor = successor;
+}
+
+static bool hands_over(const struct lease *lease, uint64_t term, uint64_t to)
+{
+    return term == lease->promise_term + 1 &&
+           (lease->successor == 0 || lease->successor == to + 1 || CORE_SKIP(PART_HAND_OVER));
+}
+
+bool lease_may_follow(const struct lease *lease, uint64_t now, uint64_t term, uint64_t leader)
+{
+    if (CORE_SKIP(PART_CLAIMS)) {
+        return true;
+    }
+    if (now < lease->given_until) {
+        return false;
+    }
+    return now >= lease->promise_until || lease->successor == 0 || hands_over(lease, term, leader);
+}
+
+bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term, uint64_t candidate,
+                    uint64_t transfer_number)
 {
     if (now < lease->start_until || (now < lease->given_until && !CORE_SKIP(PART_OWN_PROMISE))) {
         return false;
@@ -123,7 +149,7 @@ bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term,
     if (CORE_SKIP(PART_TRANSFER_GIVES_UP) && transfer_number != 0) {
         return true;
     }
-    return transfer_number != 0 && vote_term == lease->promise_term + 1 && transfer_number >= lease->promise_number;
+    return transfer_number != 0 && transfer_number >= lease->promise_number && hands_over(lease, vote_term, candidate);
 }
 
 uint64_t lease_silent_until(const struct lease *lease)

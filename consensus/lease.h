@@ -19,7 +19,9 @@ struct lease {
     uint64_t l_max_us; /* largest L that a member may use: a leader's number that stands for more is not promised for */
     uint64_t start_until;
     uint64_t promise_until, promise_term, promise_number;
+    uint64_t successor;   /* to whom its leader hands over, plus 1, as it said last; 0: it does not say such */
     uint64_t given_until; /* the last deadline that was ours or given away */
+    uint64_t since;       /* while we hold a lease: since then without a gap */
     bool suspended;       /* a transfer is pending: no numbers, no lease */
     size_t needed;        /* echoes of other voters that make a majority */
     size_t n_voters;
@@ -46,9 +48,16 @@ bool lease_on_ping(struct lease *lease, uint64_t now, uint64_t my_term, bool is_
 /* A number came back. now: nothing sent later than now can come back. */
 void lease_on_ack(struct lease *lease, uint64_t now, uint64_t my_term, bool is_leader, uint64_t peer, uint64_t term,
                   uint64_t number);
-/* May a vote for this term be given, or a campaign for it begun? transfer_number: the send time of a transfer's order,
- * 0 when it is none; it releases the promise to the very leader that ordered it, and nothing else. */
-bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term, uint64_t transfer_number);
+/* The leader that is followed says to whom it hands over: member id plus 1; 1: to nobody; 0: it is of a release that
+ * does not say. */
+void lease_on_successor(struct lease *lease, uint64_t successor);
+/* May a vote for this candidate in this term be given, or a campaign for it begun? transfer_number: the send time of a
+ * transfer's order, 0 when it is none; it releases the promise to the very leader that ordered it, and nothing else. */
+bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term, uint64_t candidate,
+                    uint64_t transfer_number);
+/* Can this member lead in this later term? Nobody is elected without those who have promised, unless their leader says
+ * that it hands over to him. */
+bool lease_may_follow(const struct lease *lease, uint64_t now, uint64_t term, uint64_t leader);
 /* When lease_may_vote becomes true for everything. */
 uint64_t lease_silent_until(const struct lease *lease);
 /* End of the leader's lease; 0 when there is none. */

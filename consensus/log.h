@@ -46,7 +46,8 @@ int log_spare_write(const struct log *log, struct err *reterr);
 void log_spare_give(struct log *log);
 bool log_spare_wanted(const struct log *log);
 
-/* Writes a snapshot's file; it counts once adopted. op: kind, index, index_term, conf_index, conf, data. */
+/* Writes a snapshot's file, and reads it back; it counts once adopted. op: kind, index, index_term, conf_index, conf,
+ * data. */
 int log_snapshot_write(const struct log *log, const struct disk_op *op, struct err *reterr);
 /* The snapshot whose file was written becomes the one that counts; entries below op->keep_from may go. replace_log: all
  * entries go (a snapshot of the leader). Without it, one that is older than what counts changes nothing. */

@@ -17,6 +17,7 @@
 #define MANIFEST_WORDS 14
 #define SNAPSHOT_MAGIC UINT64_C(0x31706e7365746163)
 #define SNAPSHOT_HEADER 56
+#define READ_PIECE ((size_t)256 << 10)
 
 int log_fail(struct err *reterr, const struct log *log, const char *what, const char *file)
 {
@@ -42,7 +43,7 @@ int log_damaged(struct err *reterr, const struct log *log, const char *file, uin
         log->dir, file, (unsigned long)offset, what, log->dir, (unsigned long)log->member_id);
 }
 
-bool log_write_at(int fd, const uint8_t *data, size_t len, uint64_t offset)
+static bool write_all(int fd, const uint8_t *data, size_t len, uint64_t offset)
 {
     while (len > 0) { /* a full disk may take a part first: the next call says why */
         ssize_t n = pwrite(fd, data, len, (off_t)offset);
@@ -58,7 +59,12 @@ bool log_write_at(int fd, const uint8_t *data, size_t len, uint64_t offset)
         len -= (size_t)n;
         offset += (size_t)n;
     }
-    return fdatasync(fd) == 0;
+    return true;
+}
+
+bool log_write_at(int fd, const uint8_t *data, size_t len, uint64_t offset)
+{
+    return write_all(fd, data, len, offset) && fdatasync(fd) == 0;
 }
 
 int log_write_synced(const struct log *log, const char *name, const void *data, size_t len, struct err *reterr)
@@ -216,24 +222,92 @@ int log_read_manifest(struct log *log, struct err *reterr)
 
 /* ---- snapshots: header (magic, index, term, conf_index, conf length, data length, CRC), conf, data ---- */
 
+/* In pieces: nothing is copied. */
+static int write_snapshot(const struct log *log, const char *name, const uint64_t *header, const struct disk_op *op,
+                          struct err *reterr)
+{
+    int fd = openat(log->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int rc = 0;
+
+    if (fd < 0) {
+        return log_fail(reterr, log, "cannot create", name);
+    }
+    if (!write_all(fd, (const uint8_t *)header, SNAPSHOT_HEADER, 0) ||
+        !write_all(fd, op->conf, op->conf_len, SNAPSHOT_HEADER) ||
+        !write_all(fd, op->data, op->data_len, SNAPSHOT_HEADER + op->conf_len) || fdatasync(fd) != 0) {
+        rc = log_fail(reterr, log, "cannot write", name);
+    }
+    if (close(fd) != 0 && rc == 0) {
+        rc = log_fail(reterr, log, "cannot close", name);
+    }
+    return rc;
+}
+
+/* What is in the file, of the length that its header says. false: something else; 0 in errno: it could be read. */
+static bool is_in_file(int fd, const uint64_t *header)
+{
+    CLEANUP(free_ptr) uint8_t *piece = mem_alloc(READ_PIECE);
+    uint64_t left = SNAPSHOT_HEADER + header[4] + header[5];
+    uint32_t crc = crc32c(0, header, SNAPSHOT_HEADER - 8);
+    size_t skip = SNAPSHOT_HEADER;
+
+    errno = 0;
+    while (left > 0) {
+        size_t want = skip > 0 ? skip : left < READ_PIECE ? (size_t)left : READ_PIECE;
+        ssize_t n = read(fd, piece, want);
+
+        if (n < 0 && errno == EINTR) {
+            errno = 0;
+            continue;
+        }
+        if (n <= 0 || (skip > 0 && ((size_t)n != skip || memcmp(piece, header, skip) != 0))) {
+            return false;
+        }
+        crc = skip > 0 ? crc : crc32c(crc, piece, (size_t)n);
+        skip = 0;
+        left -= (size_t)n;
+    }
+    return header[SNAPSHOT_HEADER / 8 - 1] == crc;
+}
+
+/* What the medium gives, as far as the file system lets us ask it: a snapshot replaces all that was before it. */
+static int read_back(const struct log *log, const char *name, const uint64_t *header, struct err *reterr)
+{
+    int fd = openat(log->dir_fd, name, O_RDONLY | O_CLOEXEC);
+    int rc = 0;
+
+    if (fd < 0) {
+        return log_fail(reterr, log, "cannot open", name);
+    }
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* best effort: not every file system listens */
+    if (!is_in_file(fd, header)) {
+        rc = errno != 0 ? log_fail(reterr, log, "cannot read", name)
+                        : err_set(reterr, E_IO,
+                                  "%s/%s reads back as something else than was written; nothing was given up for it: "
+                                  "mend the disk and start this member again, or give it an empty one, run 'hecate "
+                                  "member replace %lu' and start it",
+                                  log->dir, name, (unsigned long)log->member_id);
+    }
+    (void)close(fd); /* only read from */
+    return rc;
+}
+
 int log_snapshot_write(const struct log *log, const struct disk_op *op, struct err *reterr)
 {
     uint64_t header[SNAPSHOT_HEADER / 8] = {SNAPSHOT_MAGIC, op->index, op->index_term, op->conf_index, op->conf_len,
                                             op->data_len,   0};
-    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
     uint32_t crc = crc32c(0, header, SNAPSHOT_HEADER - 8);
     char name[64], temporary[80];
+    int rc;
 
     crc = crc32c(crc, op->conf, op->conf_len);
     header[SNAPSHOT_HEADER / 8 - 1] = crc32c(crc, op->data, op->data_len);
-    buf_reserve(&buf, SNAPSHOT_HEADER + op->conf_len + op->data_len);
-    buf_append(&buf, header, sizeof(header));
-    buf_append(&buf, op->conf, op->conf_len);
-    buf_append(&buf, op->data, op->data_len);
     log_snapshot_name(op->index, name, sizeof(name));
     /* Two threads may write the same snapshot, an own one and the leader's: never into the same file. */
     (void)snprintf(temporary, sizeof(temporary), "%s.%s.new", name, op->kind == DISK_INSTALL ? "leader" : "own");
-    return log_write_file(log, name, temporary, buf.data, buf.len, reterr);
+    rc = write_snapshot(log, temporary, header, op, reterr);
+    rc = rc == 0 ? read_back(log, temporary, header, reterr) : rc;
+    return rc == 0 ? log_rename(log, temporary, name, reterr) : rc;
 }
 
 int log_snapshot_parse(const struct log *log, const char *name, const uint8_t *data, size_t len, struct disk_op *op,

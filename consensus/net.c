@@ -96,6 +96,7 @@ static void close_link(struct net_link *link, bool reset)
         return;
     }
     link->closing = true;
+    net_turn_leave(link);
     if (!link->outgoing && link->trouble.cause != NET_FINE && !net->closing) {
         net_trouble_in(link);
     }
@@ -266,24 +267,28 @@ void net_link_ready(struct net_link *link, uint64_t id)
     network_is_back(net);
 }
 
-static void accepted(uv_stream_t *listener, int status)
+void net_accept(struct net *net)
 {
-    TURN("peer");
-    struct net *net = listener->data;
-    struct net_link *link;
+    struct net_link *link = net_link_new(net, false);
     int len = sizeof(link->from);
 
-    if (status < 0 || net->closing) {
-        return;
-    }
-    link = net_link_new(net, false);
-    if (uv_accept(listener, (uv_stream_t *)&link->tcp) != 0 ||
+    if (uv_accept((uv_stream_t *)&net->listener, (uv_stream_t *)&link->tcp) != 0 ||
         uv_tcp_getpeername(&link->tcp, (struct sockaddr *)&link->from, &len) != 0) {
         net_link_close(link);
         return;
     }
     net_gate_enter(net, link);
     net_link_start(link);
+}
+
+static void accepted(uv_stream_t *listener, int status)
+{
+    TURN("peer");
+    struct net *net = listener->data;
+
+    if (status == 0 && !net->closing && net_turn_accepts(net)) { /* else libuv listens no more until it is taken */
+        net_accept(net);
+    }
 }
 
 /* ---- dialling ---- */
@@ -509,7 +514,8 @@ int net_start(uv_loop_t *loop, const struct cons_config *config, const struct ne
     if (rc != 0) {
         return rc; /* the process ends */
     }
-    net->open_handles = 1;
+    net_turn_init(net);
+    net->open_handles = 2; /* the listener, the line */
     net_set_peers(net, config->peers, config->n_peers, false);
     *ret_net = net;
     return 0;
@@ -576,5 +582,6 @@ void net_close(struct net *net, void (*closed_cb)(void *user), void *user)
     for (size_t i = 0; i < net->n_peers; i++) {
         uv_close((uv_handle_t *)&net->peers[i]->retry, handle_closed);
     }
+    uv_close((uv_handle_t *)&net->turn, handle_closed);
     uv_close((uv_handle_t *)&net->listener, handle_closed);
 }

@@ -212,28 +212,16 @@ static void received(struct net_link *link, const char *data, size_t len)
     cut_frames(link);
 }
 
-static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+void net_link_received(struct net_link *link, const char *data, ssize_t n)
 {
-    static char memory[65536]; /* one loop thread; used up before the next read */
-
-    (void)handle;
-    (void)suggested;
-    *buf = uv_buf_init(memory, sizeof(memory));
-}
-
-static void read_cb(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    TURN("peer");
-    struct net_link *link = stream->data;
-
     if (n < 0 && !link->ready) {
         static const struct tls_error error = {.text = "the connection was ended before it was known who is there"};
 
         net_link_fail(link, NET_ENDED, &error);
     } else if (n < 0) {
         net_link_close(link);
-    } else if (n > 0) {
-        received(link, buf->base, (size_t)n);
+    } else {
+        received(link, data, (size_t)n);
     }
 }
 
@@ -282,7 +270,7 @@ void net_link_start(struct net_link *link)
         }
         net_tls_expect(link);
     }
-    if (uv_read_start((uv_stream_t *)&link->tcp, alloc_cb, read_cb) != 0) {
+    if (net_turn_start(link) != 0) {
         net_link_close(link);
         return;
     }

@@ -2,6 +2,8 @@
 #ifndef HECATE_CONSENSUS_NET_PRIV_H
 #define HECATE_CONSENSUS_NET_PRIV_H
 
+#include <sys/queue.h>
+
 #include "consensus/net.h"
 #include "store/base/buf.h"
 #include "store/base/tls.h"
@@ -15,6 +17,7 @@
 #define NET_RETRY_MAX_MS 200
 #define NET_REFUSED_MAX_MS 2000  /* between attempts at one who refuses our certificate, or whose we refuse */
 #define NET_PROVEN_MS 500        /* a connection that has lasted so long was meant: with TLS 1.3 a refusal comes late */
+#define NET_ACCEPT_MAX 8         /* incoming, begun in one turn of the loop */
 #define NET_HALF_OPEN_MAX 32     /* incoming, not authenticated, from addresses that are no member's */
 #define NET_HALF_OPEN_MEMBER 16  /* the same from each member's address */
 #define NET_STRANGERS_MAX 8      /* incoming, with a certificate, of ids that are no member's */
@@ -57,7 +60,16 @@ struct net_link {
     uint64_t begun_ms, since_ms;  /* made; ready */
     size_t unknown_bytes;         /* received before that */
     struct buf received, queued;
+    struct net_line *line; /* in which it waits for its turn; NULL */
+    TAILQ_ENTRY(net_link) line_link;
     struct net_link *next;
+};
+
+enum { NET_MEMBERS, NET_STRANGERS, NET_LINES };
+
+struct net_line { /* net_turn.c: links with something to read */
+    TAILQ_HEAD(net_line_list, net_link) links;
+    uint64_t left_ns; /* of their share of this turn */
 };
 
 struct net_peer {
@@ -86,6 +98,10 @@ struct net {
     char own_key[CONS_KEY_SIZE];
     bool check_keys;
     uv_tcp_t listener;
+    uv_idle_t turn; /* runs while something is in a line, or waits to be accepted, and in the turn after one was */
+    struct net_line lines[NET_LINES];
+    unsigned n_accepted; /* in this turn */
+    bool accept_waits;   /* for the next one */
     struct net_link *links;
     struct net_peer **peers; /* also those that are none any more: they stay until the end */
     size_t n_peers;
@@ -103,6 +119,7 @@ void net_link_close(struct net_link *link);
 void net_link_fail(struct net_link *link, enum net_cause cause, const struct tls_error *error);
 /* The handshake is over and the other end is peer. */
 void net_link_ready(struct net_link *link, uint64_t peer);
+void net_accept(struct net *net); /* the connection that the listener has */
 /* net_keys.c */
 bool net_key_fits(struct net *net, uint64_t id, const char *key); /* as far as we know its key */
 bool net_key_set(struct net_peer *peer, const char *key);         /* of the configuration; whether it is another one */
@@ -111,6 +128,12 @@ void net_keys_apply(struct net *net);                             /* ends connec
 struct net_link *net_link_new(struct net *net, bool outgoing);
 void net_link_start(struct net_link *link); /* connected: TLS handshake, reading */
 void net_link_flush(struct net_link *link);
+void net_link_received(struct net_link *link, const char *data, ssize_t n); /* as uv_read_cb has n */
+/* net_turn.c: how much is read in a turn of the loop */
+void net_turn_init(struct net *net);        /* a handle that is closed with the listener */
+int net_turn_start(struct net_link *link);  /* reads from now on */
+bool net_turn_accepts(struct net *net);     /* may one more begin in this turn? Else it does in the next one */
+void net_turn_leave(struct net_link *link); /* the line, if it is in one */
 /* net_gate.c: incoming connections */
 /* Makes room for this newcomer, at the cost of the oldest of those that nobody has vouched for. */
 void net_gate_enter(struct net *net, const struct net_link *newest);

@@ -148,6 +148,11 @@ static void disk_encode(void *user, void *handle, uint8_t **ret_data, size_t *re
     ((struct cons *)user)->fsm.snapshot_encode(handle, ret_data, ret_len);
 }
 
+static int disk_check(void *user, uint64_t index, const uint8_t *data, size_t len, struct err *reterr)
+{
+    return ((struct cons *)user)->fsm.snapshot_check(index, data, len, reterr);
+}
+
 static int disk_decode(void *user, uint64_t index, const uint8_t *data, size_t len, void **ret_state,
                        struct err *reterr)
 {
@@ -328,6 +333,7 @@ static void async_cb(uv_async_t *async)
     struct disk_op *op;
 
     while (!c->closing && (op = disk_take(c->disk)) != NULL) {
+        node_tell_snapshot(op);
         core_done(c->core, op);
     }
     turn(c);
@@ -462,6 +468,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                             .member_id = config->member_id,
                                             .notify = disk_notify,
                                             .encode = disk_encode,
+                                            .check = disk_check,
                                             .decode = disk_decode,
                                             .handle_free = env_snapshot_free,
                                             .state_free = env_state_free,

@@ -23,6 +23,16 @@ static void tell_doubt(struct cons *c, uint64_t doubt_by)
     c->doubt_by = doubt_by;
 }
 
+void node_tell_snapshot(const struct disk_op *op)
+{
+    if (op->kind == DISK_SNAP_PUT && op->status == 0 && op->refused != 0) {
+        LOG(LOG_CRITICAL, "raft",
+            "this member's own snapshot cannot be read again: it is not kept, and the log grows until one can; please "
+            "report this, with the reason",
+            LF_U64("index", op->index), LF_STR("reason", op->message));
+    }
+}
+
 void node_tell_refusal(struct cons *c)
 {
     const struct core_refusal *told = &c->refusal;

@@ -59,6 +59,7 @@ bool node_may_apply(void *user);
 int node_judge(void *user, const uint8_t *data, size_t len, struct err *reterr);
 /* Logged once for each member that sends such, and now and then again; so is a doubt about our own log, once. */
 void node_tell_refusal(struct cons *c);
+void node_tell_snapshot(const struct disk_op *op); /* the disk's answer: our own, if it does not count */
 /* node_ask.c */
 /* In the log a member's address, note and key stand together; the core keeps the key. The buffers have CONS_TEXT_MAX
  * bytes. */

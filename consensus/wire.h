@@ -62,7 +62,8 @@ enum wire_key { /* header keys: never reused */
                 WK_TOTAL = 23,
                 WK_CONF_LEN = 24, /* SNAPSHOT at offset 0: the body begins with the configuration */
                 WK_ADMITS = 25,   /* HELLO of a serving leader: what the receiver is to the cluster */
-                WK_FOLLOWS = 26,  /* HELLO: whom the sender takes for the leader of its term, plus 1; 1: nobody */
+                WK_FOLLOWS = 26,  /* HELLO: whom the sender takes for the leader of its term, plus 1; 1: nobody.
+                                     LEASE: to whom it hands over, likewise (then number 0: no promise is asked for) */
                 WIRE_KEYS = 27,
 };
 

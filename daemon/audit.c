@@ -17,8 +17,8 @@
 #include "store/base/turn.h"
 
 #define WARNINGS_MAX 20
-#define LINES_MAX 50   /* in the log, of one round */
-#define EXAMINES_MAX 2 /* for clients, at a time: each asks all nodes */
+#define LINES_MAX 50 /* in the log, of one round */
+#define UNAVAILABLE(reason) "{\"error\":\"unavailable\",\"reason\":\"" reason "\"}"
 
 void audit_init(struct member *member)
 {
@@ -107,7 +107,7 @@ static void put_cluster(const struct gather *gather, struct id cluster, json_t *
         if (item->json != NULL) {
             buf_append_str(out, item->json);
         } else {
-            put_json(out, examine_node_json(item->node, NULL));
+            (void)examine_node_put(item->node, NULL, SIZE_MAX, out);
         }
         match = match && item->failure == NULL && item->names_match;
         if (item->failure != NULL) {
@@ -157,7 +157,7 @@ static void make_document(struct gather *gather)
 
     json_array_append_new(report,
                           json_sprintf("OnDemand Examiner invoked while %zu ops are in flight", gather->operations));
-    while ((cluster = store_cluster_next(gather->store, cluster)) != NULL) {
+    while ((cluster = store_cluster_next(store_view_rest(gather->view), cluster)) != NULL) {
         buf_append_char(&clusters, clusters.len > 0 ? ',' : '[');
         put_cluster(gather, cluster->id, report, &clusters);
     }
@@ -178,43 +178,113 @@ static void make_document(struct gather *gather)
     gather->document = buf_take(&out);
 }
 
-static void answer_api(struct gather *gather)
-{
-    api_text_cb cb = gather->text_cb;
+/* One examination at a time, since each asks all nodes: whoever asks meanwhile gets the same. When nobody wants it any
+ * more it is stopped, and who asks until it has come to its end waits for the next one. */
 
-    if (gather->member != NULL) {
-        gather->member->audit.n_examines--;
+static void asker_gone(struct audit *audit, size_t i)
+{
+    audit->n_askers--;
+    memmove(&audit->askers[i], &audit->askers[i + 1], (audit->n_askers - i) * sizeof(audit->askers[i]));
+}
+
+static bool asker_next(const struct audit *audit, bool joined, size_t *ret_i)
+{
+    for (*ret_i = 0; *ret_i < audit->n_askers; ++*ret_i) {
+        if (audit->askers[*ret_i].joined == joined) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void answer_askers(struct member *member, bool joined, int status, const char *text)
+{
+    size_t i;
+
+    while (asker_next(&member->audit, joined, &i)) {
+        struct audit_asker asker = member->audit.askers[i];
+
+        asker_gone(&member->audit, i);
+        asker.cb(asker.cb_user, status, mem_strdup(text));
+    }
+}
+
+static bool may_examine(struct member *member)
+{
+    return member->driver_term != 0 && !member->stopping && member_serving(member);
+}
+
+static void examine_ended(struct gather *gather);
+
+static void examine_begin(struct member *member)
+{
+    struct gather *gather = gather_new(member);
+
+    for (size_t i = 0; i < member->audit.n_askers; i++) {
+        member->audit.askers[i].joined = true;
+    }
+    member->audit.examine = gather;
+    gather->describe = true;
+    gather->conclude = make_document;
+    gather->done = examine_ended;
+    gather_run(gather);
+}
+
+static void examine_ended(struct gather *gather)
+{
+    struct member *member = gather->member;
+
+    if (member == NULL) { /* they have been told */
+        return;
     }
     if (atomic_load(&gather->stop)) {
-        cb(gather->cb_user, 503, mem_strdup("{\"error\":\"this member is stopping\"}"));
+        answer_askers(member, true, 503, UNAVAILABLE("this member is stopping"));
     } else if (gather->failed != NULL) {
-        cb(gather->cb_user, 503, mem_strdup("{\"error\":\"the database could not be read back; see the log\"}"));
+        answer_askers(member, true, 503, UNAVAILABLE("the database could not be read back; see the log"));
     } else {
-        cb(gather->cb_user, 200, TAKE_PTR(gather->document));
+        answer_askers(member, true, 200, gather->document);
+    }
+    member->audit.examine = NULL;
+    if (!may_examine(member)) {
+        answer_askers(member, false, 503, UNAVAILABLE("this member does not lead"));
+    } else if (member->audit.n_askers > 0) {
+        examine_begin(member);
     }
 }
 
 void audit_examine(void *user, api_text_cb cb, void *cb_user)
 {
     struct member *member = user;
-    struct gather *gather;
+    struct audit *audit = &member->audit;
 
-    if (member->driver_term == 0 || !member_serving(member)) {
-        cb(cb_user, 503, mem_strdup("{\"error\":\"this member does not lead\"}"));
+    if (!may_examine(member)) {
+        cb(cb_user, 503, mem_strdup(UNAVAILABLE("this member does not lead")));
         return;
     }
-    if (member->audit.n_examines >= EXAMINES_MAX) {
-        cb(cb_user, 429, mem_strdup("{\"error\":\"the nodes are being examined for others; retry later\"}"));
+    if (audit->n_askers >= AUDIT_ASKERS_MAX) {
+        cb(cb_user, 429, mem_strdup(UNAVAILABLE("too many wait for an examination of the nodes; retry later")));
         return;
     }
-    member->audit.n_examines++;
-    gather = gather_new(member);
-    gather->describe = true;
-    gather->conclude = make_document;
-    gather->done = answer_api;
-    gather->text_cb = cb;
-    gather->cb_user = cb_user;
-    gather_run(gather);
+    audit->askers[audit->n_askers++] = (struct audit_asker){
+        .joined = audit->examine != NULL && !atomic_load(&audit->examine->stop), .cb = cb, .cb_user = cb_user};
+    if (audit->examine == NULL) {
+        examine_begin(member);
+    }
+}
+
+void audit_examine_forget(void *user, void *cb_user)
+{
+    struct audit *audit = &((struct member *)user)->audit;
+    size_t i;
+
+    for (i = 0; i < audit->n_askers && audit->askers[i].cb_user != cb_user; i++) {
+    }
+    if (i < audit->n_askers) {
+        asker_gone(audit, i);
+    }
+    if (audit->examine != NULL && !asker_next(audit, true, &i)) {
+        atomic_store(&audit->examine->stop, true);
+    }
 }
 
 /* ---- from time to time ---- */
@@ -384,6 +454,8 @@ void audit_stop(struct member *member)
 
 void audit_abandon(struct member *member)
 {
+    answer_askers(member, true, 503, UNAVAILABLE("this member is stopping"));
+    answer_askers(member, false, 503, UNAVAILABLE("this member is stopping"));
     gather_abandon_all(member);
 }
 

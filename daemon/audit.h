@@ -15,11 +15,21 @@ struct audit_unseen { /* a node that the last round could not look at */
     const char *remedy; /* static */
 };
 
+#define AUDIT_ASKERS_MAX 8 /* clients that share an examination: each gets its own text */
+
+struct audit_asker {
+    bool joined; /* of the examination that is under way; else it waits for the next one */
+    api_text_cb cb;
+    void *cb_user;
+};
+
 struct audit {
-    TAILQ_HEAD(gather_list, gather) gathers; /* that are under way */
-    size_t n_examines;                       /* of those: asked for by clients */
-    struct findings *last;                   /* of the last round; NULL: there was none, or a round has it */
-    struct findings_list told;               /* seen in two rounds: shown in the status */
+    TAILQ_HEAD(gather_list, gather) gathers;     /* that are under way */
+    struct gather *examine;                      /* of those: the one for clients, who share it; NULL: none */
+    struct audit_asker askers[AUDIT_ASKERS_MAX]; /* in the order in which they came */
+    size_t n_askers;
+    struct findings *last;     /* of the last round; NULL: there was none, or a round has it */
+    struct findings_list told; /* seen in two rounds: shown in the status */
     struct audit_unseen *unseen;
     size_t n_unseen;
     uint64_t rounds; /* ended so far */
@@ -29,6 +39,8 @@ struct audit {
 void audit_init(struct member *member);
 /* What api_backend.examine asks for: the members report, clusters, findings and unseen. */
 void audit_examine(void *user, api_text_cb cb, void *cb_user);
+/* The same client does not want it any more: its cb is not called. */
+void audit_examine_forget(void *user, void *cb_user);
 void audit_start(struct member *member); /* it leads */
 /* A round, unless one is under way or audits are off. */
 void audit_now(struct member *member);

@@ -47,13 +47,27 @@ static void expect_brick(struct expected *expected, const struct store_brick *br
     }
 }
 
-static void expect_device(struct expected *expected, const struct store *store, const struct store_device *device)
+bool examine_volume(struct examine *examine, size_t at, struct store_volume *ret_volume)
 {
-    const struct store_brick *brick = NULL;
+    bool read = store_view_volume(examine->view, at, ret_volume, NULL) == 0;
+
+    examine->damaged = examine->damaged || !read;
+    return read;
+}
+
+static void expect_device(struct examine *examine, struct expected *expected, const struct store_device *device)
+{
+    size_t first, n = store_view_device_bricks(examine->view, device->id, &first);
 
     expect(expected, GROUPS, id_is_none(device->pending), mem_printf("vg_%s", id_text(device->id).text), ID_NONE);
-    while ((brick = store_device_brick_next(store, device->id, brick)) != NULL) {
-        expect_brick(expected, brick, id_is_none(brick->pending));
+    for (size_t i = 0; i < n; i++) {
+        size_t index, brick = store_view_on_device(examine->view, first + i);
+        struct store_volume volume;
+
+        if (examine_volume(examine, store_view_brick_volume(examine->view, brick, &index), &volume)) {
+            expect_brick(expected, &volume.bricks[index], id_is_none(volume.bricks[index].pending));
+            store_volume_fini(&volume);
+        }
     }
 }
 
@@ -67,7 +81,7 @@ static void expect_node(struct examine *examine, struct expected *expected, cons
         expected->must[kind].comparisons = expected->may[kind].comparisons = &examine->comparisons;
     }
     while ((device = store_node_device_next(store, node->id, device)) != NULL) {
-        expect_device(expected, store, device);
+        expect_device(examine, expected, device);
     }
     while ((op = store_operation_next(store, op)) != NULL) { /* what a clean-up is about to remove */
         for (size_t i = 0; i < op->n_abandoned; i++) {
@@ -244,24 +258,6 @@ static void compare_mounts(struct examine *examine, const struct expected *expec
     names_fini(&there);
 }
 
-/* ---- Gluster ---- */
-
-bool examine_names_match(const struct store *store, struct id cluster, const struct exec_inventory *inventory)
-{
-    const struct store_volume *volume = NULL;
-    uint64_t comparisons = 0;
-    struct names names = examine_volumes_there(inventory, &comparisons);
-    bool match = true;
-    size_t n = 0;
-
-    while (match && (volume = store_cluster_volume_next(store, cluster, volume)) != NULL) {
-        match = names_find(&names, volume->name) != NULL;
-        n++;
-    }
-    names_fini(&names);
-    return match && n == inventory->n_volumes;
-}
-
 /* ---- peers ---- */
 
 static const struct exec_peer *find_peer(const struct names *peers, const struct store_node *node)
@@ -293,12 +289,25 @@ static void compare_peer(struct examine *examine, const struct store_node *node,
     }
 }
 
+/* Nodes may list the names of a peer in any order: the first in that of the alphabet stands for it. */
+static const char *name_of(const struct exec_peer *peer)
+{
+    const char *first = peer->names.items[0];
+
+    for (size_t i = 1; i < peer->names.n; i++) {
+        first = strcmp(peer->names.items[i], first) < 0 ? peer->names.items[i] : first;
+    }
+    return first;
+}
+
 static void compare_peers(struct examine *examine, const struct store_node *node,
                           const struct exec_inventory *inventory)
 {
     struct names peers = {.comparisons = &examine->comparisons};
     CLEANUP(free_ptr) bool *known = mem_calloc(inventory->n_peers + 1, sizeof(*known));
     const struct store_node *other = NULL;
+    struct names foreign = {.comparisons = &examine->comparisons};
+    CLEANUP(store_strs_fini) struct store_strs list = {NULL, 0};
 
     for (size_t i = 0; i < inventory->n_peers; i++) {
         for (size_t j = 0; j < inventory->peers[i].names.n; j++) {
@@ -316,17 +325,27 @@ static void compare_peers(struct examine *examine, const struct store_node *node
     }
     for (size_t i = 0; i < inventory->n_peers; i++) {
         if (!known[i] && inventory->peers[i].names.n > 0) {
-            add(examine, FINDING_FOREIGN_PEER, node, ID_NONE, inventory->peers[i].names.items[0], "");
+            names_add(&foreign, name_of(&inventory->peers[i]), ID_NONE, NULL);
         }
     }
+    names_sort(&foreign);
+    for (size_t i = 0; i < foreign.n; i++) {
+        if (i == 0 || strcmp(foreign.items[i].text, foreign.items[i - 1].text) != 0) {
+            store_strs_add(&list, foreign.items[i].text);
+        }
+    }
+    examine_pool_hear_peers(examine, node, &list);
+    names_fini(&foreign);
     names_fini(&peers);
 }
 
 /* ---- the whole ---- */
 
-void examine_init(struct examine *examine, const struct store *store, struct findings *findings)
+void examine_init(struct examine *examine, const struct store_view *view, struct findings *findings)
 {
-    *examine = (struct examine){.store = store, .findings = findings, .cloning = is_being_cloned(store)};
+    const struct store *store = store_view_rest(view);
+
+    *examine = (struct examine){.view = view, .store = store, .findings = findings, .cloning = is_being_cloned(store)};
 }
 
 void examine_end(struct examine *examine)
@@ -345,18 +364,20 @@ void examine_fini(struct examine *examine)
     *examine = (struct examine){.store = NULL};
 }
 
-void examine_node(struct examine *examine, const struct store_node *node, const struct exec_inventory *inventory)
+bool examine_node(struct examine *examine, const struct store_node *node, const struct exec_inventory *inventory)
 {
     struct expected expected = {0};
+    bool names_match;
 
     expect_node(examine, &expected, node);
     compare_groups(examine, &expected, node, inventory);
     compare_lvs(examine, &expected, node, inventory);
     compare_mounts(examine, &expected, node, &inventory->mounts, false);
     compare_mounts(examine, &expected, node, &inventory->fstab, true);
-    examine_pool_hear(examine, node, inventory);
+    names_match = examine_pool_hear(examine, node, inventory);
     if (inventory->peers_known) {
         compare_peers(examine, node, inventory);
     }
     expected_fini(&expected);
+    return names_match;
 }

@@ -21,14 +21,13 @@ struct said {
 };
 
 struct heard { /* of one volume of the database */
-    const struct store_volume *volume;
     struct said said[SAID_MAX];
     unsigned n;       /* 0: an operation is working on it */
     bool more;        /* other things were said, too */
     struct id *order; /* of its bricks, as said[0] has it; NULL: they are the database's, in their order, or others */
 };
 
-struct foreign { /* a volume that is not in the database */
+struct foreign { /* a volume, or a peer, that is not in the database */
     RB_ENTRY(foreign) link;
     uint32_t node, count; /* as above */
     char name[];
@@ -49,17 +48,19 @@ struct examine_pool {
     size_t n_nodes;                  /* that the pool has */
     const struct store_node **nodes; /* that were heard */
     size_t n;
-    struct heard *volumes; /* in the order of the database */
-    size_t n_volumes;
+    struct heard *volumes; /* in the order of the view's list, from there on */
+    size_t n_volumes, first;
     struct foreign_tree foreign;
+    struct foreign_tree peers; /* by one of their names: the first in the order of the alphabet */
     size_t foreign_bytes;
+    bool *peers_heard; /* of which of `nodes` */
+    size_t n_peers_heard;
 };
 
 /* ---- hearing ---- */
 
 static struct examine_pool *pool_of(struct examine *examine, struct id cluster)
 {
-    const struct store_volume *volume = NULL;
     const struct store_node *node = NULL;
     struct examine_pool *pool = examine->pools;
 
@@ -73,18 +74,14 @@ static struct examine_pool *pool_of(struct examine *examine, struct id cluster)
     *pool = (struct examine_pool){.next = examine->pools, .cluster = cluster};
     examine->pools = pool;
     RB_INIT(&pool->foreign);
+    RB_INIT(&pool->peers);
     while ((node = store_cluster_node_next(examine->store, cluster, node)) != NULL) {
         pool->n_nodes++;
     }
     pool->nodes = mem_calloc(pool->n_nodes + 1, sizeof(*pool->nodes));
-    while ((volume = store_cluster_volume_next(examine->store, cluster, volume)) != NULL) {
-        pool->n_volumes++;
-    }
+    pool->peers_heard = mem_calloc(pool->n_nodes + 1, sizeof(*pool->peers_heard));
+    pool->n_volumes = store_view_cluster_volumes(examine->view, cluster, &pool->first);
     pool->volumes = mem_calloc(pool->n_volumes + 1, sizeof(*pool->volumes));
-    for (size_t i = 0; i < pool->n_volumes; i++) {
-        volume = store_cluster_volume_next(examine->store, cluster, volume);
-        pool->volumes[i].volume = volume;
-    }
     return pool;
 }
 
@@ -155,12 +152,12 @@ static uint64_t hash_of(const struct store_strs *bricks)
 
 /* Gluster may have the same bricks in another order: then that is to be learnt. */
 static void hear_other_bricks(struct examine *examine, struct examine_pool *pool, struct heard *heard,
-                              const struct exec_gluster_volume *there)
+                              const struct store_volume *volume, const struct exec_gluster_volume *there)
 {
     hear(pool, heard, OTHER_BRICKS, hash_of(&there->bricks));
     if (heard->n == 1 && heard->said[0].count == 1) {
-        heard->order = mem_calloc(heard->volume->n_bricks, sizeof(*heard->order));
-        if (!order_differs(examine->store, heard->volume, there, heard->order)) {
+        heard->order = mem_calloc(volume->n_bricks, sizeof(*heard->order));
+        if (!order_differs(examine->store, volume, there, heard->order)) {
             free(TAKE_PTR(heard->order));
         }
     }
@@ -177,31 +174,60 @@ static bool is_worked_on(const struct store_volume *volume)
     return pending;
 }
 
-static void hear_foreign(struct examine *examine, struct examine_pool *pool, const char *name)
+/* False: there is no room for it, so that nobody will know who else has it. */
+static bool hear_foreign(struct examine_pool *pool, struct foreign_tree *tree, const char *name, uint32_t node)
 {
     size_t size = sizeof(struct foreign) + strlen(name) + 1;
     struct foreign *item = mem_calloc(1, size), *known;
+    bool room = true;
 
     memcpy(item->name, name, strlen(name));
-    known = RB_FIND(foreign_tree, &pool->foreign, item);
+    known = RB_FIND(foreign_tree, tree, item);
     if (known != NULL) {
         known->count++;
-        known->node = lower(pool, known->node, (uint32_t)(pool->n - 1));
+        known->node = lower(pool, known->node, node);
     } else if (pool->foreign_bytes + size <= EXAMINE_FOREIGN_BYTES_MAX) {
         pool->foreign_bytes += size;
-        item->node = (uint32_t)(pool->n - 1);
+        item->node = node;
         item->count = 1;
-        RB_INSERT(foreign_tree, &pool->foreign, TAKE_PTR(item));
-    } else { /* who else has it, nobody will know */
-        findings_add(examine->findings,
-                     &(struct finding){FINDING_FOREIGN_VOLUME, ID_NONE, pool->cluster, "", name, ""});
+        RB_INSERT(foreign_tree, tree, TAKE_PTR(item));
+    } else {
+        room = false;
     }
     free(item);
+    return room;
 }
 
-struct names examine_volumes_there(const struct exec_inventory *inventory, uint64_t *comparisons)
+/* Of the pool. */
+static void add(struct examine *examine, const struct examine_pool *pool, enum finding_kind kind, const char *subject,
+                const char *also)
 {
-    struct names names = {.comparisons = comparisons};
+    findings_add(examine->findings, &(struct finding){kind, ID_NONE, pool->cluster, "", subject, also});
+}
+
+void examine_pool_hear_peers(struct examine *examine, const struct store_node *node, const struct store_strs *foreign)
+{
+    struct examine_pool *pool = pool_of(examine, node->cluster);
+    uint32_t at = 0;
+
+    while (at < pool->n && pool->nodes[at] != node) {
+        at++;
+    }
+    if (at == pool->n || pool->peers_heard[at]) {
+        return;
+    }
+    pool->peers_heard[at] = true;
+    pool->n_peers_heard++;
+    for (size_t i = 0; i < foreign->n; i++) {
+        if (!hear_foreign(pool, &pool->peers, foreign->items[i], at)) {
+            add(examine, pool, FINDING_PEERS_DISAGREE, foreign->items[i], "it is one of too many");
+        }
+    }
+}
+
+static struct names volumes_there(struct examine *examine, const struct exec_inventory *inventory)
+{
+    struct names names = {.comparisons = &examine->comparisons};
 
     for (size_t i = 0; i < inventory->n_volumes; i++) {
         names_add(&names, inventory->volumes[i].name, ID_NONE, &inventory->volumes[i]);
@@ -210,37 +236,59 @@ struct names examine_volumes_there(const struct exec_inventory *inventory, uint6
     return names;
 }
 
-void examine_pool_hear(struct examine *examine, const struct store_node *node, const struct exec_inventory *inventory)
+/* there NULL: the node has no such volume. */
+static void hear_volume(struct examine *examine, struct examine_pool *pool, struct heard *heard,
+                        const struct store_volume *volume, const struct exec_gluster_volume *there)
 {
-    struct examine_pool *pool = pool_of(examine, node->cluster);
-    struct names names;
-
-    if (!begins(pool, node)) {
+    if (!id_is_none(volume->pending)) {
         return;
     }
-    names = examine_volumes_there(inventory, &examine->comparisons);
-    for (size_t i = 0; i < pool->n_volumes; i++) {
-        struct heard *heard = &pool->volumes[i];
-        const struct name *name = names_find(&names, heard->volume->name);
-        const struct exec_gluster_volume *there = name != NULL ? name->thing : NULL;
+    if (there == NULL) {
+        hear(pool, heard, ABSENT, 0);
+    } else if (!is_worked_on(volume) && !same_bricks(examine, volume, there)) {
+        hear_other_bricks(examine, pool, heard, volume, there);
+    } else {
+        hear(pool, heard, there->started ? WELL : STOPPED, 0);
+    }
+}
 
-        if (!id_is_none(heard->volume->pending)) {
-            continue;
-        }
-        if (there == NULL) {
-            hear(pool, heard, ABSENT, 0);
-        } else if (!is_worked_on(heard->volume) && !same_bricks(examine, heard->volume, there)) {
-            hear_other_bricks(examine, pool, heard, there);
-        } else {
-            hear(pool, heard, there->started ? WELL : STOPPED, 0);
+bool examine_pool_hear(struct examine *examine, const struct store_node *node, const struct exec_inventory *inventory)
+{
+    CLEANUP(free_ptr) bool *known = mem_calloc(inventory->n_volumes + 1, sizeof(*known));
+    struct examine_pool *pool = pool_of(examine, node->cluster);
+    struct names names;
+    size_t n_known = 0;
+
+    if (!begins(pool, node)) {
+        return false;
+    }
+    names = volumes_there(examine, inventory);
+    for (size_t i = 0; i < pool->n_volumes; i++) {
+        const struct exec_gluster_volume *there;
+        const struct name *name;
+        struct store_volume volume;
+
+        if (examine_volume(examine, store_view_in_cluster(examine->view, pool->first + i), &volume)) {
+            name = names_find(&names, volume.name);
+            there = name != NULL ? name->thing : NULL;
+            if (there != NULL) {
+                known[there - inventory->volumes] = true;
+                n_known++;
+            }
+            hear_volume(examine, pool, &pool->volumes[i], &volume, there);
+            store_volume_fini(&volume);
         }
     }
     for (size_t i = 0; i < names.n; i++) {
-        if (store_volume_by_name(examine->store, node->cluster, names.items[i].text) == NULL) {
-            hear_foreign(examine, pool, names.items[i].text);
+        const struct exec_gluster_volume *there = names.items[i].thing;
+        const char *text = names.items[i].text;
+
+        if (!known[there - inventory->volumes] && !hear_foreign(pool, &pool->foreign, text, (uint32_t)(pool->n - 1))) {
+            add(examine, pool, FINDING_FOREIGN_VOLUME, text, "");
         }
     }
     names_fini(&names);
+    return n_known == pool->n_volumes && n_known == inventory->n_volumes;
 }
 
 /* ---- telling ---- */
@@ -248,13 +296,6 @@ void examine_pool_hear(struct examine *examine, const struct store_node *node, c
 static const char *host(const struct examine_pool *pool, uint32_t node)
 {
     return pool->nodes[node]->manage.items[0];
-}
-
-/* Of the pool. */
-static void add(struct examine *examine, const struct examine_pool *pool, enum finding_kind kind, const char *subject,
-                const char *also)
-{
-    findings_add(examine->findings, &(struct finding){kind, ID_NONE, pool->cluster, "", subject, also});
 }
 
 /* The only node that says something else than several others; ID_NONE: there is no such one. */
@@ -277,7 +318,8 @@ static int by_word(const void *a, const void *b)
 }
 
 /* The order of the answers must not change the text: the audit recognises by it what it has seen before. */
-static void tell_disagreement(struct examine *examine, const struct examine_pool *pool, const struct heard *heard)
+static void tell_disagreement(struct examine *examine, const struct examine_pool *pool, const struct heard *heard,
+                              const char *name)
 {
     static const char *const words[] = {[WELL] = "it is as in the database",
                                         [ABSENT] = "there is no such volume",
@@ -298,11 +340,12 @@ static void tell_disagreement(struct examine *examine, const struct examine_pool
         buf_printf(&text, ": %s", words[said->word]);
     }
     findings_add(examine->findings, &(struct finding){FINDING_NODES_DISAGREE, odd_one(pool, heard), pool->cluster, "",
-                                                      heard->volume->name, buf_str(&text)});
+                                                      name, buf_str(&text)});
 }
 
 /* What all nodes say alike that were heard: two at least, or the only one of the pool. */
-static void learn(struct examine *examine, const struct examine_pool *pool, const struct heard *heard)
+static void learn(struct examine *examine, const struct examine_pool *pool, const struct heard *heard,
+                  const struct store_volume *volume)
 {
     if (heard->order == NULL || (pool->n < 2 && pool->n_nodes > 1) || examine->n_orders == EXAMINE_ORDERS_MAX) {
         return;
@@ -310,16 +353,17 @@ static void learn(struct examine *examine, const struct examine_pool *pool, cons
     if (examine->orders == NULL) {
         examine->orders = mem_calloc(EXAMINE_ORDERS_MAX, sizeof(*examine->orders));
     }
-    order_command(heard->volume, heard->order, &examine->orders[examine->n_orders++]);
+    order_command(volume, heard->order, &examine->orders[examine->n_orders++]);
 }
 
-static void tell_volume(struct examine *examine, const struct examine_pool *pool, const struct heard *heard)
+static void tell_volume(struct examine *examine, const struct examine_pool *pool, const struct heard *heard,
+                        const struct store_volume *volume)
 {
-    struct id_text id = id_text(heard->volume->id);
-    const char *name = heard->volume->name;
+    struct id_text id = id_text(volume->id);
+    const char *name = volume->name;
 
     if (heard->n > 1) {
-        tell_disagreement(examine, pool, heard);
+        tell_disagreement(examine, pool, heard, name);
     } else if (heard->n == 1) {
         switch (heard->said[0].word) {
         case WELL:
@@ -333,7 +377,7 @@ static void tell_volume(struct examine *examine, const struct examine_pool *pool
             break;
         case OTHER_BRICKS:
             add(examine, pool, FINDING_BRICKS_DIFFER, name, id.text);
-            learn(examine, pool, heard);
+            learn(examine, pool, heard, volume);
             break;
         }
     }
@@ -354,17 +398,53 @@ static void tell_foreign(struct examine *examine, const struct examine_pool *poo
                  &(struct finding){FINDING_NODES_DISAGREE, odd, pool->cluster, "", item->name, text});
 }
 
+/* What one node says of its peers makes nobody send one away. */
+static void tell_peer(struct examine *examine, const struct examine_pool *pool, const struct foreign *item)
+{
+    CLEANUP(free_ptr) char *text = NULL;
+    struct id odd = item->count == 1 && pool->n_peers_heard > 2 ? pool->nodes[item->node]->id : ID_NONE;
+
+    if (item->count == pool->n_peers_heard && (pool->n_peers_heard > 1 || pool->n_nodes == 1)) {
+        add(examine, pool, FINDING_FOREIGN_PEER, item->name, "");
+        return;
+    }
+    text = mem_printf("node %s has it as a peer (%u of %zu nodes that were heard do), and it is no node of the cluster",
+                      host(pool, item->node), item->count, pool->n_peers_heard);
+    findings_add(examine->findings,
+                 &(struct finding){FINDING_PEERS_DISAGREE, odd, pool->cluster, "", item->name, text});
+}
+
 void examine_pools_tell(struct examine *examine)
 {
     for (const struct examine_pool *pool = examine->pools; pool != NULL; pool = pool->next) {
         struct foreign *item;
 
         for (size_t i = 0; i < pool->n_volumes; i++) {
-            tell_volume(examine, pool, &pool->volumes[i]);
+            const struct heard *heard = &pool->volumes[i];
+            bool well = heard->n == 0 || (heard->n == 1 && heard->said[0].word == WELL);
+            struct store_volume volume;
+
+            if (!well && examine_volume(examine, store_view_in_cluster(examine->view, pool->first + i), &volume)) {
+                tell_volume(examine, pool, heard, &volume);
+                store_volume_fini(&volume);
+            }
         }
         RB_FOREACH (item, foreign_tree, (struct foreign_tree *)(uintptr_t)&pool->foreign) {
             tell_foreign(examine, pool, item);
         }
+        RB_FOREACH (item, foreign_tree, (struct foreign_tree *)(uintptr_t)&pool->peers) {
+            tell_peer(examine, pool, item);
+        }
+    }
+}
+
+static void free_foreign(struct foreign_tree *tree)
+{
+    struct foreign *item;
+
+    while ((item = RB_MIN(foreign_tree, tree)) != NULL) {
+        RB_REMOVE(foreign_tree, tree, item);
+        free(item);
     }
 }
 
@@ -372,18 +452,16 @@ void examine_pools_free(struct examine *examine)
 {
     while (examine->pools != NULL) {
         struct examine_pool *pool = examine->pools;
-        struct foreign *item;
 
-        while ((item = RB_MIN(foreign_tree, &pool->foreign)) != NULL) {
-            RB_REMOVE(foreign_tree, &pool->foreign, item);
-            free(item);
-        }
+        free_foreign(&pool->foreign);
+        free_foreign(&pool->peers);
         for (size_t i = 0; i < pool->n_volumes; i++) {
             free(pool->volumes[i].order);
         }
         examine->pools = pool->next;
         free(pool->volumes);
         free(pool->nodes);
+        free(pool->peers_heard);
         free(pool);
     }
 }

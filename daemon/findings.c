@@ -99,11 +99,17 @@ static const struct {
          "{n} Gluster volumes of cluster {w} are not in the database: {e}",
          "for each, see what it is (gluster volume info NAME) and who has it mounted; take it away by hand only if "
          "nobody needs it"},
-    [FINDING_FOREIGN_PEER] = {"foreign-peer", "{s} is a peer of node {h}, but no node of its cluster",
+    [FINDING_FOREIGN_PEER] = {"foreign-peer", "{s} is a peer of the nodes of cluster {w}, but none of them",
                               "add it as a node, or gluster peer detach {s} (force, if it knows nothing of this pool)",
-                              "{n} peers of node {h} are no nodes of its cluster: {e}",
+                              "{n} peers of the nodes of cluster {w} are none of them: {e}",
                               "add them as nodes, or for each gluster peer detach NAME (force, if it knows nothing of "
                               "this pool)"},
+    [FINDING_PEERS_DISAGREE] = {"peers-disagree", "the nodes of cluster {w} do not agree about peer {s}: {a}",
+                                "look at glusterd on the nodes that are named (gluster peer status); detach nothing "
+                                "while they do not agree",
+                                "the nodes of cluster {w} do not agree about {n} peers: {e}; of the first: {a}",
+                                "look at glusterd on the nodes that are named (gluster peer status); detach nothing "
+                                "while they do not agree"},
 };
 
 /* ---- single findings: a set of hashes ---- */

@@ -3,8 +3,8 @@
  */
 #include "daemon/gather.h"
 
+#include <malloc.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
@@ -12,8 +12,17 @@
 #include "store/base/mem.h"
 #include "store/base/turn.h"
 
-#define ASKED_AT_ONCE_MAX 4 /* nodes whose answers are in memory */
+#define ASKED_AT_ONCE_MAX 4   /* nodes whose answers are in memory... */
+#define LISTED_MAX 25000      /* ... with so many volumes together, some 600 bytes each: a node lists all of its pool */
+#define TRIMMED_LISTED 100000 /* after so many, what threads have freed goes back to the system */
 #define DESCRIBED_BYTES_MAX ((size_t)8 << 20)
+
+size_t gather_at_once(size_t volumes)
+{
+    size_t n = volumes > 0 ? LISTED_MAX / volumes : ASKED_AT_ONCE_MAX;
+
+    return n == 0 ? 1 : n < ASKED_AT_ONCE_MAX ? n : ASKED_AT_ONCE_MAX;
+}
 
 struct gather *gather_new(struct member *member)
 {
@@ -24,6 +33,7 @@ struct gather *gather_new(struct member *member)
     gather->work.data = gather;
     gather->term = member->driver_term;
     gather->operations = store_counts(member->store).operations;
+    gather->at_once = gather_at_once(store_counts(member->store).volumes);
     gather->nodes = mem_calloc(store_counts(member->store).nodes + 1, sizeof(*gather->nodes));
     while ((node = store_node_next(member->store, node)) != NULL) {
         if (id_is_none(node->pending)) {
@@ -61,65 +71,61 @@ static void gather_free(struct gather *gather)
 
 static void prepare(struct gather *gather)
 {
-    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
     struct err err = ERR_INIT;
 
     gather->findings = findings_new();
     findings_confirm_by(gather->findings, gather->earlier);
-    store_snapshot_encode(gather->snapshot, &bytes);
-    store_snapshot_free(TAKE_PTR(gather->snapshot));
-    if (store_snapshot_decode_until(bytes.data, bytes.len, &gather->stop, &gather->store, &err) != 0) {
+    if (store_view_new(gather->snapshot, &gather->view, &err) != 0) {
         gather->failed = mem_strdup(err.message);
-        gather->store = store_new();
+    } else {
+        examine_init(&gather->examine, gather->view, gather->findings);
     }
-    examine_init(&gather->examine, gather->store, gather->findings);
 }
 
 static void describe(struct gather *gather, struct gather_node *item)
 {
-    json_t *json;
-    char *text;
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
 
-    if (gather->described_bytes + item->inventory->n_volumes * 100 > DESCRIBED_BYTES_MAX) {
-        return; /* not even made, since it takes long */
-    }
-    json = examine_node_json(item->node, item->inventory);
-    text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    if (text != NULL && gather->described_bytes + strlen(text) <= DESCRIBED_BYTES_MAX) {
-        gather->described_bytes += strlen(text);
-        item->json = text;
-    } else {
-        free(text);
+    if (examine_node_put(item->node, item->inventory, DESCRIBED_BYTES_MAX - gather->described_bytes, &text)) {
+        gather->described_bytes += text.len;
+        item->json = buf_take(&text);
     }
 }
 
 static void compare(struct gather *gather, struct gather_node *item)
 {
-    const struct store_node *node = store_node(gather->store, item->node);
+    const struct store_node *node = gather->view != NULL ? store_node(store_view_rest(gather->view), item->node) : NULL;
 
-    if (node != NULL && gather->failed == NULL && !atomic_load(&gather->stop)) {
-        examine_node(&gather->examine, node, item->inventory);
-        item->names_match = examine_names_match(gather->store, item->cluster, item->inventory);
+    if (node != NULL && !atomic_load(&gather->stop)) {
+        item->names_match = examine_node(&gather->examine, node, item->inventory);
     }
-    if (gather->describe) {
+    if (gather->describe && !atomic_load(&gather->stop)) {
         describe(gather, item);
     }
-    exec_inventory_free(TAKE_PTR(item->inventory));
+    gather->listed += item->inventory->n_volumes;
+    exec_inventory_free_here(TAKE_PTR(item->inventory));
+    if (gather->listed >= TRIMMED_LISTED) {
+        gather->listed = 0;
+        (void)malloc_trim(0);
+    }
 }
 
 static void conclude(struct gather *gather)
 {
-    if (atomic_load(&gather->stop)) {
-        gather->failed = gather->failed != NULL ? gather->failed : mem_strdup("this member is stopping");
-    } else {
+    if (gather->failed == NULL && atomic_load(&gather->stop)) {
+        gather->failed = mem_strdup("it was stopped");
+    }
+    if (gather->failed == NULL) {
         examine_end(&gather->examine);
-        if (gather->conclude != NULL) {
+        if (gather->examine.damaged) {
+            gather->failed = mem_strdup("a record in memory cannot be read");
+        } else if (gather->conclude != NULL) {
             gather->conclude(gather);
         }
     }
-    store_free(TAKE_PTR(gather->store));
-    gather->examine.store = NULL;
+    store_view_free(TAKE_PTR(gather->view));
+    store_snapshot_free(TAKE_PTR(gather->snapshot));
+    (void)malloc_trim(0); /* inventories were made by several threads, whose heaps keep what was freed */
     gather->concluded = true;
 }
 
@@ -146,6 +152,7 @@ static void run(uv_work_t *work)
 /* ---- on the loop ---- */
 
 static void advance(struct gather *gather);
+static void begin(struct gather *gather, const struct store *store);
 
 static void ran(uv_work_t *work, int status)
 {
@@ -196,7 +203,10 @@ static void ask(struct gather *gather, struct gather_node *item)
     const struct member *member = gather->member;
     const struct store_node *node = NULL;
 
-    if (member == NULL || member->stopping || member->driver_term != gather->term) {
+    if (atomic_load(&gather->stop)) {
+        item->code = E_NOT_LEADER;
+        item->failure = mem_strdup("it was stopped");
+    } else if (member == NULL || member->stopping || member->driver_term != gather->term) {
         item->code = E_NOT_LEADER;
         item->failure = mem_strdup("this member does not lead any more");
     } else if ((node = store_node(member->store, item->node)) == NULL) {
@@ -223,9 +233,26 @@ static bool give_to_thread(struct gather *gather)
     return any;
 }
 
+/* Where the database is large, one goes on at a time: each has lists and a view. */
+static void begin_waiting(struct member *member)
+{
+    struct gather *gather, *waiting = NULL;
+    bool large = false;
+
+    TAILQ_FOREACH (gather, &member->audit.gathers, link) {
+        large = large || (gather->begun && gather->at_once < ASKED_AT_ONCE_MAX);
+        waiting = waiting == NULL && !gather->begun ? gather : waiting;
+    }
+    if (waiting != NULL && !large) {
+        begin(waiting, member->store);
+    }
+}
+
 static void advance(struct gather *gather)
 {
-    while (gather->next < gather->n && gather->asked < ASKED_AT_ONCE_MAX) {
+    struct member *member;
+
+    while (gather->next < gather->n && gather->asked < gather->at_once) {
         ask(gather, &gather->nodes[gather->next++]);
     }
     if (gather->working) {
@@ -233,18 +260,28 @@ static void advance(struct gather *gather)
     }
     if (gather->concluded) {
         gather->done(gather);
+        member = gather->member;
         gather_free(gather);
+        if (member != NULL) {
+            begin_waiting(member);
+        }
     } else if (give_to_thread(gather) || (gather->next == gather->n && gather->asked == 0)) {
         hand_over(gather);
     }
 }
 
+static void begin(struct gather *gather, const struct store *store)
+{
+    gather->begun = true;
+    gather->snapshot = store_snapshot_take(store);
+    hand_over(gather); /* prepares the copy, while nodes are asked */
+    advance(gather);
+}
+
 void gather_run(struct gather *gather)
 {
     gather->work.loop = gather->member->loop;
-    gather->snapshot = store_snapshot_take(gather->member->store);
-    hand_over(gather); /* prepares the copy, while nodes are asked */
-    advance(gather);
+    begin_waiting(gather->member);
 }
 
 void gather_stop_all(struct member *member)
@@ -264,5 +301,8 @@ void gather_abandon_all(struct member *member)
     while ((gather = TAILQ_FIRST(&member->audit.gathers)) != NULL) {
         TAILQ_REMOVE(&member->audit.gathers, gather, link);
         gather->member = NULL;
+        if (!gather->begun) {
+            begin(gather, member->store); /* finds nobody, and ends */
+        }
     }
 }

@@ -1,5 +1,5 @@
 /* One examination of all storage nodes: they are asked, some at a time, and what each answers is held against the
- * database by a thread, with a copy of the database as it was at the beginning. */
+ * database by a thread, with a view of the database as it was at the beginning. */
 #ifndef HECATE_DAEMON_GATHER_H
 #define HECATE_DAEMON_GATHER_H
 
@@ -43,11 +43,9 @@ struct gather {
     struct findings *earlier;                /* what the findings are confirmed by, or NULL; owned */
     void (*conclude)(struct gather *gather); /* in the thread, at the end; NULL: nothing */
     void (*done)(struct gather *gather);     /* on the loop, last; the gather ends with it */
-    api_text_cb text_cb;                     /* of a client */
-    void *cb_user;
 
     /* For conclude and done. */
-    struct store *store; /* the copy: for conclude only */
+    struct store_view *view; /* the database as it was: for conclude only */
     struct examine examine;
     struct findings *findings;
     struct findings_list list;
@@ -56,15 +54,20 @@ struct gather {
 
     /* Inside. */
     uv_work_t work;
-    atomic_bool stop; /* the member ends: the thread is to come to its end soon */
+    atomic_bool stop; /* the member ends, or nobody wants it: no further node is asked, and the thread ends soon */
     struct store_snapshot *snapshot;
-    bool working, prepared, concluded;
-    size_t next, asked, described_bytes;
+    bool begun, working, prepared, concluded;
+    size_t at_once; /* nodes that are asked */
+    size_t next, asked;
+    size_t described_bytes, listed; /* of the thread; listed: volumes, since memory was given back */
 };
 
-/* Fills what is above conclude from the member; the caller sets the rest and calls gather_run. */
+/* Fills what is above conclude from the member; the caller sets the rest and calls gather_run. Where the database is
+ * large, it waits until others that run have ended. */
 struct gather *gather_new(struct member *member);
 void gather_run(struct gather *gather);
+/* How many nodes are asked at a time, in a database of so many volumes: each lists all of its pool. */
+size_t gather_at_once(size_t volumes);
 /* The member is about to end: what the thread does comes to its end soon. */
 void gather_stop_all(struct member *member);
 /* The member ends: gathers that run find nobody. */

@@ -65,19 +65,9 @@ static void failed_once(struct member *member, const char *text, uint64_t max_ms
 
 /* ---- DRAINING ---- */
 
-static void count_running(void *user, const struct op_step_view *view)
-{
-    *(size_t *)user += strcmp(view->state, "running") == 0;
-}
-
 static bool steps_running(const struct member *member)
 {
-    size_t n = 0;
-
-    if (member->driver_term != 0) {
-        op_driver_visit(member->driver, count_running, &n);
-    }
-    return n > 0;
+    return member->driver_term != 0 && op_driver_running(member->driver) > 0;
 }
 
 static void look_draining(struct member *member, const struct cons_status *status)

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/statvfs.h>
 
 #include "daemon/member_priv.h"
@@ -76,22 +77,97 @@ static void warn_lag(const struct cons_status *status, health_cb cb, void *user)
     }
 }
 
+#define WAITING_LOOKED_MAX 1000 /* waiting operations: more may wait for a dead node */
+#define STEPS_LOOKED_MAX 64     /* of each; those that have failed come first */
+
+/* What waiting operations wait for, as far as this member knows: the leader does. An operation may wait for several
+ * nodes, and for each in another way. */
+struct waits {
+    const struct store_operation *op; /* that is looked at */
+    bool seen[OP_TROUBLES];           /* of it */
+    size_t n[OP_TROUBLES];            /* operations */
+    char first[OP_TROUBLES][768];
+};
+
+static void see_trouble(void *user, const struct op_step_view *step)
+{
+    struct waits *waits = user;
+    enum op_trouble trouble = step->trouble;
+
+    if (trouble == OP_TROUBLE_NONE || waits->seen[trouble]) {
+        return;
+    }
+    waits->seen[trouble] = true;
+    if (waits->n[trouble]++ == 0) {
+        text_print(waits->first[trouble], sizeof(waits->first[trouble]), "%s of %s on %s: %s", step->step,
+                   id_text(waits->op->id).text, step->host, step->last_error);
+    }
+}
+
+static void look_at_waiting(const struct member *member, struct waits *waits)
+{
+    size_t n = store_counts(member->store).waiting;
+
+    n = n < WAITING_LOOKED_MAX ? n : WAITING_LOOKED_MAX;
+    while (n > 0 && (waits->op = store_operation_next(member->store, waits->op)) != NULL) {
+        if (waits->op->n_parked > 0) {
+            memset(waits->seen, 0, sizeof(waits->seen));
+            (void)op_driver_visit(member->driver, waits->op->id, STEPS_LOOKED_MAX, see_trouble, waits);
+            n--;
+        }
+    }
+}
+
+/* To give up a node is advised only where a node is known that cannot be reached: it destroys what is on it. */
+static void warn_waiting(const struct member *member, health_cb cb, void *user)
+{
+    static const struct {
+        enum op_trouble trouble;
+        const char *code, *text, *remedy;
+    } kinds[] = {
+        {OP_TROUBLE_REFUSED, "operations-refused", "are refused by a storage node again and again",
+         "mend on the node what it complains of, or do by hand there what it refuses; they go on by themselves then"},
+        {OP_TROUBLE_BUSY, "operations-busy", "wait for a storage node that answers, and says that it cannot do it now",
+         "they go on by themselves; if they do not, look on the node for what it says, and mend it there: it answers, "
+         "so do not give it up"},
+        {OP_TROUBLE_SILENT, "operations-wait", "wait for a storage node that cannot be reached",
+         "bring the node back, and they go on by themselves; if it never comes back: 'hecate node disable', 'hecate "
+         "node remove', then 'hecate device delete --force-forget' of each of its devices and 'hecate node delete "
+         "--force-forget'"},
+    };
+    struct waits waits = {.op = NULL};
+    size_t n = store_counts(member->store).waiting;
+    bool known = false;
+    char text[1024];
+
+    look_at_waiting(member, &waits);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        enum op_trouble trouble = kinds[i].trouble;
+
+        if (waits.n[trouble] > 0) {
+            text_print(text, sizeof(text), "%s%zu operations %s: %s", n > WAITING_LOOKED_MAX ? "at least " : "",
+                       waits.n[trouble], kinds[i].text, waits.first[trouble]);
+            cb(user, kinds[i].code, text, kinds[i].remedy);
+            known = true;
+        }
+    }
+    if (n > 0 && !known) { /* not the leader, or not for long */
+        text_print(text, sizeof(text), "%zu operations wait for storage nodes", n);
+        cb(user, "operations-wait", text,
+           "see what each waits for: hecate operations list; the leader's status says more");
+    }
+}
+
 static void warn_operations(const struct member *member, health_cb cb, void *user)
 {
-    size_t n = store_counts(member->store).operations, n_parked = 0;
-    const struct store_operation *op = NULL;
+    struct store_places places = store_places(member->store);
     char text[256];
 
-    while ((op = store_operation_next(member->store, op)) != NULL) {
-        n_parked += op->n_parked > 0;
-    }
-    if (n_parked > 0) {
-        text_print(text, sizeof(text), "%zu operations wait for a storage node that cannot be reached", n_parked);
-        cb(user, "operations-wait", text, "bring the node back, or remove it; they go on by themselves then");
-    }
-    if (n > STORE_OPERATIONS_MAX * QUEUE_FULL_PERCENT / 100) {
-        text_print(text, sizeof(text), "%zu of %d operations are under way", n, STORE_OPERATIONS_MAX);
-        cb(user, "queue-full", text, "new requests will be refused: send fewer, or look for what holds them up");
+    warn_waiting(member, cb, user);
+    if (places.taken > places.n * QUEUE_FULL_PERCENT / 100) {
+        text_print(text, sizeof(text), "%zu operations are under way; at %zu no volume can be created or expanded",
+                   places.taken, places.n);
+        cb(user, "queue-full", text, "send fewer requests at once, or see what holds them up: hecate operations list");
     }
 }
 

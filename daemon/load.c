@@ -1,6 +1,7 @@
 #include "daemon/load.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,7 +74,7 @@ static void load_end(struct load *load, int status, const char *reason)
         }
     } else {
         LOG(LOG_ERROR, "load", "the database could not be loaded", LF_STR("reason", reason));
-        if (load->file != NULL && load->member != NULL && status == 422) {
+        if (load->file != NULL && load->member != NULL && status != 503) {
             (void)snprintf(load->member->staged_trouble, sizeof(load->member->staged_trouble), "%s", reason);
         }
     }
@@ -161,6 +162,9 @@ static void read_input(uv_work_t *work)
         (void)err_set(&load->err, E_INVALID, "%s", "");
     }
     buf_fini(&load->input);
+    if (load->err.code == 0) {
+        load->loader = store_loader_new(load->source, load->id, STORE_LOAD_PART_BYTES);
+    }
 }
 
 static void input_read(uv_work_t *work, int status)
@@ -175,13 +179,10 @@ static void input_read(uv_work_t *work, int status)
         load_end(load, 422, load->err.message);
     } else if (!store_is_empty(load->member->store)) {
         load_end(load, 409, "The database is not empty");
+    } else if (load->loader == NULL) {
+        load_end(load, 422, "too many operations are not finished");
     } else {
-        load->loader = store_loader_new(load->source, load->id, STORE_LOAD_PART_BYTES);
-        if (load->loader == NULL) {
-            load_end(load, 422, "too many operations are not finished");
-        } else {
-            next_part(load);
-        }
+        next_part(load);
     }
 }
 
@@ -296,18 +297,37 @@ void load_abandon(struct member *member)
     }
 }
 
+/* Its blocks are given back when it is closed, by a thread: it may be large, and then takes tens of milliseconds. */
+static void closed(uv_fs_t *closing)
+{
+    uv_fs_req_cleanup(closing);
+    free(closing);
+}
+
+static void close_later(uv_loop_t *loop, int fd)
+{
+    uv_fs_t *closing = mem_calloc(1, sizeof(*closing));
+
+    CHECK(uv_fs_close(loop, closing, fd, closed) == 0);
+}
+
 void load_applied(struct member *member, const struct store_cmd *cmd)
 {
     CLEANUP(free_ptr) char *path = NULL;
+    int fd;
 
     if (!cmd->load.last) {
         return;
     }
     path = stage_path(member->cfg);
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC); /* keeps its blocks */
     if (unlink(path) == 0) {
         LOG(LOG_INFO, "load", "the staged database has been loaded", LF_STR("file", path));
     } else if (errno != ENOENT) {
         LOG(LOG_WARNING, "load", "the staged database cannot be removed", LF_STR("file", path),
             LF_STR("reason", strerror(errno)));
+    }
+    if (fd >= 0) {
+        close_later(member->loop, fd);
     }
 }

@@ -56,6 +56,34 @@ static int fsm_judge(const void *data, size_t len, struct err *reterr)
     return store_cmd_judge(data, len, reterr);
 }
 
+/* ---- what a load leaves when it is taken back ---- */
+
+static void free_gone(uv_work_t *work)
+{
+    store_free(work->data);
+}
+
+static void gone_freed(uv_work_t *work, int status)
+{
+    (void)status; /* never cancelled */
+    free(work);
+}
+
+/* In a thread: it may be a whole database. */
+static void dispose_gone(struct member *member)
+{
+    struct store *gone = store_take_gone(member->store);
+    uv_work_t *work;
+
+    if (gone != NULL) {
+        work = mem_calloc(1, sizeof(*work));
+        work->data = gone;
+        CHECK(uv_queue_work(member->loop, work, free_gone, gone_freed) == 0);
+    }
+}
+
+/* ---- commands ---- */
+
 static const void *fsm_apply(void *user, uint64_t index, const void *data, size_t len)
 {
     struct member *member = user;
@@ -79,6 +107,7 @@ static const void *fsm_apply(void *user, uint64_t index, const void *data, size_
     mark_begin(index, (uint32_t)cmd.type);
     member_compare(member, index - 1); /* while the state is still that */
     store_apply(member->store, index, &cmd, &member->result);
+    dispose_gone(member);
     note_applied(member, &cmd);
     event_applied(member, index, &cmd);
     digest = store_digest(member->store);
@@ -128,6 +157,22 @@ static void fsm_snapshot_free(void *handle)
     free(work);
 }
 
+/* Of a later one, what follows would be applied a second time. */
+static int check_index(uint64_t applied, uint64_t index, struct err *reterr)
+{
+    return applied <= index ? 0
+                            : err_set(reterr, E_DAMAGED, "snapshot: it is at index %lu, not %lu",
+                                      (unsigned long)applied, (unsigned long)index);
+}
+
+static int fsm_snapshot_check(uint64_t index, const uint8_t *data, size_t len, struct err *reterr)
+{
+    uint64_t applied;
+    int rc = store_snapshot_check(data, len, &applied, reterr);
+
+    return rc == 0 ? check_index(applied, index, reterr) : rc;
+}
+
 static int fsm_state_decode(uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
 {
     struct store *store;
@@ -136,9 +181,8 @@ static int fsm_state_decode(uint64_t index, const uint8_t *data, size_t len, voi
     if (rc != 0) {
         return rc;
     }
-    if (store_applied_index(store) > index) { /* what follows would be applied a second time */
-        rc = err_set(reterr, E_DAMAGED, "snapshot: it is at index %lu, not %lu",
-                     (unsigned long)store_applied_index(store), (unsigned long)index);
+    rc = check_index(store_applied_index(store), index, reterr);
+    if (rc != 0) {
         store_free(store);
         return rc;
     }
@@ -175,6 +219,7 @@ struct cons_fsm member_machine(struct member *member)
         .apply = fsm_apply,
         .snapshot_take = fsm_snapshot_take,
         .snapshot_encode = fsm_snapshot_encode,
+        .snapshot_check = fsm_snapshot_check,
         .snapshot_free = fsm_snapshot_free,
         .state_decode = fsm_state_decode,
         .state_free = fsm_state_free,

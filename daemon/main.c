@@ -1,6 +1,7 @@
 /* hecated: one member of a Hecate cluster. Arguments, configuration, signals; the rest is in member.c. */
 #include <argp.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,10 @@ const char *argp_program_version = "hecated " HECATE_VERSION;
 
 #define DEFAULT_CONFIG "/etc/hecate/hecate.json"
 #define CORE_ENV "HECATE_CORE" /* 1: core files are wanted */
-#define EXIT_LASTING 3         /* the service manager does not try again: hecated.service */
+#define LARGE_BYTES (1 << 20)
+#define FILES_MAX 65536   /* open at once; far more than all bounds of connections allow */
+#define FILES_NEEDED 4096 /* full shares of clients and members, and a few hundred storage nodes */
+#define EXIT_LASTING 3    /* the service manager does not try again: hecated.service */
 #define HEKETI_CONFIG "/etc/heketi/heketi.json"
 
 struct arguments {
@@ -119,6 +123,9 @@ static void on_signal(uv_signal_t *handle, int number)
     (void)fflush(stdout); /* for people only */
     LOG(LOG_INFO, "member", "stopping", LF_STR("signal", strsignal(number)));
     notify_state("STOPPING=1");
+#if !defined(__SANITIZE_ADDRESS__) /* which is to see that all is freed */
+    member_leave_state(daemon->member);
+#endif
     member_stop(daemon->member, closed, daemon);
 }
 
@@ -233,6 +240,32 @@ static int hide_memory(void)
     return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -1;
 }
 
+/* Every connection is a descriptor. Each kind of connection has a bound of its own, which pushes back on the one who
+ * fills it; running out of descriptors would hit everybody, members too. */
+static void raise_open_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES_MAX) {
+        return;
+    }
+    files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
+    (void)setrlimit(RLIMIT_NOFILE, &files); /* up to the hard limit, which everybody may */
+    if (files.rlim_cur < FILES_NEEDED) {
+        LOG(LOG_WARNING, "member",
+            "the limit of open files is low: a flood of connections can shut out the other members. Raise the hard "
+            "limit (LimitNOFILE= of systemd, --ulimit nofile= of Docker)",
+            LF_U64("limit", files.rlim_cur), LF_U64("needed", FILES_NEEDED));
+    }
+}
+
+/* Large buffers (snapshots, dumps) go back to the system whenever they are freed. By default the library raises this
+ * bound with each of them, and the next ones stay in the heap of whichever thread has had them. */
+static void return_large_buffers(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES); /* 0 of an allocator that does not know it, as the sanitizers' */
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -246,6 +279,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "ERROR: cannot switch core files off: %s\n", strerror(errno));
         return 1;
     }
+    return_large_buffers();
     signal(SIGPIPE, SIG_IGN); /* peers, clients and storage nodes may close at any time */
     if (arguments.config == NULL) {
         arguments.config = access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : HEKETI_CONFIG;
@@ -259,6 +293,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < warnings.n; i++) {
         LOG(LOG_WARNING, "config", warnings.items[i]);
     }
+    raise_open_files();
     cfg.auth = !arguments.disable_auth;
     cfg.trust_new_keys = arguments.trust_new_keys;
     if (arguments.restore != NULL) {

@@ -336,6 +336,7 @@ static int start_api(struct member *member, struct err *reterr)
         .blocked = backend_blocked,
         .admin = members_admin,
         .examine = audit_examine,
+        .examine_forget = audit_examine_forget,
     };
 
     return api_server_start(member->loop, &config, &backend, &member->api, reterr);
@@ -416,7 +417,9 @@ static void stop_done(uv_handle_t *handle)
 
     load_abandon(member);
     audit_abandon(member);
-    store_free(member->store);
+    if (!member->leaves_state) {
+        store_free(member->store);
+    }
     replicas_free(member->replicas);
     free(member);
     closed_cb(closed_user);
@@ -522,4 +525,9 @@ void member_stop(struct member *member, void (*closed_cb)(void *user), void *use
     } else if (member->handover.state == HANDOVER_NONE) {
         member_stop_now(member);
     }
+}
+
+void member_leave_state(struct member *member)
+{
+    member->leaves_state = true;
 }

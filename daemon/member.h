@@ -18,6 +18,9 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
                  struct member **ret_member, struct err *reterr);
 /* Hands leadership over if this member leads, answers what runs, closes; closed_cb from the loop. */
 void member_stop(struct member *member, void (*closed_cb)(void *user), void *user);
+/* The process ends with the member: its state, which takes a second to be freed where it is large, is left to the
+ * system. */
+void member_leave_state(struct member *member);
 /* Reads the members' certificates again; what is wrong with them is logged, and the old ones stay. */
 void member_reload(struct member *member);
 /* Maintenance mode back to normal, whichever member leads; goes on trying until it is. */

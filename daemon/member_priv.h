@@ -69,6 +69,7 @@ struct member {
     bool raising;                         /* a command for the feature level is on its way */
     TAILQ_HEAD(admin_list, admin) admins; /* changes of members that are waited for */
     bool stopping, failed;
+    bool leaves_state; /* to the system */
     bool cons_closing;
     struct pace pace; /* while this member leads */
 
@@ -146,6 +147,6 @@ enum store_code backend_plan(void *user, const struct store_request *request, st
                              struct store_cmd *ret_cmd, struct store_result *ret_result);
 /* status.c */
 json_t *status_document(void *user);
-json_t *status_operation_steps(void *user, struct id op_id);
+json_t *status_operation_steps(void *user, struct id op_id, size_t max, size_t *ret_n);
 
 #endif

@@ -124,21 +124,18 @@ void metrics_out(struct buf *buf, const struct metrics *metrics)
 
 void metrics_out_store(struct buf *buf, const struct store *store)
 {
-    const struct store_operation *op = NULL;
-    size_t counts[METRICS_OPS][2] = {{0}};
-
-    while ((op = store_operation_next(store, op)) != NULL) {
-        if ((size_t)op->type < METRICS_OPS) {
-            counts[op->type][op->phase == STORE_OP_UNDO]++;
-        }
-    }
     metrics_family(buf, "hecate_operations", "gauge", "Operations under way");
-    for (size_t i = 0; i < METRICS_OPS; i++) {
-        for (size_t phase = 0; phase < 2; phase++) {
-            if (counts[i][phase] > 0) {
-                buf_printf(buf, "hecate_operations{phase=\"%s\",type=\"%s\"} %zu\n", phase == 0 ? "forward" : "undo",
-                           store_op_type_name((enum store_op_type)i), counts[i][phase]);
-            }
+    for (enum store_op_type type = 0; type < STORE_OP_TYPES; type++) {
+        size_t n_undo = store_operations_of(store, type, STORE_OP_UNDO);
+        size_t n_forward =
+            store_operations_of(store, type, STORE_OP_FORWARD) + store_operations_of(store, type, STORE_OP_COMMITTED);
+
+        if (n_forward > 0) {
+            buf_printf(buf, "hecate_operations{phase=\"forward\",type=\"%s\"} %zu\n", store_op_type_name(type),
+                       n_forward);
+        }
+        if (n_undo > 0) {
+            buf_printf(buf, "hecate_operations{phase=\"undo\",type=\"%s\"} %zu\n", store_op_type_name(type), n_undo);
         }
     }
 }

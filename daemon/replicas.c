@@ -12,11 +12,18 @@ struct point {
     struct store_digest digest;
 };
 
+struct quiet { /* what was logged of a member, and for how long it is not again */
+    uint64_t member_id;
+    unsigned left[REPLICAS_LINES];
+};
+
 struct replicas {
     struct point history[REPLICAS_HISTORY]; /* a ring, ascending */
     size_t first, n;
     struct replica members[REPLICAS_MAX];
     size_t n_members;
+    struct quiet quiet[REPLICAS_MAX];
+    size_t n_quiet;
 };
 
 struct replicas *replicas_new(void)
@@ -122,6 +129,38 @@ void replicas_grow_old(struct replicas *replicas)
     for (size_t i = 0; i < replicas->n_members; i++) {
         replicas->members[i].fresh = false;
     }
+    for (size_t i = 0; i < replicas->n_quiet; i++) {
+        for (size_t line = 0; line < REPLICAS_LINES; line++) {
+            replicas->quiet[i].left[line] -= replicas->quiet[i].left[line] > 0;
+        }
+    }
+}
+
+bool replicas_may_log(struct replicas *replicas, uint64_t member_id, enum replicas_line line)
+{
+    size_t at = 0;
+
+    while (at < replicas->n_quiet && replicas->quiet[at].member_id != member_id) {
+        at++;
+    }
+    if (at == REPLICAS_MAX || (at < replicas->n_quiet && replicas->quiet[at].left[line] > 0)) {
+        return false;
+    }
+    if (at == replicas->n_quiet) {
+        replicas->quiet[replicas->n_quiet++] = (struct quiet){.member_id = member_id};
+    }
+    replicas->quiet[at].left[line] = REPLICAS_QUIET;
+    return true;
+}
+
+static bool is_one_of(uint64_t id, const uint64_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void replicas_keep(struct replicas *replicas, const uint64_t *ids, size_t n)
@@ -129,14 +168,18 @@ void replicas_keep(struct replicas *replicas, const uint64_t *ids, size_t n)
     size_t kept = 0;
 
     for (size_t i = 0; i < replicas->n_members; i++) {
-        for (size_t j = 0; j < n; j++) {
-            if (ids[j] == replicas->members[i].member_id) {
-                replicas->members[kept++] = replicas->members[i];
-                break;
-            }
+        if (is_one_of(replicas->members[i].member_id, ids, n)) {
+            replicas->members[kept++] = replicas->members[i];
         }
     }
     replicas->n_members = kept;
+    kept = 0;
+    for (size_t i = 0; i < replicas->n_quiet; i++) {
+        if (is_one_of(replicas->quiet[i].member_id, ids, n)) {
+            replicas->quiet[kept++] = replicas->quiet[i];
+        }
+    }
+    replicas->n_quiet = kept;
 }
 
 /* ---- what is told ---- */

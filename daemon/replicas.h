@@ -15,6 +15,7 @@
 #define REPLICAS_MAX 9
 #define REPLICAS_VERSION_MAX 31
 #define REPLICAS_KEY_MAX 64
+#define REPLICAS_QUIET 60 /* so often must replicas_grow_old be called before the same is logged again of a member */
 
 struct replica {
     uint64_t member_id;
@@ -48,7 +49,10 @@ const struct replica *replicas_compare(struct replicas *replicas, uint64_t appli
 /* A majority of n_voters members differs from us, and those do not differ from each other as far as is known: it is we
  * who are wrong. */
 bool replicas_outvoted(const struct replicas *replicas, size_t n_voters, uint64_t *ret_index);
-void replicas_grow_old(struct replicas *replicas);
+void replicas_grow_old(struct replicas *replicas); /* from time to time */
+/* Whether this may be logged of a member: it can be made to happen again with each word that one tells. */
+enum replicas_line { REPLICAS_NOT_UNDERSTOOD, REPLICAS_DIFFERS, REPLICAS_LINES };
+bool replicas_may_log(struct replicas *replicas, uint64_t member_id, enum replicas_line line);
 /* Forgets all but these: members come and go. */
 void replicas_keep(struct replicas *replicas, const uint64_t *ids, size_t n);
 

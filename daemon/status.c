@@ -151,58 +151,107 @@ static json_t *nodes_known(const struct store *store)
     return list;
 }
 
-struct steps_visit {
-    struct id op_id;
-    json_t *list;
-};
-
 static void visit_step(void *user, const struct op_step_view *view)
 {
-    struct steps_visit *visit = user;
+    json_t *entry =
+        json_pack("{s:s, s:o, s:s, s:I, s:I, s:o, s:o}", "step", view->step, "host", json_text(view->host), "state",
+                  view->state, "attempts", (json_int_t)view->attempts, "since_ms", (json_int_t)view->since_ms,
+                  "last_error", json_text(view->last_error), "progress", json_text(view->progress));
 
-    if (id_equal(view->op_id, visit->op_id)) {
-        json_t *entry =
-            json_pack("{s:s, s:o, s:s, s:I, s:I, s:o, s:o}", "step", view->step, "host", json_text(view->host), "state",
-                      view->state, "attempts", (json_int_t)view->attempts, "since_ms", (json_int_t)view->since_ms,
-                      "last_error", json_text(view->last_error), "progress", json_text(view->progress));
-
-        CHECK(entry != NULL && json_array_append_new(visit->list, entry) == 0);
-    }
+    CHECK(entry != NULL && json_array_append_new(user, entry) == 0);
 }
 
-json_t *status_operation_steps(void *user, struct id op_id)
+json_t *status_operation_steps(void *user, struct id op_id, size_t max, size_t *ret_n)
 {
     struct member *member = user;
-    struct steps_visit visit = {.op_id = op_id, .list = json_array()};
+    json_t *list = json_array();
 
+    *ret_n = 0;
     if (member->driver_term != 0) {
-        op_driver_visit(member->driver, visit_step, &visit);
+        *ret_n = op_driver_visit(member->driver, op_id, max, visit_step, list);
     }
-    return visit.list;
+    return list;
 }
 
 #define OPERATIONS_SHOWN_MAX 100
+#define TROUBLED_SHOWN_MAX 50    /* of them at most */
+#define TROUBLED_LOOKED_MAX 1000 /* operations, for such ones: a look at the status must not take long */
+#define STEPS_SHOWN_MAX 300      /* of all operations together */
+#define STEPS_OF_ONE_MAX 30
+#define PARKED_SHOWN_MAX 5 /* of each; there is one for each node that is waited for */
 
+/* Without its steps. */
+static json_t *operation_document(const struct store_operation *op)
+{
+    json_t *parked = json_array();
+    json_t *entry;
+
+    for (size_t i = 0; i < op->n_parked && i < PARKED_SHOWN_MAX; i++) {
+        json_array_append_new(parked, json_pack("{s:s, s:o}", "node", id_text(op->parked[i].node).text, "text",
+                                                json_text(op->parked[i].text)));
+    }
+    entry = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}", "id", id_text(op->id).text, "type",
+                      store_op_type_name(op->type), "phase", op->phase == STORE_OP_UNDO ? "undo" : "forward", "target",
+                      id_text(op->target).text, "reason", json_text(op->reason), "parked", parked, "parked_total",
+                      (json_int_t)op->n_parked);
+    CHECK(entry != NULL);
+    return entry;
+}
+
+/* The first operations get what they have, each of the others at least one. */
+static void add_steps(struct member *member, json_t *operations)
+{
+    size_t left = STEPS_SHOWN_MAX, n_operations = json_array_size(operations), n_steps, i;
+    json_t *entry;
+
+    json_array_foreach(operations, i, entry)
+    {
+        size_t others = n_operations - i - 1, most = left - others;
+        json_t *steps;
+        struct id id;
+
+        CHECK(id_parse(json_string_value(json_object_get(entry, "id")), ID_TEXT_LEN, &id));
+        steps = status_operation_steps(member, id, most < STEPS_OF_ONE_MAX ? most : STEPS_OF_ONE_MAX, &n_steps);
+        left -= json_array_size(steps);
+        json_object_set_new(entry, "steps", steps);
+        json_object_set_new(entry, "steps_total", json_integer((json_int_t)n_steps));
+    }
+}
+
+static bool in_trouble(const struct store_operation *op)
+{
+    return op->n_parked > 0 || op->phase == STORE_OP_UNDO;
+}
+
+/* The oldest ones, after those that wait for a node or are undone. */
 static json_t *operations_document(struct member *member)
 {
-    const struct store_operation *op = NULL;
-    json_t *list = json_array();
+    json_t *list = json_array(), *others = json_array();
+    const struct store_operation *op = store_operation_younger(member->store, 0, ID_NONE);
 
-    while ((op = store_operation_next(member->store, op)) != NULL && json_array_size(list) < OPERATIONS_SHOWN_MAX) {
-        json_t *parked = json_array();
-        json_t *entry;
+    for (size_t n = 0; op != NULL && n < TROUBLED_LOOKED_MAX; n++) {
+        bool first = in_trouble(op) && json_array_size(list) < TROUBLED_SHOWN_MAX;
 
-        for (size_t i = 0; i < op->n_parked; i++) {
-            json_array_append_new(parked, json_pack("{s:s, s:o}", "node", id_text(op->parked[i].node).text, "text",
-                                                    json_text(op->parked[i].text)));
+        if (first || json_array_size(others) < OPERATIONS_SHOWN_MAX) {
+            CHECK(json_array_append_new(first ? list : others, operation_document(op)) == 0);
         }
-        entry = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "id", id_text(op->id).text, "type",
-                          store_op_type_name(op->type), "phase", op->phase == STORE_OP_UNDO ? "undo" : "forward",
-                          "target", id_text(op->target).text, "reason", json_text(op->reason), "steps",
-                          status_operation_steps(member, op->id), "parked", parked);
-        CHECK(entry != NULL && json_array_append_new(list, entry) == 0);
+        op = store_operation_younger(member->store, op->begin_index, op->id);
     }
+    for (size_t i = 0; i < json_array_size(others) && json_array_size(list) < OPERATIONS_SHOWN_MAX; i++) {
+        CHECK(json_array_append(list, json_array_get(others, i)) == 0);
+    }
+    json_decref(others);
+    add_steps(member, list);
     return list;
+}
+
+/* How many there are in all, and whether they are all there. */
+static void operations_cut(const struct store *store, json_t *document)
+{
+    size_t n = store_counts(store).operations, n_shown = json_array_size(json_object_get(document, "operations"));
+
+    json_object_set_new(document, "operations_total", json_integer((json_int_t)n));
+    json_object_set_new(document, "operations_cut", json_boolean(n > n_shown));
 }
 
 static json_t *counts_document(const struct store *store)
@@ -450,5 +499,6 @@ json_t *status_document(void *user)
         "virtual_ips", virtual_ips, "members", members_document(member, &status), "nodes", nodes.list, "operations",
         operations_document(member), "counts", counts_document(member->store), "audit", audit_document(member));
     CHECK(document != NULL);
+    operations_cut(member->store, document);
     return document;
 }

@@ -66,8 +66,10 @@ void member_compare(struct member *member, uint64_t applied_index)
     bool news = false;
 
     while ((replica = replicas_compare(member->replicas, applied_index)) != NULL) {
-        LOG(LOG_CRITICAL, "member", "another member has a different database", LF_U64("member", replica->member_id),
-            LF_U64("index", replica->compared_index), LF_STR("digest", digest_text(&replica->digest).text));
+        if (replicas_may_log(member->replicas, replica->member_id, REPLICAS_DIFFERS)) {
+            LOG(LOG_CRITICAL, "member", "another member has a different database", LF_U64("member", replica->member_id),
+                LF_U64("index", replica->compared_index), LF_STR("digest", digest_text(&replica->digest).text));
+        }
         news = true;
     }
     if (news) {
@@ -91,7 +93,10 @@ void member_told(void *user, uint64_t member_id, const void *data, size_t len)
     struct cons_status status;
 
     if (!replicas_told(member->replicas, member_id, data, len)) {
-        LOG(LOG_WARNING, "member", "another member told something that is not understood", LF_U64("member", member_id));
+        if (replicas_may_log(member->replicas, member_id, REPLICAS_NOT_UNDERSTOOD)) {
+            LOG(LOG_WARNING, "member", "another member told something that is not understood",
+                LF_U64("member", member_id));
+        }
         return;
     }
     cons_get_status(member->cons, &status);

@@ -141,6 +141,29 @@ enum store_code check_key(const struct store *store, const struct store_cmd *cmd
     return STORE_REPEATED;
 }
 
+/* Refused, not answered without being remembered: the same key again, when what it named is gone, would make it anew.
+ */
+enum store_code check_key_room(const struct store *store, struct id op_id, struct store_result *result)
+{
+    struct key_entry *key = id_is_none(op_id) ? NULL : find_op_key(store, op_id);
+    size_t n = 0;
+
+    for (; key != NULL && id_equal(key->rec.op_id, op_id); key = RB_NEXT(key_op_tree, NULL, key)) {
+        if (++n == STORE_JOB_KEYS_MAX) {
+            return refuse(result, STORE_CONFLICT,
+                          "This was asked for with %d idempotency keys already: repeat it with one of them, or "
+                          "without",
+                          STORE_JOB_KEYS_MAX);
+        }
+    }
+    if (store->n_keys >= STORE_KEYS_MAX) {
+        return refuse(result, STORE_TOO_BUSY,
+                      "%d idempotency keys are remembered: repeat this later, or with the first one's, or without",
+                      STORE_KEYS_MAX);
+    }
+    return STORE_OK;
+}
+
 void commit_key(struct store *store, const struct store_cmd *cmd, struct id op_id, struct id object)
 {
     struct store_request_key key = {.key = cmd->key, .fingerprint = cmd->fingerprint, .op_id = op_id};
@@ -170,6 +193,19 @@ enum store_code check_expire(const struct store *store, const struct store_cmd *
     return check_noop(store, cmd, result);
 }
 
+/* False: some of its keys are left for the next command. */
+static bool forget_keys(struct store *store, struct id op_id, int *left)
+{
+    bool counted = store_level(store) >= 2;
+    struct key_entry *key;
+
+    while ((key = find_op_key(store, op_id)) != NULL && (*left > 0 || !counted)) {
+        remove_key(store, key);
+        *left -= counted;
+    }
+    return key == NULL;
+}
+
 void commit_expire(struct store *store, uint64_t index, const struct store_cmd *cmd)
 {
     struct job_entry *job, *next_job;
@@ -182,8 +218,8 @@ void commit_expire(struct store *store, uint64_t index, const struct store_cmd *
             break;
         }
         next_job = RB_NEXT(job_end_tree, &store->jobs_by_end, job);
-        while ((key = find_op_key(store, job->rec.id)) != NULL) {
-            remove_key(store, key);
+        if (!forget_keys(store, job->rec.id, &left)) {
+            break;
         }
         remove_job(store, job);
     }
@@ -229,6 +265,10 @@ enum store_code check_repeat(const struct store *store, const struct store_cmd *
     struct id created_by;
     bool known;
 
+    if (code == STORE_OK && cmd->key[0] != '\0' && store_level(store) >= 2) {
+        code = check_key_room(store, cmd->op_id, result);
+        code = code != STORE_OK && cmd->key_made ? STORE_STALE_PLAN : code; /* the next plan does without */
+    }
     if (code != STORE_OK) {
         return code;
     }

@@ -4,6 +4,7 @@
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/store_priv.h"
 
 bool hosting_being_made(const struct store *store)
@@ -55,7 +56,7 @@ static enum store_code check_new_hosting(const struct store *store, const struct
     if (hosting_being_made(store)) {
         return refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
     }
-    return check_new_volume(store, volume, result);
+    return check_new_volume(store, cmd, result);
 }
 
 static enum store_code check_hosting(const struct store *store, const struct store_block_volume *block,
@@ -182,6 +183,63 @@ void commit_block_expand(struct store *store, uint64_t index, const struct store
 
 /* ---- end ---- */
 
+static const struct store_node *find_exporter(const struct store *store, struct id cluster, const char *host)
+{
+    const struct store_node *node = NULL;
+
+    while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
+        for (size_t i = 0; i < node->storage.n; i++) {
+            if (strcmp(node->storage.items[i], host) == 0) {
+                return node;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* One node says who exports it, and clients will go there: it must be different nodes of the cluster. */
+static enum store_code check_exporters(const struct store *store, const struct block_entry *block,
+                                       const struct store_strs *hosts, struct store_result *result)
+{
+    const struct store_node *nodes[HOSTS_MAX];
+
+    for (size_t i = 0; i < hosts->n; i++) {
+        nodes[i] = find_exporter(store, block->hosting->rec.cluster, hosts->items[i]);
+        if (nodes[i] == NULL) {
+            return refuse(result, STORE_BAD_REQUEST,
+                          "gluster-block says that %.100s exports block volume %.100s, which is no node of the cluster",
+                          hosts->items[i], block->rec.name);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (nodes[i] == nodes[j]) {
+                return refuse(result, STORE_BAD_REQUEST,
+                              "gluster-block says twice that %.100s exports block volume %.100s", hosts->items[i],
+                              block->rec.name);
+            }
+        }
+    }
+    return STORE_OK;
+}
+
+/* Under the name of another one's target clients would write on that. (Pretended nodes give none that is a name.) */
+static enum store_code check_target_name(const struct store *store, const struct block_entry *block, const char *iqn,
+                                         struct store_result *result)
+{
+    struct block_entry *other;
+
+    if (strncmp(iqn, "iqn.", 4) != 0) {
+        return STORE_OK;
+    }
+    TREE_EACH (other, block_tree, &store->blocks, by_id) {
+        if (other != block && strcmp(other->rec.iqn, iqn) == 0) {
+            return refuse(result, STORE_CONFLICT,
+                          "gluster-block gives block volume %.100s the name of another one's target: %.200s",
+                          block->rec.name, iqn);
+        }
+    }
+    return STORE_OK;
+}
+
 enum store_code check_block_end(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
                                 struct store_result *result)
 {
@@ -189,6 +247,11 @@ enum store_code check_block_end(const struct store *store, const struct op_entry
 
     if (op->rec.type == STORE_OP_CREATE_BLOCK && !cmd->failed && cmd->block.hosts.n > HOSTS_MAX) {
         return refuse(result, STORE_BAD_REQUEST, "A block volume exported by %zu hosts", cmd->block.hosts.n);
+    }
+    if (op->rec.type == STORE_OP_CREATE_BLOCK && !cmd->failed && store_level(store) >= 2 &&
+        (check_exporters(store, block, &cmd->block.hosts, result) != STORE_OK ||
+         check_target_name(store, block, cmd->block.iqn, result) != STORE_OK)) {
+        return result->code;
     }
     if (op->rec.type == STORE_OP_EXPAND_BLOCK && !cmd->failed && cmd->block.size_gib > 0 &&
         cmd->block.size_gib < block->rec.new_gib) {

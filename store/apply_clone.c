@@ -7,6 +7,7 @@
 #include "store/base/mem.h"
 #include "store/level.h"
 #include "store/store_priv.h"
+#include "store/words.h"
 
 #define LEARNT_MAX 4096 /* bytes of a path or an LV's name */
 
@@ -55,8 +56,8 @@ enum store_code check_volume_clone(const struct store *store, const struct store
                       "Failed clone volume %s: Cloning of block hosting volumes is not supported",
                       id_text(source->rec.id).text);
     }
-    if (store->counts.operations >= STORE_OPERATIONS_MAX) {
-        return refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
+    if (check_busy(store, cmd, result) != STORE_OK) {
+        return result->code;
     }
     if (volume_has_pending(&source->rec)) { /* it grows, or a brick of it moves */
         return refuse(result, STORE_IN_USE, "Failed clone volume %s: " TEXT_IN_USE, id_text(source->rec.id).text);
@@ -135,6 +136,36 @@ bool store_place_taken(const struct store *store, const struct store_volume *vol
            told_twice(store, volume, told, at);
 }
 
+static bool is_number(const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+
+    return len > 0 && len < 10 && text[len] == '\0';
+}
+
+bool store_is_clone_place(const char *lv, const char *path)
+{
+    static const char *const roots[] = {"/run/gluster/snaps/", "/var/run/gluster/snaps/"};
+    const char *uuid = NULL, *brick, *name;
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        if (strncmp(path, roots[i], strlen(roots[i])) == 0) {
+            uuid = path + strlen(roots[i]);
+        }
+    }
+    if (uuid == NULL || strspn(uuid, "0123456789abcdef") != ID_TEXT_LEN || store_path_check(path, &err) != 0 ||
+        strncmp(lv, uuid, ID_TEXT_LEN) != 0 || lv[ID_TEXT_LEN] != '_' || !is_number(lv + ID_TEXT_LEN + 1)) {
+        return false;
+    }
+    brick = uuid + ID_TEXT_LEN;
+    if (strncmp(brick, "/brick", 6) != 0) {
+        return false;
+    }
+    name = brick + 6 + strspn(brick + 6, "0123456789");
+    return name > brick + 6 && *name == '/' && strchr(name + 1, '/') == NULL;
+}
+
 enum store_code check_op_learn(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
     const struct op_entry *op = find_op(store, cmd->op_id);
@@ -158,6 +189,10 @@ enum store_code check_op_learn(const struct store *store, const struct store_cmd
         }
         if (store_level(store) >= 2 && store_place_taken(store, &volume->rec, &cmd->volume, i)) {
             return refuse(result, STORE_CONFLICT, "Gluster has put brick %s of the clone where another one is: %.200s",
+                          id_text(brick->id).text, brick->path);
+        }
+        if (store_level(store) >= 2 && !store_is_clone_place(brick->lv, brick->path)) {
+            return refuse(result, STORE_BAD_REQUEST, "Gluster has put brick %s of the clone where it puts none: %.200s",
                           id_text(brick->id).text, brick->path);
         }
     }

@@ -163,3 +163,49 @@ int check_loaded_ids(const struct store *store, const struct store_load *load, s
     }
     return rc;
 }
+
+/* ---- the same, of a whole state ---- */
+
+/* The trees are in the order of the ids: all are walked at once, and equal ones meet. Bricks have an index, which takes
+ * no id twice. */
+int check_ids(const struct store *store, struct err *reterr)
+{
+    struct cluster_entry *cluster = TREE_FIRST(&store->clusters, by_id);
+    struct node_entry *node = TREE_FIRST(&store->nodes, by_id);
+    struct device_entry *device = TREE_FIRST(&store->devices, by_id);
+    struct volume_entry *volume = TREE_FIRST(&store->volumes, by_id);
+    struct block_entry *block = TREE_FIRST(&store->blocks, by_id);
+    struct op_entry *op = TREE_FIRST(&store->ops, by_id);
+    struct job_entry *job = TREE_FIRST(&store->jobs, by_id);
+
+    for (;;) {
+        const struct id *ids[] = {
+            cluster != NULL ? &cluster->rec.id : NULL, node != NULL ? &node->rec.id : NULL,
+            device != NULL ? &device->rec.id : NULL,   volume != NULL ? &volume->rec.id : NULL,
+            block != NULL ? &block->rec.id : NULL,     op != NULL ? &op->rec.id : NULL,
+            job != NULL ? &job->rec.id : NULL,
+        };
+        const struct id *least = NULL;
+        bool twice = false;
+
+        for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+            int c = ids[i] == NULL ? 1 : least == NULL ? -1 : id_cmp(ids[i], least);
+
+            twice = c == 0 || (twice && c > 0);
+            least = c < 0 ? ids[i] : least;
+        }
+        if (least == NULL) {
+            return 0;
+        }
+        if (twice || find_brick(store, *least) != NULL) {
+            return err_set(reterr, E_DAMAGED, "id %s: two objects have it", id_text(*least).text);
+        }
+        cluster = least == ids[0] ? RB_NEXT(cluster_tree, NULL, cluster) : cluster;
+        node = least == ids[1] ? RB_NEXT(node_tree, NULL, node) : node;
+        device = least == ids[2] ? RB_NEXT(device_tree, NULL, device) : device;
+        volume = least == ids[3] ? RB_NEXT(volume_tree, NULL, volume) : volume;
+        block = least == ids[4] ? RB_NEXT(block_tree, NULL, block) : block;
+        op = least == ids[5] ? RB_NEXT(op_tree, NULL, op) : op;
+        job = least == ids[6] ? RB_NEXT(job_tree, NULL, job) : job;
+    }
+}

@@ -19,28 +19,6 @@ static void set_load(struct store *store, struct id load, uint32_t part, struct 
     update_settings(store, &next);
 }
 
-static void remove_everything(struct store *store)
-{
-    while (!RB_EMPTY(&store->ops)) {
-        remove_op(store, RB_ROOT(&store->ops));
-    }
-    while (!RB_EMPTY(&store->blocks)) {
-        remove_block(store, RB_ROOT(&store->blocks));
-    }
-    while (!RB_EMPTY(&store->volumes)) {
-        remove_volume(store, RB_ROOT(&store->volumes));
-    }
-    while (!RB_EMPTY(&store->devices)) {
-        remove_device(store, RB_ROOT(&store->devices));
-    }
-    while (!RB_EMPTY(&store->nodes)) {
-        remove_node(store, RB_ROOT(&store->nodes));
-    }
-    while (!RB_EMPTY(&store->clusters)) {
-        remove_cluster(store, RB_ROOT(&store->clusters));
-    }
-}
-
 bool store_is_empty(const struct store *store)
 {
     const struct store_counts *counts = &store->counts;
@@ -148,10 +126,10 @@ void commit_load(struct store *store, uint64_t index, const struct store_cmd *cm
     struct err err = ERR_INIT;
 
     if (cmd->load.part == 0) {
-        remove_everything(store); /* of a load that was not finished */
+        take_content(store); /* of a load that was not finished */
     }
     if (insert_part(store, index, &cmd->load, &err) != 0) {
-        remove_everything(store);
+        take_content(store);
         set_load(store, ID_NONE, 0, loaded);
         (void)refuse(result, STORE_CONFLICT, "Part %u does not fit: %s", cmd->load.part, err.message);
     } else if (cmd->load.last) {
@@ -173,6 +151,6 @@ void commit_load_abort(struct store *store, uint64_t index, const struct store_c
 {
     (void)index;
     (void)cmd;
-    remove_everything(store);
+    take_content(store);
     set_load(store, ID_NONE, 0, store->settings.rec.loaded);
 }

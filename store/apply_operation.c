@@ -115,9 +115,7 @@ enum store_code check_op_begin(const struct store *store, const struct store_cmd
     }
     code = code == STORE_OK ? check_key(store, cmd, result) : code;
     code = code == STORE_OK ? op_rule(cmd->op_type).check(store, cmd, result) : code;
-    if (code == STORE_OK && store->counts.operations >= STORE_OPERATIONS_MAX) {
-        code = refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
-    }
+    code = code == STORE_OK ? check_busy(store, cmd, result) : code;
     if (code == STORE_OK) {
         result->id = target_of(cmd);
         result->op_id = cmd->op_id;
@@ -327,9 +325,8 @@ void end_volume(struct store *store, struct volume_entry *volume, bool gone)
     free(next.bricks);
 }
 
-void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *cmd)
+static void end_op(struct store *store, uint64_t index, const struct store_cmd *cmd, struct op_entry *op)
 {
-    struct op_entry *op = find_op(store, cmd->op_id);
     struct store_job job = {.id = cmd->op_id, .failed = cmd->failed, .type = op->rec.type, .ended_ms = cmd->time_ms};
     bool gone = target_goes(&op->rec, cmd->failed);
     struct cleanup cleanup = cleanup_prepare(store, cmd, op, gone ? op_volume(store, &op->rec) : NULL);
@@ -397,4 +394,13 @@ void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *
     commit_job(store, &job);
     rebalance_begin(store, index, cmd, target);
     cleanup_begin(store, index, cmd, &cleanup);
+}
+
+void commit_op_end(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct op_entry *op = find_op(store, cmd->op_id);
+
+    if (!forget_part(store, &op->rec, cmd)) { /* else the next END goes on */
+        end_op(store, index, cmd, op);
+    }
 }

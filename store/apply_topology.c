@@ -154,7 +154,7 @@ enum store_code check_device_delete(const struct store *store, const struct stor
     if (device->rec.state != STORE_STATE_FAILED) {
         return refuse(result, STORE_BAD_REQUEST, "device: %s is not in failed state", id_text(cmd->target).text);
     }
-    if (cmd->force ? !only_left_bricks(store, device) : device->n_charged > 0) {
+    if (cmd->force ? !only_left_bricks(device) : device->n_charged > 0) {
         return refuse(result, STORE_CONFLICT, "Unable to delete device [%s] because it contains bricks",
                       id_text(cmd->target).text);
     }

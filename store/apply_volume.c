@@ -201,9 +201,9 @@ enum store_code check_same_volume(const struct store *store, const struct volume
     return STORE_REPEATED;
 }
 
-enum store_code check_new_volume(const struct store *store, const struct store_volume *volume,
-                                 struct store_result *result)
+enum store_code check_new_volume(const struct store *store, const struct store_cmd *cmd, struct store_result *result)
 {
+    const struct store_volume *volume = &cmd->volume;
     const struct cluster_entry *cluster = find_cluster(store, volume->cluster);
 
     if (id_is_none(volume->id) || find_volume(store, volume->id) != NULL) {
@@ -212,8 +212,8 @@ enum store_code check_new_volume(const struct store *store, const struct store_v
     if (!volume_sane(volume)) {
         return refuse(result, STORE_BAD_REQUEST, "A volume needs a size, a name and at most %d options", OPTIONS_MAX);
     }
-    if (store->counts.operations >= STORE_OPERATIONS_MAX) {
-        return refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
+    if (check_busy(store, cmd, result) != STORE_OK) {
+        return result->code;
     }
     if (cluster == NULL || !(volume->block ? cluster->rec.block : cluster->rec.file)) {
         return refuse(result, STORE_STALE_PLAN, "The cluster has changed");
@@ -237,7 +237,7 @@ enum store_code check_volume_create(const struct store *store, const struct stor
         result->op_id = repeated->rec.created_by;
         return STORE_REPEATED;
     }
-    return check_new_volume(store, &cmd->volume, result);
+    return check_new_volume(store, cmd, result);
 }
 
 /* The command's bricks as they are recorded. */

@@ -12,11 +12,11 @@
 
 #define SLOTS_MIN 8
 
-/* The multiplication's halves are folded. The table's place in memory, which nobody outside knows, takes part: ids come
- * from outside too (imports), and must not be made to collide. */
+/* The multiplication's halves are folded. A seed, which nobody outside knows, takes part: ids come from outside too
+ * (imports), and must not be made to collide. */
 static uint64_t hash_of(const struct brick_index *index, const struct id *id)
 {
-    __uint128_t product = (__uint128_t)(id_half(id, 0) ^ (uintptr_t)index ^ UINT64_C(0xa0761d6478bd642f)) *
+    __uint128_t product = (__uint128_t)(id_half(id, 0) ^ index->seed ^ UINT64_C(0xa0761d6478bd642f)) *
                           (id_half(id, sizeof(uint64_t)) ^ UINT64_C(0xe7037ed1a0b428db));
 
     return (uint64_t)(product >> 64) ^ (uint64_t)product;

@@ -397,10 +397,14 @@ static int check_operations(const struct store *store, const struct record_set *
 {
     struct op_entry *op;
     struct volume_entry *volume;
-    size_t n = 0, n_users = 0;
+    struct store_counts counts = store->counts;
+    size_t n = 0, n_users = 0, n_wrong = 0;
+    size_t n_ops[STORE_OP_TYPES][STORE_OP_PHASES];
 
+    memcpy(n_ops, store->n_ops, sizeof(n_ops));
     TREE_EACH (volume, volume_tree, &store->volumes, by_id) {
         n_users -= volume->n_expands + volume->n_clones;
+        counts.made_bytes -= volume_is_made(&volume->rec) ? volume->record.blob->len : 0;
     }
     TREE_EACH (op, op_tree, &store->ops, by_id) {
         int rc = check_record(set, &op->record, KIND_OPERATION, &op->rec, reterr);
@@ -413,9 +417,19 @@ static int check_operations(const struct store *store, const struct record_set *
             return rc;
         }
         n_users += op->rec.type == STORE_OP_EXPAND_VOLUME || op->rec.type == STORE_OP_CLONE_VOLUME;
+        n_ops[op->rec.type][op->rec.phase]--;
+        counts.waiting -= op->rec.n_parked > 0;
+        counts.limited -= op_takes_place(&op->rec);
+        counts.limited_waiting -= op->rec.n_parked > 0 && op_takes_place(&op->rec);
         n++;
     }
-    return n == store->counts.operations && n_users == 0
+    for (size_t type = 0; type < STORE_OP_TYPES; type++) {
+        for (size_t phase = 0; phase < STORE_OP_PHASES; phase++) {
+            n_wrong += n_ops[type][phase] != 0;
+        }
+    }
+    return n_wrong == 0 && n == counts.operations && counts.waiting == 0 && counts.limited == 0 &&
+                   counts.limited_waiting == 0 && counts.made_bytes == 0 && n_users == 0
                ? 0
                : err_set(reterr, E_DAMAGED, "operations are not counted right");
 }
@@ -525,6 +539,7 @@ static int check(const struct store *store, const struct record_set *set, struct
     rc = rc == 0 ? check_operations(store, set, reterr) : rc;
     rc = rc == 0 ? check_jobs(store, set, reterr) : rc;
     rc = rc == 0 ? check_settings_record(store, set, reterr) : rc;
+    rc = rc == 0 ? check_ids(store, reterr) : rc;
     rc = rc == 0 && set != NULL ? check_digest(set, reterr) : rc;
     if (rc == 0 && n != store->records.n) {
         rc = err_set(reterr, E_DAMAGED, "%zu records, %zu encodings", n, store->records.n);

@@ -107,7 +107,7 @@ static bool node_may_go(const struct store *store, const struct op_entry *op)
     struct device_entry *device;
 
     TREE_EACH (device, node_device_tree, &node->devices, in_node) {
-        if (!device_fits_node(store, device) || !only_left_bricks(store, device)) {
+        if (!device_fits_node(store, device) || !only_left_bricks(device)) {
             return false;
         }
     }

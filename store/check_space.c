@@ -8,7 +8,7 @@
 /* Sums of its pools, in whose order its bricks are listed. */
 struct space {
     uint64_t used_kib, meta_max_kib;
-    size_t n_bricks, n_pools;
+    size_t n_bricks, n_left, n_pools;
 };
 
 static bool in_order(const struct brick_entry *last, const struct brick_entry *entry)
@@ -32,6 +32,7 @@ static int sum_space(const struct store *store, const struct device_entry *devic
             return BROKEN("brick", brick->id, "it is not where the device's bricks are listed");
         }
         ret_space->n_bricks++;
+        ret_space->n_left += entry->op != NULL && entry->op->rec.type == STORE_OP_CLEAN_BRICKS;
         if (last == NULL || strcmp(brick_of(last)->pool, brick->pool) != 0) {
             ret_space->n_pools++;
             ret_space->used_kib += brick->pool_kib + brick->meta_kib;
@@ -62,8 +63,8 @@ int check_space(const struct store *store, const struct device_entry *device, si
     for (size_t i = 0; i < device->n_metas; i++) {
         n_metas += device->metas[i].n;
     }
-    if (device->used_kib != space.used_kib || device->n_charged != space.n_bricks || n_metas != space.n_pools ||
-        n_live != n_listed || device_spare_kib(device) != space.meta_max_kib) {
+    if (device->used_kib != space.used_kib || device->n_charged != space.n_bricks || device->n_left != space.n_left ||
+        n_metas != space.n_pools || n_live != n_listed || device_spare_kib(device) != space.meta_max_kib) {
         return BROKEN("device", device->rec.id, "its space is not the sum of its pools");
     }
     if (space.used_kib > device->rec.total_kib) {

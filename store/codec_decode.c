@@ -1,4 +1,5 @@
-#include <msgpack.h>
+/* From bytes to records, in one pass: with all that is in them, or, to judge them, with their numbers alone. Nothing is
+ * reserved that the bytes which are there do not pay for. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,374 +8,311 @@
 #include "store/codec_priv.h"
 #include "store/types.h"
 
-/* ---- the walk: msgpack-c would reserve whatever a header claims, so nothing reaches it that was not measured ---- */
+#define TEXT_BYTES 32 /* that the shortest text takes */
 
-bool codec_take_number(struct codec_walk *walk, size_t bytes, uint64_t *ret)
-{
-    uint64_t value = 0;
-
-    if (walk->len - walk->pos < bytes) {
-        return false;
-    }
-    for (size_t i = 0; i < bytes; i++) {
-        value = value << 8 | walk->data[walk->pos++];
-    }
-    *ret = value;
-    return true;
-}
-
-static bool skip(struct codec_walk *walk, uint64_t n)
-{
-    if (walk->len - walk->pos < n) {
-        return false;
-    }
-    walk->pos += (size_t)n;
-    return true;
-}
-
-static bool walk_value(struct codec_walk *walk, int depth);
-
-/* n values; every one takes a byte at least. */
-static bool walk_many(struct codec_walk *walk, uint64_t n, int depth)
-{
-    if (n > walk->len - walk->pos || depth >= CODEC_DEPTH_MAX) {
-        return false;
-    }
-    for (uint64_t i = 0; i < n; i++) {
-        if (!walk_value(walk, depth + 1)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool walk_value(struct codec_walk *walk, int depth)
-{
-    uint64_t n;
-    uint8_t tag;
-
-    if (walk->pos == walk->len) {
-        return false;
-    }
-    tag = walk->data[walk->pos++];
-    if (tag <= 0x7f || tag >= 0xe0) { /* small numbers */
-        return true;
-    }
-    if (tag <= 0x8f) {
-        return walk_many(walk, 2 * (uint64_t)(tag & 0x0f), depth);
-    }
-    if (tag <= 0x9f) {
-        return walk_many(walk, tag & 0x0f, depth);
-    }
-    if (tag <= 0xbf) {
-        return skip(walk, tag & 0x1f);
-    }
-    switch (tag) {
-    case 0xc2: /* false, true */
-    case 0xc3:
-        return true;
-    case 0xc4: /* bin 8, 16, 32 */
-    case 0xc5:
-    case 0xc6:
-        return codec_take_number(walk, (size_t)1 << (tag - 0xc4), &n) && skip(walk, n);
-    case 0xca: /* float 32 */
-        return skip(walk, 4);
-    case 0xcc: /* unsigned and signed 8 to 64 */
-    case 0xcd:
-    case 0xce:
-    case 0xcf:
-        return skip(walk, UINT64_C(1) << (tag - 0xcc));
-    case 0xd0:
-    case 0xd1:
-    case 0xd2:
-    case 0xd3:
-        return skip(walk, UINT64_C(1) << (tag - 0xd0));
-    case 0xd9: /* str 8, 16, 32 */
-    case 0xda:
-    case 0xdb:
-        return codec_take_number(walk, (size_t)1 << (tag - 0xd9), &n) && skip(walk, n);
-    case 0xdc: /* array 16, 32 */
-    case 0xdd:
-        return codec_take_number(walk, (size_t)2 << (tag - 0xdc), &n) && walk_many(walk, n, depth);
-    case 0xde: /* map 16, 32 */
-    case 0xdf:
-        return codec_take_number(walk, (size_t)2 << (tag - 0xde), &n) && walk_many(walk, 2 * n, depth);
-    default: /* nil, doubles, extensions: we never write them */
-        return false;
-    }
-}
-
-int codec_walk(const uint8_t *data, size_t len, size_t *ret_len, struct err *reterr)
-{
-    struct codec_walk walk = {data, len, 0};
-
-    if (!walk_value(&walk, 0)) {
-        return err_set(reterr, E_DAMAGED, "not a complete record at byte %zu of %zu", walk.pos, len);
-    }
-    *ret_len = walk.pos;
-    return 0;
-}
-
-/* ---- from the tree to structs ---- */
+struct reader {
+    struct codec_walk walk;
+    bool judges; /* texts and lists are only looked at */
+    struct codec_cost cost;
+};
 
 static int wrong(const struct schema *schema, const struct field *field, struct err *reterr)
 {
     return err_set(reterr, E_DAMAGED, "%s: key %u has a wrong value", schema->name, field->key);
 }
 
-static bool get_text(const msgpack_object *object, size_t max, char **ret_text)
+static bool read_text(struct reader *reader, uint64_t max, char **ret_text)
 {
-    uint32_t len = object->type == MSGPACK_OBJECT_STR ? object->via.str.size : UINT32_MAX;
+    struct codec_head head;
+    const uint8_t *text;
 
-    if (len > max || len == UINT32_MAX || (len > 0 && memchr(object->via.str.ptr, '\0', len) != NULL)) {
+    if (!codec_next(&reader->walk, &head) || head.kind != CODEC_TEXT || head.n > max ||
+        (text = codec_take(&reader->walk, head.n)) == NULL || memchr(text, '\0', (size_t)head.n) != NULL) {
         return false;
     }
-    *ret_text = len > 0 ? mem_strndup(object->via.str.ptr, len) : mem_strdup(""); /* an empty one may have no address */
+    reader->cost.bytes += TEXT_BYTES + head.n;
+    if (!reader->judges) {
+        *ret_text = mem_strndup((const char *)text, (size_t)head.n);
+    }
     return true;
 }
 
-static bool get_id(const msgpack_object *object, struct id *ret_id)
+static bool read_id(struct reader *reader, struct id *ret_id)
 {
-    if (object->type != MSGPACK_OBJECT_BIN || object->via.bin.size != ID_BYTES) {
+    struct codec_head head;
+    const uint8_t *bytes;
+
+    if (!codec_next(&reader->walk, &head) || head.kind != CODEC_BYTES || head.n != ID_BYTES ||
+        (bytes = codec_take(&reader->walk, ID_BYTES)) == NULL) {
         return false;
     }
-    memcpy(ret_id->bytes, object->via.bin.ptr, ID_BYTES);
+    memcpy(ret_id->bytes, bytes, ID_BYTES);
     return true;
 }
 
-static bool get_u64(const msgpack_object *object, uint64_t max, uint64_t *ret)
+static bool read_array(struct reader *reader, uint64_t max, uint64_t *ret_n)
 {
-    *ret = object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? object->via.u64 : 0;
-    return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER && object->via.u64 <= max;
+    struct codec_head head;
+    bool ok = codec_next(&reader->walk, &head) && head.kind == CODEC_ARRAY && head.n <= max &&
+              head.n <= reader->walk.len - reader->walk.pos; /* every item takes a byte at least */
+
+    *ret_n = ok ? head.n : 0;
+    return ok;
 }
 
-static bool get_i64(const msgpack_object *object, int64_t *ret)
+static bool read_strs(struct reader *reader, const struct field *field, struct store_strs *strs)
 {
-    if (object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
-        *ret = object->via.i64;
-        return true;
-    }
-    *ret = object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (int64_t)object->via.u64 : 0;
-    return object->type == MSGPACK_OBJECT_POSITIVE_INTEGER && object->via.u64 <= INT64_MAX;
-}
+    uint64_t n;
 
-static bool get_strs(const msgpack_object *object, size_t max, struct store_strs *strs)
-{
-    const msgpack_object_array *array = &object->via.array;
-
-    if (object->type != MSGPACK_OBJECT_ARRAY || array->size > max) {
+    if (!read_array(reader, field->max, &n)) {
         return false;
     }
-    strs->items = mem_calloc(array->size, sizeof(*strs->items));
-    for (uint32_t i = 0; i < array->size; i++) {
-        if (!get_text(&array->ptr[i], UINT32_MAX, &strs->items[i])) {
+    reader->cost.bytes += n * sizeof(*strs->items);
+    if (!reader->judges) {
+        strs->items = mem_calloc(n, sizeof(*strs->items));
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        char *text = NULL;
+
+        if (!read_text(reader, UINT32_MAX, &text)) {
             return false; /* freed by the owner: n counts the complete ones */
         }
-        strs->n = i + 1;
+        if (!reader->judges) {
+            strs->items[strs->n++] = text;
+        }
     }
     return true;
 }
 
-static int decode_map(const struct schema *schema, const msgpack_object *object, size_t first, void *rec,
-                      struct err *reterr);
+static int read_map(struct reader *reader, const struct schema *schema, const uint32_t *version, void *rec,
+                    struct err *reterr);
 
-static int decode_list(const struct schema *schema, const struct field *field, const msgpack_object *object, void *rec,
-                       struct err *reterr)
+/* Item by item; a judge, who needs none of them, reads all into the same place. */
+static int read_list(struct reader *reader, const struct schema *schema, const struct field *field, void *rec,
+                     struct err *reterr)
 {
-    const msgpack_object_array *array = &object->via.array;
-    size_t size = field->kind == F_IDS ? sizeof(struct id) : field->sub->size;
-    size_t n = 0;
+    size_t size = field->kind == F_IDS ? sizeof(struct id) : field->sub->size, n = 0;
+    uint64_t n_items;
     char *items;
     int rc = 0;
 
-    if (object->type != MSGPACK_OBJECT_ARRAY || array->size > field->max) {
+    if (!read_array(reader, field->max, &n_items)) {
         return wrong(schema, field, reterr);
     }
-    items = mem_calloc(array->size, size);
-    memcpy((char *)rec + field->offset, &items, sizeof(items));
-    for (uint32_t i = 0; rc == 0 && i < array->size; i++) {
-        if (field->kind == F_LIST) {
-            rc = decode_map(field->sub, &array->ptr[i], 0, items + i * size, reterr);
-        } else {
-            struct id id = ID_NONE;
+    reader->cost.items += field->kind == F_LIST ? n_items : 0;
+    reader->cost.bytes += n_items * size;
+    items = mem_calloc(reader->judges ? 1 : n_items, size);
+    for (uint64_t i = 0; rc == 0 && i < n_items; i++) {
+        char *item = items + n * size;
 
-            rc = get_id(&array->ptr[i], &id) ? 0 : wrong(schema, field, reterr);
-            memcpy(items + i * size, &id, sizeof(id));
+        if (field->kind == F_LIST) {
+            rc = read_map(reader, field->sub, NULL, item, reterr);
+        } else if (!read_id(reader, (struct id *)(void *)item)) {
+            rc = wrong(schema, field, reterr);
         }
-        n += rc == 0 ? 1 : 0;
+        n += rc == 0 && !reader->judges ? 1 : 0;
     }
-    memcpy((char *)rec + field->count_offset, &n, sizeof(n));
+    if (reader->judges) {
+        free(items);
+    } else {
+        memcpy((char *)rec + field->offset, &items, sizeof(items));
+        memcpy((char *)rec + field->count_offset, &n, sizeof(n));
+    }
     return rc;
 }
 
-static int decode_field(const struct schema *schema, const struct field *field, const msgpack_object *object, void *rec,
-                        struct err *reterr)
+static int read_number(struct reader *reader, const struct schema *schema, const struct field *field, void *to,
+                       struct err *reterr)
 {
-    void *to = (char *)rec + field->offset;
-    uint64_t number = 0;
-    uint32_t small;
-    int64_t with_sign;
-    bool flag, ok = false;
-    float real;
+    bool small = field->kind == F_U32 || field->kind == F_ENUM;
+    struct codec_head head;
+    uint32_t bits;
+    bool flag, ok = codec_next(&reader->walk, &head);
 
     switch (field->kind) {
     case F_BOOL:
-        ok = object->type == MSGPACK_OBJECT_BOOLEAN;
-        flag = ok && object->via.boolean;
-        memcpy(to, &flag, sizeof(flag));
-        break;
-    case F_U32:
-    case F_ENUM:
-        ok = get_u64(object, UINT32_MAX, &number);
-        if (ok && field->kind == F_ENUM && number > field->max) {
-            return err_set(reterr, E_UNSUPPORTED, "%s: key %u has the unknown value %llu", schema->name, field->key,
-                           (unsigned long long)number);
-        }
-        small = ok ? (uint32_t)number : 0;
-        memcpy(to, &small, sizeof(small));
-        break;
-    case F_U64:
-        ok = get_u64(object, UINT64_MAX, &number);
-        memcpy(to, &number, sizeof(number));
-        break;
-    case F_I64:
-        ok = get_i64(object, &with_sign);
-        memcpy(to, &with_sign, sizeof(with_sign));
+        ok = ok && head.kind == CODEC_BOOL;
         break;
     case F_F32:
-        ok = object->type == MSGPACK_OBJECT_FLOAT32;
-        real = ok ? (float)object->via.f64 : 0;
-        memcpy(to, &real, sizeof(real));
+        ok = ok && head.kind == CODEC_FLOAT;
         break;
+    case F_I64:
+        ok = ok && (head.kind == CODEC_NEGATIVE || (head.kind == CODEC_NUMBER && head.n <= INT64_MAX));
+        break;
+    default:
+        ok = ok && head.kind == CODEC_NUMBER && (!small || head.n <= UINT32_MAX);
+    }
+    if (!ok) {
+        return wrong(schema, field, reterr);
+    }
+    if (field->kind == F_ENUM && head.n > field->max) {
+        return err_set(reterr, E_UNSUPPORTED, "%s: key %u has the unknown value %llu", schema->name, field->key,
+                       (unsigned long long)head.n);
+    }
+    flag = head.n != 0;
+    bits = (uint32_t)head.n;
+    if (field->kind == F_BOOL) {
+        memcpy(to, &flag, sizeof(flag));
+    } else if (small || field->kind == F_F32) {
+        memcpy(to, &bits, sizeof(bits));
+    } else {
+        memcpy(to, &head.n, sizeof(head.n));
+    }
+    return 0;
+}
+
+static int read_field(struct reader *reader, const struct schema *schema, const struct field *field, void *rec,
+                      struct err *reterr)
+{
+    void *to = (char *)rec + field->offset;
+    bool ok;
+
+    switch (field->kind) {
     case F_ID:
-        ok = get_id(object, to);
+        ok = read_id(reader, to);
         break;
     case F_STR:
-        ok = get_text(object, field->max, to);
+        ok = read_text(reader, field->max, to);
         break;
     case F_STRS:
-        ok = get_strs(object, field->max, to);
+        ok = read_strs(reader, field, to);
         break;
     case F_STRUCT:
-        return decode_map(field->sub, object, 0, to, reterr);
+        return read_map(reader, field->sub, NULL, to, reterr);
     case F_IDS:
     case F_LIST:
-        return decode_list(schema, field, object, rec, reterr);
+        return read_list(reader, schema, field, rec, reterr);
+    default:
+        return read_number(reader, schema, field, to, reterr);
     }
     return ok ? 0 : wrong(schema, field, reterr);
 }
 
 /* Texts that were not in the map. */
-static void fill_texts(const struct schema *schema, void *rec)
+static void fill_texts(struct reader *reader, const struct schema *schema, void *rec)
 {
     for (size_t i = 0; i < schema->n_fields; i++) {
+        const struct field *field = &schema->fields[i];
         char *text;
 
-        if (schema->fields[i].kind == F_STRUCT) {
-            fill_texts(schema->fields[i].sub, (char *)rec + schema->fields[i].offset);
-        } else if (schema->fields[i].kind == F_STR) {
-            memcpy(&text, (char *)rec + schema->fields[i].offset, sizeof(text));
-            text = text != NULL ? text : mem_strdup("");
-            memcpy((char *)rec + schema->fields[i].offset, &text, sizeof(text));
+        if (field->kind == F_STRUCT) {
+            fill_texts(reader, field->sub, (char *)rec + field->offset);
+        } else if (field->kind == F_STR) {
+            memcpy(&text, (char *)rec + field->offset, sizeof(text));
+            if (text == NULL) {
+                reader->cost.bytes += TEXT_BYTES;
+                text = reader->judges ? NULL : mem_strdup("");
+                memcpy((char *)rec + field->offset, &text, sizeof(text));
+            }
         }
     }
 }
 
-/* Fills *rec from the entries from `first` on; keys must ascend. Frees what it made when it fails. */
-static int decode_map(const struct schema *schema, const msgpack_object *object, size_t first, void *rec,
+static int read_version(struct reader *reader, const struct schema *schema, uint32_t version, uint64_t n,
+                        struct err *reterr)
+{
+    struct codec_head key, value;
+
+    if (n == 0 || !codec_next(&reader->walk, &key) || key.kind != CODEC_NUMBER || key.n != 0 ||
+        !codec_next(&reader->walk, &value) || value.kind != CODEC_NUMBER) {
+        return err_set(reterr, E_DAMAGED, "%s has no version", schema->name);
+    }
+    return value.n == version ? 0
+                              : err_set(reterr, E_UNSUPPORTED, "%s has the unknown version %llu", schema->name,
+                                        (unsigned long long)value.n);
+}
+
+/* The field of the key among those from `from` on; n_fields: it is not there. */
+static size_t find_key_from(const struct schema *schema, size_t from, uint64_t key)
+{
+    while (from < schema->n_fields && schema->fields[from].key != key) {
+        from++;
+    }
+    return from;
+}
+
+/* The field of the key that comes, which must not be before *next. */
+static int find_field(const struct schema *schema, struct reader *reader, size_t *next, const struct field **ret_field,
                       struct err *reterr)
 {
-    size_t next = 0; /* field that may come next */
-    int rc = 0;
+    struct codec_head key;
+    size_t found;
+
+    if (!codec_next(&reader->walk, &key) || key.kind != CODEC_NUMBER) {
+        return err_set(reterr, E_DAMAGED, "%s: a key is not a number", schema->name);
+    }
+    found = find_key_from(schema, *next, key.n);
+    if (found == schema->n_fields && find_key_from(schema, 0, key.n) < found) {
+        return err_set(reterr, E_DAMAGED, "%s: key %llu is out of order", schema->name, (unsigned long long)key.n);
+    }
+    if (found == schema->n_fields) {
+        return err_set(reterr, E_UNSUPPORTED, "%s: unknown key %llu", schema->name, (unsigned long long)key.n);
+    }
+    *next = found + 1;
+    *ret_field = &schema->fields[found];
+    return 0;
+}
+
+/* Fills *rec, whose keys must ascend. Frees what it made when it fails. */
+static int read_map(struct reader *reader, const struct schema *schema, const uint32_t *version, void *rec,
+                    struct err *reterr)
+{
+    const struct field *field = NULL;
+    struct codec_head head;
+    size_t next = 0; /* the first field that may come */
+    int rc;
 
     memset(rec, 0, schema->size);
-    if (object->type != MSGPACK_OBJECT_MAP) {
+    if (!codec_next(&reader->walk, &head) || head.kind != CODEC_MAP) {
         return err_set(reterr, E_DAMAGED, "%s is not a map", schema->name);
     }
-    for (size_t i = first; rc == 0 && i < object->via.map.size; i++) {
-        const msgpack_object_kv *kv = &object->via.map.ptr[i];
-        size_t found = 0;
-
-        if (kv->key.type != MSGPACK_OBJECT_POSITIVE_INTEGER) {
-            rc = err_set(reterr, E_DAMAGED, "%s: a key is not a number", schema->name);
-            break;
-        }
-        while (found < schema->n_fields && schema->fields[found].key != kv->key.via.u64) {
-            found++;
-        }
-        if (found == schema->n_fields) {
-            rc = err_set(reterr, E_UNSUPPORTED, "%s: unknown key %llu", schema->name,
-                         (unsigned long long)kv->key.via.u64);
-        } else if (found < next) {
-            rc = err_set(reterr, E_DAMAGED, "%s: key %llu is out of order", schema->name,
-                         (unsigned long long)kv->key.via.u64);
-        } else {
-            rc = decode_field(schema, &schema->fields[found], &kv->val, rec, reterr);
-            next = found + 1;
-        }
+    rc = version != NULL ? read_version(reader, schema, *version, head.n, reterr) : 0;
+    for (uint64_t i = version != NULL ? 1 : 0; rc == 0 && i < head.n; i++) {
+        rc = find_field(schema, reader, &next, &field, reterr);
+        rc = rc == 0 ? read_field(reader, schema, field, rec, reterr) : rc;
     }
     if (rc != 0) {
         schema_fini(schema, rec);
         memset(rec, 0, schema->size);
         return rc;
     }
-    fill_texts(schema, rec);
+    fill_texts(reader, schema, rec);
     return 0;
 }
 
-static int check_version(const struct schema *schema, uint32_t version, const msgpack_object *object,
-                         struct err *reterr)
+static int read_all(struct reader *reader, const struct schema *schema, const uint32_t *version, void *rec,
+                    struct err *reterr)
 {
-    const msgpack_object_kv *kv = object->type == MSGPACK_OBJECT_MAP ? object->via.map.ptr : NULL;
+    int rc = read_map(reader, schema, version, rec, reterr);
 
-    if (kv == NULL || object->via.map.size == 0 || kv->key.type != MSGPACK_OBJECT_POSITIVE_INTEGER ||
-        kv->key.via.u64 != 0 || kv->val.type != MSGPACK_OBJECT_POSITIVE_INTEGER) {
-        return err_set(reterr, E_DAMAGED, "%s has no version", schema->name);
+    if (rc == 0 && reader->walk.pos != reader->walk.len) {
+        rc = err_set(reterr, E_DAMAGED, "%s: %zu bytes too many", schema->name, reader->walk.len - reader->walk.pos);
+        schema_fini(schema, rec);
     }
-    if (kv->val.via.u64 != version) {
-        return err_set(reterr, E_UNSUPPORTED, "%s has the unknown version %llu", schema->name,
-                       (unsigned long long)kv->val.via.u64);
-    }
-    return 0;
-}
-
-static int decode(const struct schema *schema, const uint32_t *version, const void *data, size_t len, void *ret_rec,
-                  struct err *reterr)
-{
-    msgpack_object object;
-    msgpack_zone zone;
-    size_t used = 0, offset = 0;
-    int rc = codec_walk(data, len, &used, reterr);
-
-    if (rc != 0) {
-        return rc;
-    }
-    if (used != len) {
-        return err_set(reterr, E_DAMAGED, "%s: %zu bytes too many", schema->name, len - used);
-    }
-    if (!msgpack_zone_init(&zone, MSGPACK_ZONE_CHUNK_SIZE)) {
-        return err_set(reterr, E_DAMAGED, "out of memory");
-    }
-    if (msgpack_unpack(data, len, &offset, &zone, &object) != MSGPACK_UNPACK_SUCCESS) {
-        rc = err_set(reterr, E_DAMAGED, "%s is not msgpack", schema->name);
-    }
-    if (rc == 0 && version != NULL) {
-        rc = check_version(schema, *version, &object, reterr);
-    }
-    if (rc == 0) {
-        rc = decode_map(schema, &object, version != NULL ? 1 : 0, ret_rec, reterr);
-    }
-    msgpack_zone_destroy(&zone);
     return rc;
 }
 
 int schema_decode(const struct schema *schema, const void *data, size_t len, void *ret_rec, struct err *reterr)
 {
-    return decode(schema, NULL, data, len, ret_rec, reterr);
+    struct reader reader = {.walk = {data, len, 0}};
+
+    return read_all(&reader, schema, NULL, ret_rec, reterr);
 }
 
 int schema_decode_versioned(const struct schema *schema, uint32_t version, const void *data, size_t len, void *ret_rec,
                             struct err *reterr)
 {
-    return decode(schema, &version, data, len, ret_rec, reterr);
+    struct reader reader = {.walk = {data, len, 0}};
+
+    return read_all(&reader, schema, &version, ret_rec, reterr);
+}
+
+int schema_judge_versioned(const struct schema *schema, uint32_t version, const void *data, size_t len,
+                           void *ret_numbers, struct codec_cost *ret_cost, struct err *reterr)
+{
+    struct reader reader = {.walk = {data, len, 0}, .judges = true};
+    int rc = read_all(&reader, schema, &version, ret_numbers, reterr);
+
+    *ret_cost = reader.cost;
+    return rc;
 }

@@ -70,8 +70,27 @@ struct codec_walk {
     const uint8_t *data;
     size_t len, pos;
 };
-/* Takes a number of 1, 2, 4 or 8 bytes; false: there are not as many left. */
-bool codec_take_number(struct codec_walk *walk, size_t bytes, uint64_t *ret);
+
+enum codec_kind {
+    CODEC_NUMBER,
+    CODEC_NEGATIVE,
+    CODEC_BOOL,
+    CODEC_FLOAT,
+    CODEC_TEXT,
+    CODEC_BYTES,
+    CODEC_ARRAY,
+    CODEC_MAP,
+};
+
+struct codec_head {
+    enum codec_kind kind;
+    uint64_t n; /* the number, its bits, or how many bytes or items follow (which need not be there) */
+};
+
+/* false: the bytes end, or it is nothing that we write. */
+bool codec_next(struct codec_walk *walk, struct codec_head *ret_head);
+/* The next n bytes; NULL: there are not as many left. */
+const uint8_t *codec_take(struct codec_walk *walk, uint64_t n);
 /* Looks at one msgpack value without allocating: nothing is longer than the input, no deeper than CODEC_DEPTH_MAX.
  * ret_len is its length. E_DAMAGED. */
 int codec_walk(const uint8_t *data, size_t len, size_t *ret_len, struct err *reterr);
@@ -81,9 +100,14 @@ int codec_walk(const uint8_t *data, size_t len, size_t *ret_len, struct err *ret
 int schema_decode(const struct schema *schema, const void *data, size_t len, void *ret_rec, struct err *reterr);
 int schema_decode_versioned(const struct schema *schema, uint32_t version, const void *data, size_t len, void *ret_rec,
                             struct err *reterr);
-/* Whether schema_decode_versioned would read it, in one pass that reserves nothing: 0, or a code as there. ret_numbers
- * is a record with only the numbers and ids of the map and of the maps in it; there is nothing to free. */
+
+struct codec_cost {
+    size_t items;   /* structs in lists */
+    uint64_t bytes; /* that lists and texts take when they are decoded */
+};
+/* Whether schema_decode_versioned would read it, in one pass that reserves next to nothing: 0, or a code as there.
+ * ret_numbers is a record with only the numbers and ids of the map and of the maps in it; there is nothing to free. */
 int schema_judge_versioned(const struct schema *schema, uint32_t version, const void *data, size_t len,
-                           void *ret_numbers, struct err *reterr);
+                           void *ret_numbers, struct codec_cost *ret_cost, struct err *reterr);
 
 #endif

@@ -151,13 +151,18 @@ static int check_known(const struct store_cmd *cmd, struct err *reterr)
 
 int store_cmd_judge(const void *data, size_t len, struct err *reterr)
 {
+    struct codec_cost cost;
     struct store_cmd numbers;
     int rc;
 
     if (len > STORE_CMD_MAX_BYTES) {
         return err_set(reterr, E_DAMAGED, "a command of %zu bytes", len);
     }
-    rc = schema_judge_versioned(&schema_cmd, CMD_VERSION, data, len, &numbers, reterr);
+    rc = schema_judge_versioned(&schema_cmd, CMD_VERSION, data, len, &numbers, &cost, reterr);
+    if (rc == 0 && (cost.items > STORE_CMD_MAX_ITEMS || cost.bytes > STORE_CMD_MAX_DECODED)) {
+        rc = err_set(reterr, E_DAMAGED, "a command of %zu things, which take %llu bytes", cost.items,
+                     (unsigned long long)cost.bytes);
+    }
     return rc == 0 ? check_known(&numbers, reterr) : rc;
 }
 

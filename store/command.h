@@ -8,10 +8,25 @@
 #include "store/types.h"
 
 #define STORE_CMD_MAX_BYTES (4u << 20) /* longer encodings are refused */
-#define STORE_TEXT_MAX 8192            /* reasons, errors, parked texts: longer ones are cut, all made clean */
-#define STORE_OPERATIONS_MAX 1000      /* more waiting operations are refused: TOO_BUSY */
+/* What store_cmd_judge lets into the log: records of a load, bricks, tags and parked parts together, and bytes in
+ * memory. No release makes a command of as much (the end of a load, 768 KiB, has bricks of 88 bytes at least). */
+#define STORE_CMD_MAX_ITEMS 10000
+#define STORE_CMD_MAX_DECODED (8u << 20)
+#define STORE_TEXT_MAX 8192 /* reasons, errors, parked texts: longer ones are cut, all made clean */
+/* Places for operations; more are refused: TOO_BUSY. Clean-ups, and the ways out (removals, and deletes of nodes and
+ * devices), need none. Some places are kept from what makes or enlarges volumes (from feature level 2 on). */
+#define STORE_OPERATIONS_MAX 1000
+#define STORE_OPERATIONS_KEPT 100
+/* Bytes of the records of all volumes that are being made (options, bricks): the leader begins no operation that would
+ * make it more. Each member has them in memory, in its log and in its snapshots. */
+#define STORE_MADE_BYTES_MAX ((size_t)16 << 20)
 #define STORE_EXPIRE_MAX 1000
+/* When a node is forgotten by force: bricks of operations that wait for it and end with one command. */
+#define STORE_FORGET_WORK 250
 #define STORE_KEY_MAX 128
+/* Request keys that repetitions of a request may leave with its job, and with all jobs together. */
+#define STORE_JOB_KEYS_MAX 64
+#define STORE_KEYS_MAX 65536
 #define STORE_BRICKS_MAX 1024 /* bricks of one volume, whatever is configured */
 
 enum store_cmd_type { /* stored: never renumber */
@@ -30,7 +45,7 @@ enum store_cmd_type { /* stored: never renumber */
                       /* op_id, time_ms, failed, text = error; device add, resync: what the node said in `device` */
                       STORE_CMD_OP_END = 14,
                       /* time_ms: forget jobs (and request keys) that ended before; at most STORE_EXPIRE_MAX by one
-                         command, oldest first */
+                         command, oldest first (level 1: so many jobs, with all their keys) */
                       STORE_CMD_EXPIRE_JOBS = 15,
                       /* A repeated create of the volume `target` (explicit name): remembers `key` for op_id, the
                        * volume's created_by; if that job has expired, op_id is new and becomes a finished job that
@@ -133,9 +148,11 @@ void store_cmd_fini(struct store_cmd *cmd);
 /* Appends the encoding. Longer ones than a log takes (cons_propose) or STORE_CMD_MAX_BYTES are refused there. */
 void store_cmd_encode(const struct store_cmd *cmd, struct buf *buf);
 /* Never trusts its input: sizes, counts and depth are checked before anything is reserved. Unknown type or version:
- * E_UNSUPPORTED (the member must stop); anything else wrong: E_DAMAGED. */
+ * E_UNSUPPORTED (the member must stop); anything else wrong: E_DAMAGED. How much it is does not matter: it is in the
+ * log. */
 int store_cmd_decode(const void *data, size_t len, struct store_cmd *ret_cmd, struct err *reterr);
-/* Whether store_cmd_decode would read it: 0 or the code that it would return. Reserves nothing; fast. */
+/* Whether store_cmd_decode would read it, without much time or memory: 0 or the code that it would return, or E_DAMAGED
+ * for what is too much at once. Fast. */
 int store_cmd_judge(const void *data, size_t len, struct err *reterr);
 
 #endif

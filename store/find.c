@@ -171,6 +171,11 @@ struct store_digest store_digest(const struct store *store)
     return store->records.sum;
 }
 
+size_t store_operations_of(const struct store *store, enum store_op_type type, enum store_op_phase phase)
+{
+    return store->n_ops[type][phase];
+}
+
 struct store_counts store_counts(const struct store *store)
 {
     return store->counts;
@@ -358,6 +363,15 @@ const struct store_operation *store_operation_next(const struct store *store, co
     return NEXT(&store->ops, by_id, last);
 }
 
+const struct store_operation *store_operation_younger(const struct store *store, uint64_t begin_index, struct id id)
+{
+    const struct op_entry *entry =
+        AFTER(&store->ops_by_age, by_age,
+              begin_index != e->begun ? (begin_index < e->begun ? -1 : 1) : id_cmp(&id, &e->rec.id));
+
+    return PUBLIC(entry);
+}
+
 const struct store_node *store_cluster_node_next(const struct store *store, struct id cluster,
                                                  const struct store_node *last)
 {
@@ -403,11 +417,11 @@ size_t store_cluster_shown(const struct store *store, struct id cluster)
     return entry != NULL ? entry->shown.n : 0;
 }
 
-size_t store_cluster_blocks(const struct store *store, struct id cluster)
+size_t store_cluster_blocks_shown(const struct store *store, struct id cluster)
 {
     const struct cluster_entry *entry = find_cluster(store, cluster);
 
-    return entry != NULL ? entry->n_blocks : 0;
+    return entry != NULL ? entry->shown_blocks.n : 0;
 }
 
 size_t store_device_bricks(const struct store *store, struct id device)
@@ -425,4 +439,21 @@ struct ids store_volumes_shown(const struct store *store, struct id cluster)
         return ids_share(&store->shown);
     }
     return entry != NULL ? ids_share(&entry->shown) : (struct ids)IDS_INIT;
+}
+
+struct ids store_blocks_shown(const struct store *store, struct id cluster)
+{
+    const struct cluster_entry *entry = find_cluster(store, cluster);
+
+    if (id_is_none(cluster)) {
+        return ids_share(&store->shown_blocks);
+    }
+    return entry != NULL ? ids_share(&entry->shown_blocks) : (struct ids)IDS_INIT;
+}
+
+struct ids store_volume_blocks_shown(const struct store *store, struct id hosting)
+{
+    const struct volume_entry *entry = find_volume(store, hosting);
+
+    return entry != NULL ? ids_share(&entry->shown_blocks) : (struct ids)IDS_INIT;
 }

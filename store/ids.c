@@ -1,5 +1,6 @@
 #include "store/ids.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +11,14 @@
 #define LEAF_IDS 256
 
 struct ids_leaf {
-    uint32_t refs, n;
+    _Atomic uint32_t refs; /* sets may be freed by other threads than those that share them */
+    uint32_t n;
     struct id items[LEAF_IDS];
 };
 
 static void leaf_unref(struct ids_leaf *leaf)
 {
-    if (--leaf->refs == 0) {
+    if (atomic_fetch_sub_explicit(&leaf->refs, 1, memory_order_acq_rel) == 1) {
         free(leaf);
     }
 }
@@ -25,7 +27,7 @@ static struct ids_leaf *leaf_new(const struct id *items, size_t n)
 {
     struct ids_leaf *leaf = mem_alloc(sizeof(*leaf));
 
-    leaf->refs = 1;
+    atomic_init(&leaf->refs, 1);
     leaf->n = (uint32_t)n;
     if (n > 0) {
         memcpy(leaf->items, items, n * sizeof(*items));
@@ -37,10 +39,10 @@ static struct ids_leaf *leaf_own(struct ids *ids, size_t at)
 {
     struct ids_leaf *leaf = ids->leaves[at];
 
-    if (leaf->refs > 1) {
-        leaf->refs--;
-        leaf = leaf_new(leaf->items, leaf->n);
-        ids->leaves[at] = leaf;
+    if (atomic_load_explicit(&leaf->refs, memory_order_acquire) > 1) {
+        ids->leaves[at] = leaf_new(leaf->items, leaf->n);
+        leaf_unref(leaf);
+        leaf = ids->leaves[at];
     }
     return leaf;
 }
@@ -157,7 +159,7 @@ struct ids ids_share(const struct ids *ids)
     copy.leaves = mem_calloc(ids->n_leaves + 1, sizeof(*copy.leaves));
     for (size_t i = 0; i < ids->n_leaves; i++) {
         copy.leaves[i] = ids->leaves[i];
-        copy.leaves[i]->refs++;
+        atomic_fetch_add_explicit(&copy.leaves[i]->refs, 1, memory_order_relaxed);
     }
     return copy;
 }

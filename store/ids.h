@@ -1,5 +1,5 @@
 /* An ordered set of ids of which a copy costs next to nothing: leaves of some hundred ids, shared copy-on-write. For
- * long lists that are shown while they change. One thread: the references are not counted atomically. */
+ * long lists that are shown while they change. Each set belongs to one thread at a time; what sets share, to any. */
 #ifndef HECATE_STORE_IDS_H
 #define HECATE_STORE_IDS_H
 

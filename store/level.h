@@ -6,9 +6,14 @@
  * level. A member of an older release that meets a later level stops; it never skips. What a level brought:
  *
  *   1  everything of the first release
- *   2  OP_LEARN is refused where another brick has the LV or the path
- *      OP_REPLAN is refused when the volume would have more than STORE_BRICKS_MAX bricks
- *      the keys of members in the configuration of the log (daemon/keys.c)
+ *   2  OP_LEARN is refused where another brick has the LV or the path, or where Gluster puts no brick of a clone
+ *      OP_END of a block volume's create is refused where the hosts are no nodes of its cluster, or its target's name
+ * is another one's OP_REPLAN is refused when the volume would have more than STORE_BRICKS_MAX bricks the keys of
+ * members in the configuration of the log (daemon/keys.c)
+ *      OP_BEGIN is refused by the number of those operations only that take a place (limit.c)
+ *      REPEAT is refused when its job has STORE_JOB_KEYS_MAX keys, or all have STORE_KEYS_MAX (level 1: by planners)
+ *      EXPIRE_JOBS counts keys as well as jobs
+ *      OP_END of a node's delete by force ends a part of what waits for the node, when that is much, and not itself
  */
 #ifndef HECATE_STORE_LEVEL_H
 #define HECATE_STORE_LEVEL_H
@@ -18,6 +23,8 @@
 #define STORE_LEVEL_MIN 1 /* the oldest whose snapshots this release reads */
 #define STORE_LEVEL_MAX 2 /* the newest that it understands */
 #define STORE_LEVEL_KEYS 2
+#define STORE_LEVEL_PLACES 2
+#define STORE_LEVEL_FORGET 2
 
 struct store;
 struct store_cmd;

@@ -5,12 +5,13 @@
 
 #include "store/store.h"
 
-#define STORE_LOAD_PART_BYTES 131072 /* one part is applied in a few milliseconds */
+#define STORE_LOAD_PART_BYTES 65536 /* one part is applied in a few milliseconds */
 
 struct store_loader;
 
-/* NULL: more is pending in source than fits into one command. source is borrowed and must not change. A load with the
- * id of the one that was finished last is not done twice. */
+/* NULL: more is pending in source than fits into one command, clean-ups that wait for nodes not counted. source is
+ * borrowed and must not change. A load with the id of the one that was finished last is not done twice. Looks at all of
+ * source: for a thread. */
 struct store_loader *store_loader_new(const struct store *source, struct id load, size_t bytes_max);
 void store_loader_free(struct store_loader *loader);
 /* The next part (store_cmd_fini by the caller); false after the last one. A part is proposed only when the one before

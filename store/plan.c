@@ -268,6 +268,7 @@ enum store_code store_plan(const struct store *store, const struct store_request
     code = check_key(store, ret_cmd, ret_result);
     code = code == STORE_OK ? plan_request(store, request, env, ret_cmd, ret_result) : code;
     code = code == STORE_OK ? apply_check(store, ret_cmd, ret_result) : code;
+    code = code == STORE_OK ? check_made_bytes(store, ret_cmd, ret_result) : code;
     ret_result->code = code;
     if (code != STORE_OK) {
         store_cmd_fini(ret_cmd);

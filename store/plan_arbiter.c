@@ -55,13 +55,13 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static int64_t room(const struct plan_space *space, size_t device, const struct plan_set *set, uint32_t arbiters)
 {
     const struct plan_device *d = &space->devices[device];
-    struct plan_role role = plan_role_of(space, device);
+    struct plan_role role = d->role;
     struct plan_need data = plan_need(set->size_kib, space->factor, d->entry->rec.extent_kib);
     struct plan_need arbiter = plan_need(set->arbiter_kib, space->factor, d->entry->rec.extent_kib);
     uint64_t taken = arbiters * (arbiter.pool_kib + arbiter.meta_kib);
     uint64_t spare = larger(arbiters > 0 ? arbiter.meta_kib : 0, larger(d->spare_kib, 1)); /* something must be left */
 
-    if (!plan_tag_rule_accepts(space->tag_rule, d->entry)) {
+    if (!d->accepted) {
         return arbiters > 0 ? -1 : 0;
     }
     if (arbiters > 0 && (!role.arbiter || d->free_kib < taken || d->free_kib - taken < spare)) {
@@ -99,7 +99,10 @@ static void solve_group(const struct plan_space *space, const struct plan_set *s
         for (uint32_t j = 0; j < row; j++) {
             int64_t right = room(space, i, set, j);
 
-            for (uint32_t a = j; right >= 0 && a < row; a++) {
+            if (right < 0) {
+                break; /* more do not fit either */
+            }
+            for (uint32_t a = j; a < row; a++) {
                 consider(to, left, a, j, right);
             }
         }
@@ -118,7 +121,7 @@ static bool solve(const struct plan_space *space, const struct plan_set *set, ui
     size_t row = (size_t)sets + 1;
 
     *solution = (struct solution){.sets = sets};
-    if (sets > PLAN_ARBITER_SETS_MAX || space->n == 0) {
+    if (sets > PLAN_ARBITER_SETS_MAX || space->n == 0 || !plan_spend(space, space->n * (3 * row + row * row / 4))) {
         return false;
     }
     solution->devices = mem_calloc(space->n * row, sizeof(*solution->devices));

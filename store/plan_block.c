@@ -114,8 +114,8 @@ enum store_code plan_block_create(const struct store *store, const struct store_
             return plan_repeat(store, repeated->rec.id, repeated->rec.created_by, env, cmd, result);
         }
     }
-    if (store->counts.operations >= STORE_OPERATIONS_MAX) {
-        return refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
+    if (check_busy(store, cmd, result) != STORE_OK) {
+        return result->code;
     }
     code = plan_keep_eligible(&list, &type, PLAN_TEST_TYPE, env, PREFIX, result);
     if (code != STORE_OK) {

@@ -31,6 +31,11 @@ const char *plan_create_text(enum plan_outcome outcome)
     return plan_outcome_text(outcome == PLAN_MAX_BRICKS || outcome == PLAN_MIN_BRICK ? PLAN_NO_SPACE : outcome);
 }
 
+void plan_work_init(struct plan_work *work)
+{
+    *work = (struct plan_work){{[PLAN_BY_RING] = 1500000, [PLAN_ANYWHERE] = 2000000, [PLAN_EXPLAIN] = 3000000}};
+}
+
 /* ---- shapes ---- */
 
 bool plan_wants_arbiter(const struct store_volume *volume)
@@ -64,6 +69,7 @@ uint64_t plan_arbiter_kib(const struct store_volume *volume, const struct store_
 
 struct attempt {
     const struct store_plan_env *env;
+    struct plan_work *work;
     const struct plan_space *start; /* before this attempt */
     struct plan_space now;
     const struct store_volume *volume;
@@ -113,8 +119,8 @@ static bool try_sets(struct attempt *attempt, uint32_t sets, uint64_t size_kib, 
     CLEANUP(free_ptr) struct plan_pick *picks = mem_calloc((size_t)sets * set.width, sizeof(*picks));
     CLEANUP(free_ptr) struct id *first = mem_calloc(sets, sizeof(*first));
 
-    if (set.arbiter_kib == 0 && !plan_feasible(attempt->start, &set, sets)) {
-        return false; /* cheap to see; with an arbiter it is not */
+    if (!plan_may_fit(attempt->start, &set, sets)) {
+        return false;
     }
     memcpy(attempt->now.devices, attempt->start->devices, attempt->start->n * sizeof(*attempt->now.devices));
     for (uint32_t s = 0; s < sets; s++) {
@@ -173,10 +179,22 @@ static uint64_t even_brick(const struct attempt *attempt, uint64_t total_kib, ui
     return size_kib >= attempt->env->brick_min_kib && size_kib <= attempt->env->brick_max_kib ? size_kib : 0;
 }
 
-/* Where that finds nothing: any number of sets. */
+/* The numbers of sets that are tried where that finds nothing: each up to 32, then in steps that grow, the largest one
+ * in any case; 0 first, and at the end, or when no work is left. */
+static uint32_t next_sets(const struct attempt *attempt, uint32_t sets)
+{
+    uint32_t max = sets_max(attempt), next = sets + 1 + sets / 32;
+
+    max = attempt->arbiter && max > PLAN_ARBITER_SETS_MAX ? PLAN_ARBITER_SETS_MAX : max;
+    if (sets >= max || *attempt->start->left == 0) {
+        return 0;
+    }
+    return next < max ? next : max;
+}
+
 static bool try_any(struct attempt *attempt)
 {
-    for (uint32_t sets = 1; sets <= sets_max(attempt); sets++) {
+    for (uint32_t sets = next_sets(attempt, 0); sets > 0; sets = next_sets(attempt, sets)) {
         uint64_t size_kib = even_brick(attempt, attempt->total_kib, sets);
 
         if (size_kib > 0 && try_sets(attempt, sets, size_kib, false)) {
@@ -190,7 +208,7 @@ static bool try_any(struct attempt *attempt)
 
 static bool possible(const struct attempt *attempt, uint64_t total_kib)
 {
-    for (uint32_t sets = 1; sets <= sets_max(attempt); sets++) {
+    for (uint32_t sets = next_sets(attempt, 0); sets > 0; sets = next_sets(attempt, sets)) {
         uint64_t size_kib = even_brick(attempt, total_kib, sets);
         struct plan_set set = set_of(attempt, size_kib);
 
@@ -201,12 +219,13 @@ static bool possible(const struct attempt *attempt, uint64_t total_kib)
     return false;
 }
 
-/* A size that would fit, in GiB; 0: none was found. By halving, so it need not be the very largest one. */
+/* A size that would fit, in GiB; 0: none was found. By halving, so it need not be the very largest one, and as long as
+ * there is work left. */
 static uint64_t fitting_gib(const struct attempt *attempt)
 {
     uint64_t low = 0, high = attempt->total_kib / STORE_KIB_PER_GIB;
 
-    while (high - low > 1) {
+    while (high - low > 1 && attempt->work->left[PLAN_EXPLAIN] > 0) {
         uint64_t middle = low + (high - low) / 2;
 
         if (possible(attempt, middle * STORE_KIB_PER_GIB)) {
@@ -224,14 +243,14 @@ static void explain_device(const struct attempt *attempt, size_t at, const struc
 {
     const struct plan_space *space = attempt->start;
     const struct device_entry *device = space->devices[at].entry;
-    struct plan_role role = plan_role_of(space, at);
+    struct plan_role role = space->devices[at].role;
     struct plan_need need, data_need;
     bool fits = plan_fits(space, at, set->size_kib, &data_need);
     bool arbiter = set->arbiter_kib > 0;
     const char *why =
         space->zone_strict ? "has room, but too few other zones have" : "has room, but too few others have";
 
-    if (!plan_tag_rule_accepts(space->tag_rule, device)) {
+    if (!space->devices[at].accepted) {
         why = "does not match the tag rule";
     } else if (arbiter && !role.data) {
         why = plan_fits(space, at, set->arbiter_kib, &need) ? "takes nothing but arbiters (tag arbiter)"
@@ -248,11 +267,30 @@ static void explain_device(const struct attempt *attempt, size_t at, const struc
                  GIB_TEXT(device_free_kib(device)), GIB_TEXT(data_need.pool_kib + data_need.meta_kib));
 }
 
+/* What would fit, and what was not looked at. Words that follow a number of GiB begin with a blank. */
+static void explain_fit(const struct attempt *attempt, struct buf *text)
+{
+    const uint64_t *left = attempt->work->left;
+    unsigned long long fitting = fitting_gib(attempt);
+
+    if (left[PLAN_EXPLAIN] > 0) {
+        buf_printf(text, "%s%llu GiB would fit", fitting > 0 ? "" : "not even ", fitting > 0 ? fitting : 1);
+    } else if (fitting > 0) {
+        buf_printf(text, "%llu GiB would fit, maybe more", fitting);
+    } else {
+        buf_append_str(text, "how much would fit was not found out");
+    }
+    if (left[PLAN_ANYWHERE] == 0) {
+        buf_append_str(text, "; not all ways were tried, as they are too many");
+    }
+}
+
 /* Of the largest number of sets that the limits allow: its bricks are the smallest ones. */
 static void explain_failure(const struct attempt *attempt, struct id cluster)
 {
     const struct store_plan_env *env = attempt->env;
-    uint64_t fitting, size_kib = 0;
+    CLEANUP(buf_fini) struct buf fit = BUF_INIT;
+    uint64_t size_kib = 0;
     struct plan_set set;
     uint32_t sets = 0;
 
@@ -273,12 +311,11 @@ static void explain_failure(const struct attempt *attempt, struct id cluster)
         return;
     }
     set = set_of(attempt, size_kib);
-    fitting = fitting_gib(attempt);
+    explain_fit(attempt, &fit);
     plan_explain(env, cluster, ID_NONE, ID_NONE,
-                 "tried up to %u sets of %u bricks on different %s%s, the smallest of %.2f GiB; %s%llu%s", sets,
-                 set.width, attempt->start->zone_strict ? "zones" : "nodes", attempt->arbiter ? ", one an arbiter" : "",
-                 GIB_TEXT(size_kib), fitting > 0 ? "" : "not even ", (unsigned long long)(fitting > 0 ? fitting : 1),
-                 " GiB would fit");
+                 "tried up to %u sets of %u bricks on different %s%s, the smallest of %.2f GiB; %s", sets, set.width,
+                 attempt->start->zone_strict ? "zones" : "nodes", attempt->arbiter ? ", one an arbiter" : "",
+                 GIB_TEXT(size_kib), buf_str(&fit));
     for (size_t i = 0; i < attempt->start->n; i++) {
         explain_device(attempt, i, &set);
     }
@@ -293,19 +330,36 @@ bool plan_zone_strict(const struct store_volume *volume, const struct store_plan
     return zones != NULL && zones[0] != '\0' ? strcmp(zones, "strict") == 0 : env->zone_strict;
 }
 
-static enum plan_outcome place(struct attempt *attempt)
+static void begin_phase(struct attempt *attempt, struct plan_space *start, enum plan_phase phase)
 {
-    enum plan_outcome outcome = try_powers_of_two(attempt);
-
-    return outcome != PLAN_PLACED && try_any(attempt) ? PLAN_PLACED : outcome;
+    start->left = attempt->now.left = &attempt->work->left[phase];
 }
 
-enum plan_outcome plan_bricks(const struct store *store, const struct store_plan_env *env,
+static enum plan_outcome place(struct attempt *attempt, struct plan_space *start, struct id cluster)
+{
+    enum plan_outcome outcome;
+
+    begin_phase(attempt, start, PLAN_BY_RING);
+    outcome = try_powers_of_two(attempt);
+    if (outcome == PLAN_PLACED) {
+        return outcome;
+    }
+    begin_phase(attempt, start, PLAN_ANYWHERE);
+    if (try_any(attempt)) {
+        return PLAN_PLACED;
+    }
+    begin_phase(attempt, start, PLAN_EXPLAIN);
+    explain_failure(attempt, cluster);
+    return outcome;
+}
+
+enum plan_outcome plan_bricks(const struct store *store, const struct store_plan_env *env, struct plan_work *work,
                               const struct cluster_entry *cluster, const struct plan_tag_rule *tag_rule,
                               const struct store_volume *volume, uint32_t size_gib, struct plan_result *ret_result)
 {
     struct plan_space space = {.factor = volume->snapshot_factor, .tag_rule = tag_rule};
     struct attempt attempt = {.env = env,
+                              .work = work,
                               .start = &space,
                               .volume = volume,
                               .total_kib = size_gib * STORE_KIB_PER_GIB,
@@ -321,10 +375,7 @@ enum plan_outcome plan_bricks(const struct store *store, const struct store_plan
         env->random(env->user, &space.seed, sizeof(space.seed));
         attempt.now = space;
         attempt.now.devices = mem_calloc(space.n, sizeof(*space.devices));
-        outcome = place(&attempt);
-        if (outcome != PLAN_PLACED) {
-            explain_failure(&attempt, cluster->rec.id);
-        }
+        outcome = place(&attempt, &space, cluster->rec.id);
         free(attempt.now.devices);
     }
     free(space.devices);

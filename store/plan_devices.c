@@ -108,6 +108,15 @@ static int device_order(const void *a, const void *b)
     return c != 0 ? c : id_cmp(&left->rec.id, &right->rec.id);
 }
 
+static struct plan_role role_of(const struct device_entry *device)
+{
+    const char *value = store_tags_get(&device->rec.tags, "arbiter");
+
+    value = value != NULL ? value : store_tags_get(&device->node->rec.tags, "arbiter");
+    return (struct plan_role){.data = value == NULL || strcmp(value, "required") != 0,
+                              .arbiter = value == NULL || strcmp(value, "disabled") != 0};
+}
+
 static void add_node(struct plan_space *space, size_t *size, const struct store_plan_env *env, struct node_entry *node)
 {
     const char *why = node_refused(env, node);
@@ -127,7 +136,13 @@ static void add_node(struct plan_space *space, size_t *size, const struct store_
             *size = *size > 0 ? 2 * *size : 16;
             space->devices = mem_realloc_array(space->devices, *size, sizeof(*space->devices));
         }
-        space->devices[space->n++] = (struct plan_device){device, device_free_kib(device), device_spare_kib(device)};
+        space->devices[space->n++] = (struct plan_device){
+            device,
+            device_free_kib(device),
+            device_spare_kib(device),
+            role_of(device),
+            plan_tag_rule_accepts(space->tag_rule, device),
+        };
     }
 }
 
@@ -170,16 +185,6 @@ size_t plan_group_end(const struct plan_space *space, size_t first)
     return end;
 }
 
-struct plan_role plan_role_of(const struct plan_space *space, size_t device)
-{
-    const struct device_entry *entry = space->devices[device].entry;
-    const char *value = store_tags_get(&entry->rec.tags, "arbiter");
-
-    value = value != NULL ? value : store_tags_get(&entry->node->rec.tags, "arbiter");
-    return (struct plan_role){.data = value == NULL || strcmp(value, "required") != 0,
-                              .arbiter = value == NULL || strcmp(value, "disabled") != 0};
-}
-
 bool plan_fits(const struct plan_space *space, size_t device, uint64_t size_kib, struct plan_need *ret_need)
 {
     const struct plan_device *d = &space->devices[device];
@@ -189,6 +194,20 @@ bool plan_fits(const struct plan_space *space, size_t device, uint64_t size_kib,
 
     *ret_need = need;
     return d->free_kib > total && d->free_kib - total >= spare;
+}
+
+uint64_t plan_slots(const struct plan_space *space, size_t device, uint64_t size_kib)
+{
+    const struct plan_device *d = &space->devices[device];
+    struct plan_need need;
+    uint64_t spare;
+
+    if (!d->accepted || !plan_fits(space, device, size_kib, &need)) {
+        return 0;
+    }
+    spare = need.meta_kib > d->spare_kib ? need.meta_kib : d->spare_kib;
+    spare = spare > 0 ? spare : 1; /* something must be left */
+    return (d->free_kib - spare) / (need.pool_kib + need.meta_kib);
 }
 
 void plan_take(struct plan_space *space, size_t device, const struct plan_need *need)

@@ -22,6 +22,7 @@ enum plan_outcome plan_more_bricks(const struct store *store, const struct store
 {
     const char *rule_text = plan_option(&volume->rec.options, "user.heketi.device-tag-match");
     uint32_t width = volume_set_width(&volume->rec);
+    struct plan_work work;
     struct plan_tag_rule rule;
     struct plan_result placed;
     enum plan_outcome outcome;
@@ -29,7 +30,8 @@ enum plan_outcome plan_more_bricks(const struct store *store, const struct store
     *ret_added = volume->rec;
     ret_added->n_bricks = other_bricks(&volume->rec, op_id);              /* they count for the limit */
     (void)plan_tag_rule_parse(rule_text != NULL ? rule_text : "", &rule); /* was valid when the volume was planned */
-    outcome = plan_bricks(store, env, volume->cluster, &rule, ret_added, size_gib, &placed);
+    plan_work_init(&work);
+    outcome = plan_bricks(store, env, &work, volume->cluster, &rule, ret_added, size_gib, &placed);
     plan_tag_rule_fini(&rule);
     ret_added->bricks = outcome == PLAN_PLACED ? placed.bricks : NULL;
     ret_added->n_bricks = outcome == PLAN_PLACED ? placed.n : 0;
@@ -53,8 +55,8 @@ enum store_code plan_volume_expand(const struct store *store, const struct store
     if (first != NULL) {
         return plan_repeat(store, request->target, first->rec.id, env, cmd, result);
     }
-    if (store->counts.operations >= STORE_OPERATIONS_MAX) {
-        return refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
+    if (check_busy(store, cmd, result) != STORE_OK) {
+        return result->code;
     }
     outcome = plan_more_bricks(store, env, volume, ID_NONE, request->volume.size_gib, &added);
     if (outcome != PLAN_PLACED) {

@@ -40,11 +40,28 @@ bool plan_tag_rule_parse(const char *text, struct plan_tag_rule *ret_rule);
 void plan_tag_rule_fini(struct plan_tag_rule *rule);
 bool plan_tag_rule_accepts(const struct plan_tag_rule *rule, const struct device_entry *device);
 
+/* ---- work ---- */
+
+/* What a plan may cost: counted, not timed, so that equal requests are planned alike. A unit is a few nanoseconds;
+ * all of them take less than 20 ms. Who runs out of the first goes on with the second; out of the second,
+ * nothing was found; out of the third, the explanation is shorter and says so. One for all clusters of a request. */
+enum plan_phase { PLAN_BY_RING, PLAN_ANYWHERE, PLAN_EXPLAIN, PLAN_PHASES };
+struct plan_work {
+    uint64_t left[PLAN_PHASES]; /* units */
+};
+void plan_work_init(struct plan_work *work);
+
 /* ---- devices (plan_devices.c) ---- */
+
+struct plan_role { /* tag `arbiter` of a device, or else of its node */
+    bool data, arbiter;
+};
 
 struct plan_device {
     const struct device_entry *entry;
     uint64_t free_kib, spare_kib; /* as left by what this plan has placed so far */
+    struct plan_role role;
+    bool accepted; /* by the tag rule */
 };
 
 struct plan_space {
@@ -53,8 +70,18 @@ struct plan_space {
     float factor;
     bool zone_strict;
     const struct plan_tag_rule *tag_rule;
-    uint64_t seed; /* of the ring's order of zones and nodes */
+    uint64_t seed;  /* of the ring's order of zones and nodes */
+    uint64_t *left; /* of the work in this phase */
 };
+
+/* False: no units are left for it. */
+static inline bool plan_spend(const struct plan_space *space, uint64_t units)
+{
+    bool enough = *space->left >= units;
+
+    *space->left -= enough ? units : *space->left;
+    return enough;
+}
 
 enum plan_outcome {
     PLAN_PLACED,
@@ -76,10 +103,8 @@ const struct node_entry *plan_node_of(const struct plan_space *space, size_t dev
  * or, when strict, of a zone, are neighbours. */
 size_t plan_group_end(const struct plan_space *space, size_t first);
 
-struct plan_role { /* tag `arbiter` of a device, or else of its node */
-    bool data, arbiter;
-};
-struct plan_role plan_role_of(const struct plan_space *space, size_t device);
+/* How many bricks of this size the device could still take. */
+uint64_t plan_slots(const struct plan_space *space, size_t device, uint64_t size_kib);
 
 /* Adds a reason to env->reasons, if somebody wants them. */
 void plan_explain(const struct store_plan_env *env, struct id cluster, struct id node, struct id device,
@@ -108,7 +133,10 @@ void plan_ring(struct plan_space *space, const struct id *rotation, const size_t
 bool plan_place_ring(struct plan_space *space, const struct id *rotation, const struct plan_set *set,
                      struct plan_pick *ret_picks);
 
-/* Is there any placement of so many sets? Exact: what plan_place_any then finds. */
+/* Could there be a placement of so many sets? False: there is none, or no work is left. Cheap; without arbiters exact.
+ */
+bool plan_may_fit(const struct plan_space *space, const struct plan_set *set, uint32_t sets);
+/* Is there any placement of so many sets? Exact, unless no work is left: what plan_place_any then finds. */
 bool plan_feasible(const struct plan_space *space, const struct plan_set *set, uint32_t sets);
 /* All sets at once, wherever they are; finds a place whenever there is one. ret_picks: sets x width. Takes the space.
  */
@@ -142,7 +170,7 @@ struct plan_result {
 
 /* Bricks for size_gib (more) of a volume that has its ids, durability, options and snapshot factor; bricks that it has
  * count for the limit of bricks. */
-enum plan_outcome plan_bricks(const struct store *store, const struct store_plan_env *env,
+enum plan_outcome plan_bricks(const struct store *store, const struct store_plan_env *env, struct plan_work *work,
                               const struct cluster_entry *cluster, const struct plan_tag_rule *tag_rule,
                               const struct store_volume *volume, uint32_t size_gib, struct plan_result *ret_result);
 /* Heketi's text; a create says "No space" of every split that fails. */

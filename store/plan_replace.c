@@ -27,7 +27,7 @@ static bool set_allows(const struct plan_space *space, const struct brick_entry 
 /* In a volume with arbiters a device may be meant for data or for arbiters alone. */
 static bool role_allows(const struct plan_space *space, const struct brick_entry *old, size_t device)
 {
-    struct plan_role role = plan_role_of(space, device);
+    struct plan_role role = space->devices[device].role;
 
     if (!plan_wants_arbiter(&old->volume->rec)) {
         return true;
@@ -47,8 +47,8 @@ static bool find_place(struct plan_space *space, const struct brick_entry *old, 
     for (size_t i = 0; i < space->n; i++) {
         const struct device_entry *device = space->devices[i].entry;
 
-        if (set_allows(space, old, device) && role_allows(space, old, i) &&
-            plan_tag_rule_accepts(space->tag_rule, device) && plan_fits(space, i, brick->size_kib, &need)) {
+        if (set_allows(space, old, device) && role_allows(space, old, i) && space->devices[i].accepted &&
+            plan_fits(space, i, brick->size_kib, &need)) {
             members[n++] = i;
         }
     }

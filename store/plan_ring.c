@@ -5,6 +5,8 @@
 #include "store/base/mem.h"
 #include "store/plan_priv.h"
 
+#define RING_UNITS 8 /* of work, for each device */
+
 /* ---- the ring ---- */
 
 struct ring_node { /* members[first .. first + n), taken from the end */
@@ -120,7 +122,7 @@ static bool allowed(const struct plan_space *space, size_t device, const struct 
             return false;
         }
     }
-    return plan_tag_rule_accepts(space->tag_rule, space->devices[device].entry);
+    return space->devices[device].accepted;
 }
 
 struct stream { /* devices in the order in which they are asked, each once for a whole set */
@@ -152,7 +154,7 @@ static void add_ring(struct plan_space *space, const struct id *rotation, struct
     size_t n = 0;
 
     for (size_t i = 0; i < space->n; i++) {
-        struct plan_role its = plan_role_of(space, i);
+        struct plan_role its = space->devices[i].role;
 
         if (its.data == role.data && its.arbiter == role.arbiter) {
             members[n++] = i;
@@ -201,6 +203,9 @@ bool plan_place_ring(struct plan_space *space, const struct id *rotation, const 
     CLEANUP(free_ptr) size_t *order = NULL;
     struct stream stream;
 
+    if (!plan_spend(space, (uint64_t)RING_UNITS * space->n)) {
+        return false;
+    }
     if (set->arbiter_kib > 0) {
         return place_arbiter_set(space, rotation, set, ret_picks);
     }

@@ -190,6 +190,7 @@ static enum store_code place_volume(const struct store *store, const struct plan
     const char *rule_text = plan_option(&volume->options, "user.heketi.device-tag-match");
     uint64_t average_kib = plan_average_kib(volume, env);
     struct reasons reasons = {BUF_INIT, NULL, 0};
+    struct plan_work work;
     struct plan_tag_rule rule;
     enum store_code code = STORE_OK;
 
@@ -202,9 +203,11 @@ static enum store_code place_volume(const struct store *store, const struct plan
         return refuse(result, STORE_NO_ALLOCATION, "%sInvalid tag matching rule: Invalid tag match rule: %s", prefix,
                       rule_text);
     }
+    plan_work_init(&work);
     for (size_t i = 0; i < list->n; i++) {
         struct plan_result placed;
-        enum plan_outcome outcome = plan_bricks(store, env, list->items[i], &rule, volume, volume->size_gib, &placed);
+        enum plan_outcome outcome =
+            plan_bricks(store, env, &work, list->items[i], &rule, volume, volume->size_gib, &placed);
 
         if (outcome == PLAN_PLACED) {
             volume->cluster = list->items[i]->rec.id;
@@ -260,6 +263,13 @@ enum store_code plan_repeat(const struct store *store, struct id first, struct i
 {
     bool known = find_op(store, answer) != NULL || find_job(store, answer) != NULL;
 
+    if (cmd->key[0] != '\0' && check_key_room(store, answer, result) != STORE_OK) {
+        if (!cmd->key_made) {
+            return result->code;
+        }
+        cmd->key[0] = '\0'; /* nobody was told of it: what it is answered counts as done when the answer arrives */
+        memset(result, 0, sizeof(*result));
+    }
     if (known && cmd->key[0] == '\0') {
         result->id = first;
         result->op_id = answer;
@@ -287,9 +297,7 @@ enum store_code plan_volume_create(const struct store *store, const struct store
             return plan_repeat(store, repeated->rec.id, repeated->rec.created_by, env, cmd, result);
         }
     }
-    if (code == STORE_OK && store->counts.operations >= STORE_OPERATIONS_MAX) {
-        code = refuse(result, STORE_TOO_BUSY, TEXT_BUSY);
-    }
+    code = code == STORE_OK ? check_busy(store, cmd, result) : code;
     if (code == STORE_OK) {
         code = plan_keep_eligible(&list, wish, PLAN_TEST_TYPE | PLAN_TEST_NAME | PLAN_TEST_COUNT, env, PREFIX, result);
     }

@@ -211,22 +211,38 @@ void record_store(struct record_set *set, enum record_kind kind, struct record *
     digest_add(&set->sum, &record->blob->hash);
 }
 
-void record_drop(struct record_set *set, struct record *record)
+/* The record's blob, which leaves the set: another takes its place. */
+static struct blob *leave(struct record_set *set, const struct record *record)
 {
     size_t last = set->n - 1;
     struct blob **place = place_of(set, record->slot), **end = place_of(set, last);
+    struct blob *blob = *place;
 
-    CHECK(record->blob != NULL && set->owners[record->slot] == record);
-    digest_subtract(&set->sum, &record->blob->hash);
-    blob_unref(record->blob);
+    CHECK(blob != NULL && blob == record->blob && set->owners[record->slot] == record);
+    digest_subtract(&set->sum, &blob->hash);
     *place = *end;
     *end = NULL;
     set->owners[record->slot] = set->owners[last];
     set->owners[record->slot]->slot = record->slot;
     set->n = last;
+    return blob;
+}
+
+void record_drop(struct record_set *set, struct record *record)
+{
+    blob_unref(leave(set, record));
     free(record->arena);
     record->blob = NULL;
     record->arena = NULL;
+}
+
+void record_move(struct record_set *from, struct record_set *to, struct record *record)
+{
+    struct blob *blob = leave(from, record);
+
+    join(to, record);
+    *place_of(to, record->slot) = blob;
+    digest_add(&to->sum, &blob->hash);
 }
 
 /* ---- fingerprints ---- */

@@ -85,6 +85,8 @@ void record_set_fini(struct record_set *set); /* releases all blobs; the records
 void record_store(struct record_set *set, enum record_kind kind, struct record *record, void *rec, const void *next);
 void record_drop(struct record_set *set, struct record *record); /* leaves the set, frees the arena */
 
+void record_move(struct record_set *from, struct record_set *to, struct record *record);
+
 const struct schema *record_schema(enum record_kind kind);
 
 struct blob *blob_ref(struct blob *blob);

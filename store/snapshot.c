@@ -8,6 +8,7 @@
  * run in another thread. A record with a key that this release does not know is refused, never dropped: members
  * of one feature level write the same keys.
  */
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,8 @@ struct store_snapshot *store_snapshot_take(const struct store *store)
     snapshot->level = store_level(store);
     snapshot->digest = store->records.sum;
     snapshot->n = store->records.n;
+    snapshot->n_volumes = store->counts.volumes;
+    snapshot->n_bricks = store->counts.bricks;
     snapshot->n_chunks = (snapshot->n + CHUNK_BLOBS - 1) / CHUNK_BLOBS;
     snapshot->chunks = mem_dup(store->records.chunks, snapshot->n_chunks * sizeof(*snapshot->chunks));
     for (size_t i = 0; i < snapshot->n_chunks; i++) {
@@ -213,8 +216,53 @@ int snapshot_insert(struct store *store, enum record_kind kind, void *rec, struc
     check_failed(__FILE__, __LINE__, "record kind %d", (int)kind);
 }
 
-static int decode_record(struct store *store, enum record_kind kind, const uint8_t *data, size_t len, struct id *last,
-                         struct err *reterr)
+/* What records become: a store, or nothing, when they are only checked. */
+struct reading {
+    struct store *store; /* NULL: they are checked */
+    struct buf again;    /* one record, encoded again */
+    void *hasher;        /* EVP_MD_CTX */
+    struct store_digest sum;
+    uint32_t level;
+};
+
+static int not_canonical(const struct schema *schema, struct id id, struct err *reterr)
+{
+    return err_set(reterr, E_DAMAGED, "%s %s is not in its canonical form", schema->name, id_text(id).text);
+}
+
+static int insert_record(struct store *store, enum record_kind kind, union any_record *rec, struct id id,
+                         const uint8_t *data, size_t len, struct err *reterr)
+{
+    const struct blob *blob;
+    int rc = snapshot_insert(store, kind, rec, reterr);
+
+    if (rc != 0) {
+        return rc;
+    }
+    blob = record_blob(&store->records, store->records.n - 1); /* the newest: what we would have written ourselves */
+    return blob->len == len && memcmp(blob->data, data, len) == 0 ? 0 : not_canonical(record_schema(kind), id, reterr);
+}
+
+static int judge_record(struct reading *reading, enum record_kind kind, const union any_record *rec, struct id id,
+                        const uint8_t *data, size_t len, struct err *reterr)
+{
+    struct store_digest hash;
+
+    buf_clear(&reading->again);
+    schema_encode(record_schema(kind), rec, &reading->again);
+    if (reading->again.len != len || memcmp(reading->again.data, data, len) != 0) {
+        return not_canonical(record_schema(kind), id, reterr);
+    }
+    hash = record_hash(reading->hasher, (uint8_t)kind, data, len);
+    digest_add(&reading->sum, &hash);
+    if (kind == KIND_SETTINGS && rec->settings.feature_level > reading->level) {
+        reading->level = rec->settings.feature_level;
+    }
+    return 0;
+}
+
+static int read_record(struct reading *reading, enum record_kind kind, const uint8_t *data, size_t len, struct id *last,
+                       struct err *reterr)
 {
     const struct schema *schema = record_schema(kind);
     union any_record rec;
@@ -229,17 +277,13 @@ static int decode_record(struct store *store, enum record_kind kind, const uint8
     memcpy(&id, &rec, sizeof(id)); /* the first member of every record */
     if (id_cmp(last, &id) >= 0) {
         rc = err_set(reterr, E_DAMAGED, "%s %s is out of order", schema->name, id_text(id).text);
+    } else if (reading->store != NULL) {
+        rc = insert_record(reading->store, kind, &rec, id, data, len, reterr);
+    } else {
+        rc = judge_record(reading, kind, &rec, id, data, len, reterr);
     }
     *last = id;
-    rc = rc == 0 ? snapshot_insert(store, kind, &rec, reterr) : rc;
     schema_fini(schema, &rec);
-    if (rc == 0) { /* the newest blob: what we would have written ourselves */
-        const struct blob *blob = record_blob(&store->records, store->records.n - 1);
-
-        if (blob->len != len || memcmp(blob->data, data, len) != 0) {
-            rc = err_set(reterr, E_DAMAGED, "%s %s is not in its canonical form", schema->name, id_text(id).text);
-        }
-    }
     return rc;
 }
 
@@ -248,8 +292,8 @@ static bool is_stopped(const atomic_bool *stop)
     return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed);
 }
 
-static int decode_records(struct store *store, const uint8_t *header, const uint8_t *data, size_t len,
-                          const atomic_bool *stop, struct err *reterr)
+static int read_records(struct reading *reading, const uint8_t *header, const uint8_t *data, size_t len,
+                        const atomic_bool *stop, struct err *reterr)
 {
     for (size_t kind = 0; kind < KIND_COUNT; kind++) {
         uint64_t n = get(header + 24 + 4 * kind, 4);
@@ -263,7 +307,7 @@ static int decode_records(struct store *store, const uint8_t *header, const uint
             if (rc == 0 && one > RECORD_BYTES_MAX) {
                 rc = err_set(reterr, E_DAMAGED, "a record of %zu bytes", one);
             }
-            rc = rc == 0 ? decode_record(store, (enum record_kind)kind, data, one, &last, reterr) : rc;
+            rc = rc == 0 ? read_record(reading, (enum record_kind)kind, data, one, &last, reterr) : rc;
             if (rc != 0) {
                 return rc;
             }
@@ -302,10 +346,20 @@ int store_snapshot_decode(const void *data, size_t len, struct store **ret_store
     return store_snapshot_decode_until(data, len, NULL, ret_store, reterr);
 }
 
+/* The digest and feature level that the records have, against what the header says. */
+static int check_sums(const uint8_t *header, const struct store_digest *sum, uint32_t level, struct err *reterr)
+{
+    if (memcmp(sum->bytes, header + HEADER_BYTES - 24, sizeof(sum->bytes)) != 0) {
+        return err_set(reterr, E_DAMAGED, "the digest differs");
+    }
+    return level == get(header + 12, 4) ? 0 : err_set(reterr, E_DAMAGED, "its settings are of another feature level");
+}
+
 int store_snapshot_decode_until(const void *data, size_t len, const atomic_bool *stop, struct store **ret_store,
                                 struct err *reterr)
 {
     const uint8_t *bytes = data;
+    struct reading reading = {.store = NULL};
     struct store *store;
     int rc = check_header(bytes, len, reterr);
 
@@ -313,15 +367,10 @@ int store_snapshot_decode_until(const void *data, size_t len, const atomic_bool 
         (void)err_wrap(reterr, "snapshot");
         return rc;
     }
-    store = store_new();
-    rc = decode_records(store, bytes, bytes + HEADER_BYTES, len - HEADER_BYTES - CRC_BYTES, stop, reterr);
+    store = reading.store = store_new();
+    rc = read_records(&reading, bytes, bytes + HEADER_BYTES, len - HEADER_BYTES - CRC_BYTES, stop, reterr);
     store->applied = get(bytes + 16, 8);
-    if (rc == 0 && memcmp(store->records.sum.bytes, bytes + HEADER_BYTES - 24, 16) != 0) {
-        rc = err_set(reterr, E_DAMAGED, "the digest differs");
-    }
-    if (rc == 0 && store_level(store) != get(bytes + 12, 4)) {
-        rc = err_set(reterr, E_DAMAGED, "its settings are of another feature level");
-    }
+    rc = rc == 0 ? check_sums(bytes, &store->records.sum, store_level(store), reterr) : rc;
     rc = rc == 0 ? check_decoded(store, reterr) : rc;
     if (rc != 0) {
         store_free(store);
@@ -329,5 +378,27 @@ int store_snapshot_decode_until(const void *data, size_t len, const atomic_bool 
         return rc;
     }
     *ret_store = store;
+    return 0;
+}
+
+int store_snapshot_check(const void *data, size_t len, uint64_t *ret_applied, struct err *reterr)
+{
+    const uint8_t *bytes = data;
+    struct reading reading = {.level = STORE_LEVEL_MIN};
+    int rc = check_header(bytes, len, reterr);
+
+    if (rc == 0) {
+        reading.hasher = EVP_MD_CTX_new();
+        CHECK_MSG(reading.hasher != NULL, "out of memory");
+        rc = read_records(&reading, bytes, bytes + HEADER_BYTES, len - HEADER_BYTES - CRC_BYTES, NULL, reterr);
+        rc = rc == 0 ? check_sums(bytes, &reading.sum, reading.level, reterr) : rc;
+        EVP_MD_CTX_free(reading.hasher);
+        buf_fini(&reading.again);
+    }
+    if (rc != 0) {
+        (void)err_wrap(reterr, "snapshot");
+        return rc;
+    }
+    *ret_applied = get(bytes + 16, 8);
     return 0;
 }

@@ -10,6 +10,7 @@ struct store_snapshot {
     struct store_digest digest;
     struct blob_chunk **chunks;
     size_t n, n_chunks;
+    size_t n_volumes, n_bricks; /* of n; bricks of volumes */
 };
 
 union any_record {

@@ -65,6 +65,12 @@ const struct store_brick *find_pool(const struct device_entry *device, const cha
     return NULL;
 }
 
+/* Nobody works on it but the clean-up that destroys it. */
+static bool is_left(const struct brick_entry *entry)
+{
+    return entry->op != NULL && entry->op->rec.type == STORE_OP_CLEAN_BRICKS;
+}
+
 void space_charge(struct brick_entry *entry)
 {
     struct device_entry *device = entry->device;
@@ -72,6 +78,7 @@ void space_charge(struct brick_entry *entry)
     size_t i = meta_place(device, brick->meta_kib);
 
     device->n_charged++;
+    device->n_left += is_left(entry);
     CHECK(RB_INSERT(device_pool_tree, &device->pools, entry) == NULL);
     if (!is_only_one(entry)) {
         return;
@@ -96,6 +103,7 @@ void space_discharge(struct brick_entry *entry)
 
     CHECK(i < device->n_metas && device->metas[i].meta_kib == brick->meta_kib);
     device->n_charged--;
+    device->n_left -= is_left(entry);
     RB_REMOVE(device_pool_tree, &device->pools, entry);
     if (!last) {
         return;

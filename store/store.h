@@ -17,6 +17,9 @@ struct store;
 
 struct store *store_new(void);
 void store_free(struct store *store);
+/* What the store held before a load was refused or taken back: to be freed (store_free), which takes long when it is
+ * much, so it may be done in another thread. NULL: nothing. */
+struct store *store_take_gone(struct store *store);
 
 /* Applies one command at a log index (must grow). Never fails: a refusal is a result and changes nothing. */
 void store_apply(struct store *store, uint64_t index, const struct store_cmd *cmd, struct store_result *ret_result);
@@ -51,6 +54,12 @@ int store_snapshot_decode(const void *data, size_t len, struct store **ret_store
 int store_snapshot_decode_until(const void *data, size_t len, const atomic_bool *stop, struct store **ret_store,
                                 struct err *reterr);
 
+/* Whether the bytes are a snapshot as it is written: the frame and its checksum, every record readable, in its
+ * canonical form and in order, ids once each, as many as are said, the digest of all and the feature level. Takes the
+ * memory of one record. Not seen: whether records fit to each other (objects that are named and missing, names or
+ * bricks twice, space), which decode finds. ret_applied: the index that it is at. E_DAMAGED, E_UNSUPPORTED. */
+int store_snapshot_check(const void *data, size_t len, uint64_t *ret_applied, struct err *reterr);
+
 /* Lookups: NULL when unknown. Pending objects are found too; callers that show things to clients look at `pending`. */
 const struct store_cluster *store_cluster(const struct store *store, struct id id);
 const struct store_node *store_node(const struct store *store, struct id id);
@@ -69,6 +78,10 @@ const struct store_node *store_node_next(const struct store *store, const struct
 const struct store_device *store_device_next(const struct store *store, const struct store_device *last);
 const struct store_volume *store_volume_next(const struct store *store, const struct store_volume *last);
 const struct store_operation *store_operation_next(const struct store *store, const struct store_operation *last);
+/* Will its next successful END end a part of what waits for its node, and not yet itself? */
+bool store_ends_in_parts(const struct store *store, const struct store_operation *op);
+/* In the order in which they began: the next one after that index and id. 0, ID_NONE: the oldest. */
+const struct store_operation *store_operation_younger(const struct store *store, uint64_t begin_index, struct id id);
 const struct store_block_volume *store_block_volume_next(const struct store *store,
                                                          const struct store_block_volume *last);
 /* Of a cluster; of one hosting volume. */
@@ -90,13 +103,22 @@ const struct store_brick *store_device_brick_next(const struct store *store, str
  * one path go together, whichever is to be destroyed. */
 bool store_place_taken(const struct store *store, const struct store_volume *volume, const struct store_volume *told,
                        size_t at);
-/* What iterating would count, at once: volumes that no operation holds, all block volumes, bricks of volumes. */
+/* Does Gluster put a brick of a clone there? Path: /run/gluster/snaps/UUID/brickN/NAME; LV: UUID_N, both with the same
+ * UUID, 32 hexadecimal digits. */
+bool store_is_clone_place(const char *lv, const char *path);
+/* A block volume that clients may see: not while it is created or deleted; while it grows, with its old size. */
+bool store_block_volume_shown(const struct store_block_volume *block);
+/* What iterating would count, at once: volumes that no operation holds, block volumes that are shown, bricks of
+ * volumes. */
 size_t store_cluster_shown(const struct store *store, struct id cluster);
-size_t store_cluster_blocks(const struct store *store, struct id cluster);
+size_t store_cluster_blocks_shown(const struct store *store, struct id cluster);
 size_t store_device_bricks(const struct store *store, struct id device);
 /* The ids of the volumes that no operation holds, of one cluster or (ID_NONE) of all, as they are now: ids_fini, before
- * the store is freed or not, on the same thread. Costs little, however many they are. */
+ * the store is freed or not. Costs little, however many they are. */
 struct ids store_volumes_shown(const struct store *store, struct id cluster);
+/* The same of block volumes: of one cluster or of all, of one hosting volume. */
+struct ids store_blocks_shown(const struct store *store, struct id cluster);
+struct ids store_volume_blocks_shown(const struct store *store, struct id hosting);
 /* Charged on the device by bricks, those of pending and abandoned ones included (pool + metadata). */
 uint64_t store_device_used_kib(const struct store *store, struct id device);
 /* Free for block volumes, those being created and the growth of those being expanded taken off: size - reserved - sum
@@ -107,8 +129,19 @@ const struct store_volume *store_operation_volume(const struct store *store, con
 
 struct store_counts {
     size_t clusters, nodes, devices, volumes, block_volumes, bricks, operations, jobs;
+    size_t waiting; /* operations of which a part is parked: it waits for a node */
+    size_t limited; /* operations that take one of STORE_OPERATIONS_MAX places */
+    size_t limited_waiting;
+    size_t made_bytes; /* of the records of volumes that operations make */
 };
 struct store_counts store_counts(const struct store *store);
+/* Places for operations that create or enlarge volumes: how many there are, and how many are taken. */
+struct store_places {
+    size_t taken, n;
+};
+struct store_places store_places(const struct store *store);
+/* Operations of this type in this phase. */
+size_t store_operations_of(const struct store *store, enum store_op_type type, enum store_op_phase phase);
 /* The smallest ended_ms of all jobs, INT64_MAX when there is none: whether an EXPIRE_JOBS would do anything. */
 int64_t store_jobs_oldest_ms(const struct store *store);
 /* The newest time that a command left in the state, 0 when there is none; what cannot be a time of ours (a dump may

@@ -33,6 +33,7 @@ RB_HEAD(hosted_name_tree, block_entry);
 RB_HEAD(device_brick_tree, brick_entry);
 RB_HEAD(device_pool_tree, brick_entry);
 RB_HEAD(op_tree, op_entry);
+RB_HEAD(op_age_tree, op_entry);
 RB_HEAD(job_tree, job_entry);
 RB_HEAD(job_end_tree, job_entry);
 RB_HEAD(key_tree, key_entry);
@@ -46,9 +47,9 @@ struct cluster_entry {
     struct cluster_volume_tree volumes;
     struct name_tree names;
     struct cluster_block_tree blocks;
-    size_t n_volumes; /* pending ones included */
-    size_t n_blocks;  /* the same */
-    struct ids shown; /* volumes that no operation holds; checked, as these numbers are, by store_check */
+    size_t n_volumes;        /* pending ones included */
+    struct ids shown;        /* volumes that no operation holds; checked, as the others here are, by store_check */
+    struct ids shown_blocks; /* block volumes that clients may see */
 };
 
 struct host_entry { /* one host name of a node */
@@ -83,6 +84,7 @@ struct device_entry {
     struct device_pool_tree pools;   /* all bricks, by pool: what is in one pool is charged once */
     size_t n_bricks;                 /* of volumes */
     size_t n_charged;                /* bricks of volumes and abandoned ones */
+    size_t n_left;                   /* of those, what clean-ups destroy; checked by store_check, as n_charged is */
     uint64_t used_kib;               /* the sum of their pools; checked by store_check */
     struct meta_count *metas;        /* ascending; the last one sizes LVM's spare metadata LV */
     size_t n_metas;
@@ -107,6 +109,7 @@ struct brick_part { /* n_slots is 0 or a power of two */
 };
 
 struct brick_index { /* brick_index.c; zero: empty */
+    uintptr_t seed;  /* of its hashes */
     struct brick_part parts[BRICK_PARTS];
 };
 
@@ -121,7 +124,9 @@ struct volume_entry {
     struct hosted_tree blocks;  /* block volumes on it */
     struct hosted_name_tree block_names;
     uint64_t blocks_gib;        /* their sum; checked by store_check */
+    struct ids shown_blocks;    /* of them, those that clients may see */
     size_t n_expands, n_clones; /* operations that expand it, that clone from it */
+    size_t made_bytes;          /* of its record while it is being made, else 0 */
     bool shown;
 };
 
@@ -133,12 +138,15 @@ struct block_entry {
     RB_ENTRY(block_entry) hosted;
     RB_ENTRY(block_entry) by_name; /* of its hosting volume */
     struct volume_entry *hosting;
+    bool shown;
 };
 
 struct op_entry {
     struct store_operation rec;
     struct record record;
     RB_ENTRY(op_entry) by_id;
+    RB_ENTRY(op_entry) by_age;
+    uint64_t begun;                /* as rec.begin_index, which never changes */
     struct brick_entry *abandoned; /* as rec.abandoned */
 };
 
@@ -172,14 +180,17 @@ struct store {
     struct block_tree blocks;
     struct brick_index bricks; /* abandoned ones included */
     struct op_tree ops;
+    struct op_age_tree ops_by_age;
     struct job_tree jobs;
     struct job_end_tree jobs_by_end;
     struct key_tree keys;
     struct key_op_tree keys_by_op;
     struct store_counts counts;
-    struct ids shown; /* of all clusters */
+    size_t n_ops[STORE_OP_TYPES][STORE_OP_PHASES]; /* checked by store_check */
+    struct ids shown, shown_blocks;                /* of all clusters */
     size_t n_keys;
     struct settings_entry settings;
+    struct store *gone; /* what take_content took */
 };
 
 RB_PROTOTYPE(cluster_tree, cluster_entry, by_id, cluster_cmp);
@@ -198,6 +209,7 @@ RB_PROTOTYPE(hosted_name_tree, block_entry, by_name, block_name_cmp);
 RB_PROTOTYPE(device_brick_tree, brick_entry, in_device, brick_cmp);
 RB_PROTOTYPE(device_pool_tree, brick_entry, in_pools, pool_cmp);
 RB_PROTOTYPE(op_tree, op_entry, by_id, op_cmp);
+RB_PROTOTYPE(op_age_tree, op_entry, by_age, op_age_cmp);
 RB_PROTOTYPE(job_tree, job_entry, by_id, job_cmp);
 RB_PROTOTYPE(job_end_tree, job_entry, by_end, job_end_cmp);
 RB_PROTOTYPE(key_tree, key_entry, by_key, key_cmp);
@@ -296,6 +308,9 @@ void rewrite_bricks(struct store *store, struct volume_entry *volume, const stru
 /* ... and here: the operation's abandoned bricks become these (copies). They may be some of those it has. */
 void change_abandoned(struct store *store, struct op_entry *op, const struct store_brick *bricks, size_t n);
 
+/* All that a load can bring leaves the store at once, however much it is; it waits to be freed (store_take_gone). */
+void take_content(struct store *store);
+
 /* The order of a device's pools: by tag, then by name. */
 uint32_t pool_tag(const char *pool);
 int pool_cmp_to(uint32_t tag, const char *pool, const struct brick_entry *entry);
@@ -326,8 +341,19 @@ size_t id_kinds(const struct store *store, struct id id);
 enum store_code check_new_ids(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
 /* E_DAMAGED when another object has the id of one that this part of a load has brought. */
 int check_loaded_ids(const struct store *store, const struct store_load *load, struct err *reterr);
+int check_ids(const struct store *store, struct err *reterr); /* the same, of any object */
+
+/* limit.c: may one more operation (OP_BEGIN) begin? Does this one take one of the places? */
+enum store_code check_busy(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
+/* For the planner alone: apply has to take what leaders of other releases begin. */
+enum store_code check_made_bytes(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
+/* Is it not there yet, but in the hands of the operation that makes it? */
+bool volume_is_made(const struct store_volume *volume);
+bool op_takes_place(const struct store_operation *op);
 
 enum store_code check_key(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
+/* May a repetition leave one more key with this operation or job? */
+enum store_code check_key_room(const struct store *store, struct id op_id, struct store_result *result);
 void commit_key(struct store *store, const struct store_cmd *cmd, struct id op_id, struct id object);
 void commit_job(struct store *store, const struct store_job *job);
 bool tags_valid(const struct store_tags *tags);
@@ -384,7 +410,7 @@ RULE(device_add);
 RULE(device_delete);
 RULE(device_resync);
 /* Forgetting (apply_forget.c). Is nothing on the device but bricks that wait for a clean-up, and no volume's? */
-bool only_left_bricks(const struct store *store, const struct device_entry *device);
+bool only_left_bricks(const struct device_entry *device);
 /* OP_END of a device delete, or of what a forced one left: the device may go only when no brick is charged there. */
 enum store_code check_device_gone(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
                                   struct store_result *result);
@@ -392,6 +418,8 @@ enum store_code check_device_gone(const struct store *store, const struct op_ent
 void leave_device(struct store *store, uint64_t index, const struct store_cmd *cmd, struct device_entry *device);
 /* The node is forgotten: so is all that was to be cleaned up there. */
 void forget_devices(struct store *store, struct node_entry *node, int64_t time_ms);
+/* A part of it, when that is much; false: it is not, and nothing is done. */
+bool forget_part(struct store *store, const struct store_operation *op, const struct store_cmd *cmd);
 /* OP_END of a resync, with what the node said (apply_topology.c). */
 enum store_code check_resync_end(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,
                                  struct store_result *result);
@@ -403,8 +431,7 @@ RULE(block_delete);
 RULE(block_expand);
 
 /* A volume that is new with an operation, whatever the operation: its record and bricks, and its cluster. */
-enum store_code check_new_volume(const struct store *store, const struct store_volume *volume,
-                                 struct store_result *result);
+enum store_code check_new_volume(const struct store *store, const struct store_cmd *cmd, struct store_result *result);
 void commit_new_volume(struct store *store, const struct store_volume *volume, struct id op_id);
 /* OP_END of a block volume's operation (apply_block.c). */
 enum store_code check_block_end(const struct store *store, const struct op_entry *op, const struct store_cmd *cmd,

@@ -55,6 +55,14 @@ static int op_cmp(const struct op_entry *a, const struct op_entry *b)
     return id_cmp(&a->rec.id, &b->rec.id);
 }
 
+static int op_age_cmp(const struct op_entry *a, const struct op_entry *b)
+{
+    if (a->begun != b->begun) {
+        return a->begun < b->begun ? -1 : 1;
+    }
+    return op_cmp(a, b);
+}
+
 static int job_cmp(const struct job_entry *a, const struct job_entry *b)
 {
     return id_cmp(&a->rec.id, &b->rec.id);
@@ -97,6 +105,7 @@ RB_GENERATE(name_tree, volume_entry, by_name, name_cmp);
 RB_GENERATE(device_brick_tree, brick_entry, in_device, brick_cmp);
 RB_GENERATE(device_pool_tree, brick_entry, in_pools, pool_cmp);
 RB_GENERATE(op_tree, op_entry, by_id, op_cmp);
+RB_GENERATE(op_age_tree, op_entry, by_age, op_age_cmp);
 RB_GENERATE(job_tree, job_entry, by_id, job_cmp);
 RB_GENERATE(job_end_tree, job_entry, by_end, job_end_cmp);
 RB_GENERATE(key_tree, key_entry, by_key, key_cmp);
@@ -105,52 +114,6 @@ RB_GENERATE(key_op_tree, key_entry, by_op, key_op_cmp);
 static int damaged(struct err *reterr, const char *what, struct id id, const char *why)
 {
     return err_set(reterr, E_DAMAGED, "%s %s: %s", what, id_text(id).text, why);
-}
-
-struct store *store_new(void)
-{
-    struct store *store = mem_calloc(1, sizeof(*store));
-
-    record_set_init(&store->records);
-    return store;
-}
-
-void store_free(struct store *store)
-{
-    if (store == NULL) {
-        return;
-    }
-    while (!RB_EMPTY(&store->ops)) {
-        remove_op(store, RB_ROOT(&store->ops));
-    }
-    while (!RB_EMPTY(&store->blocks)) {
-        remove_block(store, RB_ROOT(&store->blocks));
-    }
-    while (!RB_EMPTY(&store->volumes)) {
-        remove_volume(store, RB_ROOT(&store->volumes));
-    }
-    while (!RB_EMPTY(&store->devices)) {
-        remove_device(store, RB_ROOT(&store->devices));
-    }
-    while (!RB_EMPTY(&store->nodes)) {
-        remove_node(store, RB_ROOT(&store->nodes));
-    }
-    while (!RB_EMPTY(&store->clusters)) {
-        remove_cluster(store, RB_ROOT(&store->clusters));
-    }
-    while (!RB_EMPTY(&store->jobs)) {
-        remove_job(store, RB_ROOT(&store->jobs));
-    }
-    while (!RB_EMPTY(&store->keys)) {
-        remove_key(store, RB_ROOT(&store->keys));
-    }
-    if (store->settings.record.blob != NULL) {
-        record_drop(&store->records, &store->settings.record);
-    }
-    CHECK(store->records.n == 0 && store->shown.n == 0);
-    ids_fini(&store->shown);
-    record_set_fini(&store->records);
-    free(store);
 }
 
 /* ---- clusters ---- */
@@ -178,6 +141,7 @@ void remove_cluster(struct store *store, struct cluster_entry *entry)
 {
     CHECK(RB_EMPTY(&entry->nodes) && RB_EMPTY(&entry->volumes));
     ids_fini(&entry->shown);
+    ids_fini(&entry->shown_blocks);
     RB_REMOVE(cluster_tree, &store->clusters, entry);
     store->counts.clusters--;
     record_drop(&store->records, &entry->record);
@@ -400,9 +364,16 @@ int insert_volume(struct store *store, const struct store_volume *rec, struct er
     return 0;
 }
 
+static void charge_made(struct store *store, struct volume_entry *entry, size_t bytes)
+{
+    store->counts.made_bytes += bytes - entry->made_bytes;
+    entry->made_bytes = bytes;
+}
+
 void update_volume(struct store *store, struct volume_entry *entry, const struct store_volume *next)
 {
     record_store(&store->records, KIND_VOLUME, &entry->record, &entry->rec, next);
+    charge_made(store, entry, volume_is_made(&entry->rec) ? entry->record.blob->len : 0);
     follow(entry->bricks, entry->rec.bricks, entry->rec.n_bricks);
     show_volume(store, entry, id_is_none(entry->rec.pending));
 }
@@ -411,6 +382,8 @@ void remove_volume(struct store *store, struct volume_entry *entry)
 {
     CHECK(RB_EMPTY(&entry->blocks));
     show_volume(store, entry, false);
+    charge_made(store, entry, 0);
+    ids_fini(&entry->shown_blocks);
     unlink_bricks(store, &entry->bricks, entry->rec.n_bricks);
     RB_REMOVE(volume_tree, &store->volumes, entry);
     RB_REMOVE(cluster_volume_tree, &entry->cluster->volumes, entry);
@@ -482,6 +455,17 @@ static void count_user(struct store *store, const struct store_operation *op, bo
     *users += begins ? 1 : (size_t)-1;
 }
 
+static void count_op(struct store *store, const struct store_operation *rec, size_t one)
+{
+    bool waits = rec->n_parked > 0, limited = op_takes_place(rec);
+
+    store->n_ops[rec->type][rec->phase] += one;
+    store->counts.operations += one;
+    store->counts.waiting += waits ? one : 0;
+    store->counts.limited += limited ? one : 0;
+    store->counts.limited_waiting += waits && limited ? one : 0;
+}
+
 int insert_op(struct store *store, const struct store_operation *rec, struct err *reterr)
 {
     struct op_entry *entry;
@@ -497,9 +481,11 @@ int insert_op(struct store *store, const struct store_operation *rec, struct err
         return damaged(reterr, "operation", rec->id, "its volume does not exist");
     }
     entry = mem_calloc(1, sizeof(*entry));
-    update_op(store, entry, rec);
+    record_store(&store->records, KIND_OPERATION, &entry->record, &entry->rec, rec);
+    entry->begun = rec->begin_index;
     RB_INSERT(op_tree, &store->ops, entry);
-    store->counts.operations++;
+    RB_INSERT(op_age_tree, &store->ops_by_age, entry);
+    count_op(store, &entry->rec, 1);
     entry->abandoned = link_bricks(store, NULL, entry, entry->rec.abandoned, entry->rec.n_abandoned);
     count_user(store, &entry->rec, true);
     return 0;
@@ -507,7 +493,9 @@ int insert_op(struct store *store, const struct store_operation *rec, struct err
 
 void update_op(struct store *store, struct op_entry *entry, const struct store_operation *next)
 {
+    count_op(store, &entry->rec, (size_t)-1);
     record_store(&store->records, KIND_OPERATION, &entry->record, &entry->rec, next);
+    count_op(store, &entry->rec, 1);
     follow(entry->abandoned, entry->rec.abandoned, entry->rec.n_abandoned);
 }
 
@@ -516,7 +504,8 @@ void remove_op(struct store *store, struct op_entry *entry)
     count_user(store, &entry->rec, false);
     unlink_bricks(store, &entry->abandoned, entry->rec.n_abandoned);
     RB_REMOVE(op_tree, &store->ops, entry);
-    store->counts.operations--;
+    RB_REMOVE(op_age_tree, &store->ops_by_age, entry);
+    count_op(store, &entry->rec, (size_t)-1);
     record_drop(&store->records, &entry->record);
     free(entry);
 }

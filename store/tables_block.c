@@ -33,6 +33,23 @@ uint32_t hosting_free_gib(const struct volume_entry *volume)
     return volume->rec.block && volume->rec.size_gib > taken_gib ? (uint32_t)(volume->rec.size_gib - taken_gib) : 0;
 }
 
+bool store_block_volume_shown(const struct store_block_volume *block)
+{
+    return id_is_none(block->pending) || block->new_gib > 0;
+}
+
+/* In the lists of what is shown, or not. */
+static void show_block(struct store *store, struct block_entry *entry, bool shown)
+{
+    struct ids *const lists[] = {&store->shown_blocks, &entry->hosting->cluster->shown_blocks,
+                                 &entry->hosting->shown_blocks};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists) && shown != entry->shown; i++) {
+        (shown ? ids_add : ids_remove)(lists[i], entry->rec.id);
+    }
+    entry->shown = shown;
+}
+
 int insert_block(struct store *store, const struct store_block_volume *rec, struct err *reterr)
 {
     struct volume_entry *hosting = find_volume(store, rec->hosting);
@@ -59,7 +76,6 @@ int insert_block(struct store *store, const struct store_block_volume *rec, stru
     RB_INSERT(cluster_block_tree, &hosting->cluster->blocks, entry);
     RB_INSERT(hosted_tree, &hosting->blocks, entry);
     RB_INSERT(hosted_name_tree, &hosting->block_names, entry);
-    hosting->cluster->n_blocks++;
     store->counts.block_volumes++;
     return 0;
 }
@@ -69,18 +85,19 @@ void update_block(struct store *store, struct block_entry *entry, const struct s
     entry->hosting->blocks_gib -= block_charge_gib(&entry->rec); /* 0 of a new entry */
     record_store(&store->records, KIND_BLOCK_VOLUME, &entry->record, &entry->rec, next);
     entry->hosting->blocks_gib += block_charge_gib(&entry->rec);
+    show_block(store, entry, store_block_volume_shown(&entry->rec));
 }
 
 void remove_block(struct store *store, struct block_entry *entry)
 {
     struct volume_entry *hosting = entry->hosting;
 
+    show_block(store, entry, false);
     hosting->blocks_gib -= block_charge_gib(&entry->rec);
     RB_REMOVE(block_tree, &store->blocks, entry);
     RB_REMOVE(cluster_block_tree, &hosting->cluster->blocks, entry);
     RB_REMOVE(hosted_tree, &hosting->blocks, entry);
     RB_REMOVE(hosted_name_tree, &hosting->block_names, entry);
-    hosting->cluster->n_blocks--;
     store->counts.block_volumes--;
     record_drop(&store->records, &entry->record);
     free(entry);

@@ -153,12 +153,14 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
 };
 
 #define STORE_OP_OWN_FIRST 100 /* from here on those that Heketi does not record */
+#define STORE_OP_TYPES 128     /* above all types */
 
 enum store_op_phase {
     STORE_OP_FORWARD = 0,   /* doing */
     STORE_OP_UNDO = 1,      /* taking back; ends as failed with `reason` */
     STORE_OP_COMMITTED = 2, /* evict: the volume has the replacement; only forward from here */
 };
+#define STORE_OP_PHASES 3
 
 struct store_parked { /* a part that waits for an unreachable node */
     struct id node;

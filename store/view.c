@@ -22,7 +22,7 @@ struct store_view {
     struct in_cluster *in_clusters; /* by cluster, then by id; as many */
     size_t n_volumes;
     struct view_brick *bricks; /* by id */
-    size_t n_bricks, bricks_size;
+    size_t n_bricks;
     struct id *devices; /* ascending */
     size_t n_devices;
     uint32_t *on_devices; /* places in bricks: by device, then by id */
@@ -61,18 +61,24 @@ static int decode(const struct blob *blob, union any_record *ret_rec, struct err
     return rc;
 }
 
-static int add_bricks(struct store_view *view, const struct store_volume *volume, size_t at, struct err *reterr)
+static int add_volume(struct store_view *view, const struct store_snapshot *snapshot, const struct blob *blob,
+                      const struct store_volume *volume, struct err *reterr)
 {
+    size_t at = view->n_volumes;
+
+    if (at == snapshot->n_volumes || volume->n_bricks > snapshot->n_bricks - view->n_bricks) {
+        return err_set(reterr, E_DAMAGED, "there are more than %zu volumes or %zu bricks", snapshot->n_volumes,
+                       snapshot->n_bricks);
+    }
+    view->volumes[at] = blob;
+    view->in_clusters[at] = (struct in_cluster){volume->cluster, (uint32_t)at};
+    view->n_volumes++;
     for (size_t i = 0; i < volume->n_bricks; i++) {
         const struct id *device =
             bsearch(&volume->bricks[i].device, view->devices, view->n_devices, sizeof(*view->devices), compare_ids);
 
         if (device == NULL) {
             return err_set(reterr, E_DAMAGED, "brick %s is on an unknown device", id_text(volume->bricks[i].id).text);
-        }
-        if (view->n_bricks == view->bricks_size) {
-            view->bricks_size = view->bricks_size > 0 ? view->bricks_size + view->bricks_size / 2 : 1024;
-            view->bricks = mem_realloc_array(view->bricks, view->bricks_size, sizeof(*view->bricks));
         }
         view->bricks[view->n_bricks++] =
             (struct view_brick){volume->bricks[i].id, (uint32_t)at, (uint32_t)i, (uint32_t)(device - view->devices)};
@@ -87,8 +93,8 @@ static bool is_needed(const struct store_volume *volume, const struct id *ids, s
            bsearch(&volume->id, ids, n_ids, sizeof(*ids), compare_ids) != NULL;
 }
 
-static int add_record(struct store_view *view, const struct blob *blob, const struct id *ids, size_t n_ids,
-                      struct err *reterr)
+static int add_record(struct store_view *view, const struct store_snapshot *snapshot, const struct blob *blob,
+                      const struct id *ids, size_t n_ids, struct err *reterr)
 {
     union any_record rec;
     bool wanted = blob->kind != KIND_JOB && blob->kind != KIND_REQUEST_KEY;
@@ -105,9 +111,7 @@ static int add_record(struct store_view *view, const struct blob *blob, const st
         view->devices = mem_realloc_array(view->devices, view->n_devices + 1, sizeof(*view->devices));
         view->devices[view->n_devices++] = blob->id; /* ascending, as the blobs are */
     } else if (blob->kind == KIND_VOLUME) {
-        view->volumes[view->n_volumes] = blob;
-        view->in_clusters[view->n_volumes] = (struct in_cluster){rec.volume.cluster, (uint32_t)view->n_volumes};
-        rc = add_bricks(view, &rec.volume, view->n_volumes++, reterr);
+        rc = add_volume(view, snapshot, blob, &rec.volume, reterr);
         wanted = is_needed(&rec.volume, ids, n_ids);
     }
     if (rc == 0 && wanted) {
@@ -144,6 +148,33 @@ static int list_needed(struct blob *const *sorted, size_t n, struct id **ret_ids
     return 0;
 }
 
+/* By the first byte in place, then each part: qsort takes as much memory again as what it sorts, and there may be
+ * 300,000 of them. */
+static void sort_bricks(struct store_view *view)
+{
+    size_t first[257] = {0}, next[256];
+
+    for (size_t i = 0; i < view->n_bricks; i++) {
+        first[view->bricks[i].id.bytes[0] + 1]++;
+    }
+    for (size_t part = 0; part < 256; part++) {
+        next[part] = first[part];
+        first[part + 1] += first[part];
+    }
+    for (size_t part = 0; part < 256; part++) {
+        while (next[part] < first[part + 1]) {
+            size_t from = next[part], to = next[view->bricks[from].id.bytes[0]]++;
+            struct view_brick brick = view->bricks[from];
+
+            view->bricks[from] = view->bricks[to];
+            view->bricks[to] = brick; /* where it belongs; if from is to, it was there */
+        }
+    }
+    for (size_t part = 0; part < 256; part++) {
+        qsort(&view->bricks[first[part]], first[part + 1] - first[part], sizeof(*view->bricks), compare_bricks);
+    }
+}
+
 /* By counting: within a device the bricks stay in the order of their ids. */
 static void sort_by_device(struct store_view *view)
 {
@@ -173,18 +204,18 @@ int store_view_new(const struct store_snapshot *snapshot, struct store_view **re
 
     view->rest = store_new();
     view->devices = mem_calloc(1, sizeof(*view->devices));
-    view->bricks = mem_calloc(1, sizeof(*view->bricks));
-    view->volumes = mem_calloc(snapshot->n + 1, sizeof(*view->volumes));
-    view->in_clusters = mem_calloc(snapshot->n + 1, sizeof(*view->in_clusters));
+    view->bricks = mem_calloc(snapshot->n_bricks + 1, sizeof(*view->bricks));
+    view->volumes = mem_calloc(snapshot->n_volumes + 1, sizeof(*view->volumes));
+    view->in_clusters = mem_calloc(snapshot->n_volumes + 1, sizeof(*view->in_clusters));
     for (size_t i = 0; rc == 0 && i < snapshot->n; i++) {
-        rc = add_record(view, sorted[i], ids, n_ids, reterr);
+        rc = add_record(view, snapshot, sorted[i], ids, n_ids, reterr);
     }
     if (rc != 0) {
         store_view_free(view);
         return rc;
     }
     qsort(view->in_clusters, view->n_volumes, sizeof(*view->in_clusters), compare_in_clusters);
-    qsort(view->bricks, view->n_bricks, sizeof(*view->bricks), compare_bricks);
+    sort_bricks(view);
     sort_by_device(view);
     *ret_view = view;
     return 0;
@@ -251,6 +282,11 @@ struct id store_view_cluster_volume(const struct store_view *view, size_t place)
     return view->volumes[view->in_clusters[place].volume]->id;
 }
 
+size_t store_view_in_cluster(const struct store_view *view, size_t place)
+{
+    return view->in_clusters[place].volume;
+}
+
 int store_view_volume(const struct store_view *view, size_t i, struct store_volume *ret_volume, struct err *reterr)
 {
     union any_record rec;
@@ -285,4 +321,9 @@ size_t store_view_device_bricks(const struct store_view *view, struct id device,
 struct id store_view_device_brick(const struct store_view *view, size_t place)
 {
     return view->bricks[view->on_devices[place]].id;
+}
+
+size_t store_view_on_device(const struct store_view *view, size_t place)
+{
+    return view->on_devices[place];
 }

@@ -1,5 +1,5 @@
 /* All of a snapshot, to read in order, without a store for it: volumes, which nearly everything consists of, are
- * decoded when they are asked for. Costs some 40 bytes a brick instead of kilobytes a volume. For threads: pure, and
+ * decoded when they are asked for. Costs some 60 bytes a brick instead of kilobytes a volume. For threads: pure, and
  * nothing but the snapshot is shared, which must outlive the view. */
 #ifndef HECATE_STORE_VIEW_H
 #define HECATE_STORE_VIEW_H
@@ -25,6 +25,7 @@ int store_view_volume(const struct store_view *view, size_t i, struct store_volu
 /* Those of one cluster, by id: the first one's place in a list of ids, and how many. */
 size_t store_view_cluster_volumes(const struct store_view *view, struct id cluster, size_t *ret_first);
 struct id store_view_cluster_volume(const struct store_view *view, size_t place);
+size_t store_view_in_cluster(const struct store_view *view, size_t place); /* for store_view_volume */
 
 /* Bricks of volumes by id. */
 size_t store_view_bricks(const struct store_view *view);
@@ -33,5 +34,6 @@ size_t store_view_brick_volume(const struct store_view *view, size_t i, size_t *
 /* Those on one device, by id: the first one's place in a list of ids, and how many. */
 size_t store_view_device_bricks(const struct store_view *view, struct id device, size_t *ret_first);
 struct id store_view_device_brick(const struct store_view *view, size_t place);
+size_t store_view_on_device(const struct store_view *view, size_t place); /* for store_view_brick_volume */
 
 #endif

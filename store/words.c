@@ -42,6 +42,27 @@ static bool has_control(const char *text)
     return false;
 }
 
+/* What is no character of Unicode is none of XML either (U+FFFE, U+FFFF), or will be none of something else. Where a
+ * volume has one in an option, Gluster's client says nothing in XML about any volume any more. */
+static bool has_noncharacter(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+        bool last_of_plane = p[0] == 0xef && p[1] == 0xbf;          /* U+FFC0 to U+FFFF */
+        bool last_of_other = p[0] >= 0xf0 && (p[1] & 0x0f) == 0x0f; /* U+nF000 to U+nFFFF */
+
+        if (last_of_plane && p[2] >= 0xbe) {
+            return true;
+        }
+        if (last_of_other && p[2] == 0xbf && p[3] >= 0xbe) {
+            return true;
+        }
+        if (p[0] == 0xef && p[1] == 0xb7 && p[2] >= 0x90 && p[2] <= 0xaf) { /* U+FDD0 to U+FDEF */
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_utf8(const char *text)
 {
     for (const char *end = text + strlen(text); text < end;) {
@@ -66,6 +87,9 @@ int store_word_check(const char *word, struct err *reterr)
     }
     if (has_control(word)) {
         return err_set(reterr, E_INVALID, "control characters and ends of lines are not allowed");
+    }
+    if (has_noncharacter(word)) {
+        return err_set(reterr, E_INVALID, "code points that are no characters are not allowed");
     }
     for (const char *at = word; *at != '\0';) {
         size_t len = strcspn(at, " ");

@@ -19,7 +19,8 @@
 
 /* E_INVALID says which word is unfit, and why. Gluster's client takes each word that begins with "--" for its own
  * option, wherever it stands; other programs take "-x". So a word begins with "-" only if it is a number ("-1"), and
- * none of its parts between spaces begins with "--". No control characters, no ends of lines. "" is a word. */
+ * none of its parts between spaces begins with "--". No control characters, no ends of lines, and
+ * nothing that is no character of Unicode or of XML. "" is a word. */
 int store_word_check(const char *word, struct err *reterr);
 /* A volume option, "key value" or "group NAME": both are words, and NAME names a file, not a path. Gluster writes a
  * value into its volume files as it is, where it ends at a blank, and where what stands between backquotes is run as a

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/executor/json_few.h"
 #include "store/base/mem.h"
 #include "store/words.h"
 
@@ -171,9 +172,10 @@ static int get_resize_failed(const json_t *root, struct block_answer *answer, st
 static int load(const char *text, size_t len, json_t **ret_root, struct err *reterr)
 {
     json_error_t error;
+    struct err few = ERR_INIT;
 
-    if (len > BLOCK_JSON_BYTES_MAX) {
-        return err_set(reterr, E_PROTOCOL, "gluster-block's answer has more than %zu bytes", BLOCK_JSON_BYTES_MAX);
+    if (json_few(text, len, &few) != 0) {
+        return err_set(reterr, E_PROTOCOL, "gluster-block's answer: %s", few.message);
     }
     *ret_root = json_loadb(text, len, 0, &error);
     if (!json_is_object(*ret_root)) {

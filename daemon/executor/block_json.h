@@ -12,7 +12,6 @@
 #include "store/base/err.h"
 #include "store/types.h"
 
-#define BLOCK_JSON_BYTES_MAX ((size_t)1 << 20)
 #define BLOCK_JSON_HOSTS_MAX 256
 
 struct block_size { /* from, and up to: bytes; 0 and 0: not known */

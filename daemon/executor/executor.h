@@ -25,7 +25,7 @@ enum exec_step_kind {
     EXEC_BRICK_SYNC,         /* after the volume has started: what Gluster wrote on the brick is on stable storage */
     EXEC_BRICK_DESTROY,      /* umount, fstab, LV, pool, directory; absent: done */
     EXEC_VOLUME_CREATE,      /* volume create + add-brick + set + start; existing with the same bricks: completed */
-    EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present: refused before the stop */
+    EXEC_VOLUME_DELETE,      /* stop + delete; absent: done. Snapshots present, not `known`: refused before the stop */
     EXEC_HEAL_CHECK = 30,    /* may old_brick be replaced? Heketi's rules (heal.h); nothing is changed. It has been, by
                                 new_brick: done */
     EXEC_BRICK_REPLACE,      /* replace-brick old_brick new_brick commit force, after another heal check; done: done */
@@ -54,6 +54,14 @@ struct exec_brick {
     const char *storage_host;        /* of the brick's node */
 };
 
+/* What the database knows of a Gluster volume, by which it is told from another one of the same name: all its bricks,
+ * those that its operation made before or takes away, too. */
+struct exec_known {
+    struct id id;
+    const struct exec_brick *bricks; /* borrowed until the callback */
+    size_t n;
+};
+
 struct exec_step {
     enum exec_step_kind kind;
     const char *host; /* manage address; borrowed until the callback */
@@ -75,6 +83,9 @@ struct exec_step {
     const struct store_volume
         *volume;        /* VOLUME_*, REBALANCE_*, CLONE_START, HEAL_*, BRICK_(UN)REPLACE(D); BRICK_CREATE (gid) */
     const char *source; /* VOLUME_CLONE: name of the volume to be cloned */
+    /* Steps that change a Gluster volume: of this one; VOLUME_CLONE: of the source; BLOCK_*: of the hosting volume */
+    struct exec_known known;
+    bool undo; /* VOLUME_DELETE: of what a create has left; somebody else's volume of the name is left, too: done */
     /* BRICK_CREATE, _SYNC, _DESTROY: exactly one; with a volume: all, in order; VOLUME_EXPAND: the new ones;
      * VOLUME_LOOK: those looked for */
     const struct exec_brick *bricks;
@@ -95,6 +106,7 @@ struct exec_device_info { /* of DEVICE_SETUP; of DEVICE_LOOK without paths */
 
 struct exec_volume_info { /* of VOLUME_LOOK and VOLUME_CLONE */
     bool present;
+    bool partly;              /* VOLUME_LOOK: with some of the bricks only */
     char uuid[64];            /* Gluster's, with dashes */
     struct store_strs bricks; /* "host:/path" in Gluster's order */
 };
@@ -148,6 +160,7 @@ bool exec_is_snapshot_lv(const char *name);
 struct exec_inventory *exec_inventory_ref(struct exec_inventory *inventory);
 /* A large one is freed by a thread: that takes long. */
 void exec_inventory_free(struct exec_inventory *inventory);
+void exec_inventory_free_here(struct exec_inventory *inventory); /* in a thread that may take its time */
 
 /* What is the matter with a node, where more is known than a code says. */
 enum exec_cause {
@@ -167,6 +180,8 @@ struct exec_result {
     enum exec_cause cause;
     char message[2048]; /* failure: the text of the node, fit for clients and logs */
     bool permanent;     /* E_REMOTE: repeating is pointless (e.g. the device holds other data) */
+    bool apart;         /* E_BUSY: a node of the pool is not connected (yet) to another one */
+    bool marked;        /* E_BUSY: Gluster takes a brick for one of a volume, as a try that failed may have left it */
     bool unfinished;    /* E_OK, but what the step asks about goes on: ask again later. message says how far it is */
     /* The rest is freed by the executor after the callback. */
     struct exec_device_info device;

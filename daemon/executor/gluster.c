@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "store/base/check.h"
 #include "store/base/mem.h"
 #include "store/base/text.h"
+#include "store/command.h"
 
 #define SAID_MAX 513 /* of an answer that is not understood */
 
@@ -41,10 +43,51 @@ static void ask_noticed(struct step_talk *talk, const struct store_strs *silent)
     buf_append_str(script, "done || exit 75\n");
 }
 
+/* The volume that a command changes, or takes a snapshot of. NULL: none, or one that is only coming. */
+static const char *changed_volume(const char *const *words)
+{
+    static const char *const reads[] = {"info", "list", "status", "create"};
+
+    if (strcmp(words[0], "snapshot") == 0) {
+        return strcmp(words[1], "create") == 0 ? words[3] : NULL;
+    }
+    if (strcmp(words[0], "volume") != 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof(reads) / sizeof(*reads); i++) {
+        if (strcmp(words[1], reads[i]) == 0) {
+            return NULL;
+        }
+    }
+    if (words[3] != NULL && ((strcmp(words[1], "heal") == 0 && strcmp(words[3], "info") == 0) ||
+                             (strcmp(words[1], "rebalance") == 0 && strcmp(words[3], "status") == 0))) {
+        return NULL;
+    }
+    return words[2];
+}
+
+void gluster_ask_pinned(struct step_talk *talk, const char *name)
+{
+    struct buf *script = &talk->script;
+
+    CHECK_MSG(*talk->pinned != '\0', "nobody has looked which volume %s is", name);
+    buf_append_str(script, "set --");
+    step_word(talk, name);
+    step_word(talk, talk->pinned);
+    buf_append_str(script,
+                   "\n"
+                   "[ \"$(sed -n 's/^volume-id=//p' \"/var/lib/glusterd/vols/$1/info\" 2>/dev/null)\" = \"$2\" ] ||\n"
+                   "    { say \"volume $1 is not the one that was looked at\"; exit 75; }\n");
+}
+
 void gluster_ask(struct step_talk *talk, step_heard_fn heard, unsigned flags, const char *const *words)
 {
+    const char *changed = changed_volume(words);
     struct buf *script;
 
+    if (strcmp(words[0], "volume") == 0 && strcmp(words[1], "info") == 0) {
+        talk->volume = words[2];
+    }
     if ((flags & GLUSTER_WAIT) != 0) {
         buf_append_str(&talk->script, "sleep 0.5\n");
     }
@@ -54,6 +97,9 @@ void gluster_ask(struct step_talk *talk, step_heard_fn heard, unsigned flags, co
     }
     if (talk->step->silent != NULL && talk->step->silent->n > 0 && !is_local(words)) {
         ask_noticed(talk, talk->step->silent);
+    }
+    if (changed != NULL) {
+        gluster_ask_pinned(talk, changed);
     }
     buf_append_str(script, "timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\"");
     for (; *words != NULL; words++) {
@@ -77,6 +123,11 @@ static const struct {
     {0, "", "imed out", GLUSTER_BUSY},
     {30808, "", "", GLUSTER_BUSY}, /* files are being moved between the volume's bricks */
     {0, "", "rebalance is in progress", GLUSTER_BUSY},
+    {0, "", "ransport endpoint", GLUSTER_REFUSED}, /* of a peer that is probed: it does not answer */
+    {0, "", " not connected", GLUSTER_APART},      /* Host NAME not connected, after whose staging failed */
+    {0, "", "is not in 'Peer in Cluster' state", GLUSTER_APART},
+    {0, "", "uorum not met", GLUSTER_APART},
+    {0, "", "already part of a volume", GLUSTER_MARKED},
     {0, "brick operations failed", "", GLUSTER_BUSY}, /* a process of the volume has not connected to glusterd yet */
     {30806, "", "", GLUSTER_ABSENT},
     {30807, "", "", GLUSTER_ABSENT},
@@ -111,8 +162,12 @@ enum gluster_meaning gluster_meaning(const struct gluster_op *op)
 
 void gluster_refused(struct step_talk *talk, const struct gluster_op *op)
 {
-    int code = gluster_meaning(op) == GLUSTER_BUSY ? E_BUSY : E_REMOTE;
+    enum gluster_meaning meaning = gluster_meaning(op);
+    bool passes = meaning == GLUSTER_BUSY || meaning == GLUSTER_APART || meaning == GLUSTER_MARKED;
+    int code = passes ? E_BUSY : E_REMOTE;
 
+    talk->result.apart = meaning == GLUSTER_APART;
+    talk->result.marked = meaning == GLUSTER_MARKED;
     if (*op->text != '\0') {
         step_fail(talk, code, false, "%s", op->text);
     } else {
@@ -126,6 +181,15 @@ bool gluster_answered(struct step_talk *talk, const struct step_reply *reply)
 {
     if (reply->status == SCRIPT_OK || (reply->status == 1 && strstr(reply->out, "<cliOutput>") != NULL)) {
         return true; /* with 1, it says why */
+    }
+    if (reply->status == 1 && *reply->out == '\0' && strstr(reply->error, "parser error : Char 0x") != NULL) {
+        /* Its client ends where it should write what is no character of XML: of no volume anything is heard. */
+        step_fail(
+            talk, E_REMOTE, false,
+            "gluster cannot say it in XML, since an option of a volume has what is no character of XML: look for it "
+            "with \"gluster volume info\" on a storage node, and give the option another value there with \"gluster "
+            "volume set\"");
+        return false;
     }
     if (reply->status == 1 && *reply->out != '\0') {
         /* Before it has XML to speak in, Gluster's client says on standard output why it has none: no glusterd, or that
@@ -167,12 +231,40 @@ bool gluster_heard(struct step_talk *talk, const struct step_reply *reply, unsig
     return !talk->ended;
 }
 
+/* Of a name that is too long for Gluster, its client says so before it has XML to speak in: there is no such volume. */
+static bool is_no_name(const struct step_reply *reply)
+{
+    static const char sign[] = "Invalid volume name\n";
+
+    return reply->status == 1 && strncmp(reply->out, sign, sizeof(sign) - 1) == 0;
+}
+
+/* Is it the one volume that was asked for? */
+static int check_volume(const struct step_talk *talk, const struct gluster_volumes *volumes, struct err *reterr)
+{
+    if (volumes->n != 1) {
+        return err_set(reterr, E_PROTOCOL, "there are %zu volumes in it, expected 1", volumes->n);
+    }
+    if (volumes->items[0].n_bricks > STORE_BRICKS_MAX) {
+        return err_set(reterr, E_PROTOCOL, "the volume has %zu bricks, at most %d are possible",
+                       volumes->items[0].n_bricks, STORE_BRICKS_MAX);
+    }
+    CHECK(talk->volume != NULL);
+    if (strcmp(volumes->items[0].name, talk->volume) != 0) {
+        return err_set(reterr, E_PROTOCOL, "it is about another volume than %s", talk->volume);
+    }
+    return 0;
+}
+
 enum gluster_meaning gluster_heard_volume(struct step_talk *talk, const struct step_reply *reply,
                                           struct gluster_volumes *ret_volumes)
 {
     struct err err = ERR_INIT;
     enum gluster_meaning meaning;
 
+    if (is_no_name(reply)) {
+        return GLUSTER_ABSENT;
+    }
     if (!gluster_answered(talk, reply)) {
         return GLUSTER_REFUSED;
     }
@@ -181,11 +273,10 @@ enum gluster_meaning gluster_heard_volume(struct step_talk *talk, const struct s
         return GLUSTER_REFUSED;
     }
     meaning = gluster_meaning(&ret_volumes->op);
-    if (meaning == GLUSTER_DONE && ret_volumes->n == 1) {
+    if (meaning == GLUSTER_DONE && check_volume(talk, ret_volumes, &err) == 0) {
         return GLUSTER_DONE;
     }
     if (meaning == GLUSTER_DONE) {
-        (void)err_set(&err, E_PROTOCOL, "there are %zu volumes in it, expected 1", ret_volumes->n);
         gluster_garbage(talk, reply, &err);
         meaning = GLUSTER_REFUSED;
     } else if (meaning != GLUSTER_ABSENT) {

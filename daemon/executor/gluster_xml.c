@@ -28,6 +28,11 @@ struct answer { /* of which only the outcome matters */
 
 static const struct xml_rule op_rules[] = {OP(struct answer)};
 
+static const struct xml_rule created_rules[] = {
+    OP(struct gluster_created),
+    FIELD("cliOutput/volCreate/volume/id", XML_TEXT, struct gluster_created, id),
+};
+
 #define VOLUMES "cliOutput/volInfo/volumes/volume"
 static const struct xml_rule volumes_rules[] = {
     OP(struct gluster_volumes),
@@ -54,10 +59,10 @@ static const struct xml_rule volumes_rules[] = {
 static const struct xml_rule listing_rules[] = {
     OP(struct gluster_listing),
     LIST(VOLUMES, struct gluster_listing, items, n),
-    NEEDED(VOLUMES "/name", XML_TEXT, struct gluster_listed, name),
-    NEEDED(VOLUMES "/id", XML_TEXT, struct gluster_listed, id),
-    NEEDED(VOLUMES "/status", XML_IS_1, struct gluster_listed, started),
-    LIST(VOLUMES "/bricks/brick", struct gluster_listed, bricks, n_bricks),
+    NEEDED(VOLUMES "/name", XML_TEXT, struct exec_gluster_volume, name),
+    NEEDED(VOLUMES "/id", XML_TEXT, struct exec_gluster_volume, id),
+    NEEDED(VOLUMES "/status", XML_IS_1, struct exec_gluster_volume, started),
+    LIST(VOLUMES "/bricks/brick", struct exec_gluster_volume, bricks.items, bricks.n),
     {VOLUMES "/bricks/brick/name", XML_TEXT, 0, 0, 0, true}, /* an item is the text alone */
 };
 
@@ -148,6 +153,12 @@ static const struct xml_rule snapshots_rules[] = {
     FIELD(SNAPSHOTS "/snapVolume/originVolume/name", XML_TEXT, struct gluster_snapshot_volume, origin),
 };
 
+static const struct xml_rule snapshot_listing_rules[] = {
+    OP(struct gluster_snapshot_listing),
+    LIST(SNAPSHOTS "/snapVolume", struct gluster_snapshot_listing, names.items, names.n),
+    {SNAPSHOTS "/snapVolume/name", XML_TEXT, 0, 0, 0, true}, /* an item is the text alone */
+};
+
 /* ---- readers ---- */
 
 #define RULES(name) name##_rules, sizeof(name##_rules) / sizeof(*name##_rules)
@@ -158,6 +169,7 @@ static const struct xml_rule snapshots_rules[] = {
         return xml_read(RULES(name), text, len, ret, sizeof(*ret), reterr);                    \
     }
 
+READER(created, gluster_created)
 READER(volumes, gluster_volumes)
 READER(volume_list, gluster_names)
 READER(snapshot_list, gluster_names)
@@ -183,9 +195,9 @@ struct xml_stream *gluster_xml_stream_listing(struct gluster_listing *ret, size_
     return xml_stream_new(RULES(listing), kept_max, ret, sizeof(*ret));
 }
 
-struct xml_stream *gluster_xml_stream_snapshots(struct gluster_snapshots *ret, size_t kept_max)
+struct xml_stream *gluster_xml_stream_snapshots(struct gluster_snapshot_listing *ret, size_t kept_max)
 {
-    return xml_stream_new(RULES(snapshots), kept_max, ret, sizeof(*ret));
+    return xml_stream_new(RULES(snapshot_listing), kept_max, ret, sizeof(*ret));
 }
 
 void gluster_op_fini(struct gluster_op *op)
@@ -203,8 +215,10 @@ void gluster_op_fini(struct gluster_op *op)
 /* Readers of the same struct differ in where things are found, not in what is freed. */
 FINI(gluster_names, volume_list)
 FINI(gluster_peers, peers)
+FINI(gluster_created, created)
 FINI(gluster_volumes, volumes)
 FINI(gluster_listing, listing)
+FINI(gluster_snapshot_listing, snapshot_listing)
 FINI(gluster_states, states)
 FINI(gluster_heals, heals)
 FINI(gluster_moves, rebalance)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/executor/executor.h"
 #include "store/base/err.h"
 
 struct gluster_op {
@@ -69,6 +70,11 @@ struct gluster_volume {
 };
 
 enum gluster_volume_status { GLUSTER_CREATED = 0, GLUSTER_STARTED = 1, GLUSTER_STOPPED = 2 };
+
+struct gluster_created { /* volume create */
+    struct gluster_op op;
+    char *id;
+};
 
 struct gluster_volumes { /* volume info */
     struct gluster_op op;
@@ -164,6 +170,7 @@ void gluster_op_fini(struct gluster_op *op);
 GLUSTER_XML_READER(volume_list, gluster_names);
 GLUSTER_XML_READER(snapshot_list, gluster_names);
 GLUSTER_XML_READER(peers, gluster_peers);
+GLUSTER_XML_READER(created, gluster_created); /* id is "" in a refusal */
 GLUSTER_XML_READER(volumes, gluster_volumes);
 GLUSTER_XML_READER(states, gluster_states);
 GLUSTER_XML_READER(heals, gluster_heals);
@@ -172,27 +179,28 @@ GLUSTER_XML_READER(rebalance, gluster_moves);
 GLUSTER_XML_READER(remove_brick, gluster_moves);
 GLUSTER_XML_READER(snapshots, gluster_snapshots);
 
-/* The same for what may be long, heard in pieces (xml.h). Of volumes only what is listed here is kept. */
-struct gluster_listed {
-    char *name, *id;
-    bool started;
-    char **bricks; /* host:/path, in order */
-    size_t n_bricks;
-};
-
+/* The same for what may be long, heard in pieces (xml.h). It is kept as an inventory has it, which takes it over as it
+ * is: so much is neither copied nor freed in one turn of the loop. */
 struct gluster_listing { /* volume info */
     struct gluster_op op;
-    struct gluster_listed *items;
+    struct exec_gluster_volume *items;
     size_t n;
+};
+
+struct gluster_snapshot_listing { /* snapshot info: names of the snapshots' volumes */
+    struct gluster_op op;
+    struct store_strs names;
 };
 
 struct xml_stream;
 struct xml_stream *gluster_xml_stream_listing(struct gluster_listing *ret, size_t kept_max);
-struct xml_stream *gluster_xml_stream_snapshots(struct gluster_snapshots *ret, size_t kept_max);
+struct xml_stream *gluster_xml_stream_snapshots(struct gluster_snapshot_listing *ret, size_t kept_max);
 void gluster_listing_fini(struct gluster_listing *listing);
+void gluster_snapshot_listing_fini(struct gluster_snapshot_listing *listing);
 
 void gluster_names_fini(struct gluster_names *names);
 void gluster_peers_fini(struct gluster_peers *peers);
+void gluster_created_fini(struct gluster_created *created);
 void gluster_volumes_fini(struct gluster_volumes *volumes);
 void gluster_states_fini(struct gluster_states *states);
 void gluster_heals_fini(struct gluster_heals *heals);

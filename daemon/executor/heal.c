@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/executor/step.h"
 #include "store/base/mem.h"
 #include "store/base/text.h"
 
@@ -30,28 +31,50 @@ static uint32_t peers_required(const struct store_volume *volume)
     return volume->durability == STORE_REPLICATE && volume->replica >= 3 ? volume->replica / 2 + 1 : 1;
 }
 
-/* "host:path" of all bricks of the step. */
-static struct store_strs names_of(const struct exec_step *step)
+/* "host:path" of the bricks of the step, in order: a node may name many. */
+struct places {
+    struct place {
+        char *name;
+        size_t at; /* among the volume's */
+    } * items;
+    size_t n;
+};
+
+static int compare(const void *a, const void *b)
 {
-    struct store_strs names = {.items = mem_calloc(step->n_bricks + 1, sizeof(char *)), .n = step->n_bricks};
+    return strcmp(((const struct place *)a)->name, ((const struct place *)b)->name);
+}
+
+static int compare_name(const void *name, const void *place)
+{
+    return strcmp(name, ((const struct place *)place)->name);
+}
+
+static struct places places_of(const struct exec_step *step)
+{
+    struct places places = {.items = mem_calloc(step->n_bricks + 1, sizeof(struct place)), .n = step->n_bricks};
 
     for (size_t i = 0; i < step->n_bricks; i++) {
-        CLEANUP(free_ptr) char *path = store_brick_path(step->bricks[i].brick);
-
-        names.items[i] = mem_printf("%s:%s", step->bricks[i].storage_host, path);
+        places.items[i] = (struct place){step_brick_name(&step->bricks[i]), i};
     }
-    return names;
+    qsort(places.items, places.n, sizeof(*places.items), compare);
+    return places;
+}
+
+static void places_fini(struct places *places)
+{
+    for (size_t i = 0; i < places->n; i++) {
+        free(places->items[i].name);
+    }
+    free(places->items);
 }
 
 /* The place of this brick among the volume's, or their number. */
-static size_t place_of(const struct store_strs *names, const char *name)
+static size_t place_of(const struct places *places, const char *name)
 {
-    size_t i = 0;
+    const struct place *found = bsearch(name, places->items, places->n, sizeof(*places->items), compare_name);
 
-    while (i < names->n && strcmp(names->items[i], name) != 0) {
-        i++;
-    }
-    return i;
+    return found != NULL ? found->at : places->n;
 }
 
 static size_t place_of_id(const struct exec_step *step, struct id id)
@@ -82,10 +105,10 @@ int heal_check(const struct exec_step *step, const struct heal_brick *bricks, si
     struct id old = step->old_brick.brick->id;
     size_t at = place_of_id(step, old);
     uint32_t width = set_width(step->volume), required = peers_required(step->volume), online = 0;
-    CLEANUP(store_strs_fini) struct store_strs names = names_of(step);
+    CLEANUP(places_fini) struct places places = places_of(step);
 
     for (size_t i = 0; i < n; i++) {
-        size_t place = place_of(&names, bricks[i].name);
+        size_t place = place_of(&places, bricks[i].name);
 
         if (place == step->n_bricks || at == step->n_bricks) {
             return refuse(result, true, "Unable to determine heal status of brick");
@@ -108,12 +131,12 @@ int heal_done(const struct exec_step *step, const struct heal_brick *bricks, siz
 {
     size_t at = place_of_id(step, step->new_brick.brick->id);
     uint32_t width = set_width(step->volume);
-    CLEANUP(store_strs_fini) struct store_strs names = names_of(step);
+    CLEANUP(places_fini) struct places places = places_of(step);
     uint64_t left = 0;
     bool seen = false, known = true;
 
     for (size_t i = 0; i < n; i++) {
-        size_t place = place_of(&names, bricks[i].name);
+        size_t place = place_of(&places, bricks[i].name);
 
         if (place == step->n_bricks || place / width != at / width) {
             continue; /* another set, or a volume that changes at this moment */

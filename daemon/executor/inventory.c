@@ -47,15 +47,24 @@ static void *free_all(void *argument)
     return NULL;
 }
 
+static bool is_last(struct exec_inventory *inventory)
+{
+    CHECK(inventory->refs > 0);
+    return --inventory->refs == 0;
+}
+
+void exec_inventory_free_here(struct exec_inventory *inventory)
+{
+    if (is_last(inventory)) {
+        (void)free_all(inventory);
+    }
+}
+
 void exec_inventory_free(struct exec_inventory *inventory)
 {
     pthread_t thread;
 
-    if (inventory == NULL) {
-        return;
-    }
-    CHECK(inventory->refs > 0);
-    if (--inventory->refs > 0) {
+    if (inventory == NULL || !is_last(inventory)) {
         return;
     }
     if (inventory->bytes > LARGE_BYTES && pthread_create(&thread, NULL, free_all, inventory) == 0) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/executor/json_few.h"
 #include "store/base/mem.h"
 
 #define TEXT_MAX ((size_t)16384)
@@ -14,10 +15,11 @@ static int rows(const char *text, size_t len, const char *kind, json_t **ret_roo
                 struct err *reterr)
 {
     json_error_t error;
+    struct err few = ERR_INIT;
     json_t *report, *found;
 
-    if (len > LVM_JSON_BYTES_MAX) {
-        return err_set(reterr, E_PROTOCOL, "LVM's report has more than %zu bytes", LVM_JSON_BYTES_MAX);
+    if (json_few(text, len, &few) != 0) {
+        return err_set(reterr, E_PROTOCOL, "LVM's report: %s", few.message);
     }
     *ret_root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
     if (*ret_root == NULL) {

@@ -10,8 +10,7 @@
 
 #include "store/base/err.h"
 
-#define LVM_JSON_BYTES_MAX ((size_t)1 << 20)
-#define LVM_ROWS_MAX ((size_t)10000)
+#define LVM_ROWS_MAX ((size_t)256)
 
 struct lvm_device { /* vgs -o vg_extent_size,vg_extent_count,vg_free_count,pv_uuid,pv_name VG: a group on one device */
     uint64_t extent_bytes, extents, free_extents;

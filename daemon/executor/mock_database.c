@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/base/check.h"
 #include "store/base/mem.h"
 
 struct making {
-    const struct store *store;
+    const struct store *store; /* all but most volumes */
     const char *lose;
     struct exec_inventory *inventory;
     size_t lvs_size;
@@ -89,27 +90,36 @@ static void put_peers(struct making *making, const struct store_node *node)
     }
 }
 
-struct exec_inventory *mock_database_inventory(const struct store *store, const struct store_node *node,
+struct exec_inventory *mock_database_inventory(const struct store_view *view, const struct store_node *node,
                                                const char *lose)
 {
+    const struct store *store = store_view_rest(view);
     struct making making = {.store = store, .lose = lose != NULL ? lose : ""};
     const struct store_device *device = NULL;
-    const struct store_volume *volume = NULL;
+    struct store_volume volume;
+    size_t n, first;
 
     making.inventory = mem_calloc(1, sizeof(*making.inventory));
     making.inventory->refs = 1;
     while ((device = store_node_device_next(store, node->id, device)) != NULL) {
         CLEANUP(free_ptr) char *group = mem_printf("vg_%s", id_text(device->id).text);
-        const struct store_brick *brick = NULL;
 
         put_name(&making, &making.inventory->groups, group);
-        while ((brick = store_device_brick_next(store, device->id, brick)) != NULL) {
-            put_brick(&making, brick);
+        n = store_view_device_bricks(view, device->id, &first);
+        for (size_t i = 0; i < n; i++) {
+            size_t index, at = store_view_brick_volume(view, store_view_on_device(view, first + i), &index);
+
+            CHECK(store_view_volume(view, at, &volume, NULL) == 0);
+            put_brick(&making, &volume.bricks[index]);
+            store_volume_fini(&volume);
         }
     }
-    making.inventory->volumes = mem_calloc(store_counts(store).volumes + 1, sizeof(*making.inventory->volumes));
-    while ((volume = store_cluster_volume_next(store, node->cluster, volume)) != NULL) {
-        put_volume(&making, volume);
+    n = store_view_cluster_volumes(view, node->cluster, &first);
+    making.inventory->volumes = mem_calloc(n + 1, sizeof(*making.inventory->volumes));
+    for (size_t i = 0; i < n; i++) {
+        CHECK(store_view_volume(view, store_view_in_cluster(view, first + i), &volume, NULL) == 0);
+        put_volume(&making, &volume);
+        store_volume_fini(&volume);
     }
     put_peers(&making, node);
     return making.inventory;

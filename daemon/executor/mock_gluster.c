@@ -70,13 +70,11 @@ static bool add_parts(struct mock_world *world, struct fact *volume, const struc
             return false;
         }
     }
-    mock_describe_volume(volume, step->volume);
     volume->parts = mem_realloc_array(volume->parts, volume->n_parts + step->n_bricks, sizeof(struct fact *));
     for (size_t i = 0; i < step->n_bricks; i++) {
         struct fact *brick = find_brick(world, &step->bricks[i]);
 
         brick->value = 1;
-        mock_describe_brick(brick, &step->bricks[i]);
         volume->parts[volume->n_parts++] = brick;
     }
     return true;

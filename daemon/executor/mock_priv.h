@@ -10,10 +10,10 @@ struct fact {
     RB_ENTRY(fact) link;
     char *text;
     uint64_t value;      /* fences: the term; bricks: 1 when part of a Gluster volume */
-    char *other;         /* hosts: the manage name of this storage name */
+    char *other;         /* hosts: the manage name of this storage name; names of devices: the id of who has it; block
+                            volumes: who exports it, a space behind each */
     struct fact **parts; /* volumes: their bricks, which cannot go before */
     size_t n_parts;
-    char *detail; /* bricks and volumes: what an inventory says of them; NULL: not known */
 };
 
 RB_HEAD(mock_fact_tree, fact);
@@ -32,8 +32,6 @@ struct fact *mock_next(struct mock_fact_tree *tree, const char *text); /* the fi
 struct fact *mock_after(const struct fact *fact);
 void mock_fail(struct exec_result *result, const char *text, bool permanent);
 char *mock_brick_text(const char *host, const struct store_brick *brick);
-void mock_describe_brick(struct fact *fact, const struct exec_brick *brick);
-void mock_describe_volume(struct fact *fact, const struct store_volume *volume);
 
 /* Steps on Gluster volumes. */
 void mock_gluster_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *result);

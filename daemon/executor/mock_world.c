@@ -33,7 +33,6 @@ static void fact_free(struct mock_fact_tree *tree, struct fact *fact)
     RB_REMOVE(mock_fact_tree, tree, fact);
     free(fact->text);
     free(fact->other);
-    free(fact->detail);
     free(fact->parts);
     free(fact);
 }
@@ -118,35 +117,13 @@ char *mock_brick_text(const char *host, const struct store_brick *brick)
     return mem_printf("brick %s %s", host, id_text(brick->id).text);
 }
 
-/* Takes detail. */
-static void describe(struct fact *fact, char *detail)
-{
-    free(fact->detail);
-    fact->detail = detail;
-}
-
-void mock_describe_brick(struct fact *fact, const struct exec_brick *item)
-{
-    CLEANUP(free_ptr) char *lv = store_brick_lv_name(item->brick);
-    CLEANUP(free_ptr) char *mount = store_brick_mount(item->brick);
-    CLEANUP(free_ptr) char *path = store_brick_path(item->brick);
-
-    describe(fact, mem_printf("vg_%s %s %s %s %s:%s", id_text(item->brick->device).text, lv, item->brick->pool, mount,
-                              item->storage_host, path));
-}
-
-void mock_describe_volume(struct fact *fact, const struct store_volume *volume)
-{
-    describe(fact, mem_printf("%s %s", id_text(volume->cluster).text, volume->name));
-}
-
 static void brick_create(struct mock_world *world, const struct exec_step *step)
 {
     struct fact *host = mock_add(&world->hosts, mem_strdup(step->bricks[0].storage_host));
 
     free(host->other);
     host->other = mem_strdup(step->host);
-    mock_describe_brick(mock_add(&world->facts, mock_brick_text(step->host, step->bricks[0].brick)), &step->bricks[0]);
+    (void)mock_add(&world->facts, mock_brick_text(step->host, step->bricks[0].brick));
 }
 
 static void brick_destroy(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
@@ -181,8 +158,8 @@ static void device_setup(struct mock_world *world, const struct exec_step *step,
     CLEANUP(free_ptr) char *text = NULL;
     const char *id;
 
-    if (world->devices_once && owner != NULL && strcmp(owner->detail, own.text) != 0) {
-        id = owner->detail;
+    if (world->devices_once && owner != NULL && strcmp(owner->other, own.text) != 0) {
+        id = owner->other;
         text =
             step->device->destroy_data
                 ? mem_printf("Device already in use (ID: %s)", id)
@@ -193,7 +170,7 @@ static void device_setup(struct mock_world *world, const struct exec_step *step,
         return;
     }
     if (owner == NULL) {
-        describe(mock_add(&world->facts, TAKE_PTR(name)), mem_strdup(own.text));
+        mock_add(&world->facts, TAKE_PTR(name))->other = mem_strdup(own.text);
     }
     (void)mock_add(&world->facts, mem_printf("vg %s %s", step->host, id_text(step->device->id).text));
     device_look(world, result);
@@ -208,7 +185,7 @@ static void device_teardown(struct mock_world *world, const struct exec_step *st
 
     (void)result;
     (void)mock_drop(&world->facts, TAKE_PTR(vg));
-    if (owner != NULL && strcmp(owner->detail, id_text(step->device->id).text) == 0) {
+    if (owner != NULL && strcmp(owner->other, id_text(step->device->id).text) == 0) {
         (void)mock_drop(&world->facts, TAKE_PTR(name));
     }
 }
@@ -224,7 +201,21 @@ static void block_info(const struct exec_step *step, const struct fact *fact, st
     (void)snprintf(info->iqn, sizeof(info->iqn), "fakeIQN");
     (void)snprintf(info->user, sizeof(info->user), "%s", step->block->auth ? "heketi-user" : "");
     (void)snprintf(info->password, sizeof(info->password), "%s", step->block->auth ? "secret" : "");
-    store_strs_copy(&info->hosts, step->hosts->n > 0 ? step->hosts : &step->block->hosts);
+    for (const char *host = fact->other; *host != '\0'; host += strcspn(host, " ") + 1) {
+        CLEANUP(free_ptr) char *name = mem_printf("%.*s", (int)strcspn(host, " "), host);
+
+        store_strs_add(&info->hosts, name);
+    }
+}
+
+static char *join(const struct store_strs *hosts)
+{
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+
+    for (size_t i = 0; i < hosts->n; i++) {
+        buf_printf(&text, "%s ", hosts->items[i]);
+    }
+    return buf_take(&text);
 }
 
 static void mock_block(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
@@ -237,6 +228,7 @@ static void mock_block(struct mock_world *world, const struct exec_step *step, s
         if (fact == NULL) {
             fact = mock_add(&world->facts, mem_strdup(text));
             fact->value = step->block->size_gib;
+            fact->other = join(step->hosts);
         }
         break;
     case EXEC_BLOCK_EXPAND:
@@ -255,69 +247,6 @@ static void mock_block(struct mock_world *world, const struct exec_step *step, s
     block_info(step, fact, &result->block);
 }
 
-/* ---- inventories ---- */
-
-static void add_lv(struct exec_inventory *inventory, const char *group, const char *name, const char *pool)
-{
-    inventory->lvs = mem_realloc_array(inventory->lvs, inventory->n_lvs + 1, sizeof(*inventory->lvs));
-    inventory->lvs[inventory->n_lvs++] =
-        (struct exec_lv){mem_strdup(group), mem_strdup(name), mem_strdup(pool), STORE_KIB_PER_GIB};
-}
-
-static void list_brick(struct exec_inventory *inventory, const char *detail)
-{
-    char group[64], lv[256], pool[256], mount[1024];
-
-    if (sscanf(detail, "%63s %255s %255s %1023s", group, lv, pool, mount) == 4) { /* and where Gluster has it */
-        add_lv(inventory, group, lv, pool);
-        add_lv(inventory, group, pool, "");
-        store_strs_add(&inventory->mounts, mount);
-        store_strs_add(&inventory->fstab, mount);
-    }
-}
-
-/* The volume's detail is "CLUSTER NAME", the last word of its bricks' ones is "HOST:PATH". */
-static void list_volume(struct exec_inventory *inventory, const struct fact *fact, struct id cluster)
-{
-    struct exec_gluster_volume *volume;
-    struct id_text text = id_text(cluster);
-
-    if (strncmp(fact->detail, text.text, strlen(text.text)) != 0) {
-        return; /* of another pool */
-    }
-    inventory->volumes = mem_realloc_array(inventory->volumes, inventory->n_volumes + 1, sizeof(*inventory->volumes));
-    volume = &inventory->volumes[inventory->n_volumes++];
-    *volume = (struct exec_gluster_volume){
-        .name = mem_strdup(fact->detail + strlen(text.text) + 1), .id = mem_strdup(""), .started = true};
-    for (size_t i = 0; i < fact->n_parts; i++) {
-        if (fact->parts[i]->detail != NULL) {
-            store_strs_add(&volume->bricks, strrchr(fact->parts[i]->detail, ' ') + 1);
-        }
-    }
-}
-
-static struct exec_inventory *inventory_of(const struct mock_world *world, const struct exec_step *step)
-{
-    struct exec_inventory *inventory = mem_calloc(1, sizeof(*inventory));
-    CLEANUP(free_ptr) char *vg = mem_printf("vg %s ", step->host);
-    CLEANUP(free_ptr) char *brick = mem_printf("brick %s ", step->host);
-    struct fact *fact;
-
-    inventory->refs = 1;
-    RB_FOREACH (fact, mock_fact_tree, (struct mock_fact_tree *)(uintptr_t)&world->facts) {
-        if (strncmp(fact->text, vg, strlen(vg)) == 0) {
-            CLEANUP(free_ptr) char *group = mem_printf("vg_%s", fact->text + strlen(vg));
-
-            store_strs_add(&inventory->groups, group);
-        } else if (fact->detail != NULL && strncmp(fact->text, brick, strlen(brick)) == 0) {
-            list_brick(inventory, fact->detail);
-        } else if (fact->detail != NULL && strncmp(fact->text, "volume ", 7) == 0) {
-            list_volume(inventory, fact, step->cluster);
-        }
-    }
-    return inventory; /* who is whose peer, this world does not know */
-}
-
 void mock_world_apply(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
     struct fact *fence = mock_add(&world->fences, mem_strdup(step->host));
@@ -330,9 +259,7 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
     }
     fence->value = step->term;
     switch (step->kind) {
-    case EXEC_INVENTORY:
-        result->inventory = inventory_of(world, step);
-        break;
+    case EXEC_INVENTORY: /* mock_database.c */
     case EXEC_GLUSTERD_CHECK:
     case EXEC_BRICK_SYNC:
     case EXEC_FENCE:

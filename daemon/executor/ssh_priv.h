@@ -24,6 +24,10 @@
 #define SSH_HELD_MAX (32 * SSH_OUTPUT_MAX)     /* of all hosts */
 #define SSH_TURN_BYTES ((size_t)262144)        /* taken off all sockets in one turn of the loop: 1 to 2 ms */
 #define SSH_SHARE_BYTES ((size_t)65536)        /* of one of them */
+#define SSH_READ_BYTES ((size_t)8192)          /* at a time: packets may be short, and many */
+#define SSH_TURN_NS UINT64_C(4000000)          /* of work for all sessions in one turn, whatever they received */
+#define SSH_SHARE_NS UINT64_C(2000000)         /* for one of them */
+#define SSH_EXCHANGES_MAX 16                   /* of keys, for one remote call: each takes milliseconds */
 #define SSH_IDLE_MS 60000
 
 enum ssh_state {
@@ -61,7 +65,10 @@ struct ssh_session {
     size_t library_bytes; /* that the library has taken */
     size_t share_bytes;   /* left of its share of this turn */
     size_t error_bytes;   /* of standard error, for this remote call */
+    uint64_t began_ns;    /* to go on, in this turn */
     size_t call_bytes;    /* received for this remote call, or until the login */
+    const char *host_key; /* the library's copy of it, when it was looked at last */
+    unsigned exchanges;   /* of keys, for this remote call, or until the login */
     int early_error;      /* of connecting, until the timer tells it */
     struct buf out, error;
     STAILQ_ENTRY(ssh_session) line;
@@ -105,6 +112,7 @@ struct ssh {
     uv_idle_t idle, turn;
     struct ssh_line line; /* sessions that wait for the next turn */
     size_t turn_bytes;    /* that may still be taken in this one */
+    uint64_t turn_ns;     /* and time */
     size_t held_bytes;    /* output of all sessions */
     unsigned finishing;   /* callbacks that run at present */
     unsigned handles;     /* and requests, that are open */
@@ -129,15 +137,19 @@ void ssh_session_abort(struct ssh_session *session, int code, enum exec_cause ca
 void ssh_session_pump(struct ssh_session *session); /* goes on as far as it can in this turn */
 /* ssh_turn.c */
 void ssh_turn_init(struct ssh *ssh);
+void ssh_session_begin(struct ssh_session *session); /* its share of this turn, until: */
+void ssh_session_pause(struct ssh_session *session);
 void ssh_session_stand(struct ssh_session *session); /* in line for the next turn */
 void ssh_session_leave(struct ssh_session *session); /* the line, if it stands there */
 void *ssh_alloc(size_t count, void **abstract);      /* for the library, which they count */
 void *ssh_realloc(void *memory, size_t count, void **abstract);
 void ssh_free(void *memory, void **abstract);
+void ssh_library_end(struct ssh_session *session); /* frees what the library holds, and what it forgot */
 ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **abstract); /* for the library */
 /* Keeps output (buf is one of the session's). false: that is too much, and session->flooded, or it has ended. */
 bool ssh_session_keep(struct ssh_session *session, struct buf *buf, const char *data, size_t len);
-void ssh_session_drop(struct ssh_session *session); /* what it kept */
+void ssh_session_drop(struct ssh_session *session);                                      /* what it kept */
+void ssh_session_flood_text(const struct ssh_session *session, char *text, size_t size); /* what was too much */
 /* ssh_hostkey.c */
 void ssh_hostkey_prefer(struct ssh_session *session); /* before the handshake: what known_hosts has */
 int ssh_hostkey_check(struct ssh_session *session, char *ret_text, size_t size); /* 0, or E_AUTH with a text */

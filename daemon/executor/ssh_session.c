@@ -43,7 +43,7 @@ static void handle_closed(uv_handle_t *handle)
         if (session->fd >= 0) {
             (void)shutdown(session->fd, SHUT_RDWR);
         }
-        (void)libssh2_session_free(session->ssh2);
+        ssh_library_end(session);
     }
     if (session->fd >= 0) {
         (void)close(session->fd); /* a socket */
@@ -87,9 +87,7 @@ static void fail(struct ssh_session *session, int code, enum exec_cause cause, c
     char text[1024];
 
     if (session->flooded) {
-        text_print(text, sizeof(text), "host %s: it sent more than %zu bytes %s; the connection was ended",
-                   session->host->name, session->state < SSH_IDLE ? SSH_LOGIN_MAX : SSH_OUTPUT_MAX,
-                   session->state < SSH_IDLE ? "before the login" : "for one command");
+        ssh_session_flood_text(session, text, sizeof(text));
         ssh_session_abort(session, E_PROTOCOL, EXEC_CAUSE_FLOOD, text);
         return;
     }
@@ -258,7 +256,7 @@ static bool hear_piece(struct ssh_session *session, const char *data, size_t len
 
     if (!step_piece(talk, data, len)) {
         text_print(text, sizeof(text), "host %s: %.900s", session->host->name, talk->refused.message);
-        ssh_session_abort(session, talk->refused.code, EXEC_CAUSE_NONE, text);
+        ssh_session_abort(session, talk->refused.code, EXEC_CAUSE_GARBAGE, text);
         return false;
     }
     return ssh_session_keep(session, &session->out, data, len < room ? len : room);
@@ -400,7 +398,7 @@ static bool do_idle(struct ssh_session *session)
         return false;
     }
     ssh_session_drop(session);
-    session->call_bytes = session->error_bytes = 0;
+    session->call_bytes = session->error_bytes = session->exchanges = 0;
     session->state = SSH_OPEN;
     return true;
 }
@@ -434,10 +432,10 @@ static bool step(struct ssh_session *session)
 
 void ssh_session_pump(struct ssh_session *session)
 {
-    session->share_bytes = SSH_SHARE_BYTES;
-    session->more = false;
+    ssh_session_begin(session);
     while (step(session)) {
     }
+    ssh_session_pause(session);
     if (session->state != SSH_CLOSING && session->state >= SSH_HANDSHAKE) {
         if (session->more) {
             ssh_session_stand(session);

@@ -1,11 +1,13 @@
 /* What sessions may take off their sockets: so much in a turn of the loop, so much in all.
  *
  * The library reads until nothing is left, and a host may send faster than we decrypt. It reads through ssh_recv, which
- * says "nothing now" when the turn's share is used up. The session then stands in line for the next turn, and nobody
+ * says "nothing now" when the turn's share is used up: so many bytes, or so much time, for a host chooses how much work
+ * a byte makes. The session then stands in line for the next turn, and nobody
  * polls its socket meanwhile; first come, first served, so that a flood delays the others by its share only.
  *
- * What a host sends before its login, for one remote call, or holds here with all its sessions is bounded: who sends
- * more is ended. If all hosts together hold too much, the one that holds most is told to come again later. */
+ * Nor may it change the keys again and again. What a host sends before its login, for one remote call, or holds here
+ * with all its sessions is bounded: who sends more is ended. If all hosts together hold too much, the one that holds
+ * most is told to come again later. */
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include "daemon/executor/ssh_priv.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 
 static void next_turn(uv_idle_t *idle)
@@ -25,7 +28,8 @@ static void next_turn(uv_idle_t *idle)
 
     uv_idle_stop(idle);
     ssh->turn_bytes = SSH_TURN_BYTES;
-    while (ssh->turn_bytes > 0 && (session = STAILQ_FIRST(&ssh->line)) != NULL) {
+    ssh->turn_ns = SSH_TURN_NS;
+    while (ssh->turn_bytes > 0 && ssh->turn_ns > 0 && (session = STAILQ_FIRST(&ssh->line)) != NULL) {
         ssh_session_leave(session);
         ssh_session_pump(session); /* may end any session, which then leaves the line */
         if (session == last) {
@@ -41,9 +45,25 @@ void ssh_turn_init(struct ssh *ssh)
 {
     STAILQ_INIT(&ssh->line);
     ssh->turn_bytes = SSH_TURN_BYTES;
+    ssh->turn_ns = SSH_TURN_NS;
     CHECK(uv_idle_init(ssh->loop, &ssh->turn) == 0);
     ssh->turn.data = ssh;
     ssh->handles++;
+}
+
+void ssh_session_begin(struct ssh_session *session)
+{
+    session->share_bytes = SSH_SHARE_BYTES;
+    session->began_ns = uv_hrtime();
+    session->more = false;
+}
+
+void ssh_session_pause(struct ssh_session *session)
+{
+    struct ssh *ssh = session->host->ssh;
+    uint64_t spent_ns = uv_hrtime() - session->began_ns;
+
+    ssh->turn_ns -= spent_ns < ssh->turn_ns ? spent_ns : ssh->turn_ns;
 }
 
 void ssh_session_stand(struct ssh_session *session)
@@ -79,6 +99,44 @@ static size_t call_max(const struct ssh_session *session)
     return session->call != NULL && step_in_pieces(&session->call->talk) ? SSH_PIECES_MAX : SSH_CALL_MAX;
 }
 
+static bool has_had_its_time(const struct ssh_session *session)
+{
+    uint64_t left_ns = session->host->ssh->turn_ns;
+
+    return uv_hrtime() - session->began_ns >= (left_ns < SSH_SHARE_NS ? left_ns : SSH_SHARE_NS);
+}
+
+/* Each time keys are exchanged the library copies the host's key, after it has given back the copy that it had
+ * (ssh_free), or, with curves, without that: 1.10 then forgets it, and we give it back. True: there is another copy. */
+static bool take_forgotten_key(struct ssh_session *session)
+{
+    const char *host_key = libssh2_session_hostkey(session->ssh2, NULL, NULL);
+    void *abstract = session, *forgotten;
+
+    if (host_key == session->host_key) {
+        return false;
+    }
+    memcpy(&forgotten, &session->host_key, sizeof(forgotten));
+    ssh_free(forgotten, &abstract);
+    session->host_key = host_key;
+    return true;
+}
+
+/* The library tells nobody that keys are exchanged again. It receives something several times in between. */
+static void count_exchanges(struct ssh_session *session)
+{
+    if (take_forgotten_key(session)) {
+        session->exchanges++;
+        session->flooded = session->flooded || session->exchanges > SSH_EXCHANGES_MAX;
+    }
+}
+
+void ssh_library_end(struct ssh_session *session)
+{
+    (void)take_forgotten_key(session); /* of an exchange that failed: nothing was received after it */
+    (void)libssh2_session_free(session->ssh2);
+}
+
 ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **abstract)
 {
     struct ssh_session *session = *abstract;
@@ -90,14 +148,15 @@ ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **
     if (session->state == SSH_CLOSING) {
         return -ECONNABORTED;
     }
+    count_exchanges(session);
     if (session->flooded) {
         return -ECONNABORTED;
     }
-    if (share == 0) {
+    if (share == 0 || has_had_its_time(session)) {
         session->more = true;
         return -EAGAIN;
     }
-    n = recv(fd, data, least(len, share), flags | MSG_DONTWAIT);
+    n = recv(fd, data, least(least(len, share), SSH_READ_BYTES), flags | MSG_DONTWAIT);
     if (n < 0) {
         return errno == EINTR ? -EAGAIN : -errno; /* what the library's own function gives */
     }
@@ -109,6 +168,20 @@ ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **
         return -ECONNABORTED;
     }
     return n;
+}
+
+void ssh_session_flood_text(const struct ssh_session *session, char *text, size_t size)
+{
+    const char *host = session->host->name;
+
+    if (session->exchanges > SSH_EXCHANGES_MAX) {
+        text_print(text, size, "host %s: it changed the keys more than %d times; the connection was ended", host,
+                   SSH_EXCHANGES_MAX);
+    } else {
+        text_print(text, size, "host %s: it sent more than %zu bytes %s; the connection was ended", host,
+                   session->state < SSH_IDLE ? SSH_LOGIN_MAX : SSH_OUTPUT_MAX,
+                   session->state < SSH_IDLE ? "before the login" : "for one command");
+    }
 }
 
 /* ---- what the library holds ---- */
@@ -148,6 +221,9 @@ void ssh_free(void *memory, void **abstract)
 {
     struct ssh_session *session = *abstract;
 
+    if (memory == session->host_key) {
+        session->host_key = NULL;
+    }
     session->library_bytes -= malloc_usable_size(memory);
     free(memory);
 }

@@ -24,6 +24,8 @@ struct step_reply {
 
 #define STEP_HEAD_MAX 65536 /* of the output of a call that is heard in pieces: what the reply has of it */
 
+#define STEP_PINNED_MAX 40
+
 struct step_talk;
 /* Hears a piece of the output as it comes. False: it is not what is wanted, or too much; talk->refused says why. */
 typedef bool (*step_piece_fn)(struct step_talk *talk, const char *data, size_t len);
@@ -42,6 +44,8 @@ struct step_talk {
     unsigned tries;                      /* for steps that wait for something */
     size_t at;                           /* for steps that go through a list */
     unsigned calls;                      /* so far */
+    const char *volume;                  /* borrowed from the step: of which `volume info` was asked last, or NULL */
+    char pinned[STEP_PINNED_MAX];        /* Gluster's id of the volume that the step may change; "": none yet */
     bool ended;
     struct err unfit;          /* the first word of the script that must not be one: the step ends instead */
     struct exec_result result; /* at the end */

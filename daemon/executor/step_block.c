@@ -1,7 +1,9 @@
 /* Block volumes: gluster-block makes an image on the hosting volume and exports it over iSCSI from some of the nodes.
  *
  * It has no marks of ours on what it makes. An undo therefore takes away only what can be ours: what is half made, or
- * is as was asked for; a create takes over what is as was asked for. */
+ * is as was asked for; a create takes over what is as was asked for. Whose the hosting volume is, is looked at first:
+ * to gluster-block it is a name. */
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,8 +23,11 @@ static void block_ask(struct step_talk *talk, step_heard_fn heard, const char *c
 
     buf_append_str(
         script,
-        "command -v gluster-block >/dev/null || { say 'gluster-block is not installed on this node'; exit 70; }\n"
-        "timeout -k 5 \"$((LIMIT + 30))\" gluster-block");
+        "command -v gluster-block >/dev/null || { say 'gluster-block is not installed on this node'; exit 70; }\n");
+    if (strcmp(words[0], "info") != 0) {
+        gluster_ask_pinned(talk, talk->step->volume->name);
+    }
+    buf_append_str(script, "timeout -k 5 \"$((LIMIT + 30))\" gluster-block");
     for (; *words != NULL; words++) {
         step_word(talk, *words);
     }
@@ -119,6 +124,29 @@ static bool heard_info(struct step_talk *talk, const struct step_reply *reply, s
     return true;
 }
 
+/* ---- whose is the hosting volume? ---- */
+
+static void ask_hosting(struct step_talk *talk, step_heard_fn heard)
+{
+    gluster_ask(talk, heard, 0, GLUSTER_WORDS("volume", "info", talk->step->volume->name));
+}
+
+/* True: ours, and what follows is done on this one only. Otherwise the step has ended. */
+static bool heard_hosting(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+    bool taken = false;
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_fail(talk, E_REMOTE, false, "volume %s is not there", talk->step->volume->name);
+    } else if (meaning == GLUSTER_DONE) {
+        taken = gluster_take(talk, &volumes.items[0], reply);
+        gluster_volumes_fini(&volumes);
+    }
+    return taken;
+}
+
 /* ---- what it says of a block volume, as the step's result ---- */
 
 /* A text of three digits can stand for old and new size alike; then it counts as grown: what is charged is rather too
@@ -138,16 +166,31 @@ static bool set_text(char *to, size_t size, const char *text)
     return (size_t)snprintf(to, size, "%s", text) < size;
 }
 
+/* gluster-block makes a UUID for each block volume. */
+static bool is_gbid(const char *text)
+{
+    size_t i;
+
+    for (i = 0; text[i] != '\0'; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (dash ? text[i] != '-' : isxdigit((unsigned char)text[i]) == 0) {
+            return false;
+        }
+    }
+    return i == 36;
+}
+
 static void done_with(struct step_talk *talk, const struct block_answer *answer)
 {
     struct exec_block_info *info = &talk->result.block;
     CLEANUP(free_ptr) char *iqn = mem_printf(IQN_PREFIX "%s", answer->gbid);
     const char *user = *answer->password != '\0' ? answer->gbid : "";
 
-    if (*answer->gbid == '\0' || !set_text(info->iqn, sizeof(info->iqn), iqn) ||
+    if (!is_gbid(answer->gbid) || !set_text(info->iqn, sizeof(info->iqn), iqn) ||
         !set_text(info->user, sizeof(info->user), user) ||
         !set_text(info->password, sizeof(info->password), answer->password)) {
-        step_fail(talk, E_REMOTE, false, "gluster-block's answer has no GBID, or an overlong one");
+        step_fail(talk, E_REMOTE, false, "gluster-block's answer has no GBID, or what is none");
         return;
     }
     info->present = true;
@@ -161,7 +204,7 @@ static void done_with(struct step_talk *talk, const struct block_answer *answer)
     step_done(talk);
 }
 
-/* ---- look ---- */
+/* ---- look: whose is the hosting volume? -> look ---- */
 
 static void look_heard(struct step_talk *talk, const struct step_reply *reply)
 {
@@ -178,18 +221,60 @@ static void look_heard(struct step_talk *talk, const struct step_reply *reply)
     block_answer_fini(&answer);
 }
 
-void step_block_look(struct step_talk *talk)
+/* Nothing is there on somebody else's volume. */
+static void look_hosting_looked(struct step_talk *talk, const struct step_reply *reply)
 {
-    ask_path(talk, look_heard, "info");
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_DONE && gluster_owner(talk->step, &volumes.items[0]) != GLUSTER_FOREIGN) {
+        ask_path(talk, look_heard, "info");
+    } else if (meaning == GLUSTER_DONE || meaning == GLUSTER_ABSENT) {
+        step_done(talk);
+    }
+    if (meaning == GLUSTER_DONE) {
+        gluster_volumes_fini(&volumes);
+    }
 }
 
-/* ---- create: look -> (half made: delete ->) create -> look ---- */
+void step_block_look(struct step_talk *talk)
+{
+    ask_hosting(talk, look_hosting_looked);
+}
+
+/* ---- create: whose is the hosting volume? -> look -> (half made: delete ->) create -> look ---- */
 
 static bool is_as_asked(const struct step_talk *talk, const struct block_answer *answer)
 {
     const struct store_block_volume *block = talk->step->block;
 
     return block_size_is(&answer->size, block->size_gib) && block->auth == (*answer->password != '\0');
+}
+
+/* By as many hosts as asked. Which ones has been chosen for each try: those of an earlier one are as good. */
+static bool is_exported(const struct step_talk *talk, const struct block_answer *answer)
+{
+    size_t n = talk->step->hosts->n;
+
+    return is_as_asked(talk, answer) && answer->ha_count == n && answer->hosts.n == n;
+}
+
+/* By those of this try, each of them once. */
+static bool is_exported_now(const struct step_talk *talk, const struct block_answer *answer)
+{
+    const struct store_strs *hosts = talk->step->hosts;
+
+    for (size_t i = 0; i < hosts->n; i++) {
+        bool named = false;
+
+        for (size_t j = 0; j < answer->hosts.n; j++) {
+            named = named || strcmp(answer->hosts.items[j], hosts->items[i]) == 0;
+        }
+        if (!named) {
+            return false;
+        }
+    }
+    return is_exported(talk, answer);
 }
 
 static void create_looked_again(struct step_talk *talk, const struct step_reply *reply)
@@ -199,7 +284,7 @@ static void create_looked_again(struct step_talk *talk, const struct step_reply 
     if (!heard_info(talk, reply, &answer)) {
         return;
     }
-    if (answer.failed || answer.half_made || !is_as_asked(talk, &answer)) {
+    if (answer.failed || answer.half_made || !is_exported_now(talk, &answer)) {
         step_fail(talk, E_REMOTE, false, "gluster-block has made %s otherwise than it was asked to",
                   talk->step->block->name);
     } else {
@@ -250,7 +335,7 @@ static void create_looked(struct step_talk *talk, const struct step_reply *reply
         create_absent(talk);
     } else if (answer.half_made) { /* by an earlier try that was cut short */
         ask_path(talk, create_deleted, "delete");
-    } else if (!is_as_asked(talk, &answer)) {
+    } else if (!is_exported(talk, &answer)) {
         step_fail(talk, E_REMOTE, true, "block volume %s exists on %s already, and is another one",
                   talk->step->block->name, talk->step->volume->name);
     } else {
@@ -259,12 +344,19 @@ static void create_looked(struct step_talk *talk, const struct step_reply *reply
     block_answer_fini(&answer);
 }
 
-void step_block_create(struct step_talk *talk)
+static void create_hosting_looked(struct step_talk *talk, const struct step_reply *reply)
 {
-    ask_path(talk, create_looked, "info");
+    if (heard_hosting(talk, reply)) {
+        ask_path(talk, create_looked, "info");
+    }
 }
 
-/* ---- expand: look -> modify -> look ---- */
+void step_block_create(struct step_talk *talk)
+{
+    ask_hosting(talk, create_hosting_looked);
+}
+
+/* ---- expand: whose is the hosting volume? -> look -> modify -> look ---- */
 
 static void expand_looked_again(struct step_talk *talk, const struct step_reply *reply)
 {
@@ -319,12 +411,19 @@ static void expand_looked(struct step_talk *talk, const struct step_reply *reply
     block_answer_fini(&answer);
 }
 
-void step_block_expand(struct step_talk *talk)
+static void expand_hosting_looked(struct step_talk *talk, const struct step_reply *reply)
 {
-    ask_path(talk, expand_looked, "info");
+    if (heard_hosting(talk, reply)) {
+        ask_path(talk, expand_looked, "info");
+    }
 }
 
-/* ---- delete: is there a hosting volume? -> look -> delete -> look ---- */
+void step_block_expand(struct step_talk *talk)
+{
+    ask_hosting(talk, expand_hosting_looked);
+}
+
+/* ---- delete: whose is the hosting volume? -> look -> delete -> look ---- */
 
 static void delete_looked_again(struct step_talk *talk, const struct step_reply *reply)
 {
@@ -370,8 +469,12 @@ static void delete_hosting_looked(struct step_talk *talk, const struct step_repl
 
     switch (gluster_heard_volume(talk, reply, &volumes)) {
     case GLUSTER_DONE:
+        if (gluster_owner(talk->step, &volumes.items[0]) == GLUSTER_FOREIGN && *talk->step->block->iqn == '\0') {
+            step_done(talk); /* of a create that has not ended, nothing is there */
+        } else if (gluster_take(talk, &volumes.items[0], reply)) {
+            ask_path(talk, delete_looked, "info");
+        }
         gluster_volumes_fini(&volumes);
-        ask_path(talk, delete_looked, "info");
         break;
     case GLUSTER_ABSENT:
         step_done(talk);
@@ -383,5 +486,5 @@ static void delete_hosting_looked(struct step_talk *talk, const struct step_repl
 
 void step_block_delete(struct step_talk *talk)
 {
-    gluster_ask(talk, delete_hosting_looked, 0, GLUSTER_WORDS("volume", "info", talk->step->volume->name));
+    ask_hosting(talk, delete_hosting_looked);
 }

@@ -66,7 +66,16 @@ static const char create[] =
     "    *'<opRet>0</opRet>'*'</cliOutput>'*) ;;\n"
     "    *) say 'gluster does not say which bricks it has'; exit 75 ;;\n"
     "    esac\n"
-    "    case $info in *\":$BRICK<\"*) ;; *) rm -rf \"$BRICK\" ;; esac\n"
+    "    case $info in\n"
+    "    *\":$BRICK<\"*) ;;\n"
+    "    *)\n"
+    "        from=$(awk -v m=\"$MNT\" '$2 == m { from = $1 } END { print from }' /proc/self/mounts)\n"
+    "        seen=$(L lvs --noheadings --separator / -o vg_name,lv_name \"$from\")\n"
+    "        [ \"${seen##* }\" = \"$VG/$LV\" ] || { say \"$from is mounted on $MNT, which is not $VG/$LV\"; exit 70; "
+    "}\n"
+    "        rm -rf \"$BRICK\"\n"
+    "        ;;\n"
+    "    esac\n"
     "fi\n"
     "mkdir -p \"$BRICK\"\n"
     "if [ \"$GID\" != 0 ]; then chown \":$GID\" \"$BRICK\"; chmod 2775 \"$BRICK\"; fi\n"
@@ -77,12 +86,17 @@ static const char create[] =
  * the brick: XFS writes its log lazily. If it came before this step, they are lost, and the brick is refused for ever,
  * unless its volume is started by force: that marks the directory anew. Nothing is on such a brick yet. */
 static const char sync_brick[] =
+    "ours() { # glusterd of this node has the brick in the volume of this name\n"
+    "    [ -n \"$VOLUME\" ] || return 1\n"
+    "    set -- /var/lib/glusterd/vols/\"$VOLUME\"/bricks/*:\"$(printf '%s' \"$BRICK\" | tr / -)\"\n"
+    "    [ -e \"$1\" ]\n"
+    "}\n"
     "mounted || { say \"$MNT is not mounted\"; exit 1; }\n"
     "tries=0\n"
     "until [ -d \"$BRICK/.glusterfs\" ]; do\n"
     "    tries=$((tries + 1))\n"
     "    [ $tries -lt 120 ] || { say \"the brick $BRICK has not started\"; exit 75; }\n"
-    "    if [ $tries = 12 ] && [ -n \"$VOLUME\" ]; then\n"
+    "    if [ $tries = 12 ] && ours; then\n"
     "        timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\" "
     "volume start \"$VOLUME\" force >&2 || true\n"
     "    fi\n"
@@ -94,7 +108,7 @@ static const char sync_brick[] =
     "tries=0\n"
     "until [ -z \"$REPLACED\" ] || ls -A \"$BRICK\" | grep -qvx -e .glusterfs -e .trashcan; do\n"
     "    tries=$((tries + 1))\n"
-    "    if [ $tries = 12 ]; then\n"
+    "    if [ $tries = 12 ] && ours; then\n"
     "        timeout -k 5 \"$((LIMIT + 30))\" gluster --mode=script --timeout=\"$LIMIT\" "
     "volume heal \"$VOLUME\" full >&2 || true\n"
     "    fi\n"
@@ -105,23 +119,61 @@ static const char sync_brick[] =
     "sync -f \"$MNT\"\n"
     "sync -f /var/lib/glusterd\n";
 
-/* What the node's own glusterd has in a volume stays, whatever other nodes say of it. Its files tell where to look;
- * they are right while it runs. Where it does not run, or has no such file, nothing speaks for the brick. */
+/* What the node's own glusterd has in a volume or a snapshot stays, whatever other nodes say of it. Its files tell
+ * where to look. A file that names the logical volume counts, too: where that of a clone is was learnt from Gluster.
+ * While glusterd does not say otherwise, a file speaks for the brick: after a reboot it does not run yet, and has it
+ * all the same. Where there is no such file, nothing speaks for it. What is mounted in the place of a clone tells which
+ * of its logical volumes it is. */
 static const char destroy[] =
     "set -e\n"
+    "case $MNT in\n"
+    "$base/mounts/*/* | /run/gluster/snaps/*/* | /var/run/gluster/snaps/*/*) ;;\n"
+    "*) say \"$MNT is no place of a brick\"; exit 70 ;;\n"
+    "esac\n"
+    "known=/var/lib/glusterd\n"
     "file=$(printf '%s' \"$BRICK\" | tr / -)\n"
-    "for file in /var/lib/glusterd/vols/*/bricks/*:\"$file\"; do\n"
+    "devices=\n"
+    "[ -z \"$LEARNT\" ] ||\n"
+    "    devices=$(grep -rlsxF --include='*:*' -e \"device_path=/dev/$VG/$LV\" -e \"device_path=$DEV\" $known/vols "
+    "$known/snaps) || true\n"
+    "for file in $known/vols/*/bricks/*:\"$file\" $known/snaps/*/*/bricks/*:\"$file\" $devices; do\n"
     "    [ -e \"$file\" ] || continue\n"
-    "    volume=${file%/bricks/*}; volume=${volume##*/}\n"
-    "    info=$(timeout -k 5 60 gluster --mode=script volume info \"$volume\" --xml) || true\n"
+    "    owner=${file%/bricks/*}; owner=${owner##*/}\n"
+    "    case $file in\n"
+    "    $known/snaps/*)\n"
+    "        what=${file#$known/snaps/}; what=${what%%/*}\n"
+    "        sign=\">$owner<\"\n"
+    "        set -- snapshot info \"$what\"\n"
+    "        what=\"snapshot $what\"\n"
+    "        ;;\n"
+    "    *)\n"
+    "        path=$(sed -n 's/^path=//p' \"$file\")\n"
+    "        sign=\":${path:-$BRICK}<\"\n"
+    "        set -- volume info \"$owner\"\n"
+    "        what=\"volume $owner\"\n"
+    "        ;;\n"
+    "    esac\n"
+    "    info=$(timeout -k 5 60 gluster --mode=script \"$@\" --xml) || true\n"
     "    case $info in\n"
-    "    *\":$BRICK<\"*) say \"glusterd of this node has the brick in volume $volume\"; exit 75 ;;\n"
-    "    *'<opRet>'*'</cliOutput>'*) ;;\n"
-    "    *) ! systemctl is-active --quiet glusterd || { say \"glusterd does not say what is in volume $volume\"; exit "
-    "75; } "
-    ";;\n"
+    "    *\"$sign\"*) say \"glusterd of this node has the brick in $what\"; exit 75 ;;\n"
+    "    *'<opRet>0</opRet>'*'</cliOutput>'* | *'does not exist'*'</cliOutput>'*) ;;\n"
+    "    *)\n"
+    "        say \"the files of this node's glusterd have the brick in $what, and glusterd does not say what is in "
+    "it\"\n"
+    "        exit 75\n"
+    "        ;;\n"
     "    esac\n"
     "done\n"
+    "if [ -n \"$LEARNT\" ] && mounted; then\n"
+    "    from=$(awk -v m=\"$MNT\" '$2 == m { from = $1 } END { print from }' /proc/self/mounts)\n"
+    "    seen=$(L lvs --noheadings --separator / -o vg_name,lv_name \"$from\") || true\n"
+    "    seen=${seen##* }\n"
+    "    uuid=${LV%_*}; [ ${#uuid} -eq 32 ] || uuid=$LV\n"
+    "    case $seen in\n"
+    "    \"$VG/$LV\" | \"$VG/$uuid\"_*) LV=${seen#*/} ;;\n"
+    "    *) say \"$from is mounted on $MNT, which is no logical volume of this clone\"; exit 75 ;;\n"
+    "    esac\n"
+    "fi\n"
     "tries=0\n"
     "while mounted; do\n"
     "    if error=$(umount \"$MNT\" 2>&1); then continue; fi\n"
@@ -157,6 +209,7 @@ static struct buf *begin(struct step_talk *talk)
 
     step_set(talk, "VG", vg);
     step_set(talk, "LV", lv);
+    step_set(talk, "LEARNT", *brick->path != '\0' ? "y" : "");
     step_set(talk, "POOL", brick->pool);
     step_set(talk, "MNT", mount);
     step_set(talk, "BRICK", path);

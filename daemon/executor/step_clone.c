@@ -200,16 +200,34 @@ static void clone_found(struct step_talk *talk, const struct step_reply *reply)
     }
 }
 
-static void clone_looked(struct step_talk *talk, const struct step_reply *reply)
+/* Its name alone does not say that it is the volume to be cloned. */
+static void clone_source_looked(struct step_talk *talk, const struct step_reply *reply)
 {
     CLEANUP(free_ptr) char *snapshot = exec_snapshot_name(talk->step->op_id);
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_fail(talk, E_REMOTE, false, "Volume %s does not exist", talk->step->source);
+    }
+    if (meaning != GLUSTER_DONE) {
+        return;
+    }
+    if (gluster_take(talk, &volumes.items[0], reply)) {
+        gluster_ask(talk, clone_snapshot, 0,
+                    GLUSTER_WORDS("snapshot", "create", snapshot, talk->step->source, "no-timestamp"));
+    }
+    gluster_volumes_fini(&volumes);
+}
+
+static void clone_looked(struct step_talk *talk, const struct step_reply *reply)
+{
     struct gluster_volumes volumes;
     enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
     bool alike;
 
     if (meaning == GLUSTER_ABSENT) {
-        gluster_ask(talk, clone_snapshot, 0,
-                    GLUSTER_WORDS("snapshot", "create", snapshot, talk->step->source, "no-timestamp"));
+        gluster_ask(talk, clone_source_looked, 0, GLUSTER_WORDS("volume", "info", talk->step->source));
     }
     if (meaning != GLUSTER_DONE) {
         return;
@@ -228,7 +246,7 @@ void step_volume_clone(struct step_talk *talk)
     ask_info(talk, clone_looked, 0);
 }
 
-/* ---- start: start -> its own id -> snapshot goes -> look ---- */
+/* ---- start: look -> start -> its own id -> snapshot goes -> look ---- */
 
 /* Gluster (10) sets no options of a replicated clone that has never been started: what its self-heal daemon would read
  * is not there yet. The snapshot goes last: until the clone has its own id, it is what tells it from other volumes. */
@@ -278,9 +296,26 @@ static void start_started(struct step_talk *talk, const struct step_reply *reply
     }
 }
 
+static void start_found(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_fail(talk, E_REMOTE, false, "volume %s is gone", talk->step->volume->name);
+    }
+    if (meaning != GLUSTER_DONE) {
+        return;
+    }
+    if (gluster_take(talk, &volumes.items[0], reply)) {
+        gluster_ask(talk, start_started, 0, GLUSTER_WORDS("volume", "start", talk->step->volume->name));
+    }
+    gluster_volumes_fini(&volumes);
+}
+
 void step_clone_start(struct step_talk *talk)
 {
-    gluster_ask(talk, start_started, 0, GLUSTER_WORDS("volume", "start", talk->step->volume->name));
+    ask_info(talk, start_found, 0);
 }
 
 /* ---- what is left of one that failed: delete -> look ---- */

@@ -133,6 +133,12 @@ static void add_paths(struct exec_device_info *info, const char *out, const char
     }
 }
 
+static void garbage(struct step_talk *talk, const char *what, const char *why)
+{
+    step_fail(talk, E_REMOTE, false, "%s%s", what, why);
+    talk->result.cause = EXEC_CAUSE_GARBAGE;
+}
+
 /* Lines "hecate: path PATH", then "hecate: lvm" and what LVM says in JSON. */
 static void setup_heard(struct step_talk *talk, const struct step_reply *reply)
 {
@@ -146,15 +152,15 @@ static void setup_heard(struct step_talk *talk, const struct step_reply *reply)
         return;
     }
     if (json == NULL) {
-        step_fail(talk, E_REMOTE, false, "the node did not say how large the device is");
+        garbage(talk, "the node did not say how large the device is", "");
         return;
     }
     if (lvm_json_device(json + sizeof(marker) - 1, strlen(json + sizeof(marker) - 1), &device, &err) != 0) {
-        step_fail(talk, E_REMOTE, false, "the node did not say how large the device is: %s", err.message);
+        garbage(talk, "the node did not say how large the device is: ", err.message);
         return;
     }
     if (device.pv_uuid[strspn(device.pv_uuid, PV_UUID_CHARS)] != '\0') {
-        step_fail(talk, E_REMOTE, false, "the node did not say which physical volume the device is");
+        garbage(talk, "the node did not say which physical volume the device is", "");
         return;
     }
     info->extent_kib = device.extent_bytes / 1024;

@@ -35,7 +35,10 @@ static void look_looked(struct step_talk *talk, const struct step_reply *reply)
     if (meaning == GLUSTER_ABSENT) {
         step_done(talk);
     } else if (meaning == GLUSTER_DONE) {
-        talk->result.volume.present = count_bricks(talk->step, &volumes.items[0]) == talk->step->n_bricks;
+        size_t n = count_bricks(talk->step, &volumes.items[0]);
+
+        talk->result.volume.present = n == talk->step->n_bricks;
+        talk->result.volume.partly = n > 0 && n < talk->step->n_bricks;
         gluster_volumes_fini(&volumes);
         step_done(talk);
     }
@@ -74,13 +77,11 @@ static void ask_add(struct step_talk *talk)
 /* The last look decides, whatever add-brick said: what it refused to one peer may have happened on this one. */
 static void expand_looked_again(struct step_talk *talk, const struct step_reply *reply)
 {
-    CLEANUP(free_ptr) char *refusal = mem_strdup(talk->result.message);
-    int code = talk->result.code;
+    const struct exec_result refusal = talk->result;
     struct gluster_volumes volumes;
     size_t n;
 
-    talk->result.message[0] = '\0';
-    talk->result.code = E_OK;
+    talk->result = (struct exec_result){.code = E_OK};
     if (gluster_heard_volume(talk, reply, &volumes) != GLUSTER_DONE) {
         if (!talk->ended) {
             step_fail(talk, E_REMOTE, false, "volume %s is not there after bricks were added to it",
@@ -92,8 +93,10 @@ static void expand_looked_again(struct step_talk *talk, const struct step_reply 
     gluster_volumes_fini(&volumes);
     if (n == talk->step->n_bricks) {
         step_done(talk);
-    } else if (n == 0 && code != E_OK) {
-        step_fail(talk, code, false, "%s", refusal);
+    } else if (n == 0 && refusal.code != E_OK) {
+        step_fail(talk, refusal.code, false, "%s", refusal.message);
+        talk->result.apart = refusal.apart;
+        talk->result.marked = refusal.marked;
     } else {
         step_fail(talk, E_REMOTE, false, "volume %s has %zu of %zu new bricks", talk->step->volume->name, n,
                   talk->step->n_bricks);
@@ -125,9 +128,8 @@ static void expand_asked(struct step_talk *talk, const struct step_reply *reply)
         gluster_ask(talk, expand_stopped, 0, GLUSTER_WORDS("volume", "rebalance", name, "stop"));
     } else {
         if (op.ret != 0) { /* kept until the last look */
-            talk->result.code = gluster_meaning(&op) == GLUSTER_BUSY ? E_BUSY : E_REMOTE;
-            text_put(talk->result.message, sizeof(talk->result.message),
-                     *op.text != '\0' ? op.text : "add-brick was refused");
+            gluster_refused(talk, &op);
+            talk->ended = false; /* it may be done all the same */
         }
         ask_info(talk, expand_looked_again, GLUSTER_SYNC);
     }
@@ -148,14 +150,14 @@ static void expand_looked(struct step_talk *talk, const struct step_reply *reply
         return;
     }
     n = count_bricks(talk->step, &volumes.items[0]);
-    gluster_volumes_fini(&volumes);
     if (n == talk->step->n_bricks) {
         ask_info(talk, expand_looked_again, GLUSTER_SYNC);
-    } else if (n == 0) {
-        ask_add(talk);
-    } else {
+    } else if (n != 0) {
         step_fail(talk, E_REMOTE, false, "volume %s has %zu of %zu new bricks", name, n, talk->step->n_bricks);
+    } else if (gluster_take(talk, &volumes.items[0], reply)) {
+        ask_add(talk);
     }
+    gluster_volumes_fini(&volumes);
 }
 
 void step_volume_expand(struct step_talk *talk)
@@ -172,9 +174,27 @@ static void rebalance_started(struct step_talk *talk, const struct step_reply *r
     }
 }
 
+static void rebalance_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    const char *name = talk->step->volume->name;
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_fail(talk, E_REMOTE, false, "Volume %s does not exist", name);
+    }
+    if (meaning != GLUSTER_DONE) {
+        return;
+    }
+    if (gluster_take(talk, &volumes.items[0], reply)) {
+        gluster_ask(talk, rebalance_started, 0, GLUSTER_WORDS("volume", "rebalance", name, "start"));
+    }
+    gluster_volumes_fini(&volumes);
+}
+
 void step_rebalance_start(struct step_talk *talk)
 {
-    gluster_ask(talk, rebalance_started, 0, GLUSTER_WORDS("volume", "rebalance", talk->step->volume->name, "start"));
+    ask_info(talk, rebalance_looked, 0);
 }
 
 static bool any(const struct gluster_moves *moves, int64_t status)

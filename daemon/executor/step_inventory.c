@@ -8,12 +8,14 @@
 #include <string.h>
 
 #include "daemon/executor/gluster.h"
+#include "daemon/executor/grow.h"
 #include "daemon/executor/xml.h"
 #include "store/base/mem.h"
 
 #define LINE_MAX_BYTES 8192
 #define HEARD_MAX ((size_t)1 << 30)
 #define SKIPPED_MAX ((size_t)1 << 20) /* of what is no XML: it may be a reason in plain words */
+#define LINES_MAX ((size_t)524288)    /* of one kind */
 #define SNAPSHOTS_KEPT_MAX ((size_t)16 << 20)
 
 /* Lines "KIND VALUE". Everything below the folder of mounts, and every group whose name begins like ours. */
@@ -39,28 +41,26 @@ struct reading {
     struct xml_stream *xml;
     bool damaged; /* its rest is skipped */
     struct gluster_listing listing;
-    struct gluster_snapshots snapshots;
+    struct gluster_snapshot_listing snapshots;
 };
 
 /* Also when it is only half of it: then it is freed with the inventory. */
-static void take_listing(struct reading *reading)
+static void take_listings(struct reading *reading)
 {
     struct exec_inventory *inventory = reading->inventory;
     struct gluster_listing *listing = &reading->listing;
 
-    if (inventory->volumes == NULL && listing->n > 0) {
-        inventory->volumes = mem_calloc(listing->n, sizeof(*inventory->volumes));
-        for (size_t i = 0; i < listing->n; i++) {
-            struct gluster_listed *item = &listing->items[i];
-
-            inventory->volumes[inventory->n_volumes++] = (struct exec_gluster_volume){
-                item->name, item->id, item->started, {.items = item->bricks, .n = item->n_bricks}};
-        }
-        free(listing->items);
-        listing->items = NULL;
+    if (inventory->volumes == NULL) {
+        inventory->volumes = TAKE_PTR(listing->items);
+        inventory->n_volumes = listing->n;
         listing->n = 0;
     }
+    if (inventory->snapshots.items == NULL) {
+        inventory->snapshots = reading->snapshots.names;
+        reading->snapshots.names = (struct store_strs){NULL, 0};
+    }
     gluster_listing_fini(listing);
+    gluster_snapshot_listing_fini(&reading->snapshots);
 }
 
 static int end_xml(struct reading *reading, struct err *reterr)
@@ -78,8 +78,7 @@ static void reading_free(void *argument)
     if (reading->xml != NULL) {
         (void)end_xml(reading, NULL);
     }
-    take_listing(reading);
-    gluster_snapshots_fini(&reading->snapshots);
+    take_listings(reading);
     buf_fini(&reading->line);
     free(reading);
 }
@@ -87,9 +86,10 @@ static void reading_free(void *argument)
 static bool is_too_much(struct step_talk *talk, size_t len)
 {
     struct reading *reading = talk->reading;
+    const struct exec_inventory *inventory = reading->inventory;
 
     reading->heard += len;
-    if (reading->heard > HEARD_MAX || reading->inventory->bytes > EXEC_INVENTORY_BYTES_MAX) {
+    if (reading->heard > HEARD_MAX || inventory->bytes > EXEC_INVENTORY_BYTES_MAX) {
         (void)err_set(&talk->refused, E_REMOTE, "the node has more to list than can be looked at (%zu MiB)",
                       EXEC_INVENTORY_BYTES_MAX >> 20);
     }
@@ -144,6 +144,9 @@ static bool lines_piece(struct step_talk *talk, const char *data, size_t len)
         }
         data = end + 1;
         len -= n + 1;
+    }
+    if (talk->refused.code != 0) {
+        return false;
     }
     buf_append(&reading->line, data, len);
     if (reading->line.len > LINE_MAX_BYTES) {
@@ -202,7 +205,6 @@ static void peers_heard(struct step_talk *talk, const struct step_reply *reply)
 static void snapshots_heard(struct step_talk *talk, const struct step_reply *reply)
 {
     struct reading *reading = talk->reading;
-    struct gluster_snapshots *snapshots = &reading->snapshots;
     struct exec_inventory *inventory = reading->inventory;
     enum gluster_meaning meaning;
     struct err err = ERR_INIT;
@@ -214,15 +216,11 @@ static void snapshots_heard(struct step_talk *talk, const struct step_reply *rep
         gluster_garbage(talk, reply, &err);
         return;
     }
-    for (size_t i = 0; i < snapshots->n; i++) {
-        for (size_t j = 0; j < snapshots->items[i].n_volumes; j++) {
-            store_strs_add(&inventory->snapshots, snapshots->items[i].volumes[j].volume);
-        }
-    }
-    meaning = gluster_meaning(&snapshots->op);
+    meaning = gluster_meaning(&reading->snapshots.op);
     if (meaning != GLUSTER_DONE && meaning != GLUSTER_ABSENT) {
-        gluster_refused(talk, &snapshots->op);
+        gluster_refused(talk, &reading->snapshots.op);
     } else {
+        take_listings(reading);
         inventory->snapshots_known = true;
         gluster_ask(talk, peers_heard, 0, GLUSTER_WORDS("peer", "status"));
     }
@@ -253,7 +251,7 @@ static void volumes_heard(struct step_talk *talk, const struct step_reply *reply
     } else if (reading->listing.op.ret != 0) {
         gluster_refused(talk, &reading->listing.op);
     } else {
-        take_listing(reading);
+        take_listings(reading);
         if (has_snapshots(reading->inventory)) {
             gluster_ask(talk, snapshots_heard, 0, GLUSTER_WORDS("snapshot", "info"));
             hear_xml(talk, gluster_xml_stream_snapshots(&reading->snapshots, SNAPSHOTS_KEPT_MAX));
@@ -265,12 +263,18 @@ static void volumes_heard(struct step_talk *talk, const struct step_reply *reply
 
 /* ---- LVM ---- */
 
+static bool is_one_too_many(struct step_talk *talk, size_t n)
+{
+    if (n >= LINES_MAX) {
+        (void)err_set(&talk->refused, E_REMOTE, "the node has more to list than can be looked at (%zu of one kind)",
+                      LINES_MAX);
+    }
+    return n >= LINES_MAX;
+}
+
 static void add_lv(struct exec_inventory *inventory, const struct exec_lv *lv)
 {
-    if ((inventory->n_lvs & (inventory->n_lvs - 1)) == 0) { /* 0 or a power of 2: full */
-        inventory->lvs = mem_realloc_array(inventory->lvs, inventory->n_lvs == 0 ? 1 : 2 * inventory->n_lvs,
-                                           sizeof(*inventory->lvs));
-    }
+    inventory->lvs = grow(inventory->lvs, inventory->n_lvs, LINES_MAX, sizeof(*inventory->lvs));
     inventory->lvs[inventory->n_lvs++] = *lv;
     inventory->bytes += sizeof(*lv) + strlen(lv->group) + strlen(lv->name) + strlen(lv->pool) + 3 * sizeof(void *) * 2;
 }
@@ -294,11 +298,11 @@ static bool take_lv(struct step_talk *talk, const char *line, size_t len)
         (void)err_set(&talk->refused, E_REMOTE, "LVM's report: expected GROUP|NAME|POOL|BYTES, not '%.200s'", text);
         return false;
     }
-    if (strncmp(fields[0], "vg_", 3) == 0) {
+    if (strncmp(fields[0], "vg_", 3) == 0 && !is_one_too_many(talk, reading->inventory->n_lvs)) {
         add_lv(reading->inventory,
                &(struct exec_lv){mem_strdup(fields[0]), mem_strdup(fields[1]), mem_strdup(fields[2]), bytes / 1024});
     }
-    return true;
+    return talk->refused.code == 0;
 }
 
 static void lvs_heard(struct step_talk *talk, const struct step_reply *reply)
@@ -318,12 +322,10 @@ static void lvs_heard(struct step_talk *talk, const struct step_reply *reply)
 
 /* ---- files ---- */
 
-/* Unlike store_strs_add it copies a growing list only now and then. */
+/* Unlike store_strs_add it does not copy a growing list each time. */
 static void add_text(struct store_strs *strs, char *text)
 {
-    if ((strs->n & (strs->n - 1)) == 0) { /* 0 or a power of 2: full */
-        strs->items = mem_realloc_array(strs->items, strs->n == 0 ? 1 : 2 * strs->n, sizeof(*strs->items));
-    }
+    strs->items = grow(strs->items, strs->n, LINES_MAX, sizeof(*strs->items));
     strs->items[strs->n++] = text;
 }
 
@@ -338,7 +340,7 @@ static bool take_file(struct step_talk *talk, const char *line, size_t len)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         size_t n = strlen(kinds[i].word);
 
-        if (len > n && memcmp(line, kinds[i].word, n) == 0) {
+        if (len > n && memcmp(line, kinds[i].word, n) == 0 && !is_one_too_many(talk, kinds[i].list->n)) {
             add_text(kinds[i].list, mem_strndup(line + n, len - n));
             inventory->bytes += len + sizeof(char *) * 3;
         }

@@ -153,7 +153,7 @@ void step_heal_check(struct step_talk *talk)
     ask_info(talk, check_looked, 0);
 }
 
-/* ---- healing: look (not all is healed: heal -> refused: start what does it -> heal) ---- */
+/* ---- healing: heal info (not all is healed: look -> heal -> refused: start what does it -> heal) ---- */
 
 static void wait_launched(struct step_talk *talk, const struct step_reply *reply);
 
@@ -181,6 +181,23 @@ static void wait_launched(struct step_talk *talk, const struct step_reply *reply
     }
 }
 
+static void wait_looked(struct step_talk *talk, const struct step_reply *reply)
+{
+    struct gluster_volumes volumes;
+    enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
+
+    if (meaning == GLUSTER_ABSENT) {
+        step_fail(talk, E_REMOTE, false, "volume %s is not there", talk->step->volume->name);
+    }
+    if (meaning != GLUSTER_DONE) {
+        return;
+    }
+    if (gluster_take(talk, &volumes.items[0], reply)) {
+        ask_launch(talk);
+    }
+    gluster_volumes_fini(&volumes);
+}
+
 /* Gluster's self-heal daemons look every ten minutes, and when they see a brick come. What they have not healed then (a
  * folder that was itself just healed), or missed, because glusterd has lost them, would wait that long: they are told
  * to look. */
@@ -196,7 +213,7 @@ static void wait_heard(struct step_talk *talk, const struct step_reply *reply)
         step_done(talk);
     } else { /* the reason is kept until the end */
         text_put(talk->result.message, sizeof(talk->result.message), result.message);
-        ask_launch(talk);
+        ask_info(talk, wait_looked, 0);
     }
 }
 
@@ -252,6 +269,15 @@ static void replace_checked(struct step_talk *talk, const struct step_reply *rep
     }
 }
 
+static void replace_taken(struct step_talk *talk)
+{
+    if (talk->step->skip_heal) {
+        ask_replace(talk);
+    } else if (!nothing_heals(talk)) {
+        ask_heal(talk, replace_checked, 0);
+    }
+}
+
 static void replace_looked(struct step_talk *talk, const struct step_reply *reply)
 {
     struct gluster_volumes volumes;
@@ -267,10 +293,8 @@ static void replace_looked(struct step_talk *talk, const struct step_reply *repl
         ask_info(talk, replace_looked_again, GLUSTER_SYNC);
     } else if (!has_brick(&volumes.items[0], &talk->step->old_brick)) {
         step_fail(talk, E_REMOTE, true, "volume %s has neither the old nor the new brick", talk->step->volume->name);
-    } else if (talk->step->skip_heal) {
-        ask_replace(talk);
-    } else if (!nothing_heals(talk)) {
-        ask_heal(talk, replace_checked, 0);
+    } else if (gluster_take(talk, &volumes.items[0], reply)) {
+        replace_taken(talk);
     }
     gluster_volumes_fini(&volumes);
 }

@@ -63,10 +63,10 @@ static void fail_other_bricks(struct step_talk *talk, const struct gluster_volum
 {
     CLEANUP(buf_fini) struct buf found = BUF_INIT;
 
-    for (size_t i = 0; i < volume->n_bricks; i++) {
-        buf_printf(&found, " %s", volume->bricks[i].name);
+    for (size_t i = 0; i < volume->n_bricks && found.len < sizeof(talk->result.message); i++) {
+        gluster_put_brick(&found, volume->bricks[i].name);
     }
-    step_fail(talk, E_REMOTE, true, "volume %s exists with other bricks:%s", volume->name, buf_str(&found));
+    step_fail(talk, E_REMOTE, true, "volume %s exists with other bricks:%s", talk->step->volume->name, buf_str(&found));
 }
 
 static bool has_arbiter(const struct exec_step *step)
@@ -197,9 +197,22 @@ static void create_options_set(struct step_talk *talk, const struct step_reply *
 
 static void create_created(struct step_talk *talk, const struct step_reply *reply)
 {
-    if (gluster_heard(talk, reply, 0)) {
+    struct gluster_created created;
+    struct err err = ERR_INIT;
+
+    if (!gluster_answered(talk, reply)) {
+        return;
+    }
+    if (gluster_xml_created(reply->out, reply->out_len, &created, &err) != 0) {
+        gluster_garbage(talk, reply, &err);
+        return;
+    }
+    if (created.op.ret != 0) {
+        gluster_refused(talk, &created.op);
+    } else if (gluster_pin(talk, created.id, reply)) {
         ask_options(talk);
     }
+    gluster_created_fini(&created);
 }
 
 static void create_looked(struct step_talk *talk, const struct step_reply *reply)
@@ -217,7 +230,7 @@ static void create_looked(struct step_talk *talk, const struct step_reply *reply
         fail_other_bricks(talk, &volumes.items[0]);
     } else if (volumes.items[0].status == GLUSTER_STARTED) {
         ask_info(talk, create_looked_again, GLUSTER_SYNC);
-    } else {
+    } else if (gluster_pin(talk, volumes.items[0].id, reply)) {
         ask_options(talk);
     }
     gluster_volumes_fini(&volumes);
@@ -228,7 +241,7 @@ void step_volume_create(struct step_talk *talk)
     ask_info(talk, create_looked, 0);
 }
 
-/* ---- delete: look -> snapshots? -> stop -> delete -> look ---- */
+/* ---- delete: look (whose is it?) -> snapshots? -> stop -> delete -> look ---- */
 
 static void delete_looked_again(struct step_talk *talk, const struct step_reply *reply)
 {
@@ -286,12 +299,23 @@ static void delete_looked(struct step_talk *talk, const struct step_reply *reply
     struct gluster_volumes volumes;
     enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
 
+    enum gluster_owner owner;
+
     if (meaning == GLUSTER_ABSENT) {
         step_done(talk);
-    } else if (meaning == GLUSTER_DONE) {
-        gluster_ask(talk, delete_snapshots, 0, GLUSTER_WORDS("snapshot", "list", talk->step->volume->name));
-        gluster_volumes_fini(&volumes);
     }
+    if (meaning != GLUSTER_DONE) {
+        return;
+    }
+    owner = gluster_owner(talk->step, &volumes.items[0]);
+    if (owner == GLUSTER_FOREIGN && talk->step->undo) { /* of ours nothing is there */
+        step_done(talk);
+    } else if (owner != GLUSTER_OURS) { /* with it would go what the database does not know */
+        gluster_not_ours(talk, &volumes.items[0]);
+    } else if (gluster_pin(talk, volumes.items[0].id, reply)) {
+        gluster_ask(talk, delete_snapshots, 0, GLUSTER_WORDS("snapshot", "list", talk->step->volume->name));
+    }
+    gluster_volumes_fini(&volumes);
 }
 
 void step_volume_delete(struct step_talk *talk)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/executor/grow.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -35,7 +36,8 @@ struct reader {
     unsigned n_open;
     const struct xml_rule *leaf; /* whose text is being read */
     unsigned leaf_depth;
-    size_t items, items_max;
+    size_t items, items_max; /* in all */
+    size_t list_max;         /* of each list */
     size_t elements, elements_max;
     size_t kept, kept_max;     /* bytes of items and texts */
     size_t inside, inside_max; /* bytes that expat has taken for itself */
@@ -129,13 +131,10 @@ static void keep(struct reader *reader, size_t bytes)
 static void *add_item(struct reader *reader, const struct xml_rule *rule, void *owner)
 {
     size_t *n = at(owner, rule->n_offset);
-    void *items = get_pointer(owner, rule->offset);
+    void *items = grow(get_pointer(owner, rule->offset), *n, reader->list_max, rule->size);
     void *item;
 
-    if ((*n & (*n - 1)) == 0) { /* 0 or a power of two: full */
-        items = mem_realloc_array(items, *n == 0 ? 1 : *n * 2, rule->size);
-        memcpy(at(owner, rule->offset), &items, sizeof(items));
-    }
+    memcpy(at(owner, rule->offset), &items, sizeof(items));
     item = at(items, (*n)++ * rule->size);
     memset(item, 0, rule->size);
     reader->items++;
@@ -259,11 +258,16 @@ static void begin_item(struct reader *reader, const struct xml_rule *rule)
 {
     size_t len = reader->path.len;
 
-    if (reader->items >= reader->items_max) {
-        FAIL(reader, "there are more than %zu items", reader->items_max);
+    void *owner = reader->open[reader->n_open - 1].item;
+
+    size_t n = *(size_t *)at(owner, rule->n_offset);
+    size_t max = reader->n_open > 1 && GROW_COPIED_MAX < reader->list_max ? GROW_COPIED_MAX : reader->list_max;
+
+    if (reader->items >= reader->items_max || n >= max) {
+        FAIL(reader, "there are more than %zu items", n >= max ? max : reader->items_max);
         return;
     }
-    open_item(reader, (size_t)(rule - reader->rules), add_item(reader, rule, reader->open[reader->n_open - 1].item));
+    open_item(reader, (size_t)(rule - reader->rules), add_item(reader, rule, owner));
     buf_append_str(&reader->path, "/.");
     begin_leaf(reader, find_rule(reader));
     cut_path(&reader->path, len);
@@ -457,6 +461,7 @@ int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, siz
              struct err *reterr)
 {
     struct reader reader = {.items_max = XML_ITEMS_MAX,
+                            .list_max = XML_ITEMS_MAX,
                             .elements_max = XML_ELEMENTS_MAX,
                             .kept_max = SIZE_MAX,
                             .inside_max = XML_INSIDE_MAX};
@@ -485,6 +490,7 @@ struct xml_stream *xml_stream_new(const struct xml_rule *rules, size_t n_rules, 
     struct xml_stream *stream = mem_calloc(1, sizeof(*stream));
 
     stream->reader.items_max = stream->reader.elements_max = SIZE_MAX;
+    stream->reader.list_max = XML_STREAM_LIST_MAX;
     stream->reader.kept_max = kept_max;
     stream->reader.inside_max = XML_STREAM_INSIDE_MAX;
     reader_init(&stream->reader, rules, n_rules, answer, size);

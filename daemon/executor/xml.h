@@ -15,8 +15,9 @@
 #define XML_BYTES_MAX ((size_t)4 << 20) /* read at once: some 15 ms */
 #define XML_DEPTH_MAX 24
 #define XML_TEXT_MAX ((size_t)16384)
-#define XML_ITEMS_MAX ((size_t)50000)     /* the same: some 20 ms */
-#define XML_ELEMENTS_MAX ((size_t)200000) /* of whatever name */
+#define XML_ITEMS_MAX ((size_t)10000)        /* the same: some 5 ms */
+#define XML_STREAM_LIST_MAX ((size_t)262144) /* items of a list; of one in an item 16384 */
+#define XML_ELEMENTS_MAX ((size_t)100000)    /* of whatever name */
 #define XML_RULES_MAX 64
 
 enum xml_kind {
@@ -44,7 +45,8 @@ int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, siz
 void xml_free(const struct xml_rule *rules, size_t n_rules, void *answer, size_t size);
 
 /* The same for an answer that comes in pieces and may be large: only what the rules keep of it takes memory, at most
- * kept_max bytes (about). What it borrows must live until xml_stream_end. */
+ * kept_max bytes (about), and XML_STREAM_LIST_MAX items of each list. What it borrows must live until xml_stream_end.
+ */
 struct xml_stream;
 struct xml_stream *xml_stream_new(const struct xml_rule *rules, size_t n_rules, size_t kept_max, void *answer,
                                   size_t size);

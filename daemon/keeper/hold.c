@@ -47,13 +47,15 @@ enum hold_action hold_next(struct hold *hold, uint64_t now_us, uint64_t *ret_wak
     bool lease = !hold->let_go && deadline_us > now_us;
 
     *ret_wake_us = UINT64_MAX;
+    if (!lease && hold->held && !hold->lent && !hold->severed) {
+        hold->severed = true;
+        return HOLD_SEVER;
+    }
     if (!lease) {
-        hold->lent = false;
-        if (!hold->held) {
-            return HOLD_WAIT;
-        }
-        hold->held = false;
-        return HOLD_REMOVE;
+        bool held = hold->held;
+
+        hold->lent = hold->severed = hold->held = false;
+        return held ? HOLD_REMOVE : HOLD_WAIT;
     }
     if (hold->lent) {
         *ret_wake_us = hold->lent_until_us;

@@ -8,6 +8,7 @@
  *     |                          LENT  not announced, not refreshed              |
  *     |                            |                                             |
  *     +---- release, or the deadline has passed, or the pipe has closed: REMOVE -+
+ *           unless it was lent, SEVER comes first
  *
  * LENT: leadership is being handed over. The host no longer leads, but what has arrived there is still forwarded and
  * answered from the address, until the successor has taken it or a short deadline has passed.
@@ -40,6 +41,7 @@ enum hold_action {
     HOLD_REFRESH,
     HOLD_ANNOUNCE,
     HOLD_PROBE,  /* ask who else has the address */
+    HOLD_SEVER,  /* reset the connections to it: nothing planned has ended them */
     HOLD_REMOVE, /* remove it (it may be gone already) and say so */
 };
 
@@ -47,6 +49,7 @@ struct hold {
     bool held;
     bool let_go; /* by release */
     bool lent;
+    bool severed; /* as it is about to be removed */
     uint64_t deadline_us, lent_until_us, taken_us;
     uint64_t refresh_us, announce_us, probe_us; /* due */
 };

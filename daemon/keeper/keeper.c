@@ -16,8 +16,9 @@
 #include "store/base/turn.h"
 
 #define START_TIMEOUT_MS 5000
-#define WATCH_MS 125
-#define CHECK_EVERY 2 /* looks */
+#define WATCH_MS 25    /* twice in the time after which the keeper takes us for hung */
+#define CHECK_EVERY 10 /* looks */
+#define NEAR_US 80000  /* the lease is not renewed as it should be */
 
 struct keeper {
     int fd;
@@ -196,14 +197,15 @@ static void look(uv_timer_t *timer)
     TURN("keeper");
     struct keeper *keeper = timer->data;
     uint64_t now_ms = uv_now(timer->loop);
-    bool holds = keeper->deadline_us > clock_us();
-    uint64_t silent_ms;
+    uint64_t now_us = clock_us(), silent_ms;
+    bool holds = keeper->deadline_us > now_us;
+    bool near = holds && keeper->deadline_us < now_us + NEAR_US;
 
     if (now_ms - keeper->looked_ms > KEEPER_SILENT_MS / 2) {
         keeper->heard_ms = now_ms; /* it was we who did not look: what it has said since is read next */
     }
     keeper->looked_ms = now_ms;
-    if (keeper->looks++ % CHECK_EVERY == 0) {
+    if (keeper->looks++ % CHECK_EVERY == 0 || near) {
         order(keeper, ORDER_CHECK, 0);
     }
     silent_ms = now_ms - keeper->heard_ms;

@@ -13,10 +13,12 @@
 
 #include "daemon/keeper/hold.h"
 #include "daemon/keeper/keeper_priv.h"
+#include "daemon/keeper/sever.h"
 #include "store/base/check.h"
 #include "store/base/text.h"
 
 #define TROUBLE_EVERY_US 1000000
+#define HUNG_US 60000 /* a daemon that lives speaks twice in this time when its deadline is near */
 
 struct process {
     int fd;
@@ -27,6 +29,7 @@ struct process {
     bool held, told_held; /* what the kernel has, and what the daemon knows of it */
     bool must_tell;       /* also when nothing has changed: a release is always answered */
     uint64_t trouble_us;  /* not told again before */
+    uint64_t heard_us;    /* when the daemon spoke last */
 };
 
 static uint64_t now_us(void)
@@ -103,6 +106,22 @@ static void probe(struct process *process)
     }
 }
 
+/* Who is still connected to an address that goes would never hear of it. But a daemon that lives and has lost its lease
+ * for a moment may have it again before a client notices: only those of one that hangs, or has ended, are reset. */
+static void sever(struct process *process)
+{
+    struct err err = ERR_INIT;
+
+    if (now_us() < process->heard_us + HUNG_US) {
+        return;
+    }
+    for (size_t i = 0; i < process->n; i++) {
+        if (sever_connections(&process->addresses[i], &err) == E_IO) {
+            trouble(process, err.message);
+        }
+    }
+}
+
 static bool remove_all(struct process *process, struct err *err)
 {
     bool all = true;
@@ -144,6 +163,9 @@ static uint64_t act(struct process *process)
         case HOLD_PROBE:
             probe(process);
             break;
+        case HOLD_SEVER:
+            sever(process);
+            break;
         case HOLD_REMOVE:
             let_go(process);
             break;
@@ -180,6 +202,7 @@ static bool take_orders(struct process *process)
         if (len != (ssize_t)sizeof(order)) {
             return false;
         }
+        process->heard_us = now_us();
         if (order.kind == ORDER_LEASE) {
             hold_lease(&process->hold, order.deadline_us, now_us());
         } else if (order.kind == ORDER_CHECK) {
@@ -267,6 +290,9 @@ void keeper_process(int fd, const struct address *addresses, size_t n)
         wait_until(&process, act(&process));
         hear(&process);
     } while (take_orders(&process));
+    hold_release(&process.hold); /* the daemon has ended, or was killed */
+    process.heard_us = 0;
+    (void)act(&process);
     let_go(&process);
     _exit(0);
 }

@@ -9,6 +9,7 @@
 #include "daemon/operations/engine.h"
 #include "daemon/operations/operations.h"
 #include "daemon/operations/schedule.h"
+#include "daemon/operations/silence.h"
 #include "daemon/operations/work.h"
 
 #define DRIVER_LEASE_POLL_MS 20 /* while the lease is out nothing is begun; looked at again after so long */
@@ -17,9 +18,19 @@
 /* A node that is in the way of itself is looked at again after so long; twice as long each time. */
 #define DRIVER_AVOID_MIN_MS 2000
 #define DRIVER_AVOID_MAX_MS 60000
-#define DRIVER_SLOW_MS 30000 /* a step that takes longer keeps no place in its pool */
-/* Within this time Gluster has noticed, too, that a node is down: by probes after 10 s, nine every 2 s. */
-#define DRIVER_UNNOTICED_MS 60000
+#define DRIVER_SAID_MS 60000 /* that a silent node does not answer is said once in so long */
+/* What is done in one turn of the loop: thousands of operations may wait for one node, and one may have thousands of
+ * steps. What is reached first counts. */
+#define DRIVER_TURN_MAX 64    /* operations that begin or go on; steps that are begun on nodes */
+#define DRIVER_TURN_STEPS 256 /* steps that get in line */
+#define DRIVER_TURN_NS UINT64_C(3000000)
+#define DRIVER_ADVANCE_STEPS 64 /* of one operation; the next ones a little later */
+#define DRIVER_LOOK_MAX 256     /* operations that hear that a node is back; operations or steps that are freed */
+#define DRIVER_SLOW_MS 30000    /* a step that takes longer keeps no place in its pool */
+/* A gluster command that took longer has hung, even if it has ended well: most take seconds. */
+#define DRIVER_LATE_MS 60000
+/* A node where a step hung, or did not end in its time, gets gluster commands after the others for so long. */
+#define DRIVER_HUNG_MS 3600000
 
 struct op;
 struct node_state;
@@ -29,46 +40,56 @@ enum task_state { TASK_FENCING, TASK_QUEUED, TASK_RUNNING, TASK_DOUBTED };
 
 struct task { /* a step that waits for its node's fence or for its turn, or runs */
     struct op_driver *driver;
-    struct op *op; /* NULL: given up, its answer is dropped */
+    struct op *op; /* NULL: given up, its answer is dropped; of an earlier generation it must not be looked at */
+    uint64_t generation;
     size_t step;
+    enum exec_step_kind kind;
     enum task_state state;
     struct id node, op_id;
     struct schedule_item item;
     struct exec_call *call;
-    struct op_work work;
-    uint64_t started_ms;
+    struct op_work *work; /* NULL until it runs: what waits holds no copies */
+    uint64_t placed_ms, started_ms;
     char *refusal; /* while DOUBTED: what the node said */
-    LIST_ENTRY(task) link;
+    TAILQ_ENTRY(task) link;
     STAILQ_ENTRY(task) fencing;
 };
-LIST_HEAD(driver_task_list, task);
+TAILQ_HEAD(driver_task_list, task);
 STAILQ_HEAD(driver_task_queue, task);
 
 struct op {
     RB_ENTRY(op) link;
     RB_ENTRY(op) due_link; /* when due_ms is not UINT64_MAX */
+    TAILQ_ENTRY(op) list_link;
     struct engine engine;
     struct task **tasks; /* one slot for each step of the engine */
     uint64_t due_ms;
 };
 RB_HEAD(driver_op_tree, op);
 RB_HEAD(driver_due_tree, op);
+TAILQ_HEAD(driver_op_list, op);
 
 struct node_state {
     RB_ENTRY(node_state) link;
     struct id node;
-    bool silent;         /* does not answer at all */
-    bool no_glusterd;    /* answers, but its glusterd does not run */
-    bool down, doubtful; /* as it was told last */
+    struct silence silence; /* of one that does not answer at all */
+    bool no_glusterd;       /* answers, but its glusterd does not run */
+    bool down, doubtful;    /* as it was told last */
     bool fencing, checking;
+    bool up;               /* it answers again, and not all operations have heard of it: */
+    struct id told;        /* those up to this one have */
     enum exec_cause cause; /* why it is avoided, if it answers; see nodes.c */
     unsigned strikes;      /* how often in a row it gave cause to */
     uint64_t avoid_ms;     /* until then no answer to a check clears it */
     uint64_t fence_term;
-    uint64_t silent_ms;               /* clock when it fell silent */
+    uint64_t hung_ms;                 /* clock + 1 when a step was given up there last; 0: never */
     uint64_t doubtful_ms;             /* clock when that began or ended */
     uint64_t last_ok_ms;              /* clock + 1; 0: never */
+    uint64_t said_ms;                 /* clock + 1 when it was logged last that it does not answer; 0: never */
+    uint64_t n_unsaid;                /* tries since then */
     struct driver_task_queue waiting; /* for the fence */
+    struct driver_task_queue fenced;  /* who waited, and is still to be told what came of it: */
+    struct exec_result fence;
     char error[512];
 };
 RB_HEAD(driver_node_tree, node_state);
@@ -81,17 +102,23 @@ struct op_driver {
     struct executor *executor;
     struct op_driver_env env;
     struct driver_op_tree ops;
+    struct driver_op_list op_list, gone; /* the same; those of an earlier term, to be freed */
     struct driver_due_tree due;
     struct schedule *schedule;
-    struct driver_task_list tasks;
+    struct driver_task_list waiting, running_tasks; /* FENCING, QUEUED; RUNNING, DOUBTED */
+    struct driver_task_list gone_tasks;             /* that waited when an earlier term ended: to be withdrawn */
+    uint64_t n_placed;                              /* steps that got in line so far */
     struct driver_node_tree nodes;
     struct driver_probe_list probes;
     uv_timer_t timer, nodes_timer;
-    uv_idle_t begun_idle;
+    uv_idle_t turn_idle; /* runs while there is something to be begun, told or freed */
     uint64_t armed_ms;   /* UINT64_MAX: not */
     uint64_t run_due_ms; /* try to start steps again; UINT64_MAX: not needed */
     struct id *begun;
     size_t n_begun;
+    bool resumes; /* operations of before the term: up to that index, done so far up to: */
+    uint64_t resume_to, resumed_index;
+    struct id resumed_id;
     bool running, closing;
     size_t doubted; /* tasks in this state */
     uint64_t generation;
@@ -104,10 +131,15 @@ struct op_driver {
 /* driver.c */
 uint64_t driver_clock_ms(const struct op_driver *driver);
 const struct store *driver_store(const struct op_driver *driver);
+struct op *driver_find(const struct op_driver *driver, struct id op_id); /* NULL: none */
 void driver_advance(struct op_driver *driver, struct op *op);
 /* Something has to be done at this time at the latest. */
 void driver_wake(struct op_driver *driver, uint64_t at_ms);
-void driver_node_up(struct op_driver *driver, struct id node);
+/* A node that was silent answers again: the operations after *told, which moves on, hear of it, *left of them at most.
+ * true: all have. */
+bool driver_node_up(struct op_driver *driver, struct id node, struct id *told, size_t *left);
+/* There is something for the next turns of the loop. */
+void driver_turn(struct op_driver *driver);
 void driver_maybe_closed(struct op_driver *driver);
 RB_PROTOTYPE(driver_op_tree, op, link, op_cmp);
 
@@ -117,7 +149,10 @@ void task_fenced(struct task *task, const struct exec_result *result); /* code 0
 void tasks_run(struct op_driver *driver);                              /* starts what may run now */
 void tasks_yield(struct op_driver *driver, struct id node);            /* the node is silent */
 void tasks_yield_slow(struct op_driver *driver);                       /* those that take long */
-void tasks_cancel(struct op_driver *driver);                           /* all: the operations forget them */
+/* All: what runs is cancelled, what waits is withdrawn in later turns by tasks_free_some. No operation of this term
+ * may be looked at afterwards. */
+void tasks_cancel(struct op_driver *driver);
+void tasks_free_some(struct op_driver *driver, size_t left);
 
 /* nodes.c */
 void nodes_start(struct op_driver *driver);
@@ -128,13 +163,26 @@ void nodes_fini(struct op_driver *driver);
 void nodes_note(struct op_driver *driver, struct id node, const struct exec_result *result);
 /* Gluster commands are rather given to others: it is down, or its answers had no meaning lately. */
 bool nodes_doubtful(const struct op_driver *driver, struct id node);
+/* What it says, or what came of it, that the node does not answer. NULL: it does, as far as is known. */
+const char *nodes_silence(const struct op_driver *driver, struct id node);
+/* A step did not end there in its time, or a gluster command took far longer than they do. */
+void nodes_note_hung(struct op_driver *driver, struct id node);
+/* Clock + 1 when that was last; 0: not lately. Gluster commands are rather given to others. */
+uint64_t nodes_hung_ms(const struct op_driver *driver, struct id node);
 /* A node says that a newer term has taken over. While a majority gives us the lease at an instant after its answer
  * there is no such term, and the node is in the wrong: then this is what came of the step. false: nobody knows yet. */
 bool nodes_judge(struct op_driver *driver, const char *said, struct exec_result *ret_result);
-/* Storage names of the Gluster cluster's nodes that fell silent so lately that Gluster may not know it. */
+/* It does not answer again: how many tries that is since it was said last, 0 when it is too early to say it again. */
+uint64_t nodes_may_say(struct op_driver *driver, struct id node);
+/* Operations hear of the nodes that are back, so many in one turn of the loop. true: all have. */
+bool nodes_tell_up(struct op_driver *driver, size_t left);
+/* Those that waited for a fence go on, some in each turn of the loop. */
+void nodes_go_on(struct op_driver *driver);
+/* Storage names of the Gluster cluster's nodes that are silent, and fell so lately that Gluster may not know it
+ * (silence.h). */
 void nodes_silent(const struct op_driver *driver, struct id cluster, struct store_strs *ret_names);
 /* Is the node's fence raised in this term? If not: raises it, task_fenced follows later. */
-bool nodes_fence(struct op_driver *driver, struct task *task);
+bool nodes_fence(struct op_driver *driver, struct task *task, const char *host);
 RB_PROTOTYPE(driver_node_tree, node_state, link, node_cmp);
 
 #endif

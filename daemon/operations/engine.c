@@ -17,8 +17,10 @@
 static void drop_steps(struct engine *engine)
 {
     for (size_t i = 0; i < engine->n_steps; i++) {
+        store_strs_fini(&engine->steps[i].info.bricks);
         free(engine->steps[i].error);
         free(engine->steps[i].hosts);
+        free(engine->steps[i].refusers);
         free(engine->steps[i].progress);
     }
     free(engine->steps);
@@ -30,12 +32,6 @@ static void forget_block(struct engine *engine)
 {
     store_strs_fini(&engine->block.hosts);
     explicit_bzero(&engine->block, sizeof(engine->block));
-}
-
-static void forget_info(struct engine *engine)
-{
-    store_strs_fini(&engine->info.bricks);
-    engine->info = (struct exec_volume_info){.present = false};
 }
 
 /* Takes over the record as it is now: begin, after a replan, after the turn to undo. */
@@ -54,8 +50,7 @@ static bool load(struct engine *engine, const struct store *store, uint64_t now_
     engine->force = op->force;
     engine->no_other_place = false;
     forget_block(engine);
-    engine->redo = false;
-    forget_info(engine);
+    engine->redo = engine->asks = false;
     engine->parent = op->parent;
     engine->parts = store_op_has_parts(op->type);
     engine_build(engine, store, op, now_ms);
@@ -68,6 +63,7 @@ bool engine_init(struct engine *engine, const struct store *store, struct id op_
     memset(engine, 0, sizeof(*engine));
     engine->op_id = op_id;
     engine->env = *env;
+    engine->given = ENGINE_PERHAPS_GIVEN;
     return load(engine, store, now_ms);
 }
 
@@ -78,7 +74,6 @@ void engine_fini(struct engine *engine)
     free(engine->refusal);
     store_strs_fini(&engine->device.paths);
     forget_block(engine);
-    forget_info(engine);
     memset(engine, 0, sizeof(*engine));
 }
 
@@ -96,8 +91,8 @@ static unsigned current_stage(const struct engine *engine)
     return stage;
 }
 
-/* Nothing is left but bricks on nodes that do not answer: the volume is done with. */
-static bool only_unreachable_bricks(const struct engine *engine)
+/* Nothing is left but bricks of which their nodes do not let go: the volume is done with. */
+static bool only_bricks_left(const struct engine *engine)
 {
     if (engine->type == STORE_OP_CLEAN_BRICKS) {
         return false;
@@ -105,9 +100,7 @@ static bool only_unreachable_bricks(const struct engine *engine)
     for (size_t i = 0; i < engine->n_steps; i++) {
         const struct engine_step *step = &engine->steps[i];
 
-        if (step->state != ENGINE_DONE &&
-            (step->kind != EXEC_BRICK_DESTROY || step->state != ENGINE_WAITING || !step->failed ||
-             !exec_is_unreachable(step->code) || step->tries < ENGINE_LEAVE_TRIES)) {
+        if (step->state != ENGINE_DONE && !engine_is_left(step)) {
             return false;
         }
     }
@@ -151,7 +144,7 @@ static void act_end(struct engine *engine, const struct store *store, struct eng
 
 /* Hopeless steps, and nothing of this operation runs any more: `first` is the reason. */
 static void act_give_up(struct engine *engine, const struct store *store, const struct engine_step *first,
-                        struct engine_action *action)
+                        uint64_t now_ms, struct engine_action *action)
 {
     bool replan = false;
 
@@ -161,7 +154,7 @@ static void act_give_up(struct engine *engine, const struct store *store, const 
         action->kind = ENGINE_TURN;
         return;
     }
-    if (first->policy != ENGINE_UNDOES && first->policy != ENGINE_UNDOES_REFUSED) {
+    if (first->policy != ENGINE_UNDOES && first->policy != ENGINE_UNDOES_REFUSED && first->policy != ENGINE_CONFIRMS) {
         action->kind = ENGINE_END;
         action->failed = true;
         return;
@@ -169,12 +162,21 @@ static void act_give_up(struct engine *engine, const struct store *store, const 
     for (size_t i = 0; i < engine->n_steps && engine_may_replan(engine, first); i++) {
         const struct engine_step *step = &engine->steps[i];
 
-        if (step->hopeless && step->kind == EXEC_BRICK_CREATE) {
+        if (step->hopeless && (step->kind == EXEC_BRICK_CREATE || step->kind == EXEC_BRICK_SYNC || step->own)) {
             engine_blame(engine, step->node);
             replan = true;
         } else if (step->hopeless) { /* a gluster command fails where it is run, seldom because of that node */
             replan = engine_blame_down_nodes(engine, store, step->object) || replan;
         }
+    }
+    if (replan && engine->type == STORE_OP_EXPAND_VOLUME && engine->given != ENGINE_NOT_GIVEN) {
+        if (!engine->asks) {
+            engine_ask_whether_given(engine);
+            engine->proposing = false;
+            action->wait_ms = now_ms; /* look again at once */
+            return;
+        }
+        replan = false; /* they differ */
     }
     action->kind = replan ? ENGINE_REPLAN : ENGINE_UNDO;
 }
@@ -191,9 +193,13 @@ static void act_refused(struct engine *engine, struct engine_action *action)
     text_put(action->text, sizeof(action->text), engine->refusal);
 }
 
-static bool is_parked(const struct engine_step *step)
+/* A look at a clone counts with the others of its round: until these are done, it waits for what it waited before. */
+static bool is_parked(const struct engine *engine, const struct engine_step *step)
 {
-    return step->state != ENGINE_DONE && step->policy != ENGINE_UNDOES && step->error != NULL &&
+    bool waits = step->state != ENGINE_DONE || (engine->type == STORE_OP_CLONE_VOLUME &&
+                                                step->kind == EXEC_VOLUME_LOOK && step->stage == current_stage(engine));
+
+    return waits && step->policy != ENGINE_UNDOES && step->policy != ENGINE_CONFIRMS && step->error != NULL &&
            step->tries + step->busy >= ENGINE_PARK_TRIES;
 }
 
@@ -205,7 +211,7 @@ static bool parked_changed(struct engine *engine, const struct store *store)
     size_t n;
 
     for (size_t i = 0; i < engine->n_steps && !any; i++) {
-        any = is_parked(&engine->steps[i]);
+        any = is_parked(engine, &engine->steps[i]);
     }
     if (op == NULL || (!any && op->n_parked == 0)) {
         return false;
@@ -226,6 +232,7 @@ static bool act_run(struct engine *engine, const struct store *store, unsigned s
 {
     for (size_t i = 0; i < engine->n_steps; i++) {
         struct engine_step *step = &engine->steps[i];
+        bool known;
 
         if (step->state != ENGINE_WAITING || step->stage != stage) {
             continue;
@@ -233,6 +240,14 @@ static bool act_run(struct engine *engine, const struct store *store, unsigned s
         if (step->retry_ms <= now_ms) {
             switch (engine_place(engine, store, step)) {
             case ENGINE_PLACED:
+                known = step->failed && step->tries >= ENGINE_PARK_TRIES;
+                if (engine_spares(engine, step, now_ms)) {
+                    action->wait_ms = known ? action->wait_ms : now_ms; /* perhaps all is left now: look again */
+                    if (step->state == ENGINE_DONE) {
+                        continue;
+                    }
+                    break;
+                }
                 step->state = ENGINE_RUNNING;
                 step->since_ms = now_ms;
                 action->kind = ENGINE_RUN;
@@ -240,6 +255,9 @@ static bool act_run(struct engine *engine, const struct store *store, unsigned s
                 return true;
             case ENGINE_NOTHING:
                 step->state = ENGINE_DONE;
+                if (engine_is_expand_look(engine, step)) { /* the second: there is none */
+                    engine_expand_looked(engine, step, &engine->had);
+                }
                 action->wait_ms = now_ms; /* perhaps the last one: look again at once */
                 continue;
             case ENGINE_CANNOT:
@@ -260,27 +278,12 @@ static bool act_run(struct engine *engine, const struct store *store, unsigned s
 /* What was looked at decides. */
 static void act_on_look(struct engine *engine, const struct store *store, uint64_t now_ms, struct engine_action *action)
 {
-    struct store_volume learnt = {.bricks = NULL};
-    struct exec_result unfit = {.code = E_REMOTE, .permanent = true};
-    struct err err = ERR_INIT;
-
-    if (engine->redo) {
+    if (engine->redo || engine_judge_looks(engine, store, now_ms)) {
         engine->proposing = true;
-        action->kind = ENGINE_REDO;
-        return;
+        action->kind = engine->redo ? ENGINE_REDO : ENGINE_LEARN;
+    } else {
+        action->wait_ms = now_ms; /* look again at once */
     }
-    if (engine_learnt(engine, store, &learnt, &err) == 0) {
-        store_volume_fini(&learnt);
-        engine->proposing = true;
-        action->kind = ENGINE_LEARN;
-        return;
-    }
-    if (engine->phase == STORE_OP_FORWARD) { /* otherwise it is somebody else's, and none of ours to take away */
-        text_put(unfit.message, sizeof(unfit.message), err.message);
-        engine_step_failed(engine, &engine->steps[engine->info_step], &unfit, now_ms);
-    }
-    forget_info(engine);
-    action->wait_ms = now_ms; /* look again at once */
 }
 
 /* A brick to move goes through three phases: looked at, then placed and made, then the volume's (COMMITTED). */
@@ -358,24 +361,24 @@ void engine_next(struct engine *engine, const struct store *store, uint64_t now_
         running = running || step->state == ENGINE_RUNNING;
         hopeless = hopeless == NULL && step->hopeless ? step : hopeless;
     }
-    if (hopeless != NULL) {
+    if (hopeless != NULL && !engine_is_asking(engine)) {
         if (!running) {
-            act_give_up(engine, store, hopeless, action);
+            act_give_up(engine, store, hopeless, now_ms, action);
         }
         return;
     }
-    if (!running && (engine->redo || engine->info.present)) {
+    if (!running && (engine->redo || engine_looked(engine))) {
         act_on_look(engine, store, now_ms, action);
         return;
     }
-    if (stage == UINT32_MAX || only_unreachable_bricks(engine)) {
+    if (stage == UINT32_MAX || only_bricks_left(engine)) {
         act_stages_done(engine, store, action);
         return;
     }
     if (act_run(engine, store, stage, now_ms, action)) {
         return;
     }
-    if (current_stage(engine) == stage && parked_changed(engine, store)) {
+    if (action->wait_ms > now_ms && current_stage(engine) == stage && parked_changed(engine, store)) {
         engine->proposing = true;
         action->kind = ENGINE_PARK;
     }
@@ -383,22 +386,16 @@ void engine_next(struct engine *engine, const struct store *store, uint64_t now_
 
 /* ---- what happened ---- */
 
-/* The volume is there. An expand has its bricks in it; a clone's are to be learnt. */
+/* The volume is there, with the bricks in it. What a node has of a clone is to be learnt, together with what the others
+ * have. */
 static void step_found(struct engine *engine, struct engine_step *step, const struct exec_volume_info *info)
 {
     if (engine->type == STORE_OP_CLONE_VOLUME) {
-        forget_info(engine);
-        engine->info = *info;
-        store_strs_copy(&engine->info.bricks, &info->bricks);
-        engine->info_step = (size_t)(step - engine->steps);
-    } else if (engine->phase == STORE_OP_UNDO) {
-        engine->redo = true;
+        store_strs_fini(&step->info.bricks);
+        step->info = *info;
+        store_strs_copy(&step->info.bricks, &info->bricks);
     } else {
-        for (size_t i = 0; i < engine->n_steps; i++) {
-            if (engine->steps[i].kind == EXEC_BRICK_CREATE || engine->steps[i].kind == EXEC_VOLUME_EXPAND) {
-                engine->steps[i].state = ENGINE_DONE;
-            }
-        }
+        engine->redo = engine->phase == STORE_OP_UNDO;
     }
 }
 
@@ -410,13 +407,24 @@ static void step_done(struct engine *engine, struct engine_step *step, const str
     step->progress = NULL;
     if (result->unfinished) {
         step->state = ENGINE_WAITING;
+        step->polls++;
         step->tries = step->busy = 0; /* what failed now and then in days is no failure */
         step->retry_ms = now_ms + ENGINE_POLL_MS;
         step->progress = mem_strdup(result->message);
         return;
     }
     step->state = ENGINE_DONE;
-    if (result->volume.present) {
+    if (step->kind == EXEC_VOLUME_DELETE) {
+        step->agreed = step->agreed || (!id_is_none(step->gone) && !id_equal(step->gone, step->node));
+        step->gone = step->node;
+    }
+    if (engine_is_expand_look(engine, step)) {
+        engine_expand_looked(engine, step, &result->volume);
+    }
+    if (step->own && result->volume.present) {
+        engine_keep_bricks(engine);
+    }
+    if (result->volume.present && step->kind != EXEC_VOLUME_CLONE) {
         step_found(engine, step, &result->volume);
     }
     if (step->kind == EXEC_DEVICE_SETUP || step->kind == EXEC_DEVICE_LOOK) {
@@ -424,7 +432,8 @@ static void step_done(struct engine *engine, struct engine_step *step, const str
         engine->device = result->device;
         store_strs_copy(&engine->device.paths, &result->device.paths);
     }
-    if (step->kind == EXEC_BLOCK_CREATE || step->kind == EXEC_BLOCK_EXPAND || step->kind == EXEC_BLOCK_LOOK) {
+    if (step->policy != ENGINE_CONFIRMS &&
+        (step->kind == EXEC_BLOCK_CREATE || step->kind == EXEC_BLOCK_EXPAND || step->kind == EXEC_BLOCK_LOOK)) {
         forget_block(engine);
         engine->block = result->block;
         store_strs_copy(&engine->block.hosts, &result->block.hosts);
@@ -433,23 +442,40 @@ static void step_done(struct engine *engine, struct engine_step *step, const str
 
 void engine_result(struct engine *engine, size_t at, const struct exec_result *result, uint64_t now_ms)
 {
+    static const struct exec_result differs = {
+        .code = E_BUSY, .message = "this node knows another block volume than the one that was made, or none"};
     struct engine_step *step = &engine->steps[at];
+    struct exec_result refused;
 
     CHECK(at < engine->n_steps && step->state == ENGINE_RUNNING);
+    if (engine_block_differs(engine, step, result)) {
+        result = &differs;
+    }
     step->since_ms = now_ms;
     if (result->code == E_FENCED) {
         step->state = ENGINE_WAITING;
         engine->fenced = true;
         return;
     }
-    step->refusals += result->code == E_REMOTE && result->permanent;
-    if (result->code == 0 || step->policy == ENGINE_IGNORES ||
-        (step->policy == ENGINE_SKIPS && step->refusals >= step->needed)) {
+    if (result->code == E_BUSY && result->marked && !engine_unmark(engine, step, now_ms)) {
+        refused = *result;
+        refused.code = E_REMOTE;
+        result = &refused;
+    }
+    engine_note_refusal(step, result);
+    engine_note_given(engine, step, result);
+    if (result->code == 0 || step->policy == ENGINE_IGNORES || engine_all_refuse(engine, step, result) ||
+        engine_goes_without(step, result)) {
         step->code = result->code;
         step_done(engine, step, result, now_ms);
         return;
     }
     engine_step_failed(engine, step, result, now_ms);
+    if (result->code == E_BUSY && step->kind == EXEC_BRICK_DESTROY) {
+        engine_brick_busy(engine, step);
+    } else if (result->code == E_BUSY) {
+        engine_do_again(engine, step);
+    }
 }
 
 static void replan_refused(struct engine *engine)
@@ -487,8 +513,9 @@ void engine_proposed(struct engine *engine, const struct store *store, enum engi
         engine->done = !load(engine, store, now_ms);
     } else if (status != 0) {
         engine->unknown = true; /* leadership is lost; the next leader, perhaps this member, reads the store */
-    } else if (kind == ENGINE_REPLAN && code == STORE_STALE_PLAN && engine->stale_plans++ < STALE_PLANS_MAX) {
-        engine->hold_ms = now_ms; /* the state moved between plan and apply: the next one is made anew */
+    } else if ((kind == ENGINE_REPLAN && code == STORE_STALE_PLAN && engine->stale_plans++ < STALE_PLANS_MAX) ||
+               (kind == ENGINE_END && code == STORE_OK && store_operation(store, engine->op_id) != NULL)) {
+        engine->hold_ms = now_ms; /* the state moved between plan and apply, or it was a part of the end: at once */
     } else if (kind == ENGINE_REPLAN && code != STORE_OK) {
         replan_refused(engine);
     } else if (kind == ENGINE_PART) {
@@ -501,6 +528,13 @@ void engine_proposed(struct engine *engine, const struct store *store, enum engi
             code != STORE_OK && engine->phase == STORE_OP_FORWARD) {
             free(engine->refusal);
             engine->refusal = mem_strdup(result->text);
+        }
+        if (kind == ENGINE_REPLAN) {
+            engine->given = ENGINE_NOT_GIVEN;
+        } else if (kind == ENGINE_TURN || kind == ENGINE_REDO) {
+            engine->given = ENGINE_PERHAPS_GIVEN;
+            engine->turns++;
+            engine->hold_ms = now_ms + engine_turn_pause_ms(engine);
         }
         engine->done = !load(engine, store, now_ms);
     }
@@ -532,7 +566,7 @@ size_t engine_parked(struct engine *engine, struct store_parked **ret_parked)
         struct engine_step *step = &engine->steps[i];
         bool listed = false;
 
-        if (!is_parked(step)) {
+        if (!is_parked(engine, step)) {
             continue;
         }
         if (id_is_none(step->shown)) {

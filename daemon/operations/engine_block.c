@@ -1,5 +1,6 @@
 /* Where a block volume's steps run, and which hosts are to export it (heketi-storage.md 8.3). */
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/operations/engine_priv.h"
 #include "store/base/check.h"
@@ -55,7 +56,7 @@ static bool choose_hosts(const struct engine *engine, const struct store *store,
     if (step->n_hosts < ha_count) {
         return false;
     }
-    shuffle(step->hosts, step->n_hosts, engine->op_id, step->tries + step->busy);
+    shuffle(step->hosts, step->n_hosts, engine->op_id, engine_tried(step));
     step->n_hosts = ha_count;
     return true;
 }
@@ -67,9 +68,9 @@ enum engine_place engine_place_block(const struct engine *engine, const struct s
     bool wait = false;
 
     CHECK(hosting != NULL);
-    step->node = engine_pool_node(engine, store, step, hosting->cluster, ID_NONE, 0, &wait);
+    step->node = engine_pool_node(engine, store, step, hosting->cluster, engine_heard(engine, step), 0, &wait);
     if (id_is_none(step->node)) {
-        return ENGINE_HELD;
+        return engine_place_alone(engine, step, wait);
     }
     if (step->kind == EXEC_BLOCK_CREATE && !choose_hosts(engine, store, hosting->cluster, block->ha_count, step)) {
         free(step->error);
@@ -77,4 +78,31 @@ enum engine_place engine_place_block(const struct engine *engine, const struct s
         return ENGINE_CANNOT;
     }
     return ENGINE_PLACED;
+}
+
+static bool same_hosts(const struct store_strs *a, const struct store_strs *b)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        bool found = false;
+
+        for (size_t j = 0; j < b->n && !found; j++) {
+            found = strcmp(a->items[i], b->items[j]) == 0;
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return a->n == b->n;
+}
+
+bool engine_block_differs(const struct engine *engine, const struct engine_step *step, const struct exec_result *result)
+{
+    const struct exec_block_info *made = &engine->block, *seen = &result->block;
+
+    if (step->policy != ENGINE_CONFIRMS || result->code != 0) {
+        return false;
+    }
+    return !seen->present || strcmp(seen->iqn, made->iqn) != 0 || strcmp(seen->user, made->user) != 0 ||
+           strcmp(seen->password, made->password) != 0 || seen->size_gib != made->size_gib ||
+           !same_hosts(&made->hosts, &seen->hosts);
 }

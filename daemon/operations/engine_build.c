@@ -12,6 +12,7 @@ enum subject {
     POOL,      /* each other node of the cluster of the operation's node */
     DEVICE,    /* the operation's device, on its node */
     BRICKS,    /* each brick of the volume, or of that hosting volume, that the operation makes or takes away */
+    OWNERS,    /* the volume, on each node that has bricks of it */
     ABANDONED, /* each brick of abandoned attempts */
     MOVING,    /* evict: the volume of the brick */
     COMING,    /* evict: the replacement, if there is one */
@@ -36,9 +37,10 @@ struct row {
     enum condition condition;
 };
 
-/* One node's word must not destroy what is on others: where bricks that may hold data go because a node of the pool
- * says so, the step stands here twice, in two stages, and the second time runs on another node (engine_place.c). What a
- * create or a clone made has been given to nobody yet: for that, one node is enough. */
+/* One node's word must not destroy what is on others: where bricks that may hold data, or the name of a block volume,
+ * go because a node of the pool says so, the step stands here twice, in two stages, and the second time runs on another
+ * node (engine_place.c). What a create or a clone made has been given to nobody yet: for that, one node is enough. What
+ * a new block volume is, a second node has to say, too. */
 static const struct row rows[] = {
     /* An abandoned attempt may have got as far as a volume with the old bricks. */
     {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_UNDOES, REPLANNED},
@@ -51,7 +53,7 @@ static const struct row rows[] = {
     {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
 
     {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_REFUSES_AT_ONCE, ALWAYS},
-    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 1, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 1, EXEC_VOLUME_DELETE, TARGET, ENGINE_REFUSES_AT_ONCE, ALWAYS},
     {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
 
     /* With a hosting volume, when none had room: first all that a volume create does. */
@@ -60,24 +62,31 @@ static const struct row rows[] = {
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, HOSTING, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 4, EXEC_BLOCK_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
+    /* Clients will write to what it is said to be. */
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 5, EXEC_BLOCK_LOOK, TARGET, ENGINE_CONFIRMS, ALWAYS},
     /* Whoever loses power now is healed by the others, so that the silent are not waited for. */
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 5, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 6, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_SKIPS, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 1, EXEC_VOLUME_DELETE, HOSTING, ENGINE_WAITS, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
     {STORE_OP_DELETE_BLOCK, STORE_OP_FORWARD, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_REFUSES, ALWAYS},
-    {STORE_OP_DELETE_BLOCK, STORE_OP_FORWARD, 1, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
+    /* Its name is free for the next one then. Where gluster-block is on no other node, none can say so, too. */
+    {STORE_OP_DELETE_BLOCK, STORE_OP_FORWARD, 1, EXEC_BLOCK_DELETE, TARGET, ENGINE_SKIPS, ALWAYS},
+    {STORE_OP_DELETE_BLOCK, STORE_OP_FORWARD, 2, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
     /* What has grown cannot shrink: undoing is finding out how large it is. */
     {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 0, EXEC_BLOCK_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
-    {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 1, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
+    {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 1, EXEC_BLOCK_LOOK, TARGET, ENGINE_CONFIRMS, ALWAYS},
+    {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 2, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
     {STORE_OP_EXPAND_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
 
-    /* Gluster may have the bricks already: then what is before stage 3 is done. */
+    /* Gluster may have the bricks already: then what is before stage 4 is done. Only for that a second node is asked.
+     */
     {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
-    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
-    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 2, EXEC_VOLUME_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
-    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 1, EXEC_VOLUME_LOOK, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 2, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 3, EXEC_VOLUME_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 4, EXEC_BRICK_SYNC, BRICKS, ENGINE_WAITS, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 1, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
@@ -86,10 +95,12 @@ static const struct row rows[] = {
     {STORE_OP_REBALANCE, STORE_OP_FORWARD, 0, EXEC_REBALANCE_START, TARGET, ENGINE_REFUSES_BUSY, ALWAYS},
     {STORE_OP_REBALANCE, STORE_OP_FORWARD, 1, EXEC_REBALANCE_STATUS, TARGET, ENGINE_REFUSES_BUSY, ALWAYS},
 
+    /* What is learnt of a brick decides what will be removed on its node some day: only that node says it. */
     {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_CLONE, TARGET, ENGINE_UNDOES, UNLEARNT},
-    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 1, EXEC_CLONE_START, TARGET, ENGINE_UNDOES_REFUSED, LEARNT},
-    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 2, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, LEARNT},
-    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, UNLEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 1, EXEC_VOLUME_LOOK, OWNERS, ENGINE_UNDOES_REFUSED, UNLEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 2, EXEC_CLONE_START, TARGET, ENGINE_UNDOES_REFUSED, LEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, LEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_LOOK, OWNERS, ENGINE_WAITS, UNLEARNT},
     {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 1, EXEC_SNAPSHOT_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
     /* Not by its name alone: it may be that of somebody else's volume. */
     {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 2, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, LEARNT},
@@ -115,10 +126,11 @@ static const struct row rows[] = {
     /* The first node of a cluster is only asked whether its glusterd runs (engine_place.c). */
     {STORE_OP_NODE_ADD, STORE_OP_FORWARD, 0, EXEC_PEER_PROBE, TARGET, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_NODE_ADD, STORE_OP_UNDO, 0, EXEC_PEER_DETACH, TARGET, ENGINE_WAITS, ALWAYS},
-    {STORE_OP_NODE_ADD, STORE_OP_UNDO, 1, EXEC_PEER_FORGET, POOL, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_NODE_ADD, STORE_OP_UNDO, 1, EXEC_PEER_FORGET, POOL, ENGINE_WAITS_ANSWERED, ALWAYS},
     {STORE_OP_NODE_DELETE, STORE_OP_FORWARD, 0, EXEC_PEER_DETACH, TARGET, ENGINE_REFUSES, ALWAYS},
-    /* One that lost its power in the detaching may have it back as a peer. */
-    {STORE_OP_NODE_DELETE, STORE_OP_FORWARD, 1, EXEC_PEER_FORGET, POOL, ENGINE_WAITS, ALWAYS},
+    /* One that lost its power in the detaching may have it back as a peer. One that does not let go of it has a peer
+     * that nobody else has: it holds up nobody. */
+    {STORE_OP_NODE_DELETE, STORE_OP_FORWARD, 1, EXEC_PEER_FORGET, POOL, ENGINE_WAITS_ANSWERED, ALWAYS},
 
     {STORE_OP_DEVICE_ADD, STORE_OP_FORWARD, 0, EXEC_DEVICE_SETUP, DEVICE, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_DEVICE_ADD, STORE_OP_UNDO, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_SKIPS, ALWAYS},
@@ -148,7 +160,6 @@ static void add_step(struct engine *engine, const struct row *row, struct id nod
         .node = node,
         .object = object,
         .since_ms = now_ms,
-        .needed = 1,
     };
 }
 
@@ -158,6 +169,24 @@ static void add_bricks(struct engine *engine, const struct row *row, const struc
     for (size_t i = 0; i < n; i++) {
         if (row->subject != BRICKS || id_equal(bricks[i].pending, engine->op_id)) {
             add_step(engine, row, device_node(store, bricks[i].device), bricks[i].id, now_ms);
+        }
+    }
+}
+
+static void add_owners(struct engine *engine, const struct row *row, const struct store *store,
+                       const struct store_volume *volume, uint64_t now_ms)
+{
+    size_t first = engine->n_steps;
+
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        struct id node = device_node(store, volume->bricks[i].device);
+        bool listed = false;
+
+        for (size_t j = first; j < engine->n_steps; j++) {
+            listed = listed || id_equal(engine->steps[j].node, node);
+        }
+        if (!listed) {
+            add_step(engine, row, node, volume->id, now_ms);
         }
     }
 }
@@ -190,14 +219,6 @@ static const struct store_volume *hosting_volume(const struct store *store, stru
     const struct store_block_volume *block = store_block_volume(store, block_id);
 
     return block != NULL ? store_volume(store, block->hosting) : NULL;
-}
-
-/* gluster-block is not installed: nobody who does not have it has made a block volume. All of the cluster are asked. */
-static uint32_t nodes_asked(const struct store *store, struct id block_id)
-{
-    const struct store_volume *hosting = hosting_volume(store, block_id);
-
-    return hosting != NULL ? (uint32_t)cluster_nodes(store, hosting->cluster) : 0;
 }
 
 static bool applies(const struct row *row, const struct store_operation *op, const struct store_volume *volume)
@@ -255,7 +276,9 @@ void engine_build(struct engine *engine, const struct store *store, const struct
     size_t n_hosts = hosting != NULL ? hosting->n_bricks : 0;
     size_t n_nodes = node != NULL ? cluster_nodes(store, node->cluster) : 0;
 
-    engine->steps = mem_calloc(5 + 2 * n_bricks + n_hosts + n_nodes + op->n_abandoned, sizeof(*engine->steps));
+    /* A third one for each brick: engine_unmark. */
+    engine->max_steps = 5 + 3 * n_bricks + n_hosts + n_nodes + op->n_abandoned;
+    engine->steps = mem_calloc(engine->max_steps, sizeof(*engine->steps));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
 
@@ -265,9 +288,6 @@ void engine_build(struct engine *engine, const struct store *store, const struct
         switch (row->subject) {
         case TARGET:
             add_step(engine, row, ID_NONE, op->target, now_ms);
-            if (row->kind == EXEC_BLOCK_DELETE) {
-                engine->steps[engine->n_steps - 1].needed = nodes_asked(store, op->target);
-            }
             break;
         case HOSTS:
             if (hosting != NULL) {
@@ -290,6 +310,11 @@ void engine_build(struct engine *engine, const struct store *store, const struct
         case BRICKS:
             if (volume != NULL) {
                 add_bricks(engine, row, store, volume->bricks, volume->n_bricks, now_ms);
+            }
+            break;
+        case OWNERS:
+            if (volume != NULL) {
+                add_owners(engine, row, store, volume, now_ms);
             }
             break;
         case MOVING:

@@ -11,15 +11,6 @@ bool engine_is_down(const struct engine *engine, struct id node)
     return engine->env.node_down != NULL && engine->env.node_down(engine->env.user, node);
 }
 
-/* How well a node of the pool is fit to run a gluster command: 0 not at all. */
-static unsigned fitness(const struct engine *engine, const struct store_node *node)
-{
-    if (engine_is_down(engine, node->id)) {
-        return 1;
-    }
-    return node->state == STORE_STATE_ONLINE && id_is_none(node->pending) ? 3 : 2;
-}
-
 /* Is the node in the Gluster pool, as far as the operation with this begin index is concerned? Node operations of a
  * cluster that have nobody else to ask decide in the order of their begin: *ret_wait is set for an older one. */
 static bool in_pool(const struct store *store, const struct store_node *node, uint64_t begin_index, bool *ret_wait)
@@ -40,52 +31,149 @@ static bool in_pool(const struct store *store, const struct store_node *node, ui
     return other->type == STORE_OP_NODE_DELETE || other->type == STORE_OP_NODE_REMOVE;
 }
 
-/* Spreads gluster commands of different operations over the pool, and the tries of one. */
-static size_t turn(const struct engine *engine, const struct engine_step *step, size_t n)
+/* ---- one of several ---- */
+
+/* How well a node is fit to run a gluster command. */
+enum fitness { NOT_FIT, DOWN, LATER, FIT, FITTEST };
+
+struct candidate {
+    const struct store_node *node;
+    enum fitness fit;     /* whatever it has answered before */
+    enum fitness fit_now; /* at this try */
+    bool refused;
+};
+
+struct candidates {
+    struct candidate *items;
+    size_t n;
+};
+
+static void candidates_fini(struct candidates *list)
 {
-    return (size_t)(engine->op_id.bytes[0] + step->tries + step->busy) % n;
+    free(list->items);
 }
 
-struct id engine_pool_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
-                           struct id cluster, struct id except, uint64_t begin_index, bool *ret_wait)
+static bool is_candidate(const struct candidates *list, size_t n, const struct store_node *node)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (list->items[i].node == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_hung(const struct engine *engine, struct id node)
+{
+    return engine->env.node_hung != NULL && engine->env.node_hung(engine->env.user, node);
+}
+
+/* Who has said no is asked after the others. Where too many of these have not answered since, it is asked again. */
+static bool is_later(const struct engine_step *step, bool refused)
+{
+    if (step->policy == ENGINE_SKIPS || step->policy == ENGINE_CONFIRMS || step->silent < ENGINE_TRIES_TIMEOUT) {
+        return refused;
+    }
+    return !refused && engine_tried(step) % 2 == 0;
+}
+
+static void add_candidate(const struct engine *engine, const struct engine_step *step, const struct store_node *node,
+                          struct candidates *list)
+{
+    bool online = node->state == STORE_STATE_ONLINE && id_is_none(node->pending);
+    enum fitness fit = engine_is_down(engine, node->id) ? DOWN : online ? FITTEST : FIT;
+    bool refused = engine_has_refused(step, node->id);
+    bool later = is_later(step, refused) || is_hung(engine, node->id);
+
+    list->items = mem_realloc_array(list->items, list->n + 1, sizeof(*list->items));
+    list->items[list->n++] =
+        (struct candidate){.node = node, .fit = fit, .fit_now = fit > LATER && later ? LATER : fit, .refused = refused};
+}
+
+/* All of the pool that are not listed yet. */
+static void add_pool(const struct engine *engine, const struct store *store, const struct engine_step *step,
+                     struct id cluster, struct id except, uint64_t begin_index, struct candidates *list, bool *ret_wait)
 {
     const struct store_node *node = NULL;
-    unsigned best = 0;
-    size_t n = 0;
+    size_t listed = list->n;
 
-    while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
-        unsigned fit;
-
-        if (id_equal(node->id, except) || !in_pool(store, node, begin_index, ret_wait)) {
-            continue;
-        }
-        fit = fitness(engine, node);
-        n = fit > best ? 1 : n + (fit == best);
-        best = fit > best ? fit : best;
-    }
-    if (n == 0) {
-        return ID_NONE;
-    }
-    n = turn(engine, step, n);
     while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
         if (!id_equal(node->id, except) && in_pool(store, node, begin_index, ret_wait) &&
-            fitness(engine, node) == best && n-- == 0) {
-            return node->id;
+            !is_candidate(list, listed, node)) {
+            add_candidate(engine, step, node, list);
         }
     }
-    return ID_NONE;
+}
+
+static void count_others(const struct candidates *list, struct id chosen, struct engine_step *step)
+{
+    step->others = step->others_up = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        if (!list->items[i].refused && !id_equal(list->items[i].node->id, chosen)) {
+            step->others++;
+            step->others_up += list->items[i].fit > DOWN;
+        }
+    }
+}
+
+/* Of the fittest the turn-th; where that one comes later, the next one that does not. ID_NONE: there is none. */
+static struct id choose(const struct candidates *list, size_t turn, struct engine_step *step)
+{
+    struct id chosen = ID_NONE;
+    enum fitness best = NOT_FIT;
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        best = list->items[i].fit_now > best ? list->items[i].fit_now : best;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        n += list->items[i].fit >= best;
+    }
+    turn = n > 0 ? turn % n : 0;
+    for (size_t i = 0; i < 2 * list->n && id_is_none(chosen); i++) {
+        const struct candidate *item = &list->items[i % list->n];
+
+        if (item->fit < best) {
+            continue;
+        }
+        if (turn > 0) {
+            turn--;
+        } else if (item->fit_now == best) {
+            chosen = item->node->id;
+        }
+    }
+    count_others(list, chosen, step);
+    return chosen;
+}
+
+/* Spreads gluster commands of different operations over the pool, and the tries, polls and turns of one. */
+static size_t turn_of(const struct engine *engine, const struct engine_step *step)
+{
+    return (size_t)engine->op_id.bytes[0] + engine_tried(step) + step->polls + engine->turns;
+}
+
+struct id engine_pool_node(const struct engine *engine, const struct store *store, struct engine_step *step,
+                           struct id cluster, struct id except, uint64_t begin_index, bool *ret_wait)
+{
+    CLEANUP(candidates_fini) struct candidates list = {.n = 0};
+
+    add_pool(engine, store, step, cluster, except, begin_index, &list, ret_wait);
+    return choose(&list, turn_of(engine, step), step);
 }
 
 /* ---- the second node ---- */
 
-/* What says the same as this step, in an earlier stage: the step before that, or a look that a replacing repeats. */
+/* What says the same as this step, in an earlier stage: the step before that, or a look that a replacing repeats, or
+ * the making or growing of a block volume that is looked at. */
 static const struct engine_step *witness_of(const struct engine *engine, const struct engine_step *step)
 {
     const struct engine_step *found = NULL;
 
     for (size_t i = 0; i < engine->n_steps; i++) {
         const struct engine_step *other = &engine->steps[i];
-        bool alike = other->kind == step->kind || (other->kind == EXEC_HEAL_CHECK && step->kind == EXEC_BRICK_REPLACE);
+        bool alike =
+            other->kind == step->kind || (other->kind == EXEC_HEAL_CHECK && step->kind == EXEC_BRICK_REPLACE) ||
+            ((other->kind == EXEC_BLOCK_CREATE || other->kind == EXEC_BLOCK_EXPAND) && step->kind == EXEC_BLOCK_LOOK);
 
         if (alike && other->stage < step->stage && id_equal(other->object, step->object) &&
             (found == NULL || other->stage > found->stage)) {
@@ -99,19 +187,18 @@ bool engine_is_second(const struct engine *engine, const struct engine_step *ste
 {
     const struct engine_step *witness = witness_of(engine, step);
 
-    return engine_is_pool_step(step->kind) && witness != NULL && witness->kind == step->kind;
+    return engine_is_pool_step(step->kind) && witness != NULL &&
+           (witness->kind == step->kind || step->kind == EXEC_BLOCK_LOOK);
 }
 
-/* Where the step must not run; ID_NONE: anywhere. */
-static struct id heard_before(const struct engine *engine, const struct engine_step *step)
+struct id engine_heard(const struct engine *engine, const struct engine_step *step)
 {
     const struct engine_step *witness = witness_of(engine, step);
 
     return witness != NULL ? witness->node : ID_NONE;
 }
 
-/* There is no node of the pool but the one that was heard. */
-static enum engine_place place_alone(const struct engine *engine, struct engine_step *step, bool wait)
+enum engine_place engine_place_alone(const struct engine *engine, struct engine_step *step, bool wait)
 {
     if (wait) {
         return ENGINE_HELD;
@@ -119,7 +206,7 @@ static enum engine_place place_alone(const struct engine *engine, struct engine_
     if (engine_is_second(engine, step)) {
         return ENGINE_NOTHING;
     }
-    step->node = heard_before(engine, step);
+    step->node = engine_heard(engine, step);
     return id_is_none(step->node) ? ENGINE_HELD : ENGINE_PLACED;
 }
 
@@ -131,34 +218,25 @@ static struct id brick_node(const struct store *store, const struct store_brick 
     return device->node;
 }
 
-/* The node of the first brick; after failures, or when it is down, that of another brick. Where that is the one that
- * was heard before, any other node of the pool. ID_NONE: there is none. */
-static struct id volume_node(const struct engine *engine, const struct store *store, const struct engine_step *step,
+/* The node of the first brick; after failures, or when it is down, that of another brick, then any node of the pool,
+ * but not the one that was heard before. Where those of the bricks have sent it to and fro, any node of the pool.
+ * ID_NONE: there is none. */
+static struct id volume_node(const struct engine *engine, const struct store *store, struct engine_step *step,
                              const struct store_volume *volume, bool *ret_wait)
 {
-    struct id except = heard_before(engine, step);
-    struct id *others = mem_calloc(volume->n_bricks, sizeof(*others)), found = ID_NONE;
-    size_t n = 0, first;
+    CLEANUP(candidates_fini) struct candidates list = {.n = 0};
+    bool turned = engine->turns > 0 && engine->phase != STORE_OP_COMMITTED;
+    struct id except = engine_heard(engine, step);
 
-    for (size_t i = 0; i < volume->n_bricks; i++) {
-        struct id node = brick_node(store, &volume->bricks[i]);
+    for (size_t i = 0; i < volume->n_bricks && !turned; i++) {
+        const struct store_node *node = store_node(store, brick_node(store, &volume->bricks[i]));
 
-        if (!id_equal(node, except)) {
-            others[n++] = node;
+        if (!id_equal(node->id, except) && !is_candidate(&list, list.n, node)) {
+            add_candidate(engine, step, node, &list);
         }
     }
-    first = n > 0 ? (step->tries + step->busy) % n : 0;
-    for (size_t i = 0; i < n && id_is_none(found); i++) {
-        struct id node = others[(first + i) % n];
-
-        found = engine_is_down(engine, node) ? ID_NONE : node;
-    }
-    if (id_is_none(found)) {
-        found = id_is_none(except) ? others[first]
-                                   : engine_pool_node(engine, store, step, volume->cluster, except, 0, ret_wait);
-    }
-    free(others);
-    return found;
+    add_pool(engine, store, step, volume->cluster, except, 0, &list, ret_wait);
+    return choose(&list, turned ? turn_of(engine, step) : engine_tried(step), step);
 }
 
 static enum engine_place place_peer(const struct engine *engine, const struct store *store, struct engine_step *step)
@@ -216,7 +294,7 @@ static enum engine_place place_evict(const struct engine *engine, const struct s
         return ENGINE_PLACED;
     }
     step->node = volume_node(engine, store, step, volume, &wait);
-    return id_is_none(step->node) ? place_alone(engine, step, wait) : ENGINE_PLACED;
+    return id_is_none(step->node) ? engine_place_alone(engine, step, wait) : ENGINE_PLACED;
 }
 
 /* Gluster gets the bricks of several expands in the order of their begins, which is that of the volume's record. */
@@ -246,8 +324,8 @@ static enum engine_place place_volume(const struct engine *engine, const struct 
     }
     step->node = step->kind == EXEC_VOLUME_CREATE
                      ? volume_node(engine, store, step, volume, &wait)
-                     : engine_pool_node(engine, store, step, volume->cluster, heard_before(engine, step), 0, &wait);
-    return id_is_none(step->node) ? place_alone(engine, step, wait) : ENGINE_PLACED;
+                     : engine_pool_node(engine, store, step, volume->cluster, engine_heard(engine, step), 0, &wait);
+    return id_is_none(step->node) ? engine_place_alone(engine, step, wait) : ENGINE_PLACED;
 }
 
 /* A brick of a block volume's hosting volume: it may have moved meanwhile, and a silent node is not waited for. */
@@ -284,12 +362,16 @@ enum engine_place engine_place(const struct engine *engine, const struct store *
     case EXEC_VOLUME_CREATE:
     case EXEC_VOLUME_DELETE:
     case EXEC_VOLUME_EXPAND:
-    case EXEC_VOLUME_LOOK:
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:
     case EXEC_VOLUME_CLONE:
     case EXEC_CLONE_START:
     case EXEC_SNAPSHOT_DELETE:
+        return place_volume(engine, store, step);
+    case EXEC_VOLUME_LOOK:
+        if (step->own || engine->type == STORE_OP_CLONE_VOLUME) { /* each node is asked for its own bricks */
+            return ENGINE_PLACED;
+        }
         return place_volume(engine, store, step);
     case EXEC_BLOCK_CREATE:
     case EXEC_BLOCK_EXPAND:

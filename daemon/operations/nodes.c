@@ -41,6 +41,7 @@ static struct node_state *find_or_add(struct op_driver *driver, struct id node)
         state = mem_calloc(1, sizeof(*state));
         state->node = node;
         STAILQ_INIT(&state->waiting);
+        STAILQ_INIT(&state->fenced);
         RB_INSERT(driver_node_tree, &driver->nodes, state);
     }
     return state;
@@ -50,7 +51,7 @@ static struct node_state *find_or_add(struct op_driver *driver, struct id node)
  * then no node gives better ones. */
 static bool is_down(const struct node_state *state)
 {
-    return state->silent || state->no_glusterd ||
+    return state->silence.silent || state->no_glusterd ||
            (state->cause != EXEC_CAUSE_NONE && state->cause != EXEC_CAUSE_GARBAGE);
 }
 
@@ -79,13 +80,28 @@ bool nodes_doubtful(const struct op_driver *driver, struct id node)
     return state != NULL && is_doubtful(state);
 }
 
+const char *nodes_silence(const struct op_driver *driver, struct id node)
+{
+    const struct node_state *state = find(driver, node);
+
+    return state != NULL && state->silence.silent ? state->error : NULL;
+}
+
 /* ---- what is learnt ---- */
+
+static void tell_up(struct op_driver *driver, struct node_state *state)
+{
+    state->up = true;
+    state->told = ID_NONE;
+    driver_turn(driver);
+}
 
 /* error: of what makes it so; "" leaves what was said before. */
 static void set(struct op_driver *driver, struct node_state *state, bool silent, bool no_glusterd, const char *error)
 {
-    state->silent_ms = silent && !state->silent ? driver_clock_ms(driver) : state->silent_ms;
-    state->silent = silent;
+    bool answers = state->silence.silent && !silent;
+
+    silence_note(&state->silence, silent, driver_clock_ms(driver));
     state->no_glusterd = no_glusterd;
     if (!silent) {
         state->last_ok_ms = driver_clock_ms(driver) + 1;
@@ -97,6 +113,9 @@ static void set(struct op_driver *driver, struct node_state *state, bool silent,
         state->doubtful = !state->doubtful;
         state->doubtful_ms = driver_clock_ms(driver);
     }
+    if (answers) { /* be it down in another way: what was not tried while it was silent is tried now */
+        tell_up(driver, state);
+    }
     if (is_down(state) == state->down) {
         return;
     }
@@ -105,10 +124,26 @@ static void set(struct op_driver *driver, struct node_state *state, bool silent,
         state->down ? "a storage node is down" : "a storage node is back", LF_STR("node", id_text(state->node).text),
         LF_STR("reason", state->error));
     if (!state->down) {
-        driver_node_up(driver, state->node);
+        tell_up(driver, state);
     } else if (silent) {
+        state->up = false;
         tasks_yield(driver, state->node);
     }
+}
+
+bool nodes_tell_up(struct op_driver *driver, size_t left)
+{
+    struct node_state *state;
+
+    RB_FOREACH (state, driver_node_tree, &driver->nodes) {
+        if (state->up) {
+            state->up = !driver_node_up(driver, state->node, &state->told, &left);
+            if (state->up) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 static void avoid(struct op_driver *driver, struct node_state *state, enum exec_cause cause)
@@ -174,6 +209,18 @@ void nodes_note(struct op_driver *driver, struct id node, const struct exec_resu
     note(driver, state, true, state->no_glusterd, result);
 }
 
+void nodes_note_hung(struct op_driver *driver, struct id node)
+{
+    find_or_add(driver, node)->hung_ms = driver_clock_ms(driver) + 1;
+}
+
+uint64_t nodes_hung_ms(const struct op_driver *driver, struct id node)
+{
+    const struct node_state *state = find(driver, node);
+
+    return state != NULL && driver_clock_ms(driver) + 1 - state->hung_ms < DRIVER_HUNG_MS ? state->hung_ms : 0;
+}
+
 bool nodes_judge(struct op_driver *driver, const char *said, struct exec_result *ret_result)
 {
     memset(ret_result, 0, sizeof(*ret_result));
@@ -196,10 +243,23 @@ void nodes_silent(const struct op_driver *driver, struct id cluster, struct stor
     while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
         const struct node_state *state = find(driver, node->id);
 
-        if (state != NULL && state->silent && driver_clock_ms(driver) - state->silent_ms < DRIVER_UNNOTICED_MS) {
+        if (state != NULL && silence_is_unnoticed(&state->silence, driver_clock_ms(driver))) {
             store_strs_add(ret_names, node->storage.items[0]);
         }
     }
+}
+
+uint64_t nodes_may_say(struct op_driver *driver, struct id node)
+{
+    struct node_state *state = find_or_add(driver, node);
+    uint64_t now_ms = driver_clock_ms(driver), n = ++state->n_unsaid;
+
+    if (state->said_ms != 0 && now_ms + 1 - state->said_ms < DRIVER_SAID_MS) {
+        return 0;
+    }
+    state->said_ms = now_ms + 1;
+    state->n_unsaid = 0;
+    return n;
 }
 
 /* ---- asking ---- */
@@ -336,14 +396,38 @@ void op_driver_check_glusterd(struct op_driver *driver, const char *host, struct
 
 /* ---- fences ---- */
 
+static void go_on(struct op_driver *driver, struct node_state *state, size_t *left)
+{
+    struct task *task;
+
+    while (*left > 0 && (task = STAILQ_FIRST(&state->fenced)) != NULL) {
+        STAILQ_REMOVE_HEAD(&state->fenced, fencing);
+        task_fenced(task, &state->fence);
+        --*left;
+    }
+    if (!STAILQ_EMPTY(&state->fenced)) {
+        driver_wake(driver, driver_clock_ms(driver));
+    }
+}
+
+void nodes_go_on(struct op_driver *driver)
+{
+    struct node_state *state;
+    size_t left = DRIVER_TURN_MAX;
+
+    RB_FOREACH (state, driver_node_tree, &driver->nodes) {
+        go_on(driver, state, &left);
+    }
+}
+
 static void fence_done(void *user, const struct exec_result *result)
 {
     struct probe *probe = user;
     struct op_driver *driver = probe->driver;
     struct node_state *state = asked(probe);
-    struct driver_task_queue waiting = STAILQ_HEAD_INITIALIZER(waiting);
     struct exec_result wrong;
-    struct task *task;
+    size_t left = DRIVER_TURN_MAX;
+    uint64_t n;
 
     if (state != NULL) {
         state->fencing = false;
@@ -355,19 +439,17 @@ static void fence_done(void *user, const struct exec_result *result)
     if (state != NULL) {
         if (result->code == 0) {
             state->fence_term = probe->step.term;
-        } else {
+        } else if ((n = nodes_may_say(driver, probe->node)) > 0) {
             LOG(LOG_WARNING, "nodes", "the fence is not raised", LF_STR("host", probe->host),
-                LF_U64("term", probe->step.term), LF_STR("reason", result->message));
+                LF_U64("term", probe->step.term), LF_U64("tries", n), LF_STR("reason", result->message));
         }
-        STAILQ_CONCAT(&waiting, &state->waiting);
+        STAILQ_CONCAT(&state->fenced, &state->waiting);
+        state->fence = *result;
         nodes_note(driver, probe->node, result);
         if (result->code == 0) {
             check_node(driver, state, probe->host);
         }
-        while ((task = STAILQ_FIRST(&waiting)) != NULL) {
-            STAILQ_REMOVE_HEAD(&waiting, fencing);
-            task_fenced(task, result);
-        }
+        go_on(driver, state, &left);
         tasks_run(driver);
     }
     probe_free(probe);
@@ -386,11 +468,11 @@ static bool raise_fence(struct op_driver *driver, struct node_state *state, cons
     return false;
 }
 
-bool nodes_fence(struct op_driver *driver, struct task *task)
+bool nodes_fence(struct op_driver *driver, struct task *task, const char *host)
 {
     struct node_state *state = find_or_add(driver, task->node);
 
-    if (raise_fence(driver, state, task->work.host)) {
+    if (raise_fence(driver, state, host)) {
         return true;
     }
     STAILQ_INSERT_TAIL(&state->waiting, task, fencing);

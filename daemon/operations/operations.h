@@ -55,19 +55,25 @@ void op_driver_check_glusterd(struct op_driver *driver, const char *host, struct
 /* What is on a node now (EXEC_INVENTORY). cb exactly once, from the loop; E_CANCELLED when leadership is lost. */
 void op_driver_inventory(struct op_driver *driver, const struct store_node *node, exec_done_cb cb, void *user);
 
-/* For GET /cluster/status and GET /operations: what runs now. Calls visit for each running or waiting step. */
+/* For GET /cluster/status and GET /operations: what runs now. Calls visit for the running and waiting steps of the
+ * operation. */
+enum op_trouble { OP_TROUBLE_NONE, OP_TROUBLE_SILENT, OP_TROUBLE_BUSY, OP_TROUBLE_REFUSED };
+#define OP_TROUBLES (OP_TROUBLE_REFUSED + 1)
 struct op_step_view {
-    struct id op_id;
     const char *step; /* "brick-create" */
     const char *host;
     const char *state; /* "running", "waiting", "retrying" */
     uint32_t attempts;
     uint64_t since_ms;      /* in this state */
     const char *last_error; /* "" when none */
-    const char *progress;   /* of what goes on on the node for long, "" when unknown */
+    /* The last try: the node cannot be reached; it answers "not now", or heals; it answers and refuses. */
+    enum op_trouble trouble;
+    const char *progress; /* of what goes on on the node for long, "" when unknown */
 };
-void op_driver_visit(const struct op_driver *driver, void (*visit)(void *user, const struct op_step_view *view),
-                     void *user);
+/* At most max of them; where there are more, those that run or have failed come first. Returns how many there are. */
+size_t op_driver_visit(const struct op_driver *driver, struct id op_id, size_t max,
+                       void (*visit)(void *user, const struct op_step_view *view), void *user);
+size_t op_driver_running(const struct op_driver *driver); /* steps that run on nodes now */
 struct op_node_view {
     struct id node;
     bool down;             /* of no use; new bricks are placed elsewhere */

@@ -21,8 +21,9 @@ struct schedule_resource {
     size_t users; /* items that claim it */
     size_t running, limit;
     /* pools */
-    size_t successes;
-    uint64_t halved; /* count of starts then: answers of earlier ones do not halve it again */
+    size_t successes; /* of the round */
+    struct id busy;   /* the node that says so in the round; ID_NONE: none does */
+    uint64_t halved;  /* count of starts then: answers of earlier ones do not halve it again */
     struct schedule_item_tree waiting;
 };
 
@@ -198,22 +199,42 @@ struct schedule_item *schedule_next(struct schedule *schedule)
 
 /* ---- the end ---- */
 
+static void begin_round(struct schedule_resource *pool, size_t limit)
+{
+    pool->limit = limit < 1 ? 1 : limit < SCHEDULE_POOL_MAX ? limit : SCHEDULE_POOL_MAX;
+    pool->successes = 0;
+    pool->busy = ID_NONE;
+}
+
+static void note_busy(struct schedule *schedule, struct schedule_resource *pool, const struct schedule_item *item,
+                      bool alone)
+{
+    const struct schedule_resource *node = item->claims[SCHEDULE_NODE];
+
+    CHECK(node != NULL);
+    if (item->started <= pool->halved) {
+        return;
+    }
+    if (alone || (!id_is_none(pool->busy) && !id_equal(pool->busy, node->id))) {
+        begin_round(pool, pool->limit / 2);
+        pool->halved = schedule->starts;
+    } else {
+        pool->busy = node->id;
+    }
+}
+
 static void adapt(struct schedule *schedule, const struct schedule_item *item, enum schedule_outcome outcome)
 {
     struct schedule_resource *pool = item->claims[SCHEDULE_POOL];
 
     switch (outcome) {
     case SCHEDULE_BUSY:
-        if (item->started > pool->halved) {
-            pool->limit = pool->limit > 1 ? pool->limit / 2 : 1;
-            pool->halved = schedule->starts;
-        }
-        pool->successes = 0;
+    case SCHEDULE_BUSY_ALONE:
+        note_busy(schedule, pool, item, outcome == SCHEDULE_BUSY_ALONE);
         break;
     case SCHEDULE_DONE:
-        if (++pool->successes >= pool->limit && pool->limit < SCHEDULE_POOL_MAX) {
-            pool->limit++;
-            pool->successes = 0;
+        if (++pool->successes >= pool->limit) {
+            begin_round(pool, pool->limit + 1);
         }
         break;
     case SCHEDULE_FAILED:

@@ -5,7 +5,8 @@
  * waits for one of them and holds none, so that a hung node stops only what needs it. The oldest waiting step comes
  * first; one that was passed over too often keeps what it gets, in the order of the kinds, so that it runs in the end.
  *
- * The limit of a pool adapts: one more after a round of successes, half after "another transaction is in progress".
+ * The limit of a pool adapts: one more after a round of successes, half when two of its nodes say "another transaction
+ * is in progress" within the round, or its only one does. One node's word alone does not slow the others down.
  */
 #ifndef HECATE_DAEMON_OPERATIONS_SCHEDULE_H
 #define HECATE_DAEMON_OPERATIONS_SCHEDULE_H
@@ -41,7 +42,7 @@ struct schedule_item {            /* embedded in what waits; zero it first */
 
 struct schedule *schedule_new(void);
 void schedule_free(struct schedule *schedule); /* no item may be left */
-/* Before schedule_add: the item needs this. */
+/* Before schedule_add: the item needs this. A place in a pool is claimed beside the node where it is used. */
 void schedule_claim(struct schedule *schedule, struct schedule_item *item, enum schedule_kind kind, struct id id);
 void schedule_add(struct schedule *schedule, struct schedule_item *item, void *owner);
 /* The next item that may run; NULL: none. It holds its claims until schedule_done. */
@@ -50,8 +51,9 @@ struct schedule_item *schedule_next(struct schedule *schedule);
 void schedule_yield(struct schedule *schedule, struct schedule_item *item);
 enum schedule_outcome {
     SCHEDULE_DONE,
-    SCHEDULE_BUSY,  /* Gluster said that another transaction is in progress */
-    SCHEDULE_FAILED /* anything else: says nothing about how many may run */
+    SCHEDULE_BUSY,       /* Gluster said that another transaction is in progress */
+    SCHEDULE_BUSY_ALONE, /* the same, where the pool's commands go to no other node: none could say it */
+    SCHEDULE_FAILED      /* anything else: says nothing about how many may run */
 };
 /* A running item ended, or a waiting one is withdrawn. The item may be claimed and added anew. */
 void schedule_done(struct schedule *schedule, struct schedule_item *item, enum schedule_outcome outcome);

@@ -8,12 +8,29 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
+
+static bool is_gone(const struct task *task)
+{
+    return task->generation != task->driver->generation;
+}
+
+static struct driver_task_list *list_of(const struct task *task)
+{
+    if (task->state == TASK_RUNNING || task->state == TASK_DOUBTED) {
+        return &task->driver->running_tasks;
+    }
+    return is_gone(task) ? &task->driver->gone_tasks : &task->driver->waiting;
+}
 
 static void task_free(struct task *task)
 {
-    LIST_REMOVE(task, link);
-    op_work_fini(&task->work);
+    TAILQ_REMOVE(list_of(task), task, link);
+    if (task->work != NULL) {
+        op_work_fini(task->work);
+        free(task->work);
+    }
     free(task->refusal);
     free(task);
 }
@@ -23,11 +40,16 @@ static void task_free(struct task *task)
 static void log_step(const struct task *task, const struct exec_result *result)
 {
     enum log_level level = result->code == 0 ? LOG_INFO : LOG_WARNING;
+    uint64_t tries = 1;
 
-    LOG(level, "operation", result->code == 0 ? "step done" : "step failed",
-        LF_STR("step", exec_step_name(task->work.exec.kind)), LF_STR("operation", id_text(task->op_id).text),
-        LF_STR("host", task->work.host), LF_U64("term", task->work.exec.term),
-        LF_U64("ms", driver_clock_ms(task->driver) - task->started_ms),
+    if (exec_is_unreachable(result->code)) { /* of a node that is down all that is to be done there fails, for long */
+        tries = nodes_may_say(task->driver, task->node);
+        level = tries > 0 ? LOG_WARNING : LOG_DEBUG;
+    }
+    LOG(level, "operation", result->code == 0 ? "step done" : "step failed", LF_STR("step", exec_step_name(task->kind)),
+        LF_STR("operation", id_text(task->op_id).text), LF_STR("host", task->work->host),
+        LF_U64("term", task->work->exec.term), LF_U64("ms", driver_clock_ms(task->driver) - task->started_ms),
+        LF_U64("tries", tries),
         LF_STR("reason", result->code == 0            ? ""
                          : result->message[0] != '\0' ? result->message
                                                       : err_text(result->code)));
@@ -74,7 +96,7 @@ static void judge_doubted(struct op_driver *driver)
     struct task *task;
 
     while (driver->doubted > 0) {
-        LIST_FOREACH (task, &driver->tasks, link) {
+        TAILQ_FOREACH (task, &driver->running_tasks, link) {
             if (task->state == TASK_DOUBTED) {
                 break;
             }
@@ -89,36 +111,66 @@ static void judge_doubted(struct op_driver *driver)
     }
 }
 
-static enum schedule_outcome outcome_of(const struct exec_result *result)
+/* Its pool's gluster commands go to no other node now. */
+static bool is_alone(const struct task *task)
+{
+    const struct store *store = driver_store(task->driver);
+    const struct store_node *node = store_node(store, task->node), *other = NULL;
+    bool hung = nodes_hung_ms(task->driver, task->node) != 0; /* nor do they to this one, unless all have */
+
+    while (node != NULL && (other = store_cluster_node_next(store, node->cluster, other)) != NULL) {
+        if (other != node && other->state == STORE_STATE_ONLINE && id_is_none(other->pending) &&
+            !nodes_doubtful(task->driver, other->id) && (hung || nodes_hung_ms(task->driver, other->id) == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum schedule_outcome outcome_of(const struct task *task, const struct exec_result *result)
 {
     switch (result->code) {
     case E_OK:
         return SCHEDULE_DONE;
     case E_BUSY:
-        return SCHEDULE_BUSY;
+        if (result->apart || result->marked) {
+            return SCHEDULE_FAILED; /* the pool is not too busy */
+        }
+        return task->op != NULL && is_alone(task) ? SCHEDULE_BUSY_ALONE : SCHEDULE_BUSY;
     default:
         return SCHEDULE_FAILED;
     }
+}
+
+/* It did not end in its time; or just before, which holds up the others no less, whatever it answers. */
+static bool has_hung(const struct task *task, const struct exec_result *result)
+{
+    uint64_t took_ms = driver_clock_ms(task->driver) - task->started_ms;
+
+    return (result->code == E_TIMEOUT && took_ms >= DRIVER_SLOW_MS) ||
+           (engine_is_pool_step(task->kind) && took_ms >= DRIVER_LATE_MS);
 }
 
 static void task_done(void *user, const struct exec_result *result)
 {
     struct task *task = user;
     struct op_driver *driver = task->driver;
-    TURN_OF(turn_kind(exec_step_name(task->work.exec.kind)));
+    TURN_OF(turn_kind(exec_step_name(task->kind)));
 
     driver->calls--;
     log_step(task, result);
     if (driver->env.step_ended != NULL) {
-        driver->env.step_ended(driver->env.user, task->work.exec.kind, result->code,
-                               driver_clock_ms(driver) - task->started_ms);
+        driver->env.step_ended(driver->env.user, task->kind, result->code, driver_clock_ms(driver) - task->started_ms);
     }
-    schedule_done(driver->schedule, &task->item, outcome_of(result));
+    schedule_done(driver->schedule, &task->item, outcome_of(task, result));
     if (task->op != NULL && result->code == E_FENCED) {
         refused(task, result->message);
     } else {
         if (task->op != NULL) {
             nodes_note(driver, task->node, result);
+            if (has_hung(task, result)) {
+                nodes_note_hung(driver, task->node);
+            }
         }
         answer(task, result);
     }
@@ -128,56 +180,64 @@ static void task_done(void *user, const struct exec_result *result)
 
 /* ---- the turn ---- */
 
-static void claim(struct op_driver *driver, struct task *task, const struct engine_step *step)
+/* What the step has for itself while it runs. false: what it is about is not in the store any more. */
+static bool needs(const struct store *store, const struct task *task, const struct engine_step *step,
+                  struct id ret_needs[SCHEDULE_KINDS])
 {
-    const struct store *store = driver_store(driver);
+    const struct store_operation *op = store_operation(store, task->op_id);
     const struct store_node *node = store_node(store, task->node);
-    const struct exec_step *exec = &task->work.exec;
+    const struct store_block_volume *block;
+    const struct store_brick *brick;
 
-    schedule_claim(driver->schedule, &task->item, SCHEDULE_NODE, task->node);
-    switch (exec->kind) {
+    if (op == NULL || node == NULL) {
+        return false;
+    }
+    ret_needs[SCHEDULE_NODE] = task->node;
+    switch (task->kind) {
     case EXEC_BRICK_CREATE:
     case EXEC_BRICK_DESTROY:
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_VG, task->work.brick.device);
+        brick = op_work_brick(store, op, step->object);
+        if (brick == NULL) {
+            return false;
+        }
+        ret_needs[SCHEDULE_VG] = brick->device;
         break;
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:
     case EXEC_DEVICE_LOOK:
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_VG, step->object);
-        break;
-    case EXEC_VOLUME_CREATE:
-    case EXEC_VOLUME_DELETE:
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, step->object);
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+        ret_needs[SCHEDULE_VG] = step->object;
         break;
     case EXEC_BLOCK_CREATE:
     case EXEC_BLOCK_EXPAND:
     case EXEC_BLOCK_LOOK:
     case EXEC_BLOCK_DELETE: /* gluster-block locks within the hosting volume, not the pool */
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, task->work.volume.id);
+        block = store_block_volume(store, step->object);
+        if (block == NULL) {
+            return false;
+        }
+        ret_needs[SCHEDULE_VOLUME] = block->hosting;
         break;
+    case EXEC_VOLUME_CREATE:
+    case EXEC_VOLUME_DELETE:
     case EXEC_VOLUME_EXPAND:
     case EXEC_VOLUME_LOOK:
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:
     case EXEC_CLONE_START:
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, step->object);
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+    case EXEC_BRICK_REPLACE:
+    case EXEC_BRICK_UNREPLACED: /* not beside a replacing that is still under way */
+        ret_needs[SCHEDULE_VOLUME] = step->object;
+        ret_needs[SCHEDULE_POOL] = node->cluster;
         break;
     case EXEC_VOLUME_CLONE:
     case EXEC_SNAPSHOT_DELETE: /* the new volume is nobody else's */
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, store_operation(store, task->op_id)->source);
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
-        break;
-    case EXEC_BRICK_REPLACE:
-    case EXEC_BRICK_UNREPLACED: /* not beside a replacing that is still under way */
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_VOLUME, step->object);
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+        ret_needs[SCHEDULE_VOLUME] = op->source;
+        ret_needs[SCHEDULE_POOL] = node->cluster;
         break;
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
     case EXEC_PEER_FORGET:
-        schedule_claim(driver->schedule, &task->item, SCHEDULE_POOL, node->cluster);
+        ret_needs[SCHEDULE_POOL] = node->cluster;
         break;
     case EXEC_BRICK_SYNC: /* waits for the brick's process, without touching the volume group */
     case EXEC_HEAL_CHECK: /* read only */
@@ -187,14 +247,32 @@ static void claim(struct op_driver *driver, struct task *task, const struct engi
     case EXEC_INVENTORY:
         break;
     }
+    return true;
+}
+
+/* It went with its node, which was given up while the step waited: the engine looks again. Frees the task. */
+static void lapse(struct task *task)
+{
+    static const struct exec_result lapsed = {.code = E_BUSY, .message = "what the step is about is gone"};
+
+    answer(task, &lapsed);
 }
 
 static void enqueue(struct task *task)
 {
     struct op_driver *driver = task->driver;
+    struct id ids[SCHEDULE_KINDS] = {ID_NONE};
 
+    if (!needs(driver_store(driver), task, &task->op->engine.steps[task->step], ids)) {
+        lapse(task);
+        return;
+    }
+    for (enum schedule_kind kind = 0; kind < SCHEDULE_KINDS; kind++) {
+        if (!id_is_none(ids[kind])) {
+            schedule_claim(driver->schedule, &task->item, kind, ids[kind]);
+        }
+    }
     task->state = TASK_QUEUED;
-    claim(driver, task, &task->op->engine.steps[task->step]);
     schedule_add(driver->schedule, &task->item, task);
 }
 
@@ -210,23 +288,25 @@ void task_fenced(struct task *task, const struct exec_result *result)
 void task_start(struct op_driver *driver, struct op *op, size_t at)
 {
     const struct engine_step *step = &op->engine.steps[at];
+    const struct store_node *node = store_node(driver_store(driver), step->node);
     struct task *task = mem_calloc(1, sizeof(*task));
 
     CHECK(op->tasks[at] == NULL);
     task->driver = driver;
     task->op = op;
+    task->generation = driver->generation;
     task->step = at;
+    task->kind = step->kind;
+    task->state = TASK_FENCING;
     task->node = step->node;
     task->op_id = op->engine.op_id;
-    LIST_INSERT_HEAD(&driver->tasks, task, link);
+    task->placed_ms = driver_clock_ms(driver);
+    TAILQ_INSERT_TAIL(&driver->waiting, task, link);
     op->tasks[at] = task;
-    /* The store keeps all that a step is about while its operation is pending. */
-    CHECK(op_work_init(&task->work, driver_store(driver), task->op_id, step));
-    task->work.exec.snapshot_limit = driver->env.snapshot_limit;
-    if (nodes_fence(driver, task)) {
+    driver->n_placed++;
+    CHECK(node != NULL); /* chosen a moment ago */
+    if (nodes_fence(driver, task, node->manage.items[0])) {
         enqueue(task);
-    } else {
-        task->state = TASK_FENCING;
     }
 }
 
@@ -236,38 +316,116 @@ static void tell_silent(struct op_driver *driver, struct task *task)
     const struct store_node *node = store_node(driver_store(driver), task->node);
 
     if (node != NULL) {
-        nodes_silent(driver, node->cluster, &task->work.silent);
-        task->work.exec.silent = &task->work.silent;
+        nodes_silent(driver, node->cluster, &task->work->silent);
+        task->work->exec.silent = &task->work->silent;
     }
+}
+
+/* While the step waited for its turn, another one has hung where it is to run: it rather goes to another node. */
+static bool move_on(struct op_driver *driver, struct task *task)
+{
+    static const struct exec_result moves = {.code = E_BUSY,
+                                             .message = "another step on the node did not end in its time"};
+
+    if (!engine_is_pool_step(task->kind) || task->placed_ms >= nodes_hung_ms(driver, task->node)) {
+        return false;
+    }
+    schedule_done(driver->schedule, &task->item, SCHEDULE_FAILED);
+    answer(task, &moves);
+    return true;
+}
+
+/* While the step waited for its turn, its node fell silent: it would wait for it to answer. */
+static bool spare(struct op_driver *driver, struct task *task)
+{
+    const char *said = nodes_silence(driver, task->node);
+    struct exec_result result = {.code = E_CONNECT};
+
+    if (said == NULL || !engine_may_spare(&task->op->engine.steps[task->step])) {
+        return false;
+    }
+    text_put(result.message, sizeof(result.message), said);
+    schedule_done(driver->schedule, &task->item, SCHEDULE_FAILED);
+    answer(task, &result);
+    return true;
+}
+
+/* The copies are made now: many steps may wait, and each may be about a volume of many words. */
+static bool take_copies(struct op_driver *driver, struct task *task)
+{
+    const struct engine_step *step = &task->op->engine.steps[task->step];
+    struct op_work *work = mem_calloc(1, sizeof(*work));
+
+    if (!op_work_init(work, driver_store(driver), task->op_id, step)) {
+        op_work_fini(work);
+        free(work);
+        return false;
+    }
+    task->work = work;
+    work->exec.snapshot_limit = driver->env.snapshot_limit;
+    work->exec.managers = driver->env.managers(driver->env.user);
+    work->exec.term = driver->env.term(driver->env.user);
+    tell_silent(driver, task);
+    return true;
+}
+
+static void withdraw(struct task *task)
+{
+    if (task->state == TASK_QUEUED) {
+        schedule_done(task->driver->schedule, &task->item, SCHEDULE_FAILED);
+    }
+    task_free(task);
+}
+
+/* Its turn has come. */
+static void run(struct op_driver *driver, struct task *task)
+{
+    if (is_gone(task)) {
+        withdraw(task);
+        return;
+    }
+    if (move_on(driver, task) || spare(driver, task)) {
+        return;
+    }
+    if (!take_copies(driver, task)) {
+        schedule_done(driver->schedule, &task->item, SCHEDULE_FAILED);
+        lapse(task);
+        return;
+    }
+    TAILQ_REMOVE(list_of(task), task, link);
+    task->state = TASK_RUNNING;
+    TAILQ_INSERT_TAIL(list_of(task), task, link);
+    task->started_ms = driver_clock_ms(driver);
+    LOG(LOG_DEBUG, "operation", "step begins", LF_STR("step", exec_step_name(task->kind)),
+        LF_STR("operation", id_text(task->op_id).text), LF_STR("host", task->work->host),
+        LF_U64("term", task->work->exec.term));
+    driver->calls++;
+    task->call = exec_run(driver->executor, &task->work->exec, task_done, task);
 }
 
 void tasks_run(struct op_driver *driver)
 {
-    struct schedule_item *item;
+    uint64_t begin_ns = uv_hrtime();
+    size_t n = 0;
 
     while (driver->running) {
-        struct task *task;
+        struct schedule_item *item;
 
         if (!driver->env.serving(driver->env.user)) {
             driver_wake(driver, driver_clock_ms(driver) + DRIVER_LEASE_POLL_MS);
             return;
         }
         judge_doubted(driver);
+        if (n == DRIVER_TURN_MAX || uv_hrtime() - begin_ns >= DRIVER_TURN_NS) {
+            driver_wake(driver, driver_clock_ms(driver));
+            return;
+        }
         item = schedule_next(driver->schedule);
         if (item == NULL) {
             return;
         }
-        task = item->owner;
-        task->state = TASK_RUNNING;
-        task->started_ms = driver_clock_ms(driver);
-        tell_silent(driver, task);
-        task->work.exec.managers = driver->env.managers(driver->env.user);
-        task->work.exec.term = driver->env.term(driver->env.user);
-        LOG(LOG_DEBUG, "operation", "step begins", LF_STR("step", exec_step_name(task->work.exec.kind)),
-            LF_STR("operation", id_text(task->op_id).text), LF_STR("host", task->work.host),
-            LF_U64("term", task->work.exec.term));
-        driver->calls++;
-        task->call = exec_run(driver->executor, &task->work.exec, task_done, task);
+        run(driver, item->owner);
+        n++;
     }
 }
 
@@ -275,7 +433,7 @@ void tasks_yield(struct op_driver *driver, struct id node)
 {
     struct task *task;
 
-    LIST_FOREACH (task, &driver->tasks, link) {
+    TAILQ_FOREACH (task, &driver->running_tasks, link) {
         if (task->state == TASK_RUNNING && id_equal(task->node, node)) {
             schedule_yield(driver->schedule, &task->item);
         }
@@ -287,39 +445,44 @@ void tasks_yield_slow(struct op_driver *driver)
 {
     struct task *task;
 
-    LIST_FOREACH (task, &driver->tasks, link) {
+    TAILQ_FOREACH (task, &driver->running_tasks, link) {
         if (task->state == TASK_RUNNING && driver_clock_ms(driver) - task->started_ms >= DRIVER_SLOW_MS) {
             schedule_yield(driver->schedule, &task->item);
         }
     }
 }
 
+/* ---- the end of a term ---- */
+
 void tasks_cancel(struct op_driver *driver)
 {
     struct task *task, *next;
 
-    LIST_FOREACH_SAFE(task, &driver->tasks, link, next)
+    TAILQ_FOREACH_SAFE(task, &driver->running_tasks, link, next)
     {
         if (task->op == NULL) {
             continue; /* cancelled before */
         }
-        task->op->tasks[task->step] = NULL;
         task->op = NULL;
-        switch (task->state) {
-        case TASK_RUNNING: /* its effect is found by the next leader's look, or fenced */
+        if (task->state == TASK_RUNNING) { /* its effect is found by the next leader's look, or fenced */
             exec_cancel(driver->executor, task->call);
-            break;
-        case TASK_QUEUED:
-            schedule_done(driver->schedule, &task->item, SCHEDULE_FAILED);
-            task_free(task);
-            break;
-        case TASK_DOUBTED:
+        } else {
             driver->doubted--;
             task_free(task);
-            break;
-        case TASK_FENCING: /* nodes_stop forgets the queue */
-            task_free(task);
-            break;
         }
+    }
+    TAILQ_CONCAT(&driver->gone_tasks, &driver->waiting, link); /* nodes_stop forgets who waits for a fence */
+}
+
+void tasks_free_some(struct op_driver *driver, size_t left)
+{
+    struct task *task, *next;
+
+    TAILQ_FOREACH_SAFE(task, &driver->gone_tasks, link, next)
+    {
+        if (left-- == 0) {
+            return;
+        }
+        withdraw(task);
     }
 }

@@ -29,7 +29,7 @@ static void set_bricks(struct op_work *work, const struct store *store, const st
     work->exec.n_bricks = n;
 }
 
-static const struct store_brick *find_brick(const struct store *store, const struct store_operation *op, struct id id)
+const struct store_brick *op_work_brick(const struct store *store, const struct store_operation *op, struct id id)
 {
     for (size_t i = 0; i < op->n_abandoned; i++) {
         if (id_equal(op->abandoned[i].id, id)) {
@@ -39,13 +39,14 @@ static const struct store_brick *find_brick(const struct store *store, const str
     return store_brick(store, id);
 }
 
-/* For what concerns the volume as a whole: without the list of its bricks. */
+/* For what concerns the volume as a whole (name, gid): without the lists of its bricks and options. */
 static void set_bare_volume(struct op_work *work, const struct store_volume *volume)
 {
     struct store_volume bare = *volume;
 
     bare.bricks = NULL;
     bare.n_bricks = 0;
+    bare.options = (struct store_strs){0};
     store_volume_copy(&work->volume, &bare);
     work->exec.volume = &work->volume;
 }
@@ -59,7 +60,7 @@ static const struct store_volume *volume_of(const struct store *store, const str
 static bool set_brick(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
 {
     const struct store_volume *volume = volume_of(store, op);
-    const struct store_brick *brick = find_brick(store, op, id);
+    const struct store_brick *brick = op_work_brick(store, op, id);
 
     if (brick == NULL) {
         return false;
@@ -73,7 +74,35 @@ static bool set_brick(struct op_work *work, const struct store *store, const str
     return true;
 }
 
-static bool set_block(struct op_work *work, const struct store *store, const struct engine_step *step)
+static void know(struct op_work *work, const struct store *store, const struct store_brick *bricks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (store_device(store, bricks[i].device) != NULL) { /* it may be forgotten by force */
+            size_t at = work->exec.known.n++;
+
+            store_brick_copy(&work->known[at], &bricks[i]);
+            work->known_hosts[at] = mem_strdup(storage_host(store, &bricks[i]));
+            work->known_items[at] = (struct exec_brick){&work->known[at], work->known_hosts[at]};
+        }
+    }
+}
+
+static void set_known(struct op_work *work, const struct store *store, const struct store_operation *op,
+                      const struct store_volume *volume)
+{
+    size_t n = volume->n_bricks + op->n_abandoned;
+
+    work->known = mem_calloc(n, sizeof(*work->known));
+    work->known_hosts = mem_calloc(n, sizeof(*work->known_hosts));
+    work->known_items = mem_calloc(n, sizeof(*work->known_items));
+    know(work, store, volume->bricks, volume->n_bricks);
+    know(work, store, op->abandoned, op->n_abandoned);
+    work->exec.known.id = volume->id;
+    work->exec.known.bricks = work->known_items;
+}
+
+static bool set_block(struct op_work *work, const struct store *store, const struct store_operation *op,
+                      const struct engine_step *step)
 {
     const struct store_block_volume *block = store_block_volume(store, step->object);
     const struct store_volume *hosting = block != NULL ? store_volume(store, block->hosting) : NULL;
@@ -84,6 +113,7 @@ static bool set_block(struct op_work *work, const struct store *store, const str
     store_block_volume_copy(&work->block, block);
     work->exec.block = &work->block;
     set_bare_volume(work, hosting);
+    set_known(work, store, op, hosting);
     for (size_t i = 0; i < step->n_hosts; i++) {
         const struct store_node *node = store_node(store, step->hosts[i]);
 
@@ -94,7 +124,7 @@ static bool set_block(struct op_work *work, const struct store *store, const str
     return true;
 }
 
-static bool set_volume(struct op_work *work, const struct store *store, struct id id)
+static bool set_volume(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
 {
     const struct store_volume *volume = store_volume(store, id);
 
@@ -103,15 +133,17 @@ static bool set_volume(struct op_work *work, const struct store *store, struct i
     }
     store_volume_copy(&work->volume, volume);
     work->exec.volume = &work->volume;
+    set_known(work, store, op, volume);
     set_bricks(work, store, work->volume.bricks, work->volume.n_bricks);
     return true;
 }
 
 /* The volume, and those of its bricks that the operation makes. */
-static bool set_made(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
+static bool set_made(struct op_work *work, const struct store *store, const struct store_operation *op,
+                     const struct engine_step *step)
 {
     const struct store_volume *source = store_volume(store, op->source);
-    const struct store_volume *volume = store_volume(store, id);
+    const struct store_volume *volume = store_volume(store, step->object);
     size_t first = 0, n = 0; /* they stand together */
 
     if (volume == NULL) {
@@ -123,6 +155,7 @@ static bool set_made(struct op_work *work, const struct store *store, const stru
         work->source = mem_strdup(source->name);
         work->exec.source = work->source;
     }
+    set_known(work, store, op, step->kind == EXEC_VOLUME_CLONE && source != NULL ? source : volume);
     while (first < volume->n_bricks && !id_equal(volume->bricks[first].pending, op->id)) {
         first++;
     }
@@ -136,7 +169,7 @@ static bool set_made(struct op_work *work, const struct store *store, const stru
 static void set_moving(struct op_work *work, const struct store *store, const struct store_operation *op, size_t i,
                        struct exec_brick *exec)
 {
-    const struct store_brick *brick = find_brick(store, op, i == 0 ? op->target : op->replacement);
+    const struct store_brick *brick = op_work_brick(store, op, i == 0 ? op->target : op->replacement);
 
     if (brick != NULL) {
         store_brick_copy(&work->moving[i], brick);
@@ -151,7 +184,7 @@ static bool set_evict(struct op_work *work, const struct store *store, const str
     set_moving(work, store, op, 0, &work->exec.old_brick);
     set_moving(work, store, op, 1, &work->exec.new_brick);
     work->exec.skip_heal = op->skip_heal;
-    return set_volume(work, store, step->object);
+    return set_volume(work, store, op, step->object);
 }
 
 static bool set_device(struct op_work *work, const struct store *store, struct id id)
@@ -199,21 +232,22 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
         return set_brick(work, store, op, step->object);
     case EXEC_VOLUME_CREATE:
     case EXEC_VOLUME_DELETE:
-        return set_volume(work, store, step->object);
+        work->exec.undo = op->type != STORE_OP_DELETE_VOLUME;
+        return set_volume(work, store, op, step->object);
     case EXEC_BLOCK_CREATE:
     case EXEC_BLOCK_EXPAND:
     case EXEC_BLOCK_LOOK:
     case EXEC_BLOCK_DELETE:
-        return set_block(work, store, step);
+        return set_block(work, store, op, step);
     case EXEC_VOLUME_EXPAND:
     case EXEC_VOLUME_LOOK:
     case EXEC_VOLUME_CLONE:
     case EXEC_CLONE_START:
     case EXEC_SNAPSHOT_DELETE:
-        return set_made(work, store, op, step->object);
+        return set_made(work, store, op, step);
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:
-        return set_volume(work, store, step->object);
+        return set_volume(work, store, op, step->object);
     case EXEC_HEAL_CHECK:
     case EXEC_BRICK_REPLACE:
     case EXEC_BRICK_UNREPLACED:
@@ -244,6 +278,13 @@ void op_work_fini(struct op_work *work)
     free(work->storage_hosts);
     free(work->bricks);
     store_brick_fini(&work->brick);
+    for (size_t i = 0; i < work->exec.known.n; i++) {
+        store_brick_fini(&work->known[i]);
+        free(work->known_hosts[i]);
+    }
+    free(work->known);
+    free(work->known_hosts);
+    free(work->known_items);
     store_strs_fini(&work->silent);
     for (size_t i = 0; i < 2; i++) {
         store_brick_fini(&work->moving[i]);

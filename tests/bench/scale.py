@@ -113,33 +113,49 @@ def changes(cluster, name):
     cluster.do("DELETE", f"/volumes/{volume}", None)
 
 
+# Made by threads, at most two at a time: a third that has waited for 10 s is told to come again.
+WHOLE = ("/db/dump", "/db/check", "/backup/db", "/internal/state/examine/gluster")
+
+
 class Soak:
     """All of it at once: scrapes each second, two dumps at a time, every route in turn, changes."""
 
     def __init__(self, cluster, seconds):
         self.cluster = cluster
         self.end = time.monotonic() + seconds
-        self.failed = {}
+        self.failed = []
+        self.crowded = 0
         self.counts = {}
         self.peak_mib = 0.0
 
-    def count(self, what, ok):
+    def count(self, what, failure):
+        """failure: what went wrong, or None."""
         self.counts[what] = self.counts.get(what, 0) + 1
-        if not ok:
-            self.failed[what] = self.failed.get(what, 0) + 1
+        if failure:
+            self.failed.append(f"{what}: {failure}")
 
     def loop(self, what, pause_s, action):
         while time.monotonic() < self.end:
             started = time.monotonic()
             try:
                 self.count(what, action())
-            except (Unmeasured, OSError, ValueError, KeyError, IndexError):
-                self.count(what, False)
+            except (Unmeasured, OSError, ValueError, KeyError, IndexError) as reason:
+                self.count(what, f"{type(reason).__name__} {reason}")
             time.sleep(max(0.0, pause_s - (time.monotonic() - started)))  # a rate, not a wait for something
 
     def scrape(self):
         self.peak_mib = max([self.peak_mib] + [resident_mib(pid) for pid in self.cluster.pids().values()])
-        return all(self.cluster.read("/metrics", member)[0] == 200 for member in self.cluster.urls)
+        answers = [self.get("/metrics", member) for member in self.cluster.urls]
+        return next((failure for failure in answers if failure), None)
+
+    def get(self, path, member):
+        """What went wrong with it, or None. To be told 503 because others are being made is right, and counted."""
+        status, size, seconds = self.cluster.read(path, member)
+        if status == 503 and path in WHOLE:
+            self.crowded += 1
+        elif status != 200:
+            return f"{path} of {member}: {status}, {size} bytes, {seconds:.1f} s"
+        return None
 
     def run(self):
         paths = routes(self.cluster)
@@ -147,13 +163,12 @@ class Soak:
 
         def ask():
             path = paths[next(cursor) % len(paths)]
-            return self.cluster.read(path, self.cluster.leader())[0] == 200
+            return self.get(path, self.cluster.leader())
 
         def change():
             changes(self.cluster, f"soak{next(cursor)}")
-            return True
         jobs = [("metrics", 1.0, self.scrape), ("route", 0.2, ask), ("change", 1.0, change)]
-        jobs += [("dump", 5.0, lambda: self.cluster.read("/db/dump", self.cluster.leader())[0] == 200)] * 2
+        jobs += [("dump", 5.0, lambda: self.get("/db/dump", self.cluster.leader()))] * 2
         threads = [threading.Thread(target=self.loop, args=job) for job in jobs]
         for thread in threads:
             thread.start()
@@ -161,16 +176,17 @@ class Soak:
             thread.join()
 
 
-def measure_memory(cluster, table, label, size, empty_mib):
+def measure_memory(cluster, table, name, note):
+    """The largest member's, in MiB."""
     sizes = {number: resident_mib(pid) for number, pid in cluster.pids().items()}
-    leader = cluster.leader()
-    table.add(f"{label}: memory, largest member", max(sizes.values()), "MiB",
-              " ".join(f"{value:.0f}" for value in sizes.values()) + f"; leader {leader}")
-    table.add(f"{label}: memory a volume, largest member", (max(sizes.values()) - empty_mib) * 1024 / size, "KiB")
+    table.add(name, max(sizes.values()), "MiB",
+              " ".join(f"{value:.0f}" for value in sizes.values()) + f"; leader {cluster.leader()}{note}")
+    return max(sizes.values())
 
 
 def measure_dump(cluster, table, label):
-    """What one dump, and two at once, take beyond what the leader had."""
+    """What one dump, and two at once, take beyond what the leader had. Within a minute after it began to lead: then no
+    audit is under way, in which the nodes list all volumes."""
     leader = cluster.leader()
     pid = cluster.pids()[leader]
     for count in (1, 2):
@@ -185,8 +201,10 @@ def measure_dump(cluster, table, label):
             time.sleep(0.02)  # a sample
         if any(status != 200 for status, _, _ in results):
             raise Unmeasured(f"a dump failed: {results}")
+        audit = (cluster.status(leader) or {}).get("audit", {})
         table.add(f"{label}: memory more for {count} dump{'s' if count > 1 else ''}", max(peak) - before, "MiB",
-                  f"{results[0][1] / 1e6:.0f} MB each, {max(item[2] for item in results):.1f} s")
+                  f"{results[0][1] / 1e6:.0f} MB each, {max(item[2] for item in results):.1f} s"
+                  + (", and an audit's" if audit.get("running") or audit.get("rounds") else ""))
 
 
 def measure_ends(cluster, table, label):
@@ -255,7 +273,7 @@ def measure_restore(cluster, table, label, folder):
 
 
 def measure_size(size, table, folder):
-    label = f"{size // 1000}k"
+    label = f"{round(size / 1000)}k"
     cluster = ScaleCluster(folder)
     os.makedirs(folder, exist_ok=True)
     try:
@@ -266,17 +284,20 @@ def measure_size(size, table, folder):
         cluster.deadline = time.monotonic() + SETTLE_S
         cluster.wait("all members are level", cluster.healthy)
         add_turns(cluster, table, label, "filled")
-        measure_memory(cluster, table, label, size, empty)
-        measure_dump(cluster, table, label)
+        largest = measure_memory(cluster, table, f"{label}: memory, largest member", ", with the pretended nodes in it")
+        table.add(f"{label}: memory a volume, largest member", (largest - empty) * 1024 / size, "KiB")
         cluster.deadline = time.monotonic() + 600
         term = cluster.term()
         soak = Soak(cluster, SOAK_S.get(size, 60))
         soak.run()
         table.add(f"{label}: changes of leadership in {SOAK_S.get(size, 60)} s of all of it", cluster.term() - term, "",
-                  f"asked {soak.counts}, failed {soak.failed}, peak {soak.peak_mib:.0f} MiB")
+                  f"asked {soak.counts}, told to come again {soak.crowded}, peak {soak.peak_mib:.0f} MiB, failed: "
+                  + ("; ".join(soak.failed) or "none"))
         add_turns(cluster, table, label, "soaked")
         cluster.deadline = time.monotonic() + 600
         measure_ends(cluster, table, label)
+        measure_memory(cluster, table, f"{label}: memory, largest member, started again", "")
+        measure_dump(cluster, table, label)
         add_turns(cluster, table, label, "ended and started")
         measure_restore(cluster, table, label, folder)
     finally:

@@ -27,6 +27,7 @@ SCALE_BUDGETS = {
     "memory more for ": ("<=", 64.0, "architecture"),
     "SIGTERM to ": ("<=", 2.0, "architecture"),
     "start to the first answer": ("<=", 5.0, "architecture"),
+    "^10k: memory, largest member": ("<=", 64.0, "architecture"),
     "^100k: memory, largest member": ("<=", 300.0, "architecture"),
 }
 

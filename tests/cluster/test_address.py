@@ -7,6 +7,7 @@ Needs root. HECATED names the daemon (default build/release/hecated).
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,8 +15,9 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
-from address import V4, V6, AddressCluster  # noqa: E402
+from address import URL, URL6, V4, V6, AddressCluster  # noqa: E402
 from client import eventually  # noqa: E402
+from namespace import socket_in  # noqa: E402
 
 class AddressTest(AddressCluster):
     def keeper_of(self, pid):
@@ -48,12 +50,26 @@ class AddressTest(AddressCluster):
             eventually(f"member {number} tells the holder", lambda number=number, want=want:
                        (self.members.status(number) or {}).get("virtual_ips") == want)
 
+    def client(self, url):
+        """A client in the middle of a request: it waits for an answer without an end of its own."""
+        client = socket_in(self.hosts.namespace("c1"), socket.AF_INET6 if url == URL6 else socket.AF_INET)
+        self.addCleanup(client.close)
+        client.settimeout(30)
+        client.connect((V6 if url == URL6 else V4, 8080))
+        return client
+
     def test_daemon_frozen(self):
-        """The keeper takes the addresses away when the deadline passes; thawed, the daemon does not take them back."""
+        """The keeper takes the addresses away when the deadline passes, and resets the connections to them; thawed, the
+        daemon does not take them back."""
         leader = self.leader_has_it()
         others = [number for number in (1, 2, 3) if number != leader]
+        clients = [self.client(url) for url in (URL, URL6)]
         os.kill(self.pid(leader), signal.SIGSTOP)
         self.addCleanup(self.thaw, leader)
+        for client in clients:
+            with self.assertRaises(ConnectionResetError):
+                client.sendall(b"GET /clusters HTTP/1.1\r\nHost: a\r\n\r\n")
+                client.recv(1)
         successor = self.leader_has_it(others)
         self.thaw(leader)
         eventually("the thawed member follows", lambda: self.members.status(leader)["leader"]["id"] == successor)

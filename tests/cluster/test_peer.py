@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The port between the members: only the invited are heard, and what they may say is checked.
 
-Needs root. HECATED names the daemon (default build/release/hecated).
+Needs root and a C compiler. HECATED names the daemon (default build/release/hecated).
 """
 
 import os
@@ -18,13 +18,14 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from client import eventually  # noqa: E402
 from disk import crc32c  # noqa: E402
 from namespace import socket_in  # noqa: E402
+from preload import wrap  # noqa: E402
 from test_cluster import ROOT, ClusterTest  # noqa: E402
 
 HELLO, FORM, LEASE, LEASE_ACK, APPEND, APPEND_RESULT, VOTE, VOTE_RESULT, TIMEOUT_NOW, SNAPSHOT = 1, 2, 4, 5, 6, 7, 8, 9, 10, 11
 TELL = 13
 TYPE, TERM, FROM, HIGH, LOW, STATE, NUMBER, LEASE_US, MSG_TERM, LAST_INDEX, LAST_TERM, FLAGS, VERSION, TOTAL, CONF_LEN, ADMITS = (
     0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 18, 23, 24, 25)
-PREV_INDEX, PREV_TERM, COMMIT, COUNT, CONF_INDEX, FOLLOWS = 10, 11, 12, 13, 21, 26
+PREV_INDEX, PREV_TERM, COMMIT, COUNT, REJECTED, CONF_INDEX, FOLLOWS = 10, 11, 12, 13, 14, 21, 26
 
 
 def packed(value):
@@ -197,40 +198,53 @@ class PeerTest(ClusterTest):
         pair = self.pki(f"member-{speaker}.pem"), self.pki(f"member-{speaker}.key")
         return self.say(number, data, pair, wait_s=wait_s)["closed"]
 
-    def append_command(self, number, text):
-        """Another member says to this one that it leads a new term, and that this command is committed in it."""
-        state = eventually("a leader", lambda: self.members.leader() and self.members.status(self.members.leader()))
-        speaker = next(other for other in (1, 2, 3) if other not in (number, state["member_id"]))
+    def append_command(self, speaker, number, text):
+        """A member says to another that it leads a new term, and that this command is committed in it."""
+        state = self.members.status(self.members.leader())
         term, last = state["term"] + 1, state["applied_index"]
         self.member_says(speaker, number, ({
             TYPE: APPEND, TERM: term, MSG_TERM: term, PREV_INDEX: last, PREV_TERM: state["term"], COMMIT: last + 1,
-            COUNT: 1}, entry(term, text)))
+            COUNT: 1}, entry(term, text)), wait_s=0.1)
 
-    def test_a_member_ends_nobody_with_a_command(self):
+    def test_a_member_that_does_not_lead_proposes_nothing(self):
         self.load_topology()
-        self.settled()
+        before, _ = self.settled()
+        leader = self.members.leader()
         for number in (1, 2, 3):
-            for text, said in ((b"no command", "no release would send it"), (b"", "no release would send it"),
-                               (b"\x82\x00\x01\x01\x32", "what this release does not know")):
-                eventually(f"member {number} says '{said}'", lambda number=number, text=text, said=said: (
-                    self.append_command(number, text), said in self.log(number))[1])
-            warnings = [item["code"] for item in self.members.status(number)["warnings"]]
-            self.assertIn("release-too-old", warnings)
+            speaker = next(other for other in (1, 2, 3) if other not in (number, leader))
+            for text in (b"no command", b"", b"\x82\x00\x01\x01\x32"):
+                self.append_command(speaker, number, text)
+        self.assertEqual(self.steady(), before)
         self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
+        self.assert_equal_replicas()
+
+    def test_a_member_deposes_nobody(self):
+        """It answers the leader with a later term, as one that was about to be elected."""
+        self.load_topology()
+        before, _ = self.settled()
+        leader = self.members.leader()
+        state = self.members.status(leader)
+        for speaker in (number for number in (1, 2, 3) if number != leader):
+            for later in (1, 2, 1000):
+                term = state["term"] + later
+                self.member_says(speaker, leader, ({
+                    TYPE: APPEND_RESULT, TERM: term, MSG_TERM: term, REJECTED: state["applied_index"]}, b""), wait_s=0.1)
+        self.assertEqual(self.members.finish(self.create("unharmed")).status, 303)
+        self.assertEqual(self.steady(), before)
         self.assert_equal_replicas()
 
     def test_a_member_ends_nobody_with_a_snapshot(self):
         self.load_topology()
         self.settled()
         leader = self.members.leader()
-        number, speaker = (other for other in (1, 2, 3) if other != leader)
+        number = next(other for other in (1, 2, 3) if other != leader)
         for text in (b"no snapshot", bytes(100), b""):
             state = self.members.status(leader)
             conf = configuration([(other, f"10.0.0.{other}:8090 h:1") for other in (1, 2, 3)])
             chunk = {TYPE: SNAPSHOT, MSG_TERM: state["term"], LAST_INDEX: state["applied_index"] + 50, LAST_TERM: state["term"],
                      CONF_INDEX: 1, CONF_LEN: len(conf), TOTAL: len(conf) + len(text)}
             eventually(f"member {number} refuses it", lambda chunk=chunk, text=text, conf=conf: (
-                self.member_says(speaker, number, (chunk, conf + text)), [
+                self.member_says(leader, number, (chunk, conf + text)), [  # nobody else is believed in its term
                     item for item in self.members.status(number)["warnings"] if item["code"] == "entry-refused"])[1])
         self.assertIn("not a snapshot", self.log(number))
         self.assertEqual(self.members.leader(), leader)
@@ -281,6 +295,40 @@ class PeerTest(ClusterTest):
         for number in (1, 2, 3):
             self.cluster("start", str(number))
         self.assert_equal_replicas()
+
+
+class RogueLeaderTest(ClusterTest):
+    """A member that does lead, and proposes what its own judge would not let pass."""
+
+    def before_up(self):
+        wrap(self, "rogue.c")
+
+    def test_a_leader_ends_nobody_with_a_command(self):
+        self.load_topology()
+        for name, code, said in (("command-of-no-release", "entry-refused", "which no release would send"),
+                                 ("command-of-nothing", "entry-refused", "which no release would send"),
+                                 ("command-of-a-later-release", "release-too-old", "which this release does not know")):
+            leader = self.members.leader()
+            others = [number for number in (1, 2, 3) if number != leader]
+            pids = [self.pid(number) for number in (1, 2, 3)]
+            before = self.members.status(leader)["applied_index"]
+            answer = self.members.ask(leader, "POST", "/volumes", {
+                "size": 1, "name": name, "durability": {"type": "replicate", "replicate": {"replica": 3}}}, timeout_s=1)
+            self.assertIn(answer and answer.status, (None, 503), answer and answer.body)
+            for number in others:
+                item = eventually(f"member {number} refuses {name}", lambda number=number, code=code, before=before: [
+                    item for item in self.members.status(number)["warnings"]
+                    if item["code"] == code and int(item["text"].split(" sends entry ")[1].split()[0]) > before])[0]
+                self.assertIn(f"member {leader} sends", item["text"])
+                self.assertIn(said, item["text"])
+            for number, pid in zip((1, 2, 3), pids):
+                self.assertEqual(self.members.status(number)["member_id"], number)
+                self.assertTrue(os.path.exists(f"/proc/{pid}"))
+            self.cluster("kill", str(leader))  # without it the others go on, and it follows when it is back
+            self.members.leader(among=others)
+            self.cluster("start", str(leader))
+            self.assertEqual(self.members.finish(self.create(f"unharmed-{before}")).status, 303)
+            self.assert_equal_replicas()
 
 
 if __name__ == "__main__":

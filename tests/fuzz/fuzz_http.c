@@ -101,10 +101,12 @@ static json_t *status(void *user)
     return json_pack("{s:s}", "health", "ok");
 }
 
-static json_t *steps(void *user, struct id op_id)
+static json_t *steps(void *user, struct id op_id, size_t max, size_t *ret_n)
 {
     (void)user;
     (void)op_id;
+    (void)max;
+    *ret_n = 1;
     return json_array();
 }
 
@@ -130,6 +132,12 @@ static void examine(void *user, api_text_cb cb, void *cb_user)
 {
     (void)user;
     cb(cb_user, 200, mem_strdup("{\"report\":[],\"clusters\":null}"));
+}
+
+static void examine_forget(void *user, void *cb_user)
+{
+    (void)user; /* it has been answered */
+    (void)cb_user;
 }
 
 static void import(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user)
@@ -171,6 +179,7 @@ static void start(struct world *world, size_t i)
         .generation = generation,
         .blocked = blocked,
         .examine = examine,
+        .examine_forget = examine_forget,
         .import = import,
         .admin = admin,
     };

@@ -173,6 +173,29 @@ class BlockTest(LabTest):
                             "ln -sf /usr/local/bin/gluster-block /usr/sbin/")
         self.assert_blocks_equal_database()
 
+    def test_8_somebody_elses_hosting_volume(self):
+        """One took the name of a hosting volume of ours: nothing is made, changed or deleted there."""
+        path = self.create_block(size=1, name="ours")
+        hosting = self.get(path)["blockhostingvolume"]
+        name = self.get(f"/volumes/{hosting}")["name"]
+        address = self.environment["HECATE_LAB_NODE1"]
+        gone = f"set -e\ngluster --mode=script volume stop {name} force\ngluster --mode=script volume delete {name}\n"
+        on_node(1, f"{gone}mkdir -p /srv\ngluster --mode=script volume create {name} {address}:/srv/{name} force\n"
+                   f"gluster --mode=script volume start {name}")
+        for method, to, body in (("POST", "/blockvolumes", {"size": 1, "name": "theirs"}),
+                                 ("POST", f"{path}/expand", {"new_size": 2}), ("DELETE", path, None)):
+            done = self.finish_request(method, to, body)
+            self.assertEqual(done.status, 500, done.body)
+            self.assertIn("is not the one that is meant, and was left as it is", done.body)
+            self.assertEqual(on_node(1, f"ls /srv/{name}").strip(), "")
+        self.assertEqual(self.get(path)["size"], 1)
+        on_node(1, f"{gone}rm -rf /srv/{name}")
+        for block in self.get("/blockvolumes")["blockvolumes"]:
+            if self.get(f"/blockvolumes/{block}")["blockhostingvolume"] == hosting:
+                self.delete(f"/blockvolumes/{block}")
+        self.delete(f"/volumes/{hosting}")
+        self.assert_nodes_equal_database()
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -143,9 +143,10 @@ static void check_conserving(const struct model *m)
 
 static void end(struct model *m, struct thing *thing)
 {
-    static const enum schedule_outcome outcomes[] = {SCHEDULE_DONE, SCHEDULE_DONE, SCHEDULE_BUSY, SCHEDULE_FAILED};
+    static const enum schedule_outcome outcomes[] = {SCHEDULE_DONE, SCHEDULE_DONE, SCHEDULE_BUSY, SCHEDULE_BUSY_ALONE,
+                                                     SCHEDULE_FAILED};
 
-    schedule_done(m->schedule, &thing->item, outcomes[world_below(&m->random, 4)]);
+    schedule_done(m->schedule, &thing->item, outcomes[world_below(&m->random, 5)]);
     thing->state = IDLE;
 }
 
@@ -277,24 +278,31 @@ static void test_hung_node(void **state)
     free(m);
 }
 
-/* One more after a round of successes, half when busy (once for all that ran then), never less than one. */
+/* Runs one that claims a place in pool 0, on this node. */
+static void run(struct model *m, int node, enum schedule_outcome outcome)
+{
+    struct thing *thing = put(m, 0, node, -1, 0);
+
+    assert_int_equal(start(m), 1);
+    schedule_done(m->schedule, &thing->item, outcome);
+}
+
+/* One more after a round of successes, half when two nodes are busy (once for all that ran then), never less than one.
+ */
 static void test_pool_limit(void **state)
 {
     struct model *m = mem_calloc(1, sizeof(*m));
     struct id pool = number_id(SCHEDULE_POOL, 0);
-    struct thing *thing;
 
     (void)state;
     m->schedule = schedule_new();
     assert_int_equal(schedule_pool_limit(m->schedule, pool), SCHEDULE_POOL_START);
     for (int i = 0; i < SCHEDULE_POOL_START; i++) {
-        thing = put(m, 0, 0, -1, 0);
-        assert_int_equal(start(m), 1);
-        schedule_done(m->schedule, &thing->item, SCHEDULE_DONE);
+        run(m, 0, SCHEDULE_DONE);
     }
     assert_int_equal(schedule_pool_limit(m->schedule, pool), SCHEDULE_POOL_START + 1);
     for (int i = 0; i < 4; i++) {
-        (void)put(m, i, 0, -1, 0);
+        (void)put(m, i, i, -1, 0);
     }
     assert_int_equal(start(m), 4);
     for (int i = 0; i < 4; i++) {
@@ -302,17 +310,56 @@ static void test_pool_limit(void **state)
     }
     assert_int_equal(schedule_pool_limit(m->schedule, pool), (SCHEDULE_POOL_START + 1) / 2);
     for (int i = 0; i < 10; i++) {
-        thing = put(m, 0, 0, -1, 0);
-        assert_int_equal(start(m), 1);
-        schedule_done(m->schedule, &thing->item, i % 2 == 0 ? SCHEDULE_BUSY : SCHEDULE_FAILED);
+        run(m, i, i % 2 == 0 ? SCHEDULE_BUSY : SCHEDULE_FAILED);
     }
     assert_int_equal(schedule_pool_limit(m->schedule, pool), 1);
     for (int i = 0; i < 1000; i++) {
-        thing = put(m, 0, 0, -1, 0);
-        assert_int_equal(start(m), 1);
-        schedule_done(m->schedule, &thing->item, SCHEDULE_DONE);
+        run(m, 0, SCHEDULE_DONE);
     }
     assert_int_equal(schedule_pool_limit(m->schedule, pool), SCHEDULE_POOL_MAX);
+    schedule_free(m->schedule);
+    free(m);
+}
+
+/* One node is always busy: the pool goes on as if it were not there. When another one says so, too, it is slowed down.
+ */
+static void test_one_node_busy(void **state)
+{
+    struct model *m = mem_calloc(1, sizeof(*m));
+    struct id pool = number_id(SCHEDULE_POOL, 0);
+
+    (void)state;
+    m->schedule = schedule_new();
+    for (int i = 0; i < 1000; i++) {
+        run(m, 1, SCHEDULE_BUSY);
+        run(m, 2, SCHEDULE_DONE);
+        assert_true(schedule_pool_limit(m->schedule, pool) >= SCHEDULE_POOL_START);
+    }
+    assert_int_equal(schedule_pool_limit(m->schedule, pool), SCHEDULE_POOL_MAX);
+    run(m, 1, SCHEDULE_BUSY);
+    run(m, 2, SCHEDULE_BUSY); /* another one says so, too */
+    assert_int_equal(schedule_pool_limit(m->schedule, pool), SCHEDULE_POOL_MAX / 2);
+    run(m, 1, SCHEDULE_BUSY);
+    for (int i = 0; i < SCHEDULE_POOL_MAX / 2; i++) { /* a round: what was said before it is over */
+        run(m, 2, SCHEDULE_DONE);
+    }
+    run(m, 2, SCHEDULE_BUSY);
+    run(m, 2, SCHEDULE_BUSY);
+    assert_int_equal(schedule_pool_limit(m->schedule, pool), SCHEDULE_POOL_MAX / 2 + 1);
+    schedule_free(m->schedule);
+    free(m);
+}
+
+/* The only node of a pool is believed. */
+static void test_lone_node_busy(void **state)
+{
+    struct model *m = mem_calloc(1, sizeof(*m));
+    struct id pool = number_id(SCHEDULE_POOL, 0);
+
+    (void)state;
+    m->schedule = schedule_new();
+    run(m, 1, SCHEDULE_BUSY_ALONE);
+    assert_int_equal(schedule_pool_limit(m->schedule, pool), SCHEDULE_POOL_START / 2);
     schedule_free(m->schedule);
     free(m);
 }
@@ -365,10 +412,9 @@ static void test_no_starvation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_hung_node),
-        cmocka_unit_test(test_pool_limit),
-        cmocka_unit_test(test_no_starvation),
+        cmocka_unit_test(test_random),         cmocka_unit_test(test_hung_node),
+        cmocka_unit_test(test_pool_limit),     cmocka_unit_test(test_one_node_busy),
+        cmocka_unit_test(test_lone_node_busy), cmocka_unit_test(test_no_starvation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

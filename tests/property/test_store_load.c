@@ -14,6 +14,7 @@
 #include "tests/unit/store/world.h"
 
 #define ROUNDS 400
+#define HONEST_ROUNDS 40
 #define STEPS 40
 #define IDS_MAX 256
 
@@ -323,6 +324,71 @@ static void one_round(struct run *run, uint64_t seed)
     world_fini(&run->source);
 }
 
+/* Whatever is under way: the database fits into an empty one, in the smallest parts. */
+static void load_in_parts(const struct store *source, uint64_t seed)
+{
+    struct store_counts there = store_counts(source), loaded;
+    const struct store_operation *op = NULL;
+    struct store_loader *loader;
+    struct err err = ERR_INIT;
+    struct store_cmd cmd;
+    struct world copy;
+    size_t undone = 0;
+
+    while ((op = store_operation_next(source, op)) != NULL) {
+        undone += op->type == STORE_OP_NODE_REMOVE || op->type == STORE_OP_REMOVE_DEVICE;
+    }
+    world_init(&copy, seed);
+    loader = store_loader_new(source, world_id(&copy), 1);
+    assert_non_null(loader);
+    while (store_loader_next(loader, &cmd)) {
+        if (world_apply(&copy, &cmd) != STORE_OK) {
+            fail_msg("seed %lu: %s", (unsigned long)seed, copy.result.text);
+        }
+        store_cmd_fini(&cmd);
+    }
+    store_loader_free(loader);
+    if (store_check(copy.store, &err) != 0) {
+        fail_msg("seed %lu: %s", (unsigned long)seed, err.message);
+    }
+    loaded = store_counts(copy.store);
+    assert_int_equal(loaded.nodes, there.nodes);
+    assert_int_equal(loaded.devices, there.devices);
+    assert_int_equal(loaded.bricks, there.bricks);
+    assert_int_equal(loaded.volumes, there.volumes);
+    assert_int_equal(loaded.block_volumes, there.block_volumes);
+    assert_int_equal(loaded.operations + undone, there.operations);
+    world_fini(&copy);
+}
+
+static void test_honest_loads(void **state)
+{
+    uint64_t seed = world_seed("honest_loads", 1);
+    struct run run = {.n_loaded = 0};
+
+    (void)state;
+    for (size_t i = 0; i < HONEST_ROUNDS; i++) {
+        struct store_loader *loader;
+        struct store_cmd cmd;
+
+        make_source(&run, seed + i);
+        load_in_parts(run.source.store, seed + i);
+        world_init(&run.world, seed + i);
+        loader = store_loader_new(run.source.store, world_id(&run.world), 1 << 20);
+        assert_true(store_loader_next(loader, &cmd));
+        remember_all(&run, &cmd.load);
+        assert_int_equal(world_apply(&run.world, &cmd), STORE_OK);
+        for (size_t j = 0; j < STEPS; j++) {
+            step(&run);
+            load_in_parts(run.world.store, seed + i);
+        }
+        store_cmd_fini(&cmd);
+        store_loader_free(loader);
+        world_fini(&run.world);
+        world_fini(&run.source);
+    }
+}
+
 static void test_changed_loads(void **state)
 {
     uint64_t seed = world_seed("changed_loads", 1);
@@ -338,7 +404,7 @@ static void test_changed_loads(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_changed_loads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_honest_loads), cmocka_unit_test(test_changed_loads)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

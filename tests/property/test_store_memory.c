@@ -20,7 +20,20 @@
 #define VOLUMES 10000
 #define MEASURED 1
 #endif
-#define BUDGET_BYTES (40u << 20) /* of 64 MiB for the whole member */
+#ifdef __SANITIZE_ADDRESS__
+#define PEAKS 1 /* but it tells of every block */
+/* Of <sanitizer/allocator_interface.h>, which is not everywhere. NOLINTBEGIN(bugprone-reserved-identifier,cert-*) */
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+                                              void (*on_free)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *block);
+/* NOLINTEND(bugprone-reserved-identifier,cert-*) */
+#else
+#define PEAKS 0
+#endif
+#define CHECK_BYTES (64u << 10)  /* while a snapshot is checked, whatever is in it */
+#define BUDGET_BYTES (24u << 20) /* of 64 MiB for the whole member */
+#define VIEW_BYTES 64            /* of a brick, while a view is made */
+#define BESIDE_BYTES 2048        /* of a volume, besides its records as they are in a snapshot */
 
 static double now_ms(void)
 {
@@ -28,6 +41,84 @@ static double now_ms(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+#if PEAKS
+static size_t held_bytes, peak_bytes;
+
+static void on_malloc(const volatile void *block, size_t size)
+{
+    held_bytes += block != NULL ? size : 0;
+    peak_bytes = held_bytes > peak_bytes ? held_bytes : peak_bytes;
+}
+
+static void on_free(const volatile void *block)
+{
+    held_bytes -= block != NULL ? __sanitizer_get_allocated_size(block) : 0;
+}
+
+static void watch(void)
+{
+    static bool installed;
+
+    if (!installed) {
+        assert_true(__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free) > 0);
+        installed = true;
+    }
+    held_bytes = peak_bytes = (size_t)1 << 40; /* what is from before may be freed */
+}
+
+static void assert_peak(void)
+{
+    size_t peak = peak_bytes - ((size_t)1 << 40), left = held_bytes - ((size_t)1 << 40);
+
+    printf("check: %zu bytes at most, %zu left\n", peak, left);
+    assert_true(peak > 0 && peak < CHECK_BYTES);
+    assert_int_equal(left, 0);
+}
+#else
+static size_t held_before;
+
+static void watch(void)
+{
+    held_before = mallinfo2().uordblks;
+}
+
+static void assert_peak(void)
+{
+    assert_true(!MEASURED || mallinfo2().uordblks <= held_before);
+}
+#endif
+
+/* Each member does that with each of its own snapshots, beside its state. */
+static void check_snapshot(const struct buf *buf)
+{
+    struct err err = ERR_INIT;
+    uint64_t applied;
+    int rc;
+
+    watch();
+    rc = store_snapshot_check(buf->data, buf->len, &applied, &err);
+    assert_peak();
+    if (rc != 0) {
+        fail_msg("%s", err.message);
+    }
+}
+
+/* Dumps and audits read one, beside the leader's state. */
+static void measure_view(const struct store_snapshot *snapshot, size_t n_bricks)
+{
+    struct store_view *view = NULL;
+    struct err err = ERR_INIT;
+
+    watch();
+    assert_int_equal(store_view_new(snapshot, &view, &err), 0);
+#if PEAKS
+    printf("view: %zu bytes a brick at most\n", (peak_bytes - ((size_t)1 << 40)) / n_bricks);
+    assert_true(peak_bytes - ((size_t)1 << 40) < VIEW_BYTES * n_bricks);
+#endif
+    assert_int_equal(store_view_bricks(view), n_bricks);
+    store_view_free(view);
 }
 
 static void test_memory(void **state)
@@ -66,8 +157,11 @@ static void test_memory(void **state)
     take = now_ms() - start;
     start = now_ms();
     store_snapshot_encode(snapshot, &buf);
+    assert_true(!MEASURED || used - buf.len < (size_t)VOLUMES * BESIDE_BYTES);
     encode = now_ms() - start;
+    measure_view(snapshot, store_counts(world.store).bricks);
     store_snapshot_free(snapshot);
+    check_snapshot(&buf);
     start = now_ms();
     if (store_snapshot_decode(buf.data, buf.len, &copy, &err) != 0) {
         fail_msg("%s", err.message);

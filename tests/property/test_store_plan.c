@@ -454,7 +454,7 @@ static void test_ring_against_text(void **state)
                 for (size_t d = 0; d < lists.n_devices[z][n]; d++) {
                     lists.devices[z][n][d] = space.n;
                     entries[space.n].node = &nodes[n_nodes];
-                    devices[space.n] = (struct plan_device){&entries[space.n], 0, 0};
+                    devices[space.n] = (struct plan_device){.entry = &entries[space.n]};
                     all[space.n] = space.n;
                     space.n++;
                 }

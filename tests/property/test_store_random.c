@@ -249,14 +249,16 @@ static void learn(struct run *run, struct store_cmd *cmd)
         return;
     }
     id = id_text(volume->id);
-    text = world_below(&run->world, 4) == 0 ? "same" : id.text; /* as another clone may have it */
+    text = world_below(&run->world, 4) == 0 ? "5a5e5a5e5a5e5a5e5a5e5a5e5a5e5a5e"
+                                            : id.text; /* as another clone may have it */
     cmd->volume.bricks = mem_calloc(volume->n_bricks, sizeof(*cmd->volume.bricks));
     cmd->volume.n_bricks = volume->n_bricks;
     for (size_t i = 0; i < volume->n_bricks; i++) {
-        cmd->volume.bricks[i] = (struct store_brick){.id = volume->bricks[i].id,
-                                                     .pool = mem_strdup(""),
-                                                     .lv = mem_printf("%s_%zu", text, i),
-                                                     .path = mem_printf("/run/gluster/snaps/%s/%zu/brick", text, i)};
+        cmd->volume.bricks[i] =
+            (struct store_brick){.id = volume->bricks[i].id,
+                                 .pool = mem_strdup(""),
+                                 .lv = mem_printf("%s_%zu", text, i),
+                                 .path = mem_printf("/run/gluster/snaps/%s/brick%zu/brick", text, i)};
     }
 }
 

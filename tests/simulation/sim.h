@@ -119,6 +119,9 @@ struct sim_link {
 };
 
 struct sim_event;
+struct sim_term {
+    uint64_t term, leader; /* member id */
+};
 struct sim_faults {
     unsigned crashes, restarts, cuts, freezes, closes, transfers, slow, losses, wipes, changes;
 };
@@ -135,7 +138,7 @@ struct sim {
     uint64_t *hashes; /* of the applied prefix, by index */
     size_t n_hashes;
     uint64_t acked_index, acked, submitted, elections;
-    uint64_t term_leaders[SIM_TERMS]; /* member id, by term */
+    struct sim_term terms[SIM_TERMS]; /* by term modulo SIM_TERMS */
     struct sim_faults faults;
     uint64_t intrusions; /* frames that nobody should believe */
     char failure[512];

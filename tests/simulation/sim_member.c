@@ -431,13 +431,13 @@ static void check_lease(struct sim_member *member, const struct core_status *sta
 
 static void check_term(struct sim_member *member, uint64_t term)
 {
-    uint64_t *leader = &member->sim->term_leaders[term % SIM_TERMS];
+    struct sim_term *led = &member->sim->terms[term % SIM_TERMS];
 
-    if (*leader != 0 && *leader != member->id) {
-        sim_fail(member->sim, "members %lu and %lu have both led in term %lu", (unsigned long)*leader,
+    if (led->term == term && led->leader != member->id) {
+        sim_fail(member->sim, "members %lu and %lu have both led in term %lu", (unsigned long)led->leader,
                  (unsigned long)member->id, (unsigned long)term);
     }
-    *leader = member->id;
+    *led = (struct sim_term){.term = term, .leader = member->id};
 }
 
 void sim_oracle(struct sim_member *member)

@@ -10,7 +10,7 @@
 #include "tests/simulation/sim.h"
 
 #define FIRST_STRANGER (SIM_MEMBERS_MAX + 1)
-#define TERMS_TOO_MANY ((UINT64_C(1) << 20) + 1)
+#define FAR_TERM (UINT64_C(1) << 40)
 
 /* A configuration as the library writes it, of the receiver and the sender: what a stranger would like it to be. */
 static void put_configuration(struct buf *buf, uint64_t a, uint64_t b)
@@ -65,10 +65,12 @@ static void say_all(struct sim *sim, uint64_t from, size_t to, const struct core
         {.key = {[WK_TYPE] = WIRE_VOTE_RESULT, [WK_FLAGS] = 1, [WK_VERSION] = 2}},
         {.key = {[WK_TYPE] = WIRE_TIMEOUT_NOW, [WK_LAST_INDEX] = far, [WK_NUMBER] = WIRE_NUMBER_MAX}},
         {.key = {[WK_TYPE] = WIRE_LEASE, [WK_NUMBER] = WIRE_NUMBER_MAX, [WK_LEASE_US] = 300000}},
-        {.key = {[WK_TYPE] = WIRE_LEASE_ACK, [WK_NUMBER] = sim_clock(&sim->members[to])}},
         {.key = {[WK_TYPE] = WIRE_APPEND_RESULT, [WK_LAST_INDEX] = status->last_index, [WK_CAPACITY] = 100}},
         {.key = {[WK_TYPE] = WIRE_FORM}},
+        {.key = {[WK_TYPE] = WIRE_LEASE_ACK, [WK_NUMBER] = sim_clock(&sim->members[to])}},
     };
+    /* Who returns a number is in that term, and does less harm with a later one. */
+    size_t n = sizeof(frames) / sizeof(frames[0]) - (sim_random(sim, 8) > 0);
     struct wire append = {.key = {[WK_TYPE] = WIRE_APPEND,
                                   [WK_PREV_INDEX] = status->last_index,
                                   [WK_PREV_TERM] = core_entry_term(sim->members[to].core, status->last_index),
@@ -77,7 +79,7 @@ static void say_all(struct sim *sim, uint64_t from, size_t to, const struct core
     struct wire chunk = {
         .key = {[WK_TYPE] = WIRE_SNAPSHOT, [WK_LAST_INDEX] = far, [WK_LAST_TERM] = term, [WK_CONF_INDEX] = far}};
 
-    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+    for (size_t i = 0; i < n; i++) {
         struct wire wire = frames[i];
 
         wire.key[WK_MSG_TERM] = wire.key[WK_TERM] = term;
@@ -112,6 +114,68 @@ static void introduce_oneself(struct sim *sim, uint64_t from, size_t to, const s
     deliver(sim, from, to, &wire, NULL);
 }
 
+/* A leader is answered with a later term by one that was in its own a moment ago, while it holds a lease. */
+static void answer(struct sim *sim, uint64_t from, size_t to, const struct core_status *status)
+{
+    struct core *core = sim->members[to].core;
+    int at = core_peer_index(core, from);
+    uint64_t now = sim_clock(&sim->members[to]), term = status->term + 1 + sim_random(sim, 3);
+    struct wire wire = {.key = {[WK_TYPE] = WIRE_APPEND_RESULT,
+                                [WK_TERM] = term,
+                                [WK_MSG_TERM] = term,
+                                [WK_REJECTED] = status->last_index}};
+
+    if (at >= 0 && status->role == CORE_LEADER && lease_until(&core->lease, now, true) > now &&
+        core->peers[at].echo_us > core->lease.since && core->peers[at].echo_us + 5 * SIM_S > now) {
+        deliver(sim, from, to, &wire, NULL);
+    }
+}
+
+/* It leads, it says: an entry, a snapshot, an order, a vote for itself. promised: nobody can in a later term. */
+static void claim(struct sim *sim, uint64_t from, size_t to, const struct core_status *status)
+{
+    struct sim_member *member = &sim->members[to];
+    const struct lease *lease = &member->core->lease;
+    CLEANUP(buf_fini) struct buf body = BUF_INIT;
+    uint64_t now = sim_clock(member), term = status->term;
+    bool promised = now < lease->given_until || (now < lease->promise_until && lease->successor == 1);
+    struct wire append = {.key = {[WK_TYPE] = WIRE_APPEND,
+                                  [WK_TERM] = term + promised,
+                                  [WK_MSG_TERM] = term + promised,
+                                  [WK_PREV_INDEX] = status->last_index,
+                                  [WK_PREV_TERM] = core_entry_term(member->core, status->last_index),
+                                  [WK_COUNT] = 1,
+                                  [WK_COMMIT] = status->last_index + 1}};
+    struct wire vote = {.key = {[WK_TYPE] = WIRE_VOTE,
+                                [WK_TERM] = term + 1,
+                                [WK_MSG_TERM] = term + 1,
+                                [WK_LAST_INDEX] = 1, /* should it ever count, it must not be elected */
+                                [WK_LAST_TERM] = 1,
+                                [WK_FLAGS] = 1,
+                                [WK_NUMBER] = WIRE_NUMBER_MAX,
+                                [WK_VERSION] = 2}};
+    struct wire order = {.key = {[WK_TYPE] = WIRE_TIMEOUT_NOW,
+                                 [WK_TERM] = term,
+                                 [WK_MSG_TERM] = term,
+                                 [WK_LAST_INDEX] = status->last_index,
+                                 [WK_LAST_TERM] = core_entry_term(member->core, status->last_index),
+                                 [WK_NUMBER] = WIRE_NUMBER_MAX}};
+
+    if (term == 0 || core_raft_installing(member->core) || status->role == CORE_CANDIDATE ||
+        (status->role == CORE_LEADER && !promised) ||
+        (status->role == CORE_FOLLOWER && (member->core->led_term != term || member->core->led_by == from))) {
+        return;
+    }
+    flat_append(&body, term, RAFT_COMMAND, "lie", 3);
+    deliver(sim, from, to, &append, &body);
+    append.key[WK_TERM] = append.key[WK_MSG_TERM] = term;
+    deliver(sim, from, to, &append, &body);
+    deliver(sim, from, to, &order, NULL);
+    if (promised) {
+        deliver(sim, from, to, &vote, NULL);
+    }
+}
+
 /* What no member can say: each by itself must be refused, and leave everything as it is. */
 static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_status *status)
 {
@@ -136,9 +200,13 @@ static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_sta
         wire.key[WK_PREV_TERM] = core_entry_term(sim->members[to].core, status->commit_index) + 1;
         flat_append(&body, status->term, RAFT_COMMAND, "lie", 3);
         break;
-    case 3: /* terms run out */
-        wire.key[WK_TERM] = wire.key[WK_MSG_TERM] = status->term + TERMS_TOO_MANY;
-        flat_append(&body, status->term, RAFT_COMMAND, "lie", 3);
+    case 3: /* it is far away itself, and asks whether it would be elected there: that alone moves nobody */
+        wire = (struct wire){.key = {[WK_TYPE] = sim_random(sim, 2) == 0 ? WIRE_LEASE : WIRE_VOTE,
+                                     [WK_TERM] = status->term + FAR_TERM,
+                                     [WK_MSG_TERM] = status->term + FAR_TERM,
+                                     [WK_NUMBER] = WIRE_NUMBER_MAX,
+                                     [WK_LEASE_US] = 300000,
+                                     [WK_FLAGS] = 2}};
         break;
     case 4: /* a snapshot whose configuration is none */
         wire = (struct wire){.key = {[WK_TYPE] = WIRE_SNAPSHOT,
@@ -171,7 +239,8 @@ static void lie(struct sim *sim, uint64_t from, size_t to, const struct core_sta
         }
         wire = hello(status, sim_random(sim, 4), 0);
         wire.key[WK_TERM] = status->term;
-        wire.key[WK_LAST_INDEX] = status->last_index + 1000;
+        /* What it says of the log counts until that was acknowledged to a leader: of a disk that has forgotten. */
+        wire.key[WK_LAST_INDEX] = sim->members[to].core->acked ? status->last_index + 1000 : 0;
         wire.key[WK_FOLLOWS] = from + 1;
         break;
     case 5: /* a command that cannot be applied, behind one that could be */
@@ -262,6 +331,11 @@ void sim_intrude(struct sim *sim)
     }
     if (sim->failure[0] == '\0') {
         lie(sim, member, to, &status);
+        must_not_change(sim, member, to, &status);
+    }
+    if (sim->failure[0] == '\0') {
+        claim(sim, member, to, &status);
+        answer(sim, member, to, &status);
         must_not_change(sim, member, to, &status);
     }
     if (sim->failure[0] == '\0') {

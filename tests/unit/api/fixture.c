@@ -192,20 +192,32 @@ static const struct store *backend_store(void *user)
 
 static json_t *backend_status(void *user)
 {
-    (void)user;
+    struct fixture_member *member = user;
+
+    member->n_status++;
+    if (member->making != NULL) {
+        member->making();
+    }
     return json_pack("{s:s}", "health", "ok");
 }
 
-static json_t *backend_steps(void *user, struct id op_id)
+static json_t *backend_steps(void *user, struct id op_id, size_t max, size_t *ret_n)
 {
     (void)user;
     (void)op_id;
+    (void)max;
+    *ret_n = 1;
     return json_pack("[{s:s}]", "step", "make bricks");
 }
 
 static void backend_metrics(void *user, struct buf *buf)
 {
-    (void)user;
+    struct fixture_member *member = user;
+
+    member->n_metrics++;
+    if (member->making != NULL) {
+        member->making();
+    }
     buf_append_str(buf, "hecate_of_the_member 1\n");
 }
 
@@ -242,12 +254,23 @@ static void backend_examine(void *user, api_text_cb cb, void *cb_user)
 {
     struct fixture_member *member = user;
 
+    member->n_examined++;
     if (member->holds_examine) {
         member->examine_cb = cb;
         member->examine_user = cb_user;
         return;
     }
     cb(cb_user, 200, mem_strdup("{\"report\":[\"a, \\\"b\\\"\"],\"clusters\":null}"));
+}
+
+static void backend_examine_forget(void *user, void *cb_user)
+{
+    struct fixture_member *member = user;
+
+    if (cb_user == member->examine_user) { /* the last one that asked */
+        member->examine_cb = NULL;
+    }
+    member->n_forgotten++;
 }
 
 static const char *backend_blocked(void *user)
@@ -304,6 +327,7 @@ void fixture_start(struct fixture *fixture, size_t i)
         .generation = backend_generation,
         .import = backend_import,
         .examine = backend_examine,
+        .examine_forget = backend_examine_forget,
         .admin = backend_admin,
         .blocked = backend_blocked,
     };
@@ -418,6 +442,39 @@ struct id fixture_add_volumes(struct fixture *fixture, size_t n)
         store_request_fini(&request);
     }
     return cluster;
+}
+
+static struct id add_ended(struct fixture_member *member, struct store_request *request)
+{
+    struct store_result result;
+
+    carry_out(member, request, &result);
+    assert_int_equal(result.code, STORE_OK);
+    end_operation(member, result.op_id);
+    store_request_fini(request);
+    return result.id;
+}
+
+struct id fixture_add_blocks(struct fixture *fixture, size_t n)
+{
+    struct fixture_member *member = &fixture->members[0];
+    struct store_request request;
+    struct id hosting;
+
+    member->large = true;
+    (void)make_topology(fixture, 0);
+    store_request_init(&request, STORE_REQ_VOLUME_CREATE);
+    request.volume.size_gib = (uint32_t)n * 2;
+    request.volume.block = true;
+    request.volume.durability = STORE_REPLICATE;
+    request.volume.replica = 3;
+    hosting = add_ended(member, &request);
+    for (size_t i = 0; i < n; i++) {
+        store_request_init(&request, STORE_REQ_BLOCK_CREATE);
+        request.block_volume.size_gib = 1;
+        (void)add_ended(member, &request);
+    }
+    return hosting;
 }
 
 struct store_digest fixture_digest(const struct fixture *fixture)

@@ -47,6 +47,9 @@ struct fixture_member {
     bool holds_examine; /* its answer is given by the test */
     void (*examine_cb)(void *user, int status, char *text);
     void *examine_user;
+    unsigned n_examined, n_forgotten; /* asked for; not wanted any more */
+    unsigned n_status, n_metrics;     /* made */
+    void (*making)(void);             /* one of these; NULL: nothing more happens */
 };
 
 struct fixture {
@@ -70,6 +73,9 @@ void fixture_run_once(struct fixture *fixture);
 void fixture_add_clusters(struct fixture *fixture, size_t n);
 /* A topology (its cluster is returned), and n volumes of three bricks. The first member is large from then on. */
 struct id fixture_add_volumes(struct fixture *fixture, size_t n);
+/* A topology, a hosting volume (which is returned) and n block volumes on it. The first member is large from then on.
+ */
+struct id fixture_add_blocks(struct fixture *fixture, size_t n);
 struct store_digest fixture_digest(const struct fixture *fixture);
 
 /* ---- client ---- */
@@ -86,9 +92,10 @@ void answer_fini(struct answer *answer);
 const char *answer_header(const struct answer *answer, const char *name);
 
 int client_connect(uint16_t port);
+int client_connect_from(uint16_t port, uint8_t host); /* from 127.0.0.host */
 void client_send(struct fixture *fixture, int fd, const void *data, size_t len);
-/* Reads one answer; head: it has no body whatever the headers say. Status 0: the connection ended without one.
- * Fails the test after ten seconds. */
+/* Reads one answer, and nothing of the next one unless it is in chunks; head: it has no body whatever the headers say.
+ * Status 0: the connection ended without one. Fails the test after a minute. */
 struct answer client_read(struct fixture *fixture, int fd, bool head);
 /* Everything until the connection ends. */
 void client_read_end(struct fixture *fixture, int fd, struct buf *buf);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -39,13 +40,13 @@ struct world {
     struct client clients[2 * BURST];
 };
 
-static struct world *world_new(bool tls)
+static struct world *world_new(bool tls, uint32_t connections_max)
 {
     struct world *world = mem_calloc(1, sizeof(*world));
     struct api_config *config = &world->fixture.members[0].config;
 
     fixture_init(&world->fixture, false);
-    config->connections_max = 4 * BURST;
+    config->connections_max = connections_max;
     if (tls) {
         world->dir = peer_certificates();
         world->cert = mem_printf("%s/api.crt", world->dir);
@@ -64,13 +65,19 @@ static struct world *world_new(bool tls)
 
 static int setup(void **state)
 {
-    *state = world_new(false);
+    *state = world_new(false, 4 * BURST);
     return 0;
 }
 
 static int setup_tls(void **state)
 {
-    *state = world_new(true);
+    *state = world_new(true, 4 * BURST);
+    return 0;
+}
+
+static int setup_few_tls(void **state)
+{
+    *state = world_new(true, BURST);
     return 0;
 }
 
@@ -102,19 +109,30 @@ static struct api_server *server_of(struct world *world)
     return world->fixture.members[0].server;
 }
 
+static size_t handshakes(struct world *world)
+{
+    const struct api_conn *conn;
+    size_t n = 0;
+
+    TAILQ_FOREACH (conn, &server_of(world)->conns, link) {
+        n += conn->handshake != NULL;
+    }
+    return n;
+}
+
 static void turn(struct world *world)
 {
     (void)uv_run(&world->fixture.loop, UV_RUN_NOWAIT);
 }
 
-/* Connects n clients; returns the most that were taken in one turn. */
+/* Connects n clients, from several addresses; returns the most that were taken in one turn. */
 static size_t connect_all(struct world *world, size_t n)
 {
     struct api_server *server = server_of(world);
     size_t most = 0;
 
     for (size_t i = 0; i < n; i++) {
-        world->clients[i].fd = client_connect(api_server_port(server));
+        world->clients[i].fd = client_connect_from(api_server_port(server), i + 1 < n ? 2 : 3);
     }
     for (int turns = 0; server->n_conns < n; turns++) {
         size_t before = server->n_conns;
@@ -144,6 +162,54 @@ static void test_ends_with_a_connection_waiting(void **state)
         turn(world);
     }
     fixture_close(&world->fixture, 0);
+}
+
+/* ---- ends ---- */
+
+/* Those that are pushed out while they shake hands end faster than others come: they do not pile up. */
+static void test_pushed_out(void **state)
+{
+    struct world *world = *state;
+    struct api_server *server = server_of(world);
+    size_t n = 0;
+
+    for (int turns = 0; server->stats.pushed_out < 10 * BURST; turns++) {
+        assert_true(turns < TURNS_MAX);
+        for (size_t i = 0; i < ACCEPTS; i++, n = (n + 1) % (2 * BURST)) {
+            struct client *client = &world->clients[n];
+
+            if (client->fd > 0) {
+                (void)close(client->fd);
+            }
+            client->fd = client_connect(api_server_port(server));
+            if (n % 3 != 0) { /* some of them wait for a step */
+                assert_int_equal(send(client->fd, "\x16", 1, MSG_NOSIGNAL), 1);
+            }
+        }
+        turn(world);
+        assert_in_range(server->n_cut, 0, 3 * ACCEPTS);
+    }
+}
+
+/* Whatever holds up the ends: beyond some of them nobody else is taken until they have ended. */
+static void test_many_are_ending(void **state)
+{
+    struct world *world = *state;
+    struct api_server *server = server_of(world);
+
+    (void)connect_all(world, BURST);
+    server->n_cut += BURST;
+    world->clients[BURST].fd = client_connect(api_server_port(server));
+    for (int turns = 0; turns < 100; turns++) {
+        turn(world);
+        assert_int_equal(server->n_conns, BURST);
+    }
+    assert_true(server->accept_waits);
+    server->n_cut -= BURST;
+    for (int turns = 0; server->n_conns == BURST; turns++) {
+        assert_true(turns < 10);
+        (void)uv_run(&world->fixture.loop, UV_RUN_ONCE);
+    }
 }
 
 /* ---- requests ---- */
@@ -282,7 +348,7 @@ static void expect_hello_on_all(struct world *world)
             len += n > 0 ? (size_t)n : 0;
         }
     }
-    assert_int_equal(server_of(world)->n_handshakes, 0);
+    assert_int_equal(handshakes(world), 0);
 }
 
 static void test_handshakes(void **state)
@@ -310,6 +376,79 @@ static void test_second_hello(void **state)
     expect_hello_on_all(world);
 }
 
+/* The last one comes from an address of its own: it is answered before most of those that came earlier. */
+static void test_sources_take_turns(void **state)
+{
+    struct world *world = *state;
+    size_t before = 0;
+
+    (void)connect_all(world, BURST);
+    begin_tls(world, "X25519");
+    step_all(world);
+    for (int turns = 0; !receive(&world->clients[BURST - 1]); turns++) {
+        assert_true(turns < TURNS_MAX);
+        turn(world);
+    }
+    for (size_t i = 0; i < BURST - 1; i++) {
+        before += receive(&world->clients[i]);
+    }
+    assert_in_range(before, 0, 2 * STEPS);
+    while (handshakes(world) > 1) {
+        turn(world);
+        for (size_t i = 0; i < BURST; i++) {
+            (void)receive(&world->clients[i]);
+        }
+        step_all(world);
+    }
+}
+
+static uint64_t cpu_us(void)
+{
+    struct timespec used;
+
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
+/* A million bytes take a client no effort, in records of one byte each, and us four seconds: some in each turn. */
+static void test_small_records(void **state)
+{
+    struct world *world = *state;
+    struct client *client = &world->clients[0];
+    size_t n_records = 0;
+    uint64_t longest_us = 0;
+
+    (void)connect_all(world, 1);
+    begin_tls(world, "X25519");
+    while (SSL_do_handshake(client->ssl) != 1) {
+        client_flush(client);
+        turn(world);
+        (void)receive(client);
+    }
+    client_flush(client);
+    while (handshakes(world) > 0) {
+        turn(world);
+    }
+    for (bool full = false; !full; n_records++) { /* as much as the kernel takes */
+        char data[256];
+        int len;
+
+        assert_int_equal(SSL_write(client->ssl, n_records == 0 ? "G" : "E", 1), 1);
+        len = BIO_read(client->out, data, sizeof(data));
+        full = send(client->fd, data, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len;
+    }
+    assert_true(n_records > 10000);
+    for (int turns = 0; !TAILQ_FIRST(&server_of(world)->conns)->refused; turns++) { /* too long a line */
+        uint64_t begin_us = cpu_us();
+
+        assert_true(turns < TURNS_MAX);
+        turn(world);
+        longest_us = cpu_us() - begin_us > longest_us ? cpu_us() - begin_us : longest_us;
+    }
+    print_message("%zu records, longest turn %lu us\n", n_records, (unsigned long)longest_us);
+    assert_true(longest_us < 20000);
+}
+
 static void test_gone_in_a_handshake(void **state)
 {
     struct world *world = *state;
@@ -317,7 +456,7 @@ static void test_gone_in_a_handshake(void **state)
     (void)connect_all(world, BURST);
     begin_tls(world, "X25519");
     step_all(world);
-    while (TAILQ_EMPTY(&server_of(world)->steps)) {
+    while (api_line_is_empty(server_of(world), API_LINE_STEPS)) {
         turn(world);
     }
     for (size_t i = 0; i < BURST; i++) {
@@ -328,18 +467,22 @@ static void test_gone_in_a_handshake(void **state)
         assert_true(turns < TURNS_MAX);
         fixture_run_once(&world->fixture);
     }
-    assert_int_equal(server_of(world)->n_handshakes, 0);
+    assert_int_equal(handshakes(world), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_pushed_out, setup_few_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_many_are_ending, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends_with_a_connection_waiting, setup, teardown),
         cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gone_before_its_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_handshakes, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_second_hello, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_sources_take_turns, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_small_records, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_gone_in_a_handshake, setup_tls, teardown),
     };
 

@@ -559,6 +559,8 @@ static const struct refusal volume_refusals[] = {
      "programs on the nodes would take it for an option of their own."},
     {"{\"size\":1,\"glustervolumeoptions\":[\"a b\\u000ac d\"]}", 400,
      "validation failed: glustervolumeoptions: item 1: control characters and ends of lines are not allowed."},
+    {"{\"size\":1,\"glustervolumeoptions\":[\"user.a x\\uffff\"]}", 400,
+     "validation failed: glustervolumeoptions: item 1: code points that are no characters are not allowed."},
     {"{\"size\":1,\"name\":\"$(reboot)\"}", 400, "validation failed: name: must be in a valid format."},
     {"{\"size\":0,\"name\":\"a.b\"}", 400,
      "validation failed: name: must be in a valid format; size: cannot be blank."},
@@ -653,14 +655,51 @@ static void long_lists(void **state)
     buf_fini(&json);
 }
 
+/* Of each wrong byte a U+FFFD, however many follow each other, and whatever stands around them. */
+static void test_wrong_bytes(void **state)
+{
+    static const struct api_field fields[] = {{.name = "a", .type = API_FIELD_STR}, {.type = API_FIELD_END}};
+    static const char *const around[] = {"", "x", "\xe2\x82\xac", "\\n", "\xc3\xa4\\u20ac"};
+    static const char *const read[] = {"", "x", "\xe2\x82\xac", "\n", "\xc3\xa4\xe2\x82\xac"};
+
+    (void)state;
+    for (size_t n = 0; n < 40; n++) {
+        for (size_t i = 0; i < sizeof(around) / sizeof(*around); i++) {
+            CLEANUP(buf_fini) struct buf json = BUF_INIT;
+            CLEANUP(buf_fini) struct buf wanted = BUF_INIT;
+            CLEANUP(free_ptr) char *text = NULL;
+
+            buf_printf(&json, "{\"a\":\"%s", around[i]);
+            buf_append_str(&wanted, read[i]);
+            for (size_t k = 0; k < n; k++) {
+                buf_append_char(&json, k % 2 == 0 ? (char)0xff : (char)0xe2); /* the second begins something */
+                buf_append_str(&wanted, "\xef\xbf\xbd");
+            }
+            buf_printf(&json, "%s\"}", around[i]);
+            buf_append_str(&wanted, read[i]);
+            assert_int_equal(api_json_read(json.data, json.len, API_JSON_EXACT_NAMES, fields, &text, NULL), 0);
+            assert_string_equal(text, buf_str(&wanted));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(syntax),        cmocka_unit_test(nesting),       cmocka_unit_test(names_and_duplicates),
-        cmocka_unit_test(node_add),      cmocka_unit_test(hosts),         cmocka_unit_test(device_add),
-        cmocka_unit_test(device_delete), cmocka_unit_test(states),        cmocka_unit_test(evict),
-        cmocka_unit_test(tags),          cmocka_unit_test(volume_create), cmocka_unit_test(long_lists),
+        cmocka_unit_test(syntax),
+        cmocka_unit_test(nesting),
+        cmocka_unit_test(names_and_duplicates),
+        cmocka_unit_test(node_add),
+        cmocka_unit_test(hosts),
+        cmocka_unit_test(device_add),
+        cmocka_unit_test(device_delete),
+        cmocka_unit_test(states),
+        cmocka_unit_test(evict),
+        cmocka_unit_test(tags),
+        cmocka_unit_test(volume_create),
+        cmocka_unit_test(long_lists),
         cmocka_unit_test(block_volumes),
+        cmocka_unit_test(test_wrong_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -368,6 +368,13 @@ static uint64_t fake_random(struct cli *cli)
     return outcome->random++;
 }
 
+static uint32_t silence_ms;
+
+void set_silence_ms(uint32_t ms)
+{
+    silence_ms = ms;
+}
+
 void run_cli(struct outcome *ret_outcome, const char *server, ...)
 {
     char *argv[64] = {mem_strdup("/usr/bin/hecate")};
@@ -392,6 +399,7 @@ void run_cli(struct outcome *ret_outcome, const char *server, ...)
     cli.sleep_ms = fake_sleep_ms;
     cli.random = fake_random;
     cli.user = ret_outcome;
+    cli.silence_ms = silence_ms;
     cli.out = open_memstream(&ret_outcome->out, &out_len);
     cli.err = open_memstream(&ret_outcome->err, &err_len);
     ret_outcome->code = cli_run(&cli, argc, argv);

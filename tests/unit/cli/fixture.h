@@ -42,6 +42,8 @@ struct outcome {
  * environment; server NULL: nothing in the environment. */
 void run_cli(struct outcome *ret_outcome, const char *server, ...) __attribute__((sentinel));
 void outcome_fini(struct outcome *outcome);
+/* For the commands that follow: how long silence is borne; 0: as usual. */
+void set_silence_ms(uint32_t ms);
 /* The environment that run_cli gives besides; NULL: none. */
 void set_env(const char *name, const char *value);
 

@@ -129,6 +129,8 @@ static void test_operations(void **state)
                                             "\",\"description\":\"Add brick\"},"
                                             "{\"id\":\"" C1 "\",\"description\":\"Add volume\"}]}\n",
                                             JSON, NULL}};
+    static const struct exchange cut[] = {
+        {"GET", "/operations/pending", 200, "{\"pendingoperations\":[],\"total\":1019,\"left_out\":7}\n", JSON, NULL}};
     static const struct exchange unknown[] = {{"GET", "/operations/pending/a", 404, "Id not found: a\n", TEXT, NULL}};
 
     (void)state;
@@ -138,6 +140,7 @@ static void test_operations(void **state)
                "Id:" V1 "  Type:create-volume  Status:New in-flight\nId:" V1 "  Type:create-volume  Status:stale \n",
                "", "server", "operations", "list");
     expect_run(none, 0, "", "", "server", "operations", "list");
+    expect_run(cut, 0, "and 7 more that are not shown; there are 1019 in all\n", "", "server", "operations", "list");
     expect_run(info, 0,
                "\nId: " V1 "\nType: create-volume\nStatus: failed \nChanges:\n    Add brick: " D1
                "\n    Add volume: " C1 "\n",

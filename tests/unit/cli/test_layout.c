@@ -50,6 +50,28 @@ static void expect_part(const char *json, void (*layout)(FILE *out, const json_t
     }
 }
 
+/* All parts of a topology, one after the other. */
+static void topology_layout(FILE *out, const json_t *topology)
+{
+    json_t *cluster, *entry;
+    size_t i, j;
+
+    json_array_foreach(js_list(topology, "clusters"), i, cluster)
+    {
+        out_topology_cluster(out, cluster);
+        json_array_foreach(js_list(cluster, "volumes"), j, entry)
+        {
+            out_topology_volume(out, entry);
+        }
+        out_topology_nodes(out);
+        json_array_foreach(js_list(cluster, "nodes"), j, entry)
+        {
+            out_topology_node(out, entry);
+        }
+    }
+    fprintf(out, "\n");
+}
+
 static void test_recorded(void **state)
 {
     (void)state;
@@ -62,9 +84,9 @@ static void test_recorded(void **state)
     expect_recorded("volume-ec", out_volume);
     expect_recorded("volume-big", out_volume);
     expect_recorded("volume-hv", out_volume);
-    expect_recorded("topology-load", out_topology);
-    expect_recorded("topology-block", out_topology);
-    expect_recorded("topology-real", out_topology);
+    expect_recorded("topology-load", topology_layout);
+    expect_recorded("topology-block", topology_layout);
+    expect_recorded("topology-real", topology_layout);
 }
 
 static void test_removed(void **state)
@@ -113,8 +135,8 @@ static void test_volume_line(void **state)
 /* Nothing is there, or it is of another type: no crash, no invention. */
 static void test_missing_members(void **state)
 {
-    static void (*const layouts[])(FILE *, const json_t *) = {out_cluster,     node_layout,  out_device, out_volume,
-                                                              out_volume_line, out_topology, out_status};
+    static void (*const layouts[])(FILE *, const json_t *) = {out_cluster,     node_layout,     out_device, out_volume,
+                                                              out_volume_line, topology_layout, out_status};
     static const char *const documents[] = {
         "{}",
         "[]",

@@ -1,5 +1,5 @@
-/* Many objects: several requests in flight, answered in any order; the list keeps its order, and what fails is asked
- * for again. The server has a thread for each connection. */
+/* Many objects: several requests in flight, answered in any order; the list keeps its order, what fails is asked for
+ * again, and what is gone is left out. The server has a thread for each connection. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -20,6 +20,9 @@
 #include "tests/unit/cli/fixture.h"
 
 #define VOLUMES 200
+#define WINDOW 64 /* as the client has it; so is */
+#define LANES 8
+#define LIMIT_S 30
 #define CONNECTIONS_MAX 64
 
 struct many {
@@ -29,10 +32,13 @@ struct many {
     atomic_uint n_threads;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned waiting, widest; /* requests for volumes that are in flight */
+    unsigned waiting, widest; /* requests for volumes that are in flight; also long after one was lost */
     unsigned asked[VOLUMES];
-    unsigned lose_first_of; /* the first request for this volume gets no answer; 0: none */
-    bool forget;            /* the volume lose_first_of is unknown */
+    unsigned lose_first_of;   /* the first request for this volume gets no answer; 0: none */
+    bool refuse_once;         /* the next time it is answered */
+    int refuse_with;          /* 0; or the status that is answered for the volume lose_first_of */
+    bool hold_first;          /* volume 0 is answered when WINDOW of them have been asked for */
+    unsigned n_asked, n_held; /* without volume 0; when it was answered */
 };
 
 static struct many many;
@@ -47,7 +53,7 @@ static void answer(int fd, int status, const char *body)
 }
 
 /* Until others are in flight as well, or the last ones are left: answers come in another order than the requests. */
-static void wait_for_company(void)
+static void wait_for_company(unsigned number)
 {
     struct timespec until;
 
@@ -56,12 +62,34 @@ static void wait_for_company(void)
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     (void)pthread_mutex_lock(&many.lock);
+    many.n_asked++;
+    (void)pthread_cond_broadcast(&many.changed);
     many.waiting++;
-    many.widest = many.waiting > many.widest ? many.waiting : many.widest;
+    if (number > many.lose_first_of + 2 * LANES && many.waiting > many.widest) {
+        many.widest = many.waiting;
+    }
     (void)pthread_cond_broadcast(&many.changed);
     while (many.waiting < 4 && pthread_cond_timedwait(&many.changed, &many.lock, &until) == 0) {
     }
     many.waiting--;
+    (void)pthread_mutex_unlock(&many.lock);
+}
+
+/* Volume 0 comes late: when so many have been asked for, and some time for more to be asked for has passed. */
+static void hold(void)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LIMIT_S;
+    (void)pthread_mutex_lock(&many.lock);
+    while (many.n_asked < WINDOW - 1 && pthread_cond_timedwait(&many.changed, &many.lock, &until) == 0) {
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1;
+    while (many.n_asked < WINDOW && pthread_cond_timedwait(&many.changed, &many.lock, &until) == 0) {
+    }
+    many.n_held = many.n_asked;
     (void)pthread_mutex_unlock(&many.lock);
 }
 
@@ -71,13 +99,17 @@ static bool answer_volume(int fd, unsigned number)
     CLEANUP(free_ptr) char *body = mem_printf("{\"id\":\"%032x\",\"cluster\":\"c\",\"name\":\"v%u\"}", number, number);
     bool first = many.asked[number]++ == 0;
 
-    wait_for_company();
+    if (number == 0 && many.hold_first) {
+        hold();
+    } else {
+        wait_for_company(number);
+    }
     if (number == many.lose_first_of && number != 0) {
-        if (many.forget) {
-            answer(fd, 404, "Id not found");
+        if (many.refuse_with != 0 && (first || !many.refuse_once)) {
+            answer(fd, many.refuse_with, "Id not found");
             return true;
         }
-        if (first) {
+        if (first && many.refuse_with == 0) {
             return false;
         }
     }
@@ -210,18 +242,94 @@ static void test_lost_answer_is_asked_for_again(void **state)
     outcome_fini(&outcome);
 }
 
-/* As one after the other: the error of the first that fails, and nothing on standard output. */
-static void test_failure(void **state)
+/* One that fails is asked for again; the others go on side by side. */
+static void test_failed_answer_is_asked_for_again(void **state)
 {
     struct outcome outcome;
 
     (void)state;
     many.lose_first_of = 57;
-    many.forget = true;
+    many.refuse_with = 500;
+    many.refuse_once = true;
     run_cli(&outcome, many.url, "topology", "info", NULL);
+    assert_string_equal(outcome.err, "");
+    expect_all_in_order(outcome.out);
+    assert_int_equal(many.asked[57], 2);
+    assert_true(many.widest >= 4);
+    outcome_fini(&outcome);
+}
+
+static void expect_all_but(const char *text, unsigned gone)
+{
+    for (unsigned i = 0; i < VOLUMES; i++) {
+        CLEANUP(free_ptr) char *line = mem_printf("Name:v%u\n", i);
+        const char *found = strstr(text, line);
+
+        assert_true((found == NULL) == (i == gone));
+        text = found != NULL ? found : text;
+    }
+}
+
+/* A list is that of a moment: what was deleted since then is left out, and nothing is asked for twice. */
+static void test_gone(void **state)
+{
+    struct outcome outcome;
+
+    (void)state;
+    many.lose_first_of = 57;
+    many.refuse_with = 404;
+    run_cli(&outcome, many.url, "volume", "list", NULL);
+    assert_string_equal(outcome.err, "");
+    assert_int_equal(outcome.code, 0);
+    expect_all_but(outcome.out, 57);
+    for (unsigned i = 0; i < VOLUMES; i++) {
+        assert_int_equal(many.asked[i], 1);
+    }
+    outcome_fini(&outcome);
+}
+
+/* What has come is printed, in order, up to the first that cannot be had. */
+static void test_failure(void **state)
+{
+    struct outcome outcome;
+
+    (void)state;
+    many.lose_first_of = 150;
+    many.refuse_with = 500;
+    run_cli(&outcome, many.url, "volume", "list", NULL);
     assert_string_equal(outcome.err, "Error: Id not found\n");
-    assert_string_equal(outcome.out, "");
     assert_int_equal(outcome.code, 255);
+    assert_non_null(strstr(outcome.out, "Name:v149\n"));
+    assert_null(strstr(outcome.out, "Name:v151\n"));
+    outcome_fini(&outcome);
+}
+
+/* One that comes late does not let all others pile up in memory. */
+static void test_window(void **state)
+{
+    struct outcome outcome;
+
+    (void)state;
+    many.hold_first = true;
+    run_cli(&outcome, many.url, "volume", "list", NULL);
+    assert_string_equal(outcome.err, "");
+    expect_all_but(outcome.out, UINT32_MAX);
+    assert_int_equal(many.n_held, WINDOW - 1);
+    outcome_fini(&outcome);
+}
+
+static void test_json(void **state)
+{
+    struct outcome outcome;
+    json_t *document;
+
+    (void)state;
+    run_cli(&outcome, many.url, "topology", "info", "--json", NULL);
+    assert_string_equal(outcome.err, "");
+    document = json_loads(outcome.out, JSON_REJECT_DUPLICATES, NULL);
+    assert_int_equal(
+        json_array_size(json_object_get(json_array_get(json_object_get(document, "clusters"), 0), "volumes")), VOLUMES);
+    json_decref(document);
     outcome_fini(&outcome);
 }
 
@@ -230,7 +338,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_answer_is_asked_for_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failed_answer_is_asked_for_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_window, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_json, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,7 @@ int files_openat(int dir_fd, const char *name, int flags, mode_t mode)
 /* With the lock held. */
 static ssize_t write_watched(struct files *files, int fd, size_t inode, const void *data, size_t len, off_t offset)
 {
+    CLEANUP(free_ptr) uint8_t *garbage = NULL;
     struct event *event;
     ssize_t n;
 
@@ -260,6 +261,10 @@ static ssize_t write_watched(struct files *files, int fd, size_t inode, const vo
     if (files->fault == FILES_SHORT && files->n_events == files->fault_call) {
         files->disk_full = true;
         len = len / 2;
+    }
+    if (files->fault == FILES_GARBAGE && files->n_events == files->fault_call) {
+        data = garbage = mem_dup(data, len);
+        garbage[len / 2] ^= 0x10;
     }
     n = syscall(SYS_pwrite64, fd, data, len, offset);
     CHECK(n == (ssize_t)len);

@@ -17,9 +17,10 @@ enum files_call { FILES_OPEN, FILES_WRITE, FILES_SYNC, FILES_RENAME, FILES_UNLIN
 
 enum files_fault {
     FILES_NO_FAULT,
-    FILES_ERROR, /* that call fails and does nothing */
-    FILES_SHORT, /* that write takes a part; every write after it fails */
-    FILES_HALT,  /* that call and all changes after it fail and do nothing: as if the process had been killed */
+    FILES_ERROR,   /* that call fails and does nothing */
+    FILES_SHORT,   /* that write takes a part; every write after it fails */
+    FILES_GARBAGE, /* that write succeeds, and leaves something else there */
+    FILES_HALT,    /* that call and all changes after it fail and do nothing: as if the process had been killed */
 };
 
 struct files;

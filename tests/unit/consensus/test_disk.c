@@ -23,6 +23,7 @@
 
 #define SEGMENT ((size_t)16384)
 #define DEADLINE_S 30
+#define MANIFEST_BYTES 112
 
 static char folder[64];
 static char dir[300];
@@ -59,19 +60,23 @@ static void encode(void *user, void *handle, uint8_t **ret_data, size_t *ret_len
     *ret_len = strlen(handle);
 }
 
-/* A snapshot of the leader: its text, if it is one. */
-static int decode(void *user, uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
+static int check(void *user, uint64_t index, const uint8_t *data, size_t len, struct err *reterr)
 {
     (void)user;
     (void)index;
+    return len > 0 && data[0] == '!' ? err_set(reterr, E_DAMAGED, "it begins with !") : 0;
+}
+
+/* A snapshot of the leader: its text, if it is one. */
+static int decode(void *user, uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
+{
+    int rc = check(user, index, data, len, reterr);
+
     if (encoding_held) {
         wait_for(&encoding, "decoding let go");
     }
-    if (len > 0 && data[0] == '!') {
-        return err_set(reterr, E_DAMAGED, "it begins with !");
-    }
-    *ret_state = mem_dup(data, len);
-    return 0;
+    *ret_state = rc == 0 ? mem_dup(data, len) : NULL;
+    return rc;
 }
 
 static void free_handle(void *user, void *handle)
@@ -84,7 +89,7 @@ static void free_handle(void *user, void *handle)
 
 static int try_open(struct disk **ret_disk, struct disk_image *image, struct err *err)
 {
-    const struct disk_config config = {dir, 1, SEGMENT, notify, encode, decode, free_handle, free_handle, NULL};
+    const struct disk_config config = {dir, 1, SEGMENT, notify, encode, check, decode, free_handle, free_handle, NULL};
 
     while (sem_trywait(&answers) == 0) {
     }
@@ -393,16 +398,15 @@ static void test_snapshot_of_the_leader(void **state)
 }
 
 /* What cannot be read never replaces what is there, and the disk goes on. */
-static void test_damaged_snapshot_of_the_leader(void **state)
+static void refuses(enum disk_kind kind)
 {
     struct disk *disk = open_new();
     struct disk_image image;
     struct disk_op *op;
 
-    (void)state;
     must_run(disk, state_op(CORE_FORMED));
     must_run(disk, append_op(1, 8));
-    disk_put(disk, snapshot_op(DISK_DECODE, 10, "! of the leader"));
+    disk_put(disk, snapshot_op(kind, 1, "! a state"));
     op = next_answer(disk);
     assert_int_equal(op->status, 0);
     assert_int_equal(op->refused, E_DAMAGED);
@@ -417,6 +421,76 @@ static void test_damaged_snapshot_of_the_leader(void **state)
     disk_image_fini(&image);
     disk_close(disk);
     files_remove_dir(dir);
+}
+
+static void test_damaged_snapshot_of_the_leader(void **state)
+{
+    (void)state;
+    refuses(DISK_DECODE);
+}
+
+/* One snapshot, of our own or of the leader, behind three entries, while the disk writes something else than it was
+ * given, in that call of it. false: there was no such call. */
+static bool written_as_garbage(enum disk_kind kind, size_t at)
+{
+    struct files *files;
+    struct disk *disk;
+    struct disk_image image;
+    char message[1024];
+    int what, thread, rc;
+    size_t call, len;
+
+    assert_int_equal(mkdir(dir, 0700), 0);
+    files = files_watch(dir);
+    disk = open_disk(&image);
+    disk_image_fini(&image);
+    must_run(disk, state_op(CORE_FORMED));
+    must_run(disk, append_op(1, 8));
+    must_run(disk, snapshot_op(DISK_SNAP_PUT, 1, "before"));
+    must_run(disk, append_op(2, 8));
+    must_run(disk, append_op(3, 8));
+    wait_for_spare(disk);
+    call = files_calls(files) + at;
+    files_disturb(files, FILES_GARBAGE, call, 0);
+    rc = run(disk, snapshot_op(kind, 3, "a state"), message, sizeof(message));
+    files_disturb(files, FILES_NO_FAULT, 0, 0);
+    what = files_what(files, call, &len, &thread);
+    disk_close(disk);
+    if (what == FILES_WRITE &&
+        len < MANIFEST_BYTES) { /* a piece of the snapshot; a wrong manifest shows at the start */
+        assert_int_equal(rc, E_IO);
+        assert_non_null(strstr(message, "reads back as something else"));
+        disk = open_disk(&image);
+        assert_int_equal(image.snap_index, 1);
+        assert_memory_equal(image.snap, "before", 6);
+        assert_true(image.first <= 2 && image.flat_len == (4 - image.first) * (FLAT_HEADER + 8));
+        disk_image_fini(&image);
+        disk_close(disk);
+    }
+    files_end(files);
+    files_remove_dir(dir);
+    return what >= 0;
+}
+
+static void test_disk_that_writes_garbage(void **state)
+{
+    size_t own = 0, leaders = 0;
+
+    (void)state;
+    while (written_as_garbage(DISK_SNAP_PUT, own)) {
+        own++;
+    }
+    while (written_as_garbage(DISK_INSTALL, leaders)) {
+        leaders++;
+    }
+    assert_true(own >= 8 && leaders >= 8);
+}
+
+/* Our own snapshot is no state: the log that it would replace stays, and the member goes on. */
+static void test_own_snapshot_that_is_none(void **state)
+{
+    (void)state;
+    refuses(DISK_SNAP_PUT);
 }
 
 static void test_freed_beside(void **state)
@@ -448,7 +522,7 @@ static void test_close_frees_what_was_not_taken(void **state)
     disk_put(disk, append_op(1, 8));
     disk_put(disk, snapshot_op(DISK_SNAP_PUT, 1, "own"));
     disk_close(disk);
-    assert_int_equal(freed, 1);
+    assert_int_equal(freed, 1); /* the handle: no second state was made to see whether one can */
     files_remove_dir(dir);
 }
 
@@ -704,6 +778,8 @@ int main(void)
         cmocka_unit_test(test_appends_that_wait_become_one_record),
         cmocka_unit_test(test_snapshot_of_the_leader),
         cmocka_unit_test(test_damaged_snapshot_of_the_leader),
+        cmocka_unit_test(test_disk_that_writes_garbage),
+        cmocka_unit_test(test_own_snapshot_that_is_none),
         cmocka_unit_test(test_freed_beside),
         cmocka_unit_test(test_close_frees_what_was_not_taken),
         cmocka_unit_test(test_errors),

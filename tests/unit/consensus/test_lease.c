@@ -28,9 +28,9 @@ static void test_start_promise(void **state)
 
     (void)state;
     lease_init(&lease, START, L, T);
-    assert_false(lease_may_vote(&lease, START + T - 1, 2, 0));
-    assert_false(lease_may_vote(&lease, START + T - 1, 1, START)); /* no transfer releases it */
-    assert_true(lease_may_vote(&lease, START + T, 2, 0));
+    assert_false(lease_may_vote(&lease, START + T - 1, 2, 7, 0));
+    assert_false(lease_may_vote(&lease, START + T - 1, 1, 7, START)); /* no transfer releases it */
+    assert_true(lease_may_vote(&lease, START + T, 2, 7, 0));
 }
 
 static void test_promise(void **state)
@@ -43,10 +43,10 @@ static void test_promise(void **state)
     assert_false(lease_on_ping(&lease, now, 5, true, 4, 100, L));     /* older term */
     assert_false(lease_on_ping(&lease, now, 5, false, 5, 100, L));    /* not a follower */
     assert_false(lease_on_ping(&lease, now, 5, true, 5, 100, T + 1)); /* stands for more than is allowed */
-    assert_true(lease_may_vote(&lease, now, 6, 0));
+    assert_true(lease_may_vote(&lease, now, 6, 7, 0));
     assert_true(lease_on_ping(&lease, now, 5, true, 5, 100, L));
-    assert_false(lease_may_vote(&lease, now + L - 1, 6, 0));
-    assert_true(lease_may_vote(&lease, now + L, 6, 0));
+    assert_false(lease_may_vote(&lease, now + L - 1, 6, 7, 0));
+    assert_true(lease_may_vote(&lease, now + L, 6, 7, 0));
     assert_true(lease_on_ping(&lease, now + 10, 5, true, 5, 90, L)); /* late: the newest number counts */
     assert_int_equal(lease.promise_number, 100);
 }
@@ -59,9 +59,9 @@ static void test_transfer_releases_only_its_own_promise(void **state)
     (void)state;
     lease_init(&lease, START, L, T);
     assert_true(lease_on_ping(&lease, now, 5, true, 5, 1000, L));
-    assert_true(lease_may_vote(&lease, now + 1, 6, 1000));
-    assert_false(lease_may_vote(&lease, now + 1, 6, 999));  /* ordered before the promise: that transfer has failed */
-    assert_false(lease_may_vote(&lease, now + 1, 7, 1000)); /* another election */
+    assert_true(lease_may_vote(&lease, now + 1, 6, 7, 1000));
+    assert_false(lease_may_vote(&lease, now + 1, 6, 7, 999)); /* ordered before the promise: that transfer has failed */
+    assert_false(lease_may_vote(&lease, now + 1, 7, 7, 1000)); /* another election */
 }
 
 static void test_lease_of_a_majority(void **state)
@@ -143,10 +143,11 @@ static void test_own_promise(void **state)
     (void)until_of(&lease, START, 3);
     lease_on_ack(&lease, START, 5, true, 2, 5, START);
     until = until_of(&lease, START, 3);
-    assert_false(lease_may_vote(&lease, until - 1, 6, 0)); /* an ex-leader is silent until what it gave away is over */
-    assert_true(lease_may_vote(&lease, until, 6, 0));
+    assert_false(
+        lease_may_vote(&lease, until - 1, 6, 7, 0)); /* an ex-leader is silent until what it gave away is over */
+    assert_true(lease_may_vote(&lease, until, 6, 7, 0));
     lease_released(&lease); /* or its keeper has let go */
-    assert_true(lease_may_vote(&lease, until - 1, 6, 0));
+    assert_true(lease_may_vote(&lease, until - 1, 6, 7, 0));
 }
 
 int main(void)

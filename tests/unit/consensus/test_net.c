@@ -33,7 +33,6 @@ struct end {
 };
 
 static struct end a, b;
-static char folder[] = "/tmp/hecate-net-XXXXXX";
 
 /* ---- events ---- */
 
@@ -167,8 +166,8 @@ static void new_addresses(void)
 static void begin(bool tls)
 {
     new_addresses();
-    start_as(&a, 1, tls ? folder : NULL, 2);
-    start_as(&b, 2, tls ? folder : NULL, 2);
+    start_as(&a, 1, tls ? turns_folder : NULL, 2);
+    start_as(&b, 2, tls ? turns_folder : NULL, 2);
     turns_until("both are connected", both_connected);
 }
 
@@ -297,14 +296,14 @@ static void flood(const char *from)
 {
     new_addresses(); /* b's: one that no connection of ours is given in the meantime */
     (void)snprintf(b.address, sizeof(b.address), "127.0.0.3:%d", 20000 + getpid() % 10000);
-    start_as(&a, 1, folder, 2);
+    start_as(&a, 1, turns_folder, 2);
     for (size_t i = 0; i < STRANGERS; i++) {
         strangers[i] = stranger_connect(from, a.address);
         (void)uv_run(&turns_loop, UV_RUN_NOWAIT);
     }
     turns_until("most of them were ended", a_has_few);
     assert_true(open_strangers() >= 15); /* no more than needed */
-    start_as(&b, 2, folder, 2);
+    start_as(&b, 2, turns_folder, 2);
     turns_until("both are connected", both_connected);
     for (size_t i = 0; i < STRANGERS; i++) { /* what comes later ends no member's */
         close(strangers[i]);
@@ -415,20 +414,6 @@ static void assert_has(const char *text, const char *part)
     }
 }
 
-static void run(const char *const argv[])
-{
-    pid_t pid = fork();
-    int status = 0;
-
-    if (pid == 0) {
-        (void)freopen("/dev/null", "w", stdout);
-        execvp(argv[0], (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-}
-
 static void make_certificate(const char *pki, int id, const char *days)
 {
     CLEANUP(free_ptr)
@@ -437,7 +422,7 @@ static void make_certificate(const char *pki, int id, const char *days)
                    "-days %s -CA ca.pem -CAkey ca.key -CAcreateserial -out member-%d.pem 2>/dev/null",
                    pki, id, id, days, id);
 
-    run((const char *const[]){"sh", "-c", line, NULL});
+    turns_run((const char *const[]){"sh", "-c", line, NULL});
 }
 
 /* Both ends know what is wrong and with whose certificate; a new one and no restart: all is well. */
@@ -447,9 +432,9 @@ static void test_expired(void **state)
 
     (void)state;
     new_addresses();
-    make_certificate(folder, 2, "-1");
-    start_as(&a, 1, folder, 2);
-    start_as(&b, 2, folder, 2);
+    make_certificate(turns_folder, 2, "-1");
+    start_as(&a, 1, turns_folder, 2);
+    start_as(&b, 2, turns_folder, 2);
     turns_until("both know the trouble", both_in_trouble);
     assert_string_equal(trouble_a.word, "expired");
     assert_has(trouble_a.text, "member 1 refuses member 2 at 127.0.0.1:");
@@ -459,7 +444,7 @@ static void test_expired(void **state)
     assert_has(trouble_b.text, "refuses member 2: the certificate ");
     assert_has(trouble_b.remedy, "member-2.pem");
     assert_true(trouble_a.tls && trouble_b.tls);
-    make_certificate(folder, 2, "10");
+    make_certificate(turns_folder, 2, "10");
     assert_int_equal(net_reload_tls(b.net, &err), 0);
     turns_until("all is well", no_trouble);
     finish();
@@ -470,10 +455,10 @@ static void test_other_authority(void **state)
     char other[64];
 
     (void)state;
-    (void)snprintf(other, sizeof(other), "%s/other", folder);
-    run((const char *const[]){"scripts/pki", other, "2", NULL});
+    (void)snprintf(other, sizeof(other), "%s/other", turns_folder);
+    turns_run((const char *const[]){"scripts/pki", other, "2", NULL});
     new_addresses();
-    start_as(&a, 1, folder, 2);
+    start_as(&a, 1, turns_folder, 2);
     start_as(&b, 2, other, 2);
     turns_until("both know the trouble", both_in_trouble);
     assert_string_equal(trouble_a.word, "unknown-authority");
@@ -556,7 +541,7 @@ static void copy(const char *from, const char *to)
 {
     CLEANUP(free_ptr) char *line = mem_printf("mkdir -p %s && cp %s/ca.* %s", to, from, to);
 
-    run((const char *const[]){"sh", "-c", line, NULL});
+    turns_run((const char *const[]){"sh", "-c", line, NULL});
 }
 
 /* A new key while the connections stay: they count as made with it once the configuration says so, and again after
@@ -567,9 +552,9 @@ static void test_key_follows(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    (void)snprintf(other, sizeof(other), "%s/again", folder);
-    copy(folder, other);
-    run((const char *const[]){"scripts/pki", other, "2", NULL});
+    (void)snprintf(other, sizeof(other), "%s/again", turns_folder);
+    copy(turns_folder, other);
+    turns_run((const char *const[]){"scripts/pki", other, "2", NULL});
     begin(true);
     turns_until("both show their keys", shown);
     memcpy(key_a, net_shown_key(a.net, 1), sizeof(key_a));
@@ -612,8 +597,8 @@ static void test_wrong_member(void **state)
 {
     (void)state;
     new_addresses();
-    start_as(&a, 1, folder, 3);
-    start_as(&b, 2, folder, 2);
+    start_as(&a, 1, turns_folder, 3);
+    start_as(&b, 2, turns_folder, 2);
     turns_until("a knows", a_knows);
     assert_string_equal(trouble_a.word, "wrong-member");
     assert_has(trouble_a.text, "is not member 3: its certificate names member 2");
@@ -632,7 +617,7 @@ static void test_plain(void **state)
     at.sin_port = htons((uint16_t)strtoul(strchr(b.address, ':') + 1, NULL, 10));
     assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
-    start_as(&a, 1, folder, 3);
+    start_as(&a, 1, turns_folder, 3);
     turns_until("a knows that nobody is there", a_is_refused);
     assert_false(trouble_a.tls);
     assert_int_equal(listen(listener, 10), 0);
@@ -698,24 +683,6 @@ static void test_network_is_back(void **state)
     finish();
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    run((const char *const[]){"rm", "-r", folder, NULL});
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    log_set_level(LOG_NONE);
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
-    run((const char *const[]){"scripts/pki", folder, "1", "2", NULL});
-    return !turns_init();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -735,5 +702,5 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, turns_set_up, turns_tear_down);
 }

@@ -18,30 +18,11 @@
 
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "tests/unit/ports.h"
 
 #define DEADLINE_MS 30000
 
 /* ---- life ---- */
-
-/* Ports that are free now; held all at once, so that they differ. */
-static void free_ports(unsigned *ret_ports, size_t n)
-{
-    int sockets[16];
-
-    assert_true(n <= 16);
-    for (size_t i = 0; i < n; i++) {
-        struct sockaddr_in6 address = {.sin6_family = AF_INET6};
-        socklen_t len = sizeof(address);
-
-        sockets[i] = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(sockets[i], (struct sockaddr *)&address, len), 0);
-        assert_int_equal(getsockname(sockets[i], (struct sockaddr *)&address, &len), 0);
-        ret_ports[i] = ntohs(address.sin6_port);
-    }
-    for (size_t i = 0; i < n; i++) {
-        assert_int_equal(close(sockets[i]), 0);
-    }
-}
 
 static void make_config(struct fixture *fixture, size_t at, const unsigned *ports)
 {
@@ -80,7 +61,7 @@ void fixture_init(struct fixture *fixture)
     log_set_level(LOG_NONE);
     (void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/hecate-member-test.XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
-    free_ports(ports, sizeof(ports) / sizeof(*ports));
+    ports_free(ports, sizeof(ports) / sizeof(*ports));
     for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
         make_config(fixture, i, ports);
     }

@@ -156,7 +156,9 @@ static void run_command(const char *script)
 }
 
 #define ABSENT "<cliOutput><opRet>-1</opRet><opErrno>30806</opErrno><opErrstr>gone</opErrstr></cliOutput>"
-#define DONE "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/></cliOutput>"
+#define DONE                                                     \
+    "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/>" \
+    "<volCreate><volume><name>v</name><id>01234567-89ab-cdef-0123-456789abcdef</id></volume></volCreate></cliOutput>"
 
 /* Goes through a step's conversation with a node that has nothing, or where everything is done. */
 static void converse(const struct exec_config *config, const struct exec_step *step, bool absent)

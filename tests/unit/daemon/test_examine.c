@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "daemon/examine.h"
 #include "daemon/executor/mock.h"
-#include "daemon/executor/mock_world.h"
+#include "daemon/executor/mock_database.h"
+#include "daemon/gather.h"
 #include "store/base/mem.h"
 #include "tests/unit/daemon/fixture.h"
+#include "tests/unit/store/world.h"
 
 static struct fixture fixture;
 
@@ -44,20 +47,67 @@ static const struct store_node *the_node(void)
     return store_node(store, store_device(store, volume->bricks[0].device)->node);
 }
 
+/* It says nothing of peers. */
 static struct exec_inventory *take(void)
 {
-    const struct store_node *node = the_node();
-    struct exec_step step = {.kind = EXEC_INVENTORY,
-                             .host = node->manage.items[0],
-                             .node = node->id,
-                             .cluster = node->cluster,
-                             .term = fixture_leader(&fixture)->driver_term};
-    struct exec_result result;
+    struct world_view view = world_view(fixture_leader(&fixture)->store);
+    struct exec_inventory *inventory = mock_database_inventory(view.view, the_node(), NULL);
 
-    mock_world_apply(exec_mock_world(fixture_leader(&fixture)->executor), &step, &result);
-    assert_int_equal(result.code, 0);
-    return result.inventory;
+    world_view_fini(&view);
+    inventory->peers_known = false;
+    while (inventory->n_peers > 0) {
+        store_strs_fini(&inventory->peers[--inventory->n_peers].names);
+    }
+    free(TAKE_PTR(inventory->peers));
+    return inventory;
 }
+
+static const char *text_at(json_t *json, const char *list, size_t i, const char *key)
+{
+    return json_string_value(json_object_get(json_array_get(json_object_get(json, list), i), key));
+}
+
+/* The answer to clients has all of it, and is cut nowhere: what does not fit is left out. */
+static void check_document(const struct exec_inventory *inventory)
+{
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+    struct buf again = BUF_INIT;
+    json_t *json, *volumes, *mounts;
+
+    assert_true(examine_node_put(the_node()->id, inventory, SIZE_MAX, &text));
+    json = json_loads(buf_str(&text), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    assert_string_equal(json_string_value(json_object_get(json, "NodeHeketiID")), id_text(the_node()->id).text);
+    volumes = json_object_get(json_object_get(json, "VolumeInfo"), "Volumes");
+    assert_int_equal(json_integer_value(json_object_get(volumes, "Count")), inventory->n_volumes);
+    assert_int_equal(json_array_size(json_object_get(volumes, "VolumeList")), inventory->n_volumes);
+    for (size_t i = 0; i < inventory->n_volumes; i++) {
+        json_t *bricks = json_object_get(json_array_get(json_object_get(volumes, "VolumeList"), i), "Bricks");
+
+        assert_string_equal(text_at(volumes, "VolumeList", i, "VolumeName"), inventory->volumes[i].name);
+        for (size_t j = 0; j < inventory->volumes[i].bricks.n; j++) {
+            assert_string_equal(text_at(bricks, "BrickList", j, "Name"), inventory->volumes[i].bricks.items[j]);
+        }
+    }
+    mounts = json_object_get(json, "BricksMountStatus");
+    assert_int_equal(json_array_size(json_object_get(mounts, "Statuses")), inventory->mounts.n);
+    assert_int_equal(json_array_size(json_object_get(mounts, "Table")), inventory->fstab.n);
+    json_decref(json);
+    assert_true(examine_node_put(the_node()->id, inventory, text.len, &again)); /* as much as it takes */
+    assert_string_equal(buf_str(&again), buf_str(&text));
+    for (size_t len = 0; len < text.len; len++) {
+        buf_clear(&again);
+        assert_false(examine_node_put(the_node()->id, inventory, len, &again));
+    }
+    buf_fini(&again);
+    assert_true(examine_node_put(the_node()->id, NULL, SIZE_MAX, &again));
+    json = json_loads(buf_str(&again), JSON_REJECT_DUPLICATES, NULL);
+    assert_true(json_is_null(json_object_get(json, "VolumeInfo")));
+    json_decref(json);
+    buf_fini(&again);
+}
+
+static bool names_match; /* of the node's volumes and the database's: what was found last */
 
 /* The findings of the node are exactly these codes, comma after each. */
 static void expect(struct exec_inventory *inventory, const char *codes)
@@ -65,12 +115,12 @@ static void expect(struct exec_inventory *inventory, const char *codes)
     struct findings *findings = findings_new();
     CLEANUP(buf_fini) struct buf found = BUF_INIT;
     struct findings_list list;
+    struct world_view view = world_view(fixture_leader(&fixture)->store);
     struct examine examine;
 
-    examine_init(&examine, fixture_leader(&fixture)->store, findings);
-    for (int twice = 0; twice < 2; twice++) { /* the same again is no second finding */
-        examine_node(&examine, the_node(), inventory);
-    }
+    examine_init(&examine, view.view, findings);
+    names_match = examine_node(&examine, the_node(), inventory);
+    (void)examine_node(&examine, the_node(), inventory); /* the same again is no second finding */
     examine_end(&examine);
     list = findings_tell(findings, false);
     for (size_t i = 0; i < list.n; i++) {
@@ -83,10 +133,11 @@ static void expect(struct exec_inventory *inventory, const char *codes)
         fail_msg("\"%s\" instead of \"%s\"", buf_str(&found), codes);
     }
     json_decref(findings_list_json(&list));
-    json_decref(examine_node_json(the_node()->id, inventory));
+    check_document(inventory);
     findings_list_fini(&list);
     examine_fini(&examine);
     findings_free(findings);
+    world_view_fini(&view);
     exec_inventory_free(inventory);
 }
 
@@ -102,8 +153,8 @@ static void test_nothing_when_all_is_well(void **state)
     (void)state;
     assert_int_equal(inventory->n_lvs, 2); /* a brick and its pool */
     assert_int_equal(inventory->n_volumes, 1);
-    assert_true(examine_names_match(fixture_leader(&fixture)->store, the_node()->cluster, inventory));
     expect(inventory, "");
+    assert_true(names_match);
 }
 
 static void test_logical_volumes(void **state)
@@ -149,6 +200,7 @@ static void test_snapshots(void **state)
 /* It may be what is just being cloned. */
 static void test_snapshots_while_cloning(void **state)
 {
+    struct exec_inventory *inventory = with_snapshot();
     struct store_request request;
     struct answer answer;
     struct id clone;
@@ -159,7 +211,7 @@ static void test_snapshots_while_cloning(void **state)
     answer = fixture_submit(&fixture, fixture_leader(&fixture), &request);
     store_request_fini(&request);
     assert_int_equal(answer.code, STORE_OK);
-    expect(with_snapshot(), "missing-lv,");
+    expect(inventory, "missing-lv,");
     clone = fixture_finish(&fixture, fixture_leader(&fixture), answer.op_id)->resource_id;
     store_request_init(&request, STORE_REQ_VOLUME_DELETE); /* for the tests that follow */
     request.target = clone;
@@ -193,8 +245,8 @@ static void test_volumes(void **state)
     (void)state;
     free(inventory->volumes[0].name);
     inventory->volumes[0].name = mem_strdup("foreign");
-    assert_false(examine_names_match(fixture_leader(&fixture)->store, the_node()->cluster, inventory));
     expect(inventory, "unseen-volume,foreign-volume,"); /* the other nodes may have it */
+    assert_false(names_match);
 
     inventory = take();
     drop_last(&inventory->volumes[0].bricks);
@@ -212,6 +264,7 @@ static void test_the_pool_is_told_once(void **state)
     const struct store *store = fixture_leader(&fixture)->store;
     struct findings *findings = findings_new();
     const struct store_node *node = NULL;
+    struct world_view view = world_view(store);
     struct findings_list list;
     struct examine examine;
     size_t n = 0;
@@ -219,7 +272,7 @@ static void test_the_pool_is_told_once(void **state)
     (void)state;
     free(inventory->volumes[0].name);
     inventory->volumes[0].name = mem_strdup("foreign");
-    examine_init(&examine, store, findings);
+    examine_init(&examine, view.view, findings);
     while ((node = store_cluster_node_next(store, fixture.cluster, node)) != NULL) {
         examine_node(&examine, node, inventory);
     }
@@ -231,6 +284,7 @@ static void test_the_pool_is_told_once(void **state)
     assert_int_equal(n, 2); /* missing-volume, foreign-volume */
     findings_list_fini(&list);
     examine_fini(&examine);
+    world_view_fini(&view);
     findings_free(findings);
     exec_inventory_free(inventory);
 }
@@ -248,7 +302,7 @@ static void test_peers(void **state)
     inventory->peers = mem_calloc(1, sizeof(*inventory->peers));
     inventory->n_peers = 1;
     store_strs_add(&inventory->peers[0].names, "192.0.2.99");
-    expect(inventory, "missing-peer,missing-peer,foreign-peer,");
+    expect(inventory, "missing-peer,missing-peer,peers-disagree,"); /* one node's word */
 }
 
 struct answer_of_examine {
@@ -399,20 +453,99 @@ static void test_a_node_that_cannot_be_looked_at_is_told(void **state)
     assert_int_equal(count_warnings("node-not-examined", ""), 0);
 }
 
-/* Each asks all nodes: a client cannot have any number of them. */
-static void test_only_some_at_a_time(void **state)
+static size_t count_gathers(const struct member *member)
 {
-    struct answer_of_examine answers[3] = {{0}};
+    const struct gather *gather;
+    size_t n = 0;
+
+    TAILQ_FOREACH (gather, &member->audit.gathers, link) {
+        n++;
+    }
+    return n;
+}
+
+static bool has_no_gather(struct fixture *any, void *user)
+{
+    (void)any;
+    return count_gathers(user) == 0;
+}
+
+/* Each examination asks all nodes: there is one, however many want it, and not any number of them. */
+static void test_an_examination_is_shared(void **state)
+{
+    struct answer_of_examine answers[9] = {{0}};
+    struct member *leader = fixture_leader(&fixture);
 
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        audit_examine(fixture_leader(&fixture), examined, &answers[i]);
+    for (size_t i = 0; i < 9; i++) {
+        audit_examine(leader, examined, &answers[i]);
+        assert_int_equal(count_gathers(leader), 1);
     }
-    for (size_t i = 0; i < 3; i++) {
-        fixture_until(&fixture, "the answer", has_come, &answers[i]);
-        assert_int_equal(answers[i].status, i < 2 ? 200 : 429);
+    fixture_until(&fixture, "the answer", has_come, &answers[0]);
+    for (size_t i = 0; i < 9; i++) { /* all of them have it */
+        assert_int_equal(answers[i].status, i < 8 ? 200 : 429);
         json_decref(answers[i].document);
     }
+    assert_int_equal(count_gathers(leader), 0);
+}
+
+/* It goes on while one of them wants it. Without any it is stopped, asks no further node, and who comes then gets a
+ * whole one. */
+static void test_an_examination_that_nobody_wants(void **state)
+{
+    struct answer_of_examine answers[3] = {{0}};
+    struct member *leader = fixture_leader(&fixture);
+
+    (void)state;
+    audit_examine(leader, examined, &answers[0]);
+    audit_examine(leader, examined, &answers[1]);
+    audit_examine_forget(leader, &answers[0]);
+    fixture_until(&fixture, "the answer", has_come, &answers[1]);
+    assert_int_equal(answers[1].status, 200);
+    assert_int_equal(answers[0].status, 0);
+    json_decref(answers[1].document);
+    answers[1] = (struct answer_of_examine){0};
+
+    audit_examine(leader, examined, &answers[0]);
+    audit_examine_forget(leader, &answers[0]);
+    assert_true(atomic_load(&leader->audit.examine->stop));
+    fixture_until(&fixture, "its end", has_no_gather, leader);
+    audit_examine(leader, examined, &answers[0]);
+    audit_examine_forget(leader, &answers[0]);
+    audit_examine(leader, examined, &answers[1]);
+    fixture_until(&fixture, "the answer", has_come, &answers[1]);
+    assert_int_equal(answers[1].status, 200);
+    assert_int_equal(json_array_size(json_object_get(answers[1].document, "unseen")), 0);
+    assert_int_equal(answers[0].status, 0);
+    json_decref(answers[1].document);
+}
+
+/* The lists of nodes, and what they are held against, take memory by the number of volumes. */
+static void test_few_at_a_time_where_much_is_listed(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    uint64_t before = leader->audit.rounds;
+    struct answer_of_examine answer = {0};
+    struct gather *first, *second;
+
+    (void)state;
+    assert_int_equal(gather_at_once(0), 4);
+    assert_int_equal(gather_at_once(1000), 4);
+    assert_int_equal(gather_at_once(10000), 2);
+    assert_int_equal(gather_at_once(100000), 1);
+    assert_int_equal(gather_at_once(SIZE_MAX), 1);
+    audit_now(leader);
+    first = TAILQ_FIRST(&leader->audit.gathers);
+    first->at_once = 1; /* as if there were many */
+    audit_examine(leader, examined, &answer);
+    second = TAILQ_NEXT(first, link);
+    assert_true(first->begun);
+    assert_false(second->begun);
+    fixture_until(&fixture, "the end of the round", has_ended, &before);
+    assert_int_equal(answer.status, 0);
+    fixture_until(&fixture, "the answer", has_come, &answer);
+    assert_int_equal(answer.status, 200);
+    json_decref(answer.document);
 }
 
 static void test_off_is_off(void **state)
@@ -442,7 +575,9 @@ int main(void)
         cmocka_unit_test(test_an_audit_tells_what_it_has_seen_twice),
         cmocka_unit_test(test_one_node_does_not_know_a_volume),
         cmocka_unit_test(test_a_node_that_cannot_be_looked_at_is_told),
-        cmocka_unit_test(test_only_some_at_a_time),
+        cmocka_unit_test(test_an_examination_is_shared),
+        cmocka_unit_test(test_an_examination_that_nobody_wants),
+        cmocka_unit_test(test_few_at_a_time_where_much_is_listed),
         cmocka_unit_test(test_off_is_off),
     };
 

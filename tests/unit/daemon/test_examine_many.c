@@ -1,5 +1,6 @@
 /* An examination finds what a naive comparison finds, in small random worlds; and in large ones it stays a matter of
  * sorting, whatever is amiss. Comparisons are counted, not timed. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -228,7 +229,8 @@ static enum finding_kind kind_of(const struct findings_group *group)
                                                      [FINDING_LEFTOVER_MOUNT] = "leftover-mount",
                                                      [FINDING_LEFTOVER_FSTAB] = "leftover-fstab",
                                                      [FINDING_FOREIGN_VOLUME] = "foreign-volume",
-                                                     [FINDING_FOREIGN_PEER] = "foreign-peer"};
+                                                     [FINDING_FOREIGN_PEER] = "foreign-peer",
+                                                     [FINDING_PEERS_DISAGREE] = "peers-disagree"};
     size_t kind = 0;
 
     while (kind < FINDING_KINDS && strcmp(codes[kind], group->code) != 0) {
@@ -250,6 +252,7 @@ static void test_like_a_naive_comparison(void **state)
         const struct store_node *node = NULL;
         struct findings_list list;
         struct examine examine;
+        struct world_view view;
         struct world world;
         size_t n = 1 + round % POOL; /* that answer */
 
@@ -258,11 +261,12 @@ static void test_like_a_naive_comparison(void **state)
         for (size_t i = world_below(&world, 6); i > 0; i--) {
             (void)world_volume(&world, 1, 3, "");
         }
-        examine_init(&examine, world.store, findings);
+        view = world_view(world.store);
+        examine_init(&examine, view.view, findings);
         for (size_t i = 0; i < n; i++) {
             node = store_node_next(world.store, node);
-            should[i] = mock_database_inventory(world.store, node, NULL);
-            is[i] = mock_database_inventory(world.store, node, NULL);
+            should[i] = mock_database_inventory(view.view, node, NULL);
+            is[i] = mock_database_inventory(view.view, node, NULL);
             mangle(&world, is[i]);
             if (i == 0 || draw(&world)) {
                 mangle_volumes(&world, is[i]);
@@ -291,6 +295,7 @@ static void test_like_a_naive_comparison(void **state)
             exec_inventory_free(should[i]);
             exec_inventory_free(is[i]);
         }
+        world_view_fini(&view);
         world_fini(&world);
     }
 }
@@ -298,9 +303,13 @@ static void test_like_a_naive_comparison(void **state)
 /* ---- large ---- */
 
 static struct world large;
+static struct world_view large_view;
+static size_t view_bytes; /* 0 under a sanitizer, whose allocator does not say */
 
 static int make_large(void **state)
 {
+    struct mallinfo2 before, after;
+
     (void)state;
     world_init(&large, world_seed("examine_many", 2));
     large.unchecked = true;
@@ -309,12 +318,17 @@ static int make_large(void **state)
     for (int i = 0; i < MANY; i++) {
         (void)world_volume(&large, 1, 3, "");
     }
+    before = mallinfo2();
+    large_view = world_view(large.store);
+    after = mallinfo2();
+    view_bytes = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
     return 0;
 }
 
 static int free_large(void **state)
 {
     (void)state;
+    world_view_fini(&large_view);
     world_fini(&large);
     return 0;
 }
@@ -328,9 +342,9 @@ static double examine_all(const char *lose, struct findings *findings, const str
     double each;
 
     findings_confirm_by(findings, earlier);
-    examine_init(&examine, large.store, findings);
+    examine_init(&examine, large_view.view, findings);
     while ((node = store_node_next(large.store, node)) != NULL) {
-        struct exec_inventory *is = mock_database_inventory(large.store, node, names == 0 ? lose : NULL);
+        struct exec_inventory *is = mock_database_inventory(large_view.view, node, names == 0 ? lose : NULL);
 
         names += MANY + MANY / NODES * 3 * 4; /* volumes; LVs, pools, mounts and fstab lines of the node's bricks */
         examine_node(&examine, node, is);
@@ -350,7 +364,9 @@ static void test_healthy(void **state)
     double each = examine_all(NULL, findings, NULL);
 
     (void)state;
-    printf("%d healthy volumes: %.1f comparisons a name\n", MANY, each);
+    printf("%d healthy volumes: %.1f comparisons a name; a view of %zu bytes a volume\n", MANY, each,
+           view_bytes / MANY);
+    assert_true(view_bytes < MANY * 400);
     assert_true(each > 1.0 && each < EACH_MAX);
     assert_int_equal(findings_count(findings, false), 0);
     findings_free(findings);
@@ -381,7 +397,7 @@ static void test_a_node_lost(void **state)
 static void test_lies(void **state)
 {
     const struct store_node *node = store_node_next(large.store, NULL);
-    struct exec_inventory *is = mock_database_inventory(large.store, node, NULL);
+    struct exec_inventory *is = mock_database_inventory(large_view.view, node, NULL);
     struct findings *findings = findings_new();
     struct examine examine;
 
@@ -391,7 +407,7 @@ static void test_lies(void **state)
         is->lvs[i].name = mem_printf("%032zx_0", i);
     }
     is->snapshots_known = true;
-    examine_init(&examine, large.store, findings);
+    examine_init(&examine, large_view.view, findings);
     examine_node(&examine, node, is);
     examine_end(&examine);
     assert_true((double)examine.comparisons / (MANY + (double)is->n_lvs) < EACH_MAX);

@@ -16,15 +16,16 @@
 
 #define POOL 3
 
-enum lie { TRUE, SILENT, GONE, STOPPED, SWAPPED, SWAPPED_OTHERWISE, FOREIGN };
+enum lie { TRUE, SILENT, GONE, STOPPED, SWAPPED, SWAPPED_OTHERWISE, FOREIGN, PEER };
 
 static struct world world;
+static struct world_view view;
 static bool backwards; /* the last node answers first */
 static const struct store_volume *volume;
 
 static struct exec_inventory *inventory_of(const struct store_node *node, enum lie lie)
 {
-    struct exec_inventory *is = mock_database_inventory(world.store, node, NULL);
+    struct exec_inventory *is = mock_database_inventory(view.view, node, NULL);
     struct exec_gluster_volume *there = &is->volumes[0];
     size_t other = lie == SWAPPED ? 1 : 2;
     char *kept;
@@ -49,6 +50,13 @@ static struct exec_inventory *inventory_of(const struct store_node *node, enum l
         is->volumes[1] = (struct exec_gluster_volume){.name = mem_strdup("strange"), .id = mem_strdup("x")};
         is->n_volumes = 2;
         break;
+    case PEER:
+        is->peers_known = true;
+        is->peers = mem_realloc_array(is->peers, is->n_peers + 1, sizeof(*is->peers));
+        is->peers[is->n_peers] = (struct exec_peer){.connected = true};
+        store_strs_add(&is->peers[is->n_peers].names, backwards ? "192.0.2.99" : "s.example");
+        store_strs_add(&is->peers[is->n_peers++].names, backwards ? "s.example" : "192.0.2.99");
+        break;
     case TRUE:
     case SILENT:
         break;
@@ -69,7 +77,8 @@ static char *examined(size_t n, const enum lie *lies, size_t *ret_orders)
     world_init(&world, 1);
     (void)world_topology(&world, n, 500 * GIB, NULL, NULL);
     volume = store_volume(world.store, world_volume(&world, 1, (uint32_t)n, "v"));
-    examine_init(&examine, world.store, findings);
+    view = world_view(world.store);
+    examine_init(&examine, view.view, findings);
     for (size_t i = 0; i < n; i++) {
         nodes[i] = store_node_next(world.store, i > 0 ? nodes[i - 1] : NULL);
     }
@@ -92,6 +101,7 @@ static char *examined(size_t n, const enum lie *lies, size_t *ret_orders)
     findings_list_fini(&list);
     examine_fini(&examine);
     findings_free(findings);
+    world_view_fini(&view);
     world_fini(&world);
     return buf_take(&told);
 }
@@ -134,7 +144,8 @@ static void check_harmless(size_t n, const enum lie *lies)
     size_t orders;
     CLEANUP(free_ptr) char *told = examined(n, lies, &orders);
 
-    if (strstr(told, "volume delete") != NULL || strstr(told, "volume stop") != NULL) {
+    if (strstr(told, "volume delete") != NULL || strstr(told, "volume stop") != NULL ||
+        strstr(told, "peer detach") != NULL) {
         fail_msg("not harmless: %s", told);
     }
 }
@@ -170,11 +181,33 @@ static void test_what_only_some_say(void **state)
     check_harmless(3, (enum lie[]){TRUE, FOREIGN, TRUE});
 }
 
+/* Nobody is sent away because one node says that it knows him, or while the others are silent. */
+static void test_peers_that_only_some_have(void **state)
+{
+    (void)state;
+    expect(3, (enum lie[]){PEER, PEER, PEER}, "foreign-peer", "gluster peer detach 192.0.2.99", 0);
+    expect(3, (enum lie[]){PEER, SILENT, PEER}, "foreign-peer", "gluster peer detach 192.0.2.99", 0);
+    expect(1, (enum lie[]){PEER}, "foreign-peer", "gluster peer detach 192.0.2.99", 0);
+    for (size_t liar = 0; liar < POOL; liar++) {
+        enum lie lies[POOL] = {TRUE, TRUE, TRUE};
+
+        lies[liar] = PEER;
+        expect(POOL, lies, "peers-disagree", "(1 of 3 nodes that were heard do)", 0);
+        check_harmless(POOL, lies);
+        lies[(liar + 1) % POOL] = SILENT;
+        expect(POOL, lies, "peers-disagree", "(1 of 2 nodes that were heard do)", 0);
+        check_harmless(POOL, lies);
+        lies[(liar + 2) % POOL] = SILENT;
+        expect(POOL, lies, "peers-disagree", "(1 of 1 nodes that were heard do)", 0);
+        check_harmless(POOL, lies);
+    }
+}
+
 /* Who answers first is chance, and an audit believes what it has heard twice in the same words. */
 static void test_who_answers_first(void **state)
 {
     static const enum lie all[][3] = {
-        {GONE, TRUE, TRUE}, {TRUE, GONE, GONE}, {STOPPED, GONE, SWAPPED}, {TRUE, FOREIGN, FOREIGN}};
+        {GONE, TRUE, TRUE}, {TRUE, GONE, GONE}, {STOPPED, GONE, SWAPPED}, {TRUE, FOREIGN, FOREIGN}, {TRUE, PEER, PEER}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
@@ -202,31 +235,31 @@ static void test_many_made_up(void **state)
     world_init(&world, 1);
     (void)world_topology(&world, POOL, 500 * GIB, NULL, NULL);
     node = store_node_next(world.store, NULL);
-    is = mock_database_inventory(world.store, node, NULL);
+    view = world_view(world.store);
+    is = mock_database_inventory(view.view, node, NULL);
     free(is->volumes);
     is->volumes = mem_calloc(n, sizeof(*is->volumes));
     for (is->n_volumes = 0; is->n_volumes < n; is->n_volumes++) {
         is->volumes[is->n_volumes] =
             (struct exec_gluster_volume){.name = mem_printf("%0400zu", is->n_volumes), .id = mem_strdup("")};
     }
-    examine_init(&examine, world.store, findings);
+    examine_init(&examine, view.view, findings);
     examine_node(&examine, node, is);
     examine_end(&examine);
     assert_int_equal(findings_count(findings, false), n);
     examine_fini(&examine);
     findings_free(findings);
     exec_inventory_free(is);
+    world_view_fini(&view);
     world_fini(&world);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_orders_are_learnt_of_all),
-        cmocka_unit_test(test_absence_counts_of_all),
-        cmocka_unit_test(test_what_only_some_say),
-        cmocka_unit_test(test_who_answers_first),
-        cmocka_unit_test(test_many_made_up),
+        cmocka_unit_test(test_orders_are_learnt_of_all), cmocka_unit_test(test_absence_counts_of_all),
+        cmocka_unit_test(test_what_only_some_say),       cmocka_unit_test(test_peers_that_only_some_have),
+        cmocka_unit_test(test_who_answers_first),        cmocka_unit_test(test_many_made_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

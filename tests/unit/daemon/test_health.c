@@ -34,7 +34,7 @@ static int teardown(void **state)
 }
 
 struct heard {
-    struct buf codes, texts; /* "code code ..." */
+    struct buf codes, texts, remedies; /* "code code ..." */
     bool critical;
 };
 
@@ -45,6 +45,7 @@ static void note(void *user, const char *code, const char *text, const char *rem
     assert_true(strlen(text) > 0 && strlen(remedy) > 0);
     buf_printf(&heard->codes, "%s ", code);
     buf_printf(&heard->texts, "%s\n", text);
+    buf_printf(&heard->remedies, "%s\n", remedy);
 }
 
 /* status NULL: the member's own. Static, valid until the next call. */
@@ -56,6 +57,7 @@ static const struct heard *warnings(const struct member *member, const struct co
     cons_get_status(member->cons, &own);
     buf_fini(&heard.codes);
     buf_fini(&heard.texts);
+    buf_fini(&heard.remedies);
     heard.critical = health_warn(member, status != NULL ? status : &own, note, &heard);
     return &heard;
 }
@@ -176,7 +178,7 @@ static bool nothing_left(struct fixture *any, void *user)
 
 static void test_waiting_operation(void **state)
 {
-    struct member *leader = fixture_leader(&fixture);
+    struct member *leader = fixture_leader(&fixture), *other = fixture_follower(&fixture);
     struct answer answer = fixture_create(&fixture, "waits", 1);
     struct store_request request;
     struct err err = ERR_INIT;
@@ -192,9 +194,59 @@ static void test_waiting_operation(void **state)
     store_request_fini(&request);
     fixture_until(&fixture, "something waits for the node", is_parked, leader);
     expect_codes(leader, NULL, "operations-wait ");
+    assert_non_null(strstr(buf_str(&((struct heard *)(uintptr_t)warnings(leader, NULL))->texts), " on 192.0.2.1: "));
+    /* Another member does not know whether a node is silent: it advises to give up none. */
+    fixture_until(&fixture, "another member knows that it waits", is_parked, other);
+    expect_codes(other, NULL, "operations-wait ");
+    assert_null(strstr(buf_str(&((struct heard *)(uintptr_t)warnings(other, NULL))->remedies), "forget"));
     assert_int_equal(exec_mock_order(leader->executor, "[]", &err), 0);
     fixture_until(&fixture, "all of it is done", nothing_left, leader);
     expect_codes(leader, NULL, "");
+}
+
+/* A node that answers, and refuses or says "busy": bringing it back is no remedy, and to give it up would destroy what
+ * is on it. */
+static void test_answered_operation(void **state)
+{
+    static const struct {
+        const char *orders, *code, *words;
+    } cases[] = {
+        {"[{\"step\":\"brick-destroy\",\"fail\":\"not this one\"}]", "operations-refused ", ": not this one\n"},
+        {"[{\"step\":\"brick-destroy\",\"code\":\"busy\",\"fail\":\"still in a volume\"}]", "operations-busy ",
+         ": still in a volume\n"},
+    };
+    struct member *leader = fixture_leader(&fixture);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct answer answer = fixture_create(&fixture, "answered", 1);
+        struct store_request request;
+        struct err err = ERR_INIT;
+        const char *texts, *remedies;
+
+        assert_int_equal(answer.kind, API_ACCEPTED);
+        answer.id = fixture_finish(&fixture, leader, answer.op_id)->resource_id;
+        assert_int_equal(exec_mock_order(leader->executor, cases[i].orders, &err), 0);
+        store_request_init(&request, STORE_REQ_VOLUME_DELETE);
+        request.target = answer.id;
+        answer = fixture_submit(&fixture, leader, &request);
+        assert_int_equal(answer.kind, API_ACCEPTED);
+        store_request_fini(&request);
+        fixture_until(&fixture, "a node says so again and again", is_parked, leader);
+        expect_codes(leader, NULL, cases[i].code);
+        texts = buf_str(&((struct heard *)(uintptr_t)warnings(leader, NULL))->texts);
+        assert_non_null(strstr(texts, "brick-destroy of "));
+        assert_non_null(strstr(texts, id_text(answer.op_id).text));
+        assert_non_null(strstr(texts, " on 192.0.2."));
+        assert_non_null(strstr(texts, cases[i].words));
+        remedies = buf_str(&((struct heard *)(uintptr_t)warnings(leader, NULL))->remedies);
+        assert_null(strstr(remedies, "forget"));
+        assert_null(strstr(remedies, "delete"));
+        assert_null(strstr(remedies, "remove"));
+        assert_int_equal(exec_mock_order(leader->executor, "[]", &err), 0);
+        fixture_until(&fixture, "all of it is done", nothing_left, leader);
+        expect_codes(leader, NULL, "");
+    }
 }
 
 static void test_space(void **state)
@@ -209,12 +261,69 @@ static void test_space(void **state)
     expect_codes(leader, NULL, "space-low ");
 }
 
+/* Submits, waits for the end, frees the request. */
+static void ask(struct store_request *request, struct id target, enum store_state to)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct answer answer;
+
+    request->target = target;
+    request->state = to;
+    answer = fixture_submit(&fixture, leader, request);
+    store_request_fini(request);
+    assert_true(answer.kind == API_DONE || answer.kind == API_ACCEPTED);
+    if (!id_is_none(answer.op_id)) {
+        assert_false(fixture_finish(&fixture, leader, answer.op_id)->failed);
+    }
+}
+
+/* What the warning says helps when the node never comes back. */
+static void test_remedy_for_a_dead_node(void **state)
+{
+    static const char *const said[] = {"hecate node disable", "hecate node remove",
+                                       "hecate device delete --force-forget", "hecate node delete --force-forget"};
+    struct member *leader = fixture_leader(&fixture);
+    struct id device = store_node_device_next(leader->store, fixture.nodes[0], NULL)->id;
+    struct store_request request;
+    struct err err = ERR_INIT;
+    const char *at;
+
+    (void)state;
+    assert_int_equal(exec_mock_order(leader->executor, "[{\"host\":\"192.0.2.1\",\"code\":\"connect\"}]", &err), 0);
+    store_request_init(&request, STORE_REQ_VOLUME_DELETE);
+    ask(&request, store_volume_next(leader->store, NULL)->id, STORE_STATE_ONLINE);
+    fixture_until(&fixture, "something waits for the node", is_parked, leader);
+    at = buf_str(&((struct heard *)(uintptr_t)warnings(leader, NULL))->remedies);
+    for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++) {
+        at = strstr(at, said[i]);
+        assert_non_null(at);
+    }
+    store_request_init(&request, STORE_REQ_NODE_STATE);
+    ask(&request, fixture.nodes[0], STORE_STATE_OFFLINE);
+    store_request_init(&request, STORE_REQ_NODE_STATE);
+    ask(&request, fixture.nodes[0], STORE_STATE_FAILED);
+    store_request_init(&request, STORE_REQ_DEVICE_DELETE);
+    request.force_forget = true;
+    ask(&request, device, STORE_STATE_ONLINE);
+    store_request_init(&request, STORE_REQ_NODE_DELETE);
+    request.force_forget = true;
+    ask(&request, fixture.nodes[0], STORE_STATE_ONLINE);
+    fixture_until(&fixture, "nothing waits any more", nothing_left, leader);
+    expect_codes(leader, NULL, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_is_well), cmocka_unit_test(test_disk),      cmocka_unit_test(test_disk_of_another),
-        cmocka_unit_test(test_mode),        cmocka_unit_test(test_consensus), cmocka_unit_test(test_waiting_operation),
+        cmocka_unit_test(test_all_is_well),
+        cmocka_unit_test(test_disk),
+        cmocka_unit_test(test_disk_of_another),
+        cmocka_unit_test(test_mode),
+        cmocka_unit_test(test_consensus),
+        cmocka_unit_test(test_waiting_operation),
+        cmocka_unit_test(test_answered_operation),
         cmocka_unit_test(test_space),
+        cmocka_unit_test(test_remedy_for_a_dead_node),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -406,6 +406,21 @@ static void made(const char *what, struct buf *buf)
         made(what, &out);          \
     } while (0)
 
+/* In pieces as small as they can be. */
+static void put_bricks(struct buf *out, struct api_bricks *bricks)
+{
+    struct buf piece = BUF_INIT;
+    bool more;
+
+    do {
+        buf_clear(&piece);
+        more = api_bricks_next(bricks, 1, &piece);
+        buf_append(out, buf_str(&piece), piece.len);
+    } while (more);
+    buf_fini(&piece);
+    api_bricks_free(bricks);
+}
+
 static void of_volumes(const struct store *store)
 {
     for (size_t i = 0; i < run.n_known; i++) {
@@ -414,14 +429,14 @@ static void of_volumes(const struct store *store)
         const struct store_device *device = store_device(store, run.known[i]);
 
         if (volume != NULL) {
-            MADE("volume", api_out_volume(&out, store, volume));
+            MADE("volume", api_out_small_volume(&out, store, volume));
             MADE("volume info", api_out_volume_info(&out, store, volume));
         }
         if (block != NULL) {
             MADE("block volume", api_out_block_volume(&out, store, block));
         }
         if (device != NULL) {
-            MADE("device", api_out_device(&out, store, device));
+            MADE("device", put_bricks(&out, api_bricks_of_device(store, device)));
         }
     }
 }
@@ -445,15 +460,15 @@ static void of_store(const struct store *store)
     const struct store_operation *op = NULL;
 
     MADE("clusters", api_out_cluster_list(&out, store));
-    MADE("block volumes", api_out_block_volume_list(&out, store));
     MADE("operations", api_out_operations(&out, store));
     MADE("pending", api_out_pending_list(&out, store));
     while ((cluster = store_cluster_next(store, cluster)) != NULL) {
         const struct store_node *node = NULL;
 
-        MADE("cluster", api_out_cluster_head(&out, store, cluster); api_out_cluster_tail(&out, store, cluster));
+        MADE("cluster", api_out_cluster_head(&out, store, cluster); api_out_cluster_middle(&out, cluster);
+             buf_append_str(&out, "]}"));
         while ((node = store_cluster_node_next(store, cluster->id, node)) != NULL) {
-            MADE("node", api_out_node(&out, store, node));
+            MADE("node", put_bricks(&out, api_bricks_of_node(store, node)));
         }
     }
     while ((op = store_operation_next(store, op)) != NULL) {

@@ -1,4 +1,6 @@
 /* Whole databases: imported into a running cluster, restored before its first start. */
+#include <dirent.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/load.h"
 #include "daemon/stage.h"
 #include "store/base/mem.h"
 #include "store/load.h"
@@ -264,6 +267,77 @@ static void test_a_staged_file_beside_a_database(void **state)
     fixture_fini(&fixture);
 }
 
+/* ---- the file that is done with ---- */
+
+#define HELD_WORKS 64 /* more than the loop has threads */
+
+static sem_t go_on;
+
+static void hold(uv_work_t *work)
+{
+    (void)work;
+    while (sem_wait(&go_on) != 0) {
+    }
+}
+
+static bool is_open(const char *path)
+{
+    CLEANUP(free_ptr) char *wanted = mem_printf("%s (deleted)", strrchr(path, '/'));
+    DIR *folder = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    bool found = false;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) != NULL) {
+        char link[512] = "";
+        ssize_t n = readlinkat(dirfd(folder), entry->d_name, link, sizeof(link) - 1);
+        size_t len = n > 0 ? (size_t)n : 0;
+
+        found = found || (len > strlen(wanted) && strcmp(link + len - strlen(wanted), wanted) == 0);
+    }
+    (void)closedir(folder);
+    return found;
+}
+
+static bool is_not_open(struct fixture *fixture, void *user)
+{
+    (void)fixture;
+    return !is_open(user);
+}
+
+/* Its name goes at once; its blocks, which takes long when there are many, are for a thread. */
+static void test_the_loop_does_not_wait_for_a_large_file_to_go(void **state)
+{
+    static uv_work_t held[HELD_WORKS];
+    static struct fixture fixture;
+    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
+    CLEANUP(free_ptr) char *path = NULL;
+    struct store_cmd cmd;
+
+    (void)state;
+    fixture_init(&fixture);
+    start_all(&fixture);
+    path = stage_path(fixture_leader(&fixture)->cfg);
+    buf_append_str(&bytes, "large");
+    write_file(path, &bytes);
+    assert_int_equal(sem_init(&go_on, 0, 0), 0);
+    for (size_t i = 0; i < HELD_WORKS; i++) {
+        assert_int_equal(uv_queue_work(&fixture.loop, &held[i], hold, NULL), 0);
+    }
+    store_cmd_init(&cmd, STORE_CMD_LOAD);
+    cmd.load.last = true;
+    load_applied(fixture_leader(&fixture), &cmd);
+    store_cmd_fini(&cmd);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_true(is_open(path));
+    for (size_t i = 0; i < HELD_WORKS; i++) {
+        assert_int_equal(sem_post(&go_on), 0);
+    }
+    fixture_until(&fixture, "its blocks given back", is_not_open, path);
+    fixture_fini(&fixture);
+    (void)sem_destroy(&go_on);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_an_unfinished_load_is_taken_back),
         cmocka_unit_test(test_a_staged_file_that_cannot_be_read),
         cmocka_unit_test(test_a_staged_file_beside_a_database),
+        cmocka_unit_test(test_the_loop_does_not_wait_for_a_large_file_to_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

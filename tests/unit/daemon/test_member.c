@@ -393,9 +393,9 @@ static void test_members_that_differ_are_shown(void **state)
 
 static bool brick_runs(struct fixture *any, void *user)
 {
-    json_t *steps = status_operation_steps(fixture_leader(&fixture), *(struct id *)user), *step;
+    size_t i, n;
+    json_t *steps = status_operation_steps(fixture_leader(&fixture), *(struct id *)user, SIZE_MAX, &n), *step;
     bool runs = false;
-    size_t i;
 
     (void)any;
     json_array_foreach(steps, i, step)
@@ -407,12 +407,22 @@ static bool brick_runs(struct fixture *any, void *user)
     return runs;
 }
 
+static bool brick_is_known(struct fixture *any, void *user)
+{
+    size_t n;
+
+    (void)any;
+    json_decref(status_operation_steps(fixture_leader(&fixture), *(struct id *)user, 0, &n));
+    return n > 0;
+}
+
 static void test_status_shows_steps_and_dead_nodes(void **state)
 {
     struct member *leader = fixture_leader(&fixture);
     char code[] = "node-down";
     struct answer answer;
     json_t *document, *steps;
+    size_t n;
 
     (void)state;
     order(leader, "[{\"step\":\"brick-create\",\"delay_ms\":200}]");
@@ -423,7 +433,7 @@ static void test_status_shows_steps_and_dead_nodes(void **state)
     steps = json_object_get(json_array_get(json_object_get(document, "operations"), 0), "steps");
     assert_true(json_array_size(steps) >= 3);
     json_decref(document);
-    steps = status_operation_steps(fixture_follower(&fixture), answer.op_id);
+    steps = status_operation_steps(fixture_follower(&fixture), answer.op_id, SIZE_MAX, &n);
     assert_int_equal(json_array_size(steps), 0); /* only the leader knows */
     json_decref(steps);
     assert_false(fixture_finish(&fixture, leader, answer.op_id)->failed);
@@ -433,6 +443,101 @@ static void test_status_shows_steps_and_dead_nodes(void **state)
     assert_non_null(strstr(warning_of(leader, "node-down"), "192.0.2.1"));
     order(leader, "");
     (void)fixture_finish(&fixture, leader, answer.op_id);
+}
+
+/* The oldest comes first, and how many there are is told. */
+static void test_status_shows_operations_by_age(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct answer answers[3];
+    json_t *document, *list, *entry;
+    uint64_t before = 0;
+    size_t i;
+
+    (void)state;
+    order(leader, "[{\"step\":\"brick-create\",\"delay_ms\":200}]");
+    for (i = 0; i < 3; i++) {
+        char name[] = "aged0";
+
+        name[4] = (char)('0' + i);
+        answers[i] = fixture_create(&fixture, name, 1);
+        assert_int_equal(answers[i].kind, API_ACCEPTED);
+    }
+    document = status_document(leader);
+    list = json_object_get(document, "operations");
+    assert_true(json_array_size(list) > 1);
+    assert_int_equal(json_integer_value(json_object_get(document, "operations_total")), json_array_size(list));
+    assert_true(json_is_false(json_object_get(document, "operations_cut")));
+    json_array_foreach(list, i, entry)
+    {
+        struct id id;
+
+        assert_true(id_parse(json_string_value(json_object_get(entry, "id")), ID_TEXT_LEN, &id));
+        assert_true(store_operation(leader->store, id)->begin_index > before);
+        before = store_operation(leader->store, id)->begin_index;
+    }
+    json_decref(document);
+    for (i = 0; i < 3; i++) {
+        assert_false(fixture_finish(&fixture, leader, answers[i].op_id)->failed);
+    }
+    order(leader, "");
+}
+
+#define MANY 80
+
+static void add_devices(void)
+{
+    const struct store_node *node = NULL;
+
+    while ((node = store_node_next(fixture_leader(&fixture)->store, node)) != NULL) {
+        struct store_request request;
+        struct answer answer;
+
+        store_request_init(&request, STORE_REQ_DEVICE_ADD);
+        request.node = node->id;
+        free(request.device_name);
+        request.device_name = mem_strdup("/dev/sdx");
+        answer = fixture_submit(&fixture, fixture_leader(&fixture), &request);
+        store_request_fini(&request);
+        assert_int_equal(answer.kind, API_ACCEPTED);
+        assert_false(fixture_finish(&fixture, fixture_leader(&fixture), answer.op_id)->failed);
+    }
+}
+
+/* However many steps there are, some are shown: of the first operations most, of each at least one. */
+static void test_status_is_bounded(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct answer answers[MANY];
+    size_t i, n_shown = 0, n_steps = 0;
+    json_t *document, *entry;
+
+    (void)state;
+    add_devices();
+    order(leader, "[{\"step\":\"brick-create\",\"code\":\"busy\"}]"); /* none is done until they may be */
+    for (i = 0; i < MANY; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("many%zu", i);
+
+        answers[i] = fixture_create(&fixture, name, 1);
+        assert_int_equal(answers[i].kind, API_ACCEPTED);
+    }
+    for (i = 0; i < MANY; i++) {
+        fixture_until(&fixture, "its steps", brick_is_known, &answers[i].op_id);
+    }
+    document = status_document(leader);
+    json_array_foreach(json_object_get(document, "operations"), i, entry)
+    {
+        assert_true(json_array_size(json_object_get(entry, "steps")) > 0);
+        n_shown += json_array_size(json_object_get(entry, "steps"));
+        n_steps += (size_t)json_integer_value(json_object_get(entry, "steps_total"));
+    }
+    assert_true(n_steps > 300);
+    assert_int_equal(n_shown, 300);
+    json_decref(document);
+    order(leader, "");
+    for (i = 0; i < MANY; i++) {
+        assert_false(fixture_finish(&fixture, leader, answers[i].op_id)->failed);
+    }
 }
 
 static bool no_node_avoided(struct fixture *any, void *user)
@@ -636,6 +741,8 @@ int main(void)
         cmocka_unit_test(test_old_jobs_are_forgotten),
         cmocka_unit_test(test_proposal_on_a_follower_is_answered_later),
         /* These leave nodes that are taken for dead, which the next leader forgets. */
+        cmocka_unit_test(test_status_shows_operations_by_age),
+        cmocka_unit_test(test_status_is_bounded),
         cmocka_unit_test(test_status_shows_steps_and_dead_nodes),
         cmocka_unit_test(test_status_names_avoided_nodes),
         cmocka_unit_test(test_node_add_asks_for_glusterd),

@@ -182,6 +182,32 @@ static void test_nonsense_is_refused(void **state)
     assert_false(replicas_told(*state, 100, later, strlen(later))); /* more than a cluster has */
 }
 
+/* Each word of a member may be nonsense, or differ from the one before it: that is no reason for a line each time. */
+static void test_few_lines(void **state)
+{
+    static const uint64_t others[] = {3, 4};
+    struct replicas *replicas = *state;
+    unsigned lines = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        lines += replicas_may_log(replicas, 2, REPLICAS_NOT_UNDERSTOOD);
+    }
+    assert_int_equal(lines, 1);
+    assert_true(replicas_may_log(replicas, 2, REPLICAS_DIFFERS)); /* something else */
+    assert_true(replicas_may_log(replicas, 3, REPLICAS_NOT_UNDERSTOOD));
+    for (int i = 0; i < REPLICAS_QUIET; i++) {
+        assert_false(replicas_may_log(replicas, 2, REPLICAS_NOT_UNDERSTOOD));
+        replicas_grow_old(replicas);
+    }
+    assert_true(replicas_may_log(replicas, 2, REPLICAS_NOT_UNDERSTOOD));
+    for (uint64_t id = 4; id < 2 + REPLICAS_MAX; id++) {
+        assert_true(replicas_may_log(replicas, id, REPLICAS_DIFFERS));
+    }
+    assert_false(replicas_may_log(replicas, 100, REPLICAS_DIFFERS)); /* more than a cluster has */
+    replicas_keep(replicas, others, 2);
+    assert_true(replicas_may_log(replicas, 100, REPLICAS_DIFFERS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +219,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_snapshot_begins_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outvoted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nonsense_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_few_lines, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

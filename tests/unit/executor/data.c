@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -28,4 +29,13 @@ char *data_read(const char *name)
     }
     (void)fclose(file); /* only read from */
     return buf_take(&text);
+}
+
+void data_rename_volume(char **text, const char *name)
+{
+    const char *volume = strstr(*text, "<volume>"), *from = strstr(volume, "<name>") + strlen("<name>");
+    char *renamed = mem_printf("%.*s%s%s", (int)(from - *text), *text, name, strchr(from, '<'));
+
+    free(*text);
+    *text = renamed;
 }

@@ -4,5 +4,7 @@
 
 /* The file as text (free()). Fails the test if it is not there: tests run in the root of the repository. */
 char *data_read(const char *name);
+/* Gives the first volume in a recorded `volume info` another name. */
+void data_rename_volume(char **text, const char *name);
 
 #endif

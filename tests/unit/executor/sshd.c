@@ -20,6 +20,7 @@
 
 #include "store/base/buf.h"
 #include "store/base/mem.h"
+#include "tests/unit/ports.h"
 
 #define SSHD "/usr/sbin/sshd"
 #define DEADLINE_MS 60000
@@ -140,19 +141,6 @@ static const char configuration[] =
     "%s/authorized\n"
     "ForceCommand %s/node\nMaxStartups 100\nLogLevel VERBOSE\n%s";
 
-static uint16_t free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    (void)close(fd); /* a socket */
-    return ntohs(address.sin_port);
-}
-
 static bool answers(uint16_t port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -171,8 +159,10 @@ static void start(struct sshd *sshd, const char *lines)
     CLEANUP(free_ptr) char *file = path_of(sshd, "sshd_config");
     CLEANUP(free_ptr) char *log = path_of(sshd, "log");
     const char *const arguments[] = {SSHD, "-D", "-f", file, "-E", log, NULL};
+    unsigned port;
 
-    sshd->port = free_port();
+    ports_free(&port, 1);
+    sshd->port = (uint16_t)port;
     text = mem_printf(configuration, sshd->port, sshd->folder, sshd->folder, sshd->folder, sshd->folder, lines);
     sshd_write(sshd, "sshd_config", text);
     sshd->pid = spawn(sshd->folder, arguments);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "daemon/executor/block_json.h"
+#include "daemon/executor/json_few.h"
 #include "store/base/buf.h"
 #include "store/base/mem.h"
 
@@ -191,7 +192,7 @@ static void test_garbage(void **state)
     assert_int_equal(block_json_result(large.data, large.len, &answer, &err), E_PROTOCOL);
     buf_clear(&large);
     buf_append_str(&large, "{\"RESULT\":\"FAIL\",\"errMsg\":\"");
-    for (size_t i = 0; i < BLOCK_JSON_BYTES_MAX; i++) {
+    for (size_t i = 0; i < JSON_BYTES_MAX; i++) {
         buf_append_char(&large, 'x');
     }
     buf_append_str(&large, "\"}");
@@ -199,11 +200,33 @@ static void test_garbage(void **state)
     buf_fini(&large);
 }
 
+/* A value takes long, however short it is. */
+static void test_values_are_bounded(void **state)
+{
+    static const char *const values[] = {"[]", "{}", "1", "\"\""};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+        CLEANUP(buf_fini) struct buf many = BUF_INIT;
+        struct block_answer answer;
+        struct err err = ERR_INIT;
+
+        buf_append_str(&many, "{\"a\":[1");
+        for (int n = 0; n < JSON_VALUES_MAX; n++) {
+            buf_printf(&many, ",%s", values[i]);
+        }
+        buf_append_str(&many, "]}");
+        assert_true(many.len < JSON_BYTES_MAX);
+        assert_int_equal(block_json_info(many.data, many.len, &answer, &err), E_PROTOCOL);
+        assert_string_equal(err.message, "gluster-block's answer: it has more than 4096 values");
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),    cmocka_unit_test(test_info),    cmocka_unit_test(test_half_made),
-        cmocka_unit_test(test_outcomes), cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_outcomes), cmocka_unit_test(test_garbage), cmocka_unit_test(test_values_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,8 @@
 #define COMMANDS_MAX 60
 
 static unsigned once; /* this command fails, those behind it do not */
-static char folder[64], pool[] = "tp_1", lv[] = "", no_path[] = "", name[] = "v";
+static char folder[64], pool[] = "tp_1", no_text[] = "", name[] = "v";
+static char *lv = no_text, *brick_path = no_text;
 
 /* One program for all names: counts, fails where it is told to, else does it. "dead": nothing does anything any more.
  */
@@ -37,6 +38,7 @@ static const char tool[] =
     "lvm() {\n"
     "    case \"$*\" in\n"
     "    'vgs '*) echo ' " VG "' ;;\n"
+    "    'lvs '*vg_name,lv_name*) echo \"  $(cat mapped/$(last \"$@\"))\" ;;\n"
     "    'lvs '*lv_name,pool_lv,lv_tags*) for f in lv/*; do [ ! -e \"$f\" ] || "
     "echo \"  ${f#lv/}:$(cat \"$f\"):$(cat tags/${f#lv/} 2>/dev/null)\"; done ;;\n"
     "    'lvcreate '*) [ ! -e lv/brick_00000000000000000000000000000000 ] && [ ! -e lv/tp_1 ] && : >lv/tp_1 && echo "
@@ -111,14 +113,13 @@ static bool replaced;
 /* The script with the sandbox's places instead of the node's. */
 static char *script_of(enum exec_step_kind kind)
 {
-    static const char *const places[][2] = {{"/var/lib/heketi", "base"},
-                                            {"/usr/sbin/lvm", "bin/lvm"},
-                                            {"/proc/self/mounts", "mounts"},
-                                            {"/var/lib/glusterd", "glusterd"},
-                                            {"/dev/mapper", "dev"}};
+    static const char *const places[][2] = {{"/var/lib/heketi", "base"},       {"/run/gluster", "run"},
+                                            {"/usr/sbin/lvm", "bin/lvm"},      {"/proc/self/mounts", "mounts"},
+                                            {"/var/lib/glusterd", "glusterd"}, {"/dev/mapper", "dev"}};
     CLEANUP(free_ptr) char *fstab = mem_printf("%s/fstab", folder);
     CLEANUP(free_ptr) char *path = mem_printf("PATH=%s/bin:/usr/sbin", folder);
-    struct store_brick brick = {.pool = pool, .lv = lv, .path = no_path, .size_kib = 1, .pool_kib = 1, .meta_kib = 1};
+    struct store_brick brick = {
+        .pool = pool, .lv = lv, .path = brick_path, .size_kib = 1, .pool_kib = 1, .meta_kib = 1};
     const struct exec_brick item = {&brick, "192.0.2.1"};
     const struct store_volume volume = {.name = name};
     const struct exec_step step = {
@@ -147,8 +148,10 @@ static char *script_of(enum exec_step_kind kind)
 static void reset(void)
 {
     assert_int_equal(
-        shell("rm -rf base lv tags fs dev fstab glusterd bin/systemctl; mkdir -p base lv tags dev; : >mounts; "
+        shell("rm -rf base lv tags fs dev fstab glusterd run mapped bin/systemctl; mkdir -p base lv tags dev mapped; "
+              ": >mounts; "
               "echo 00000000000000000000000000000000 0 >base/.hecate-fence; "
+              "echo " VG "/" BRICK " >mapped/dev; "
               "printf '# mine\\n/dev/sda1 / ext4 defaults 0 1' >fstab; "
               "echo '<cliOutput><opRet>0</opRet></cliOutput>' >volumes.xml"),
         0);
@@ -242,12 +245,27 @@ static void put_data(void)
 }
 
 /* The brick is in a volume, as the files of the node's glusterd have it. */
-static void put_file(void)
+static void put_file_of(const char *volume)
 {
     CLEANUP(free_ptr)
-    char *script = mem_printf("mkdir -p glusterd/vols/of/bricks && : >\"glusterd/vols/of/bricks/192.0.2.1:$(echo "
+    char *script = mem_printf("mkdir -p glusterd/vols/%s/bricks && : >\"glusterd/vols/%s/bricks/192.0.2.1:$(echo "
                               "%s/base/mounts/" VG "/" BRICK "/brick | tr / -)\"",
-                              folder);
+                              volume, volume, folder);
+
+    assert_int_equal(shell(script), 0);
+}
+
+static void put_file(void)
+{
+    put_file_of("of");
+}
+
+/* What systemctl says of glusterd. */
+static void put_state(const char *state, int status)
+{
+    CLEANUP(free_ptr)
+    char *script =
+        mem_printf("printf '#!/bin/sh\necho %s; exit %d\n' >bin/systemctl; chmod +x bin/systemctl", state, status);
 
     assert_int_equal(shell(script), 0);
 }
@@ -256,6 +274,10 @@ static void put_file(void)
 static void test_destroy_spares_what_glusterd_has(void **state)
 {
     static const char has_data[] = "grep -q data base/mounts/" VG "/" BRICK "/brick/file";
+    static const struct {
+        const char *state;
+        int status;
+    } states[] = {{"active", 0}, {"activating", 3}, {"inactive", 3}, {"failed", 3}, {"unknown", 4}, {"", 1}};
 
     (void)state;
     reset();
@@ -265,14 +287,41 @@ static void test_destroy_spares_what_glusterd_has(void **state)
     assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
     assert_int_equal(shell(has_data), 0);
     assert_int_equal(shell("grep -q 'has the brick in volume of' errors"), 0);
-    /* It runs, but says nothing. */
-    assert_int_equal(shell("printf '#!/bin/sh\n' >bin/systemctl; chmod +x bin/systemctl; : >volumes.xml"), 0);
-    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
-    assert_int_equal(shell(has_data), 0);
-    /* It does not run: nothing can be asked. */
-    assert_int_equal(shell("printf '#!/bin/sh\nexit 3\n' >bin/systemctl"), 0);
+    /* Whether it runs or not, as before it is started after a reboot: it says nothing; or not that there is no such
+     * volume. */
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        put_state(states[i].state, states[i].status);
+        assert_int_equal(shell(": >volumes.xml"), 0);
+        assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
+        assert_int_equal(shell("echo '<cliOutput><opRet>-1</opRet><opErrstr>busy</opErrstr></cliOutput>' >volumes.xml"),
+                         0);
+        assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
+        assert_int_equal(shell(has_data), 0);
+    }
+    /* There is no such file. */
+    assert_int_equal(shell(": >volumes.xml; rm -r glusterd/vols/of"), 0);
     assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), 0);
     assert_int_equal(shell(has_data), 2);
+}
+
+/* The files have it in one volume, of which glusterd says otherwise, and in another one, of which it says nothing. */
+static void test_destroy_asks_for_each_file(void **state)
+{
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    put_data();
+    put_file_of("a");
+    put_file_of("b");
+    put_state("inactive", 3);
+    assert_int_equal(shell("rm bin/gluster; printf '#!/bin/sh\ncase $* in *info\\ a\\ *) echo \"<cliOutput><opErrstr>"
+                           "Volume a does not exist</opErrstr></cliOutput>\" ;; esac\n' >bin/gluster; chmod +x "
+                           "bin/gluster"),
+                     0);
+    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
+    assert_int_equal(shell("grep -q 'in volume b' errors"), 0);
+    assert_int_equal(shell("grep -q data base/mounts/" VG "/" BRICK "/brick/file"), 0);
+    assert_int_equal(shell("rm bin/gluster; ln -s ../tool bin/gluster"), 0);
 }
 
 /* A file that was left behind: glusterd knows better. */
@@ -282,9 +331,110 @@ static void test_destroy_asks_glusterd_not_its_files(void **state)
     reset();
     assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
     put_file();
-    assert_int_equal(shell("echo '<cliOutput><opRet>-1</opRet></cliOutput>' >volumes.xml"), 0);
+    put_state("active", 0);
+    assert_int_equal(shell("echo '<cliOutput><opRet>-1</opRet><opErrstr>Volume of does not exist</opErrstr>"
+                           "</cliOutput>' >volumes.xml"),
+                     0);
     assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), 0);
     assert_int_equal(shell("test -d base/mounts/" VG "/" BRICK), 1);
+}
+
+/* ---- bricks of clones ---- */
+
+#define UUID "6d6489b2ab4341878c07a080995d56bf"
+#define SNAPS "run/snaps/" UUID
+
+/* Gluster has put it there, in a pool with others, and mounted it. */
+static void put_clone(const char *mounted_lv)
+{
+    CLEANUP(free_ptr)
+    char *script = mem_printf("mkdir -p " SNAPS "/brick1/brick; echo tp_1 >lv/" UUID "_0; echo tp_1 >lv/other; : "
+                              ">lv/tp_1; echo \"/dev/of $PWD/" SNAPS "/brick1 xfs\" >mounts; echo " VG "/%s >mapped/of",
+                              mounted_lv);
+
+    reset();
+    lv = mem_strdup(UUID "_0");
+    brick_path = mem_strdup("/run/gluster/snaps/" UUID "/brick1/brick");
+    assert_int_equal(shell(script), 0);
+}
+
+static void end_clone(void)
+{
+    free(lv);
+    free(brick_path);
+    lv = brick_path = no_text;
+}
+
+#define IS_THERE "test -e lv/" UUID "_0 && test -s mounts && test -d " SNAPS "/brick1"
+
+static void test_clone_is_destroyed(void **state)
+{
+    (void)state;
+    put_clone(UUID "_0");
+    put_state("active", 0);
+    assert_int_equal(shell("rm bin/umount; printf '#!/bin/sh\n: >mounts; rmdir " SNAPS "/brick1/brick\n' >bin/umount; "
+                           "chmod +x bin/umount"),
+                     0);
+    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), 0);
+    assert_int_equal(shell("test ! -e lv/" UUID "_0 && test -e lv/other && test ! -s mounts && test ! -e " SNAPS), 0);
+    assert_int_equal(shell("rm bin/umount; ln -s ../tool bin/umount"), 0);
+    end_clone();
+}
+
+/* What the node's own glusterd has there, in whatever volume or snapshot, is not destroyed. */
+static void test_clone_spares_what_glusterd_has(void **state)
+{
+    static const struct {
+        const char *folder, *file, *text, *answer, *what;
+    } cases[] = {
+        /* DIR: the sandbox, with dashes in the name of a file */
+        {"vols/twin/bricks", "192.0.2.1:DIR-run-snaps-" UUID "-brick1-brick", "path=DIR/" SNAPS "/brick1/brick",
+         "<name>192.0.2.1:DIR/" SNAPS "/brick1/brick</name>", "volume twin"},
+        {"snaps/daily/" UUID "/bricks", "192.0.2.1:DIR-run-snaps-" UUID "-brick1-brick", "",
+         "<snapVolume><name>" UUID "</name>", "snapshot daily"},
+        /* By its logical volume: the path was another one. */
+        {"vols/twin/bricks", "192.0.2.1:-else-brick", "device_path=/dev/" VG "/" UUID "_0\npath=/else/brick",
+         "<name>192.0.2.1:/else/brick</name>", "volume twin"},
+        {"snaps/daily/0f0f/bricks", "192.0.2.1:-else-brick", "device_path=DIR/dev/" VG "-" UUID "_0",
+         "<snapVolume><name>0f0f</name>", "snapshot daily"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CLEANUP(free_ptr)
+        char *script =
+            mem_printf("file=$(echo '%s' | sed \"s,DIR,$(pwd | tr / -),\"); mkdir -p glusterd/%s && "
+                       "echo '%s' | sed \"s,DIR,$(pwd),\" >\"glusterd/%s/$file\" && echo '<cliOutput><opRet>0</opRet>%s"
+                       "</cliOutput>' | sed \"s,DIR,$(pwd),\" >volumes.xml; : >errors",
+                       cases[i].file, cases[i].folder, cases[i].text, cases[i].folder, cases[i].answer);
+        CLEANUP(free_ptr) char *said = mem_printf("grep -q 'has the brick in %s' errors", cases[i].what);
+
+        put_clone(UUID "_0");
+        put_state("active", 0);
+        assert_int_equal(shell(script), 0);
+        assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
+        assert_int_equal(shell(IS_THERE), 0);
+        assert_int_equal(shell(said), 0);
+        end_clone();
+    }
+}
+
+/* What is mounted there is something else; or it is no place of bricks at all. */
+static void test_clone_elsewhere(void **state)
+{
+    static const char *const odd[] = {"/srv/brick", "/etc/brick", "/run/gluster/brick1", "/run/brick"};
+
+    (void)state;
+    put_clone("0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f_0");
+    assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_BUSY);
+    assert_int_equal(shell(IS_THERE), 0);
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        free(brick_path);
+        brick_path = mem_strdup(odd[i]);
+        assert_int_equal(run_step(EXEC_BRICK_DESTROY, "0", "0"), SCRIPT_PERMANENT);
+        assert_int_equal(shell(IS_THERE), 0);
+    }
+    end_clone();
 }
 
 /* A brick that is done, or in a volume already, keeps what is in it. */
@@ -306,6 +456,24 @@ static void test_made_brick_keeps_its_data(void **state)
     assert_int_equal(shell("echo '<cliOutput><opRet>-1</opRet></cliOutput>' >volumes.xml"), 0);
     assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), SCRIPT_BUSY);
     assert_int_equal(shell(has_data), 0);
+}
+
+/* What a volume create that failed has left on the brick goes, but on the brick's own logical volume only. */
+static void test_marked_brick_is_made_anew(void **state)
+{
+    (void)state;
+    reset();
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    assert_int_equal(shell("mkdir base/mounts/" VG "/" BRICK "/brick/.glusterfs; echo " VG "/other >mapped/dev"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), SCRIPT_PERMANENT);
+    assert_int_equal(shell("test -d base/mounts/" VG "/" BRICK "/brick/.glusterfs"), 0);
+    assert_int_equal(shell("rm mapped/dev"), 0);
+    assert_int_not_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    assert_int_equal(shell("test -d base/mounts/" VG "/" BRICK "/brick/.glusterfs"), 0);
+    assert_int_equal(shell("echo " VG "/" BRICK " >mapped/dev"), 0);
+    assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    assert_int_equal(shell("test -d base/mounts/" VG "/" BRICK "/brick"), 0);
+    assert_int_not_equal(shell("test -e base/mounts/" VG "/" BRICK "/brick/.glusterfs"), 0);
 }
 
 /* A command that fails once, while those behind it work, must not be taken for "it is not there". */
@@ -331,6 +499,13 @@ static void test_sync_of_a_brick_that_does_not_start(void **state)
     (void)state;
     reset();
     assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
+    /* The volume of this name is somebody else's: it is not started. */
+    put_file();
+    assert_int_equal(shell("mkdir -p glusterd/vols/v/bricks; printf '#!/bin/sh\\n' >bin/sleep; chmod 755 bin/sleep"),
+                     0);
+    assert_int_equal(run_step(EXEC_BRICK_SYNC, "0", "0"), SCRIPT_BUSY);
+    assert_int_equal(shell("rm bin/sleep; test -e base/mounts/" VG "/" BRICK "/brick/.glusterfs"), 1);
+    put_file_of("v");
     assert_int_equal(run_step(EXEC_BRICK_SYNC, "0", "0"), 0);
     assert_int_equal(shell("test -d base/mounts/" VG "/" BRICK "/brick/.glusterfs"), 0);
     /* Not on what is below the place where it should be mounted. */
@@ -346,6 +521,7 @@ static void test_sync_of_a_replaced_brick(void **state)
     reset();
     assert_int_equal(run_step(EXEC_BRICK_CREATE, "0", "0"), 0);
     replaced = true;
+    put_file_of("v");
     assert_int_equal(run_step(EXEC_BRICK_SYNC, "0", "0"), 0);
     replaced = false;
     assert_int_equal(shell("test -d base/mounts/" VG "/" BRICK "/brick/healed"), 0);
@@ -397,8 +573,13 @@ int main(void)
         cmocka_unit_test(test_create_is_repeated),
         cmocka_unit_test(test_destroy_is_repeated),
         cmocka_unit_test(test_destroy_spares_what_glusterd_has),
+        cmocka_unit_test(test_destroy_asks_for_each_file),
         cmocka_unit_test(test_destroy_asks_glusterd_not_its_files),
+        cmocka_unit_test(test_clone_is_destroyed),
+        cmocka_unit_test(test_clone_spares_what_glusterd_has),
+        cmocka_unit_test(test_clone_elsewhere),
         cmocka_unit_test(test_made_brick_keeps_its_data),
+        cmocka_unit_test(test_marked_brick_is_made_anew),
         cmocka_unit_test(test_one_failure_loses_nothing),
         cmocka_unit_test(test_shared_pool_is_kept),
         cmocka_unit_test(test_sync_of_a_brick_that_does_not_start),

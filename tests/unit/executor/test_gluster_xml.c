@@ -69,6 +69,10 @@ static void test_meanings(void **state)
         {"busy-2.xml", GLUSTER_BUSY},
         {"bsame-2.xml", GLUSTER_BUSY},
         {"replace-brick.xml", GLUSTER_BUSY},
+        {"create-apart.xml", GLUSTER_APART},
+        {"create-no-peer.xml", GLUSTER_APART},
+        {"start-no-quorum.xml", GLUSTER_APART},
+        {"create-marked.xml", GLUSTER_MARKED},
         {"set-unknown.xml", GLUSTER_REFUSED}, /* "option : ... does not exist" */
         {"set-two-bad.xml", GLUSTER_REFUSED},
         {"create-inuse.xml", GLUSTER_REFUSED},

@@ -199,6 +199,57 @@ static void test_too_much_is_given_up(void **state)
     }
 }
 
+/* Short ones as well, of each kind. */
+static void test_too_many_are_given_up(void **state)
+{
+    static const struct exec_step step = {.kind = EXEC_INVENTORY, .host = "h", .term = 1};
+    static const char *const lines[] = {"group v\n", "mount /\n", "fstab /\n", "vg_|a||1\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        CLEANUP(buf_fini) struct buf many = BUF_INIT;
+        struct step_talk talk;
+        bool ok = true;
+
+        while (many.len < 65536) {
+            buf_append_str(&many, lines[i]);
+        }
+        begin(&talk, &step);
+        if (i == 3) {
+            hear(&talk, "", 0, FILES);
+        }
+        for (int n = 0; ok && n < 100; n++) {
+            hear_pieces(&talk, &many, &ok);
+        }
+        assert_false(ok);
+        assert_string_equal(talk.refused.message,
+                            "the node has more to list than can be looked at (524288 of one kind)");
+        step_fini(&talk);
+    }
+}
+
+/* What LVM says of a device is short. */
+static void test_a_device_of_garbage(void **state)
+{
+    static char name[] = "/dev/sdb";
+    static const struct store_device device = {.name = name};
+    static const struct exec_step step = {.kind = EXEC_DEVICE_LOOK, .host = "h", .term = 1, .device = &device};
+    CLEANUP(buf_fini) struct buf many = BUF_INIT;
+    struct step_talk talk;
+
+    (void)state;
+    buf_append_str(&many, "hecate: lvm\n{\"a\":[[]");
+    while (many.len < 1 << 20) {
+        buf_append_str(&many, ",[]");
+    }
+    buf_append_str(&many, "]}");
+    begin(&talk, &step);
+    hear(&talk, "", 0, buf_str(&many));
+    assert_int_equal(talk.result.code, E_REMOTE);
+    assert_int_equal(talk.result.cause, EXEC_CAUSE_GARBAGE);
+    step_fini(&talk);
+}
+
 /* Why Gluster gives no XML stands before it, or in its place. */
 static void test_plain_words(void **state)
 {
@@ -289,6 +340,8 @@ int main(void)
         cmocka_unit_test(test_all_is_listed),
         cmocka_unit_test(test_a_pool_of_30000_volumes),
         cmocka_unit_test(test_too_much_is_given_up),
+        cmocka_unit_test(test_too_many_are_given_up),
+        cmocka_unit_test(test_a_device_of_garbage),
         cmocka_unit_test(test_plain_words),
         cmocka_unit_test(test_snapshots),
         cmocka_unit_test(test_each_answer_can_fail),

@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "daemon/executor/json_few.h"
 #include "daemon/executor/lvm_json.h"
+#include "store/base/buf.h"
 #include "store/base/mem.h"
 #include "tests/unit/executor/data.h"
 
@@ -93,12 +95,35 @@ static void test_no_such_group(void **state)
     assert_string_equal(err.message, "LVM's report: the volume group is on 0 devices, expected 1");
 }
 
+/* A value takes long, however short it is. */
+static void test_values_are_bounded(void **state)
+{
+    static const char *const values[] = {"[]", "{}", "1", "\"\""};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+        CLEANUP(buf_fini) struct buf many = BUF_INIT;
+        struct lvm_device device;
+        struct err err = ERR_INIT;
+
+        buf_append_str(&many, "{\"a\":[1");
+        for (int n = 0; n < JSON_VALUES_MAX; n++) {
+            buf_printf(&many, ",%s", values[i]);
+        }
+        buf_append_str(&many, "]}");
+        assert_true(many.len < JSON_BYTES_MAX);
+        assert_int_equal(lvm_json_device(many.data, many.len, &device, &err), E_PROTOCOL);
+        assert_string_equal(err.message, "LVM's report: it has more than 4096 values");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_device),
         cmocka_unit_test(test_device_refuses),
         cmocka_unit_test(test_no_such_group),
+        cmocka_unit_test(test_values_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,7 +99,9 @@ static void test_bad_names_are_refused(void **state)
 }
 
 #define ABSENT "<cliOutput><opRet>-1</opRet><opErrno>30806</opErrno><opErrstr>gone</opErrstr></cliOutput>"
-#define DONE "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/></cliOutput>"
+#define DONE                                                     \
+    "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/>" \
+    "<volCreate><volume><name>v</name><id>01234567-89ab-cdef-0123-456789abcdef</id></volume></volCreate></cliOutput>"
 
 static void test_options_cannot_break_out(void **state)
 {

@@ -254,8 +254,9 @@ static void test_deposed_between_calls(void **state)
             " 9 >base/.hecate-fence; cat volume.xml ;; *) echo '<a/>' ;; esac");
     sshd_write(
         sshd, "volume.xml",
-        "<cliOutput><opRet>0</opRet><volInfo><volumes><volume><name>v</name><id>i</id><status>1</status></volume>"
-        "</volumes></volInfo></cliOutput>");
+        "<cliOutput><opRet>0</opRet><volInfo><volumes><volume><name>v</name>"
+        "<id>01234567-89ab-cdef-0123-456789abcdef</id><status>1</status><options><option><name>user.heketi.id</name>"
+        "<value>00000000000000000000000000000000</value></option></options></volume></volumes></volInfo></cliOutput>");
     client_do(&client, delete_step(5), &call);
     call_expect(&call, E_FENCED, "term 9 has taken over");
     assert_int_equal(sshd_lines(sshd, "asked"), 1);

@@ -172,6 +172,21 @@ static void test_lies(void **state)
     client_fini(&client);
 }
 
+/* Who lists what cannot be is avoided as well: the call is given up while it goes on. */
+static void test_garbage_in_pieces(void **state)
+{
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    client_init(&client, sshd, "ed25519");
+    sshd_mode(sshd, "head -c 100000 /dev/zero | tr '\\0' x; exit 0");
+    client_do(&client, (struct exec_step){.kind = EXEC_INVENTORY, .host = HOST, .term = 1}, &call);
+    call_expect(&call, E_REMOTE, "line of more than");
+    assert_int_equal(call.cause, EXEC_CAUSE_GARBAGE);
+    client_fini(&client);
+}
+
 /* The library's own, but for a third stream, of which no sshd sends anything: with `third` there is some of it. Read by
  * nobody, it would wait for ever, and we with it. */
 static bool third;
@@ -218,12 +233,32 @@ static void test_library_is_bounded(void **state)
     assert_false(session.flooded);
     second = ssh_alloc(SSH_LIBRARY_MAX, &abstract);
     assert_true(session.flooded);
+    session.ssh2 = libssh2_session_init();
     assert_int_equal(ssh_recv(-1, &byte, 1, 0, &abstract), -ECONNABORTED);
+    (void)libssh2_session_free(session.ssh2);
     assert_null(ssh_alloc((size_t)1 << 32, &abstract));
     assert_null(ssh_realloc(first, (size_t)1 << 32, &abstract));
     ssh_free(second, &abstract);
     ssh_free(first, &abstract);
     ssh_free(NULL, &abstract);
+    assert_int_equal(session.library_bytes, 0);
+}
+
+/* The last exchange of keys fails: the library has forgotten the key of the one before, and receives nothing more. */
+static void test_forgotten_key(void **state)
+{
+    struct ssh ssh = {.turn_bytes = SSH_TURN_BYTES};
+    struct ssh_host host = {.ssh = &ssh};
+    struct ssh_session session = {.host = &host, .state = SSH_CLOSING};
+    void *abstract = &session;
+
+    (void)state;
+    session.ssh2 = libssh2_session_init_ex(ssh_alloc, ssh_free, ssh_realloc, &session);
+    assert_non_null(session.ssh2);
+    session.host_key = ssh_alloc(65536, &abstract);
+    assert_ptr_not_equal(libssh2_session_hostkey(session.ssh2, NULL, NULL), session.host_key);
+    ssh_library_end(&session);
+    assert_null(session.host_key);
     assert_int_equal(session.library_bytes, 0);
 }
 
@@ -241,6 +276,27 @@ static void test_drip(void **state)
     client_do(&client, step, &call);
     call_expect(&call, E_TIMEOUT, "the step did not end in time");
     client_fini(&client);
+}
+
+/* New keys after each few bytes, which take us milliseconds each time. */
+static void test_changes_keys(void **state)
+{
+    struct sshd *changing = sshd_new_with("RekeyLimit 1K\n");
+    struct sshd_client client;
+    struct sshd_call call;
+
+    (void)state;
+    client_init(&client, changing, "ed25519");
+    sshd_mode(changing, "case $SSH_ORIGINAL_COMMAND in *is-active*) exit 0 ;; *) yes ;; esac");
+    client_check(&client, &call); /* a few times are no harm */
+    call_expect(&call, E_OK, "");
+    client_do(&client, delete_step(), &call);
+    call_expect(&call, E_PROTOCOL, "it changed the keys more than 16 times");
+    assert_int_equal(call.cause, EXEC_CAUSE_FLOOD);
+    client_check(&client, &call);
+    call_expect(&call, E_OK, "");
+    client_fini(&client);
+    sshd_free(changing);
 }
 
 static bool has_no_session(void *user)
@@ -439,9 +495,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_floods),
         cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_garbage_in_pieces),
         cmocka_unit_test(test_third_stream),
         cmocka_unit_test(test_library_is_bounded),
+        cmocka_unit_test(test_forgotten_key),
         cmocka_unit_test(test_drip),
+        cmocka_unit_test(test_changes_keys),
         cmocka_unit_test(test_says_something_when_idle),
         cmocka_unit_test(test_hostile_servers),
     };

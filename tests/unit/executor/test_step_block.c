@@ -14,17 +14,32 @@
 #include "tests/unit/executor/data.h"
 
 #define EXCHANGES_MAX 6
-#define INFO_AT(size, ha, hosts, password, more)                                                       \
-    "{ \"NAME\": \"lun\", \"VOLUME\": \"hv\", \"GBID\": \"5f3a\", \"SIZE\": \"" size "\", \"HA\": " ha \
+#define GBID "5f3a0c1e-9b7d-4e62-8a15-c3d4e5f60718"
+#define INFO_OF(gbid, size, ha, hosts, password, more)                                                     \
+    "{ \"NAME\": \"lun\", \"VOLUME\": \"hv\", \"GBID\": \"" gbid "\", \"SIZE\": \"" size "\", \"HA\": " ha \
     ", \"IOTIMEOUT\": \"43 Seconds\", \"PASSWORD\": \"" password "\", \"EXPORTED ON\": [ " hosts " ]" more " }\n"
+#define INFO_AT(size, ha, hosts, password, more) INFO_OF(GBID, size, ha, hosts, password, more)
 #define BOTH "\"h1\", \"h2\""
 #define INFO(size) INFO_AT(size, "2", BOTH, "p-91d2", "")
 #define ABSENT "!{ \"RESULT\": \"FAIL\", \"errCode\": 2, \"errMsg\": \"block hv\\/lun doesn't exist\" }\n"
 #define NO_HOSTING "!{ \"RESULT\": \"FAIL\", \"errCode\": 2, \"errMsg\": \"Volume hv does not exist\" }\n"
-#define DONE "{ \"IQN\": \"iqn.2016-12.org.gluster-block:5f3a\", \"RESULT\": \"SUCCESS\" }\n"
+#define DONE "{ \"IQN\": \"iqn.2016-12.org.gluster-block:" GBID "\", \"RESULT\": \"SUCCESS\" }\n"
 #define FAILED "!{ \"RESULT\": \"FAIL\", \"errCode\": 255, \"errMsg\": \"it is broken\" }\n"
 #define CREATE "create hv/lun ha 2 auth enable prealloc full h1,h2 2GiB"
 #define LOOK "info hv/lun"
+#define PINNED "40446947-5ff8-4c8e-938e-7c2a3eeee43f" /* in the recorded answer */
+#define OURS                              \
+    {                                     \
+        "volume info hv", "=info-rep.xml" \
+    }
+#define SOMEBODYS                          \
+    {                                      \
+        "volume info hv", "=info-dist.xml" \
+    }
+#define NOT_THERE                                  \
+    {                                              \
+        "volume info hv", "volume-info-absent.xml" \
+    }
 #define SAME                                                                                                        \
     "!{ \"RESULT\": \"FAIL\", \"errCode\": 255, \"errMsg\": \"request size (5.0 GiB) is same as current size (5.0 " \
     "GiB) ]\" }\n"
@@ -50,17 +65,18 @@ struct trace {
 static const struct trace traces[] = {
     {.name = "created",
      EXEC_BLOCK_CREATE,
-     {{LOOK, ABSENT}, {CREATE, DONE}, {LOOK, INFO("2.0 GiB")}},
+     {OURS, {LOOK, ABSENT}, {CREATE, DONE}, {LOOK, INFO("2.0 GiB")}},
      E_OK,
      false,
      "",
      true,
      2,
      2},
-    {.name = "found done", EXEC_BLOCK_CREATE, {{LOOK, INFO("2.0 GiB")}}, E_OK, false, "", true, 2, 2},
+    {.name = "found done", EXEC_BLOCK_CREATE, {OURS, {LOOK, INFO("2.0 GiB")}}, E_OK, false, "", true, 2, 2},
     {.name = "half made before: not on all hosts",
      EXEC_BLOCK_CREATE,
-     {{LOOK, INFO_AT("2.0 GiB", "2", "\"h1\"", "p", "")},
+     {OURS,
+      {LOOK, INFO_AT("2.0 GiB", "2", "\"h1\"", "p", "")},
       {"delete hv/lun", DONE},
       {CREATE, DONE},
       {LOOK, INFO("2.0 GiB")}},
@@ -72,7 +88,11 @@ static const struct trace traces[] = {
      2},
     {.name = "half made before: no size yet, and gone meanwhile",
      EXEC_BLOCK_CREATE,
-     {{LOOK, INFO_AT("0.0 B", "2", "", "", "")}, {"delete hv/lun", ABSENT}, {CREATE, DONE}, {LOOK, INFO("2.0 GiB")}},
+     {OURS,
+      {LOOK, INFO_AT("0.0 B", "2", "", "", "")},
+      {"delete hv/lun", ABSENT},
+      {CREATE, DONE},
+      {LOOK, INFO("2.0 GiB")}},
      E_OK,
      false,
      "",
@@ -81,45 +101,133 @@ static const struct trace traces[] = {
      2},
     {.name = "another one of that name, by size",
      EXEC_BLOCK_CREATE,
-     {{LOOK, INFO("3.0 GiB")}},
+     {OURS, {LOOK, INFO("3.0 GiB")}},
      E_REMOTE,
      true,
      "block volume lun exists on hv already, and is another one"},
     {.name = "another one of that name, without a password",
      EXEC_BLOCK_CREATE,
-     {{LOOK, INFO_AT("2.0 GiB", "2", BOTH, "", "")}},
+     {OURS, {LOOK, INFO_AT("2.0 GiB", "2", BOTH, "", "")}},
      E_REMOTE,
      true,
      NULL},
-    {.name = "refused", EXEC_BLOCK_CREATE, {{LOOK, ABSENT}, {CREATE, FAILED}}, E_REMOTE, false, "it is broken"},
+    {.name = "refused", EXEC_BLOCK_CREATE, {OURS, {LOOK, ABSENT}, {CREATE, FAILED}}, E_REMOTE, false, "it is broken"},
     {.name = "refused without a word",
      EXEC_BLOCK_CREATE,
-     {{LOOK, ABSENT}, {CREATE, "!{ \"IQN\": \"-\", \"PORTAL(S)\": [  ], \"RESULT\": \"FAIL\" }"}},
+     {OURS, {LOOK, ABSENT}, {CREATE, "!{ \"IQN\": \"-\", \"PORTAL(S)\": [  ], \"RESULT\": \"FAIL\" }"}},
      E_REMOTE,
      false,
      "gluster-block refused (0) without saying why"},
     {.name = "other than asked at the last look",
      EXEC_BLOCK_CREATE,
-     {{LOOK, ABSENT}, {CREATE, DONE}, {LOOK, INFO("1.0 GiB")}},
+     {OURS, {LOOK, ABSENT}, {CREATE, DONE}, {LOOK, INFO("1.0 GiB")}},
      E_REMOTE,
      false,
      "gluster-block has made lun otherwise than it was asked to"},
     {.name = "gone at the last look",
      EXEC_BLOCK_CREATE,
-     {{LOOK, ABSENT}, {CREATE, DONE}, {LOOK, ABSENT}},
+     {OURS, {LOOK, ABSENT}, {CREATE, DONE}, {LOOK, ABSENT}},
      E_REMOTE,
      false,
      NULL},
-    {.name = "without a GBID",
+    {.name = "another one of that name, by who exports it: one more",
      EXEC_BLOCK_CREATE,
-     {{LOOK, "{\"NAME\":\"lun\",\"SIZE\":\"2.0 GiB\",\"HA\":1,\"PASSWORD\":\"p\",\"EXPORTED ON\":[\"h1\"]}"}},
+     {OURS, {LOOK, INFO_AT("2.0 GiB", "3", BOTH ", \"h3\"", "p", "")}},
+     E_REMOTE,
+     true,
+     "block volume lun exists on hv already, and is another one"},
+    {.name = "another one of that name, by who exports it: one alone",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, INFO_AT("2.0 GiB", "1", "\"h1\"", "p", "")}},
+     E_REMOTE,
+     true,
+     "block volume lun exists on hv already, and is another one"},
+    {.name = "another one of that name, by who exports it: nobody",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, INFO_AT("2.0 GiB", "0", "", "p", "")}},
+     E_REMOTE,
+     true,
+     "block volume lun exists on hv already, and is another one"},
+    {.name = "another one of that name, by its count of hosts",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, INFO_AT("2.0 GiB", "1", BOTH, "p", "")}},
+     E_REMOTE,
+     true,
+     "block volume lun exists on hv already, and is another one"},
+    {.name = "found done on the hosts of an earlier try",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, INFO_AT("2.0 GiB", "2", "\"h2\", \"h3\"", "p", "")}},
+     E_OK,
+     false,
+     "",
+     true,
+     2,
+     2},
+    {.name = "exported by others than asked",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, ABSENT}, {CREATE, DONE}, {LOOK, INFO_AT("2.0 GiB", "2", "\"h2\", \"h3\"", "p", "")}},
      E_REMOTE,
      false,
-     "gluster-block's answer has no GBID, or an overlong one"},
+     "gluster-block has made lun otherwise than it was asked to"},
+    {.name = "exported by one of them, twice",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, ABSENT}, {CREATE, DONE}, {LOOK, INFO_AT("2.0 GiB", "2", "\"h2\", \"h2\"", "p", "")}},
+     E_REMOTE,
+     false,
+     "gluster-block has made lun otherwise than it was asked to"},
+    {.name = "exported by one alone",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, ABSENT}, {CREATE, DONE}, {LOOK, INFO_AT("2.0 GiB", "1", "\"h1\"", "p", "")}},
+     E_REMOTE,
+     false,
+     "gluster-block has made lun otherwise than it was asked to"},
+    {.name = "without a GBID",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, INFO_OF("", "2.0 GiB", "2", BOTH, "p", "")}},
+     E_REMOTE,
+     false,
+     "gluster-block's answer has no GBID, or what is none"},
+    {.name = "with words for a GBID",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, INFO_OF("made-up-by-a-node-that-is-not-honest", "2.0 GiB", "2", BOTH, "p", "")}},
+     E_REMOTE,
+     false,
+     "gluster-block's answer has no GBID, or what is none"},
+    {.name = "with a short GBID",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, INFO_OF("5f3a0c1e-9b7d-4e62-8a15-c3d4e5f6071", "2.0 GiB", "2", BOTH, "p", "")}},
+     E_REMOTE,
+     false,
+     "gluster-block's answer has no GBID, or what is none"},
+    {.name = "with a long GBID",
+     EXEC_BLOCK_CREATE,
+     {OURS, {LOOK, INFO_OF(GBID "9", "2.0 GiB", "2", BOTH, "p", "")}},
+     E_REMOTE,
+     false,
+     "gluster-block's answer has no GBID, or what is none"},
+
+    {.name = "on somebody else's volume of the hosting volume's name",
+     EXEC_BLOCK_CREATE,
+     {SOMEBODYS},
+     E_REMOTE,
+     true,
+     NULL,
+     false,
+     0,
+     0},
+    {.name = "without the hosting volume",
+     EXEC_BLOCK_CREATE,
+     {NOT_THERE},
+     E_REMOTE,
+     false,
+     "volume hv is not there",
+     false,
+     0,
+     0},
 
     {.name = "expanded",
      EXEC_BLOCK_EXPAND,
-     {{LOOK, INFO("2.0 GiB")}, {"modify hv/lun size 5GiB", DONE}, {LOOK, INFO("5.0 GiB")}},
+     {OURS, {LOOK, INFO("2.0 GiB")}, {"modify hv/lun size 5GiB", DONE}, {LOOK, INFO("5.0 GiB")}},
      E_OK,
      false,
      "",
@@ -127,10 +235,11 @@ static const struct trace traces[] = {
      5,
      5,
      true},
-    {.name = "found expanded", EXEC_BLOCK_EXPAND, {{LOOK, INFO("5.0 GiB")}}, E_OK, false, "", true, 5, 5, true},
+    {.name = "found expanded", EXEC_BLOCK_EXPAND, {OURS, {LOOK, INFO("5.0 GiB")}}, E_OK, false, "", true, 5, 5, true},
     {.name = "found expanded, but not everywhere: once more",
      EXEC_BLOCK_EXPAND,
-     {{LOOK, INFO_AT("5.0 GiB", "2", BOTH, "p", ", \"RESIZE FAILED ON\": { \"h1\": \"2.0 GiB\" }")},
+     {OURS,
+      {LOOK, INFO_AT("5.0 GiB", "2", BOTH, "p", ", \"RESIZE FAILED ON\": { \"h1\": \"2.0 GiB\" }")},
       {"modify hv/lun size 5GiB", DONE},
       {LOOK, INFO("5.0 GiB")}},
      E_OK,
@@ -142,7 +251,7 @@ static const struct trace traces[] = {
      true},
     {.name = "expanded by an earlier try in between",
      EXEC_BLOCK_EXPAND,
-     {{LOOK, INFO("2.0 GiB")}, {"modify hv/lun size 5GiB", SAME}, {LOOK, INFO("5.0 GiB")}},
+     {OURS, {LOOK, INFO("2.0 GiB")}, {"modify hv/lun size 5GiB", SAME}, {LOOK, INFO("5.0 GiB")}},
      E_OK,
      false,
      "",
@@ -152,7 +261,7 @@ static const struct trace traces[] = {
      true},
     {.name = "the size as it is written does not tell",
      EXEC_BLOCK_EXPAND,
-     {{LOOK, INFO("1.5 TiB")}, {"modify hv/lun size 1510GiB", DONE}, {LOOK, INFO("1.5 TiB")}},
+     {OURS, {LOOK, INFO("1.5 TiB")}, {"modify hv/lun size 1510GiB", DONE}, {LOOK, INFO("1.5 TiB")}},
      E_OK,
      false,
      "",
@@ -163,7 +272,8 @@ static const struct trace traces[] = {
      true},
     {.name = "on some hosts only",
      EXEC_BLOCK_EXPAND,
-     {{LOOK, INFO("2.0 GiB")},
+     {OURS,
+      {LOOK, INFO("2.0 GiB")},
       {"modify hv/lun size 5GiB", DONE},
       {LOOK, INFO_AT("5.0 GiB", "2", BOTH, "p", ", \"RESIZE FAILED ON\": { \"h1\": \"2.0 GiB\" }")}},
      E_REMOTE,
@@ -175,7 +285,7 @@ static const struct trace traces[] = {
      true},
     {.name = "expand refused",
      EXEC_BLOCK_EXPAND,
-     {{LOOK, INFO("2.0 GiB")}, {"modify hv/lun size 5GiB", FAILED}},
+     {OURS, {LOOK, INFO("2.0 GiB")}, {"modify hv/lun size 5GiB", FAILED}},
      E_REMOTE,
      false,
      "it is broken",
@@ -185,7 +295,7 @@ static const struct trace traces[] = {
      true},
     {.name = "nothing to expand",
      EXEC_BLOCK_EXPAND,
-     {{LOOK, ABSENT}},
+     {OURS, {LOOK, ABSENT}},
      E_REMOTE,
      true,
      "block hv/lun doesn't exist",
@@ -194,10 +304,21 @@ static const struct trace traces[] = {
      0,
      true},
 
-    {.name = "seen", EXEC_BLOCK_LOOK, {{LOOK, INFO("2.0 GiB")}}, E_OK, false, "", true, 2, 2, true},
+    {.name = "nothing to expand on somebody else's volume",
+     EXEC_BLOCK_EXPAND,
+     {SOMEBODYS},
+     E_REMOTE,
+     true,
+     NULL,
+     false,
+     0,
+     0,
+     true},
+
+    {.name = "seen", EXEC_BLOCK_LOOK, {OURS, {LOOK, INFO("2.0 GiB")}}, E_OK, false, "", true, 2, 2, true},
     {.name = "seen grown in part",
      EXEC_BLOCK_LOOK,
-     {{LOOK, INFO_AT("5.0 GiB", "2", BOTH, "p", ", \"RESIZE FAILED ON\": { \"h1\": \"2.0 GiB\" }")}},
+     {OURS, {LOOK, INFO_AT("5.0 GiB", "2", BOTH, "p", ", \"RESIZE FAILED ON\": { \"h1\": \"2.0 GiB\" }")}},
      E_OK,
      false,
      "",
@@ -207,7 +328,7 @@ static const struct trace traces[] = {
      true},
     {.name = "seen grown in part, nobody knows how far",
      EXEC_BLOCK_LOOK,
-     {{LOOK, INFO_AT("5.0 GiB", "2", BOTH, "p", ", \"RESIZE FAILED ON\": { \"h1\": null }")}},
+     {OURS, {LOOK, INFO_AT("5.0 GiB", "2", BOTH, "p", ", \"RESIZE FAILED ON\": { \"h1\": null }")}},
      E_OK,
      false,
      "",
@@ -215,11 +336,14 @@ static const struct trace traces[] = {
      5,
      2,
      true},
-    {.name = "not seen", EXEC_BLOCK_LOOK, {{LOOK, ABSENT}}, E_OK, false, "", false, 0, 0, true},
+    {.name = "not seen", EXEC_BLOCK_LOOK, {OURS, {LOOK, ABSENT}}, E_OK, false, "", false, 0, 0, true},
+
+    {.name = "not seen on somebody else's volume", EXEC_BLOCK_LOOK, {SOMEBODYS}, E_OK, false, "", false, 0, 0, true},
+    {.name = "not seen, nor the hosting volume", EXEC_BLOCK_LOOK, {NOT_THERE}, E_OK, false, "", false, 0, 0, true},
 
     {.name = "deleted",
      EXEC_BLOCK_DELETE,
-     {{"volume info hv", "info-rep.xml"}, {LOOK, INFO("2.0 GiB")}, {"delete hv/lun", DONE}, {LOOK, ABSENT}},
+     {OURS, {LOOK, INFO("2.0 GiB")}, {"delete hv/lun", DONE}, {LOOK, ABSENT}},
      E_OK,
      false,
      "",
@@ -229,7 +353,7 @@ static const struct trace traces[] = {
      true},
     {.name = "deleted whatever it has become",
      EXEC_BLOCK_DELETE,
-     {{"volume info hv", "info-rep.xml"}, {LOOK, INFO("9.0 GiB")}, {"delete hv/lun", DONE}, {LOOK, ABSENT}},
+     {OURS, {LOOK, INFO("9.0 GiB")}, {"delete hv/lun", DONE}, {LOOK, ABSENT}},
      E_OK,
      false,
      "",
@@ -237,24 +361,23 @@ static const struct trace traces[] = {
      0,
      0,
      true},
-    {.name = "found deleted", EXEC_BLOCK_DELETE, {{"volume info hv", "info-rep.xml"}, {LOOK, ABSENT}}, E_OK, false, ""},
-    {.name = "the hosting volume is gone",
+    {.name = "found deleted", EXEC_BLOCK_DELETE, {OURS, {LOOK, ABSENT}}, E_OK, false, ""},
+    {.name = "somebody else's volume has the name of the hosting volume",
      EXEC_BLOCK_DELETE,
-     {{"volume info hv", "volume-info-absent.xml"}},
-     E_OK,
+     {SOMEBODYS},
+     E_REMOTE,
+     true,
+     NULL,
      false,
-     ""},
-    {.name = "... and gluster-block says so",
-     EXEC_BLOCK_DELETE,
-     {{"volume info hv", "info-rep.xml"}, {LOOK, NO_HOSTING}},
-     E_OK,
-     false,
-     ""},
+     0,
+     0,
+     true},
+    {.name = "... and nothing was made there", EXEC_BLOCK_DELETE, {SOMEBODYS}, E_OK, false, ""},
+    {.name = "the hosting volume is gone", EXEC_BLOCK_DELETE, {NOT_THERE}, E_OK, false, ""},
+    {.name = "... and gluster-block says so", EXEC_BLOCK_DELETE, {OURS, {LOOK, NO_HOSTING}}, E_OK, false, ""},
     {.name = "delete refused",
      EXEC_BLOCK_DELETE,
-     {{"volume info hv", "info-rep.xml"},
-      {LOOK, INFO("2.0 GiB")},
-      {"delete hv/lun", "!{ \"FAILED ON\": [ \"h2\" ], \"RESULT\": \"FAIL\" }"}},
+     {OURS, {LOOK, INFO("2.0 GiB")}, {"delete hv/lun", "!{ \"FAILED ON\": [ \"h2\" ], \"RESULT\": \"FAIL\" }"}},
      E_REMOTE,
      false,
      "failed on h2",
@@ -264,7 +387,7 @@ static const struct trace traces[] = {
      true},
     {.name = "still there",
      EXEC_BLOCK_DELETE,
-     {{"volume info hv", "info-rep.xml"}, {LOOK, INFO("2.0 GiB")}, {"delete hv/lun", DONE}, {LOOK, INFO("2.0 GiB")}},
+     {OURS, {LOOK, INFO("2.0 GiB")}, {"delete hv/lun", DONE}, {LOOK, INFO("2.0 GiB")}},
      E_REMOTE,
      false,
      "block volume lun is still there",
@@ -274,25 +397,17 @@ static const struct trace traces[] = {
      true},
     {.name = "taken back: what was made",
      EXEC_BLOCK_DELETE,
-     {{"volume info hv", "info-rep.xml"}, {LOOK, INFO("2.0 GiB")}, {"delete hv/lun", DONE}, {LOOK, ABSENT}},
+     {OURS, {LOOK, INFO("2.0 GiB")}, {"delete hv/lun", DONE}, {LOOK, ABSENT}},
      E_OK,
      false,
      ""},
     {.name = "taken back: what was half made",
      EXEC_BLOCK_DELETE,
-     {{"volume info hv", "info-rep.xml"},
-      {LOOK, INFO_AT("0.0 B", "2", "", "", "")},
-      {"delete hv/lun", DONE},
-      {LOOK, ABSENT}},
+     {OURS, {LOOK, INFO_AT("0.0 B", "2", "", "", "")}, {"delete hv/lun", DONE}, {LOOK, ABSENT}},
      E_OK,
      false,
      ""},
-    {.name = "not ours to take back",
-     EXEC_BLOCK_DELETE,
-     {{"volume info hv", "info-rep.xml"}, {LOOK, INFO("9.0 GiB")}},
-     E_OK,
-     false,
-     ""},
+    {.name = "not ours to take back", EXEC_BLOCK_DELETE, {OURS, {LOOK, INFO("9.0 GiB")}}, E_OK, false, ""},
 };
 #define TRACES (sizeof(traces) / sizeof(*traces))
 
@@ -306,11 +421,14 @@ struct stage {
     struct exec_step step;
 };
 
-static char none[] = "", name[] = "lun", hv[] = "hv", iqn[] = "iqn.2016-12.org.gluster-block:5f3a";
+static char none[] = "", name[] = "lun", hv[] = "hv", iqn[] = "iqn.2016-12.org.gluster-block:" GBID;
 static char *hosts[] = {(char[]){"h1"}, (char[]){"h2"}};
 
 static void stage_init(struct stage *stage, const struct trace *trace)
 {
+    struct id hosting; /* as written on the volume of the recorded answer */
+
+    assert_true(id_parse("0123456789abcdef0123456789abcdef", ID_TEXT_LEN, &hosting));
     memset(stage, 0, sizeof(*stage));
     exec_config_init(&stage->config);
     stage->volume = (struct store_volume){.name = hv};
@@ -325,8 +443,12 @@ static void stage_init(struct stage *stage, const struct trace *trace)
         stage->block.new_gib = trace->large ? 1510 : 5;
     }
     stage->hosts = (struct store_strs){hosts, 2};
-    stage->step = (struct exec_step){
-        .kind = trace->kind, .term = 7, .volume = &stage->volume, .block = &stage->block, .hosts = &stage->hosts};
+    stage->step = (struct exec_step){.kind = trace->kind,
+                                     .term = 7,
+                                     .known = {.id = hosting},
+                                     .volume = &stage->volume,
+                                     .block = &stage->block,
+                                     .hosts = &stage->hosts};
 }
 
 /* The words of the command; every script is fenced before it, and no secret is ever in one. */
@@ -344,6 +466,7 @@ static char *asked(const char *script)
     assert_null(strstr(script, "p-91d2"));
     if (block != NULL) {
         assert_non_null(strstr(script, "command -v gluster-block >/dev/null || "));
+        assert_true(strncmp(at, "'info'", 6) == 0 || strstr(script, "set -- 'hv' '" PINNED "'\n") != NULL);
     }
     for (; strncmp(at, " --json\n", 8) != 0 && strncmp(at, " --xml\n", 7) != 0; at++) {
         if (*at != '\'') {
@@ -356,9 +479,14 @@ static char *asked(const char *script)
 static void answer(struct step_talk *talk, const char *text)
 {
     bool file = strstr(text, ".xml") != NULL;
-    CLEANUP(free_ptr) char *read = file ? data_read(text) : mem_strdup(text + (*text == '!'));
-    const struct step_reply reply = {.status = *text == '!' ? 1 : 0, .out = read, .out_len = strlen(read), .error = ""};
+    CLEANUP(free_ptr) char *read = file ? data_read(text + (*text == '=')) : mem_strdup(text + (*text == '!'));
+    struct step_reply reply = {.status = *text == '!' ? 1 : 0, .error = ""};
 
+    if (*text == '=') {
+        data_rename_volume(&read, talk->volume);
+    }
+    reply.out = read;
+    reply.out_len = strlen(read);
     step_hear(talk, &reply);
 }
 
@@ -414,8 +542,8 @@ static void test_what_is_learnt(void **state)
 
     (void)state;
     play(&talk, &stage, &traces[0], EXCHANGES_MAX);
-    assert_string_equal(talk.result.block.iqn, "iqn.2016-12.org.gluster-block:5f3a");
-    assert_string_equal(talk.result.block.user, "5f3a");
+    assert_string_equal(talk.result.block.iqn, "iqn.2016-12.org.gluster-block:" GBID);
+    assert_string_equal(talk.result.block.user, GBID);
     assert_string_equal(talk.result.block.password, "p-91d2");
     assert_int_equal(talk.result.block.hosts.n, 2);
     assert_string_equal(talk.result.block.hosts.items[1], "h2");
@@ -434,6 +562,7 @@ static void test_without_auth(void **state)
     stage.block.auth = false;
     stage.config.block_prealloc = "full";
     step_begin(&talk, &stage.config, &stage.step);
+    answer(&talk, "=info-rep.xml");
     answer(&talk, ABSENT);
     question = asked(buf_str(&talk.script));
     assert_string_equal(question, "create hv/lun ha 2 auth disable prealloc full h1,h2 2GiB");
@@ -445,6 +574,7 @@ static void test_without_auth(void **state)
     step_fini(&talk);
     stage.config.block_prealloc = "no";
     step_begin(&talk, &stage.config, &stage.step);
+    answer(&talk, "=info-rep.xml");
     answer(&talk, ABSENT);
     assert_non_null(strstr(buf_str(&talk.script), "'prealloc' 'no' "));
     step_fini(&talk);
@@ -458,7 +588,7 @@ static void test_other_stream(void **state)
     struct stage stage;
 
     (void)state;
-    play(&talk, &stage, &traces[0], 0);
+    play(&talk, &stage, &traces[0], 1);
     step_hear(&talk, &reply);
     assert_false(talk.ended);
     assert_non_null(strstr(buf_str(&talk.script), "'create'"));

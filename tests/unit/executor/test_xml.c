@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/executor/grow.h"
 #include "daemon/executor/xml.h"
 #include "store/base/buf.h"
 #include "store/base/mem.h"
@@ -171,14 +172,14 @@ static void test_limits(void **state)
     repeat(&many, "<b><name/></b>", XML_ITEMS_MAX + 1);
     buf_append_str(&many, "</a>");
     assert_int_equal(read_text(many.data, many.len, &answer, &err), E_PROTOCOL);
-    assert_string_equal(err.message, "there are more than 50000 items");
+    assert_string_equal(err.message, "there are more than 10000 items");
     assert_int_equal(answer.n, 0);
 
     buf_append_str(&others, "<a><code>1</code>");
     repeat(&others, "<x/>", XML_ELEMENTS_MAX);
     buf_append_str(&others, "</a>");
     assert_int_equal(read_text(others.data, others.len, &answer, &err), E_PROTOCOL);
-    assert_string_equal(err.message, "there are more than 200000 elements");
+    assert_string_equal(err.message, "there are more than 100000 elements");
 
     buf_append_str(&large, "<a><code>1</code></a>");
     repeat(&large, "                ", XML_BYTES_MAX / 16);
@@ -232,11 +233,55 @@ static void test_streams_keep_no_names(void **state)
     xml_free(rules, N, &answer, sizeof(answer));
 }
 
+/* Of many items none is copied when another one comes. */
+static void test_lists_grow_in_place(void **state)
+{
+    static const size_t max = 100000;
+    int *items = NULL, *large = NULL;
+
+    (void)state;
+    for (size_t n = 0; n < max; n++) {
+        items = grow(items, n, max, sizeof(*items));
+        items[n] = (int)n;
+        large = n == GROW_COPIED_MAX ? items : large;
+        assert_true(n <= GROW_COPIED_MAX || items == large);
+    }
+    for (size_t n = 0; n < max; n++) {
+        assert_int_equal(items[n], n);
+    }
+    free(items);
+}
+
+static void test_lists_of_streams_are_bounded(void **state)
+{
+    struct err err = ERR_INIT;
+    struct answer answer;
+    struct xml_stream *stream = xml_stream_new(rules, N, SIZE_MAX, &answer, sizeof(answer));
+    size_t n = 0;
+    int rc = xml_stream_piece(stream, "<a>", 3, &err);
+
+    (void)state;
+    while (rc == 0 && n <= XML_STREAM_LIST_MAX) {
+        static const char item[] = "<b><name/></b>";
+
+        rc = xml_stream_piece(stream, item, sizeof(item) - 1, &err);
+        n += rc == 0;
+    }
+    assert_int_equal(rc, E_PROTOCOL);
+    assert_string_equal(err.message, "there are more than 262144 items");
+    assert_int_equal(n, XML_STREAM_LIST_MAX);
+    assert_int_equal(xml_stream_end(stream, &err), E_PROTOCOL);
+    assert_int_equal(answer.n, XML_STREAM_LIST_MAX);
+    xml_free(rules, N, &answer, sizeof(answer));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams_are_bounded_inside),
         cmocka_unit_test(test_streams_keep_no_names),
+        cmocka_unit_test(test_lists_grow_in_place),
+        cmocka_unit_test(test_lists_of_streams_are_bounded),
         cmocka_unit_test(test_fills_structs),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_first_of_two_counts),

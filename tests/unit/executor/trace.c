@@ -22,6 +22,31 @@ static char *paths[] = {(char[]){MOUNTS "/brick_1/brick"}, (char[]){MOUNTS "/bri
 static char pool[] = "tp", lv[] = "lv";
 static char *hosts[] = {(char[]){"198.18.0.11"}, (char[]){"198.18.0.12"}, (char[]){"198.18.0.13"}};
 
+static char *snaps[] = {(char[]){SNAPS "/brick1/brick"}, (char[]){SNAPS "/brick2/brick"}};
+
+static void stage_known(struct trace_stage *stage, const struct trace *trace, int shape)
+{
+    bool clone = trace->volume != NULL && strcmp(trace->volume, "twin") == 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < 6; i++) {
+        if (clone && trace->kind != EXEC_VOLUME_CLONE && i > 1) {
+            break;
+        }
+        stage->known[n] = (struct store_brick){.pool = pool,
+                                               .lv = lv,
+                                               .path = i > 2                              ? paths[4]
+                                                       : trace->kind == EXEC_VOLUME_CLONE ? paths[0]
+                                                                                          : paths[shape]};
+        if (clone && trace->kind != EXEC_VOLUME_CLONE) {
+            stage->known[n].path = snaps[i];
+        }
+        stage->known_items[n] = (struct exec_brick){&stage->known[n], hosts[i % 3]};
+        n++;
+    }
+    stage->step.known = (struct exec_known){.bricks = stage->known_items, .n = n};
+}
+
 static void stage_init(struct trace_stage *stage, const struct trace *trace)
 {
     const char *volume = trace->volume != NULL ? trace->volume : "none";
@@ -52,10 +77,12 @@ static void stage_init(struct trace_stage *stage, const struct trace *trace)
                                      .bricks = stage->items,
                                      .n_bricks = shape == 3 ? 2 : 3,
                                      .snapshot_limit = trace->snapshot_limit,
+                                     .undo = trace->kind == EXEC_VOLUME_DELETE && trace->options != 0,
                                      .skip_heal = moves && trace->options != 0};
     if (trace->kind == EXEC_VOLUME_CLONE) {
         stage->step.source = "source";
     }
+    stage_known(stage, trace, shape);
     if (moves) {
         stage->step.old_brick = stage->items[0];
         stage->step.new_brick =
@@ -63,7 +90,22 @@ static void stage_init(struct trace_stage *stage, const struct trace *trace)
     }
 }
 
-/* The gluster command of a script as words; every script is fenced before it. */
+/* Does it change a volume, or take a snapshot of it? */
+static bool is_change(const char *asked)
+{
+    static const char *const reads[] = {"volume info ", "volume create ", "volume rebalance rep status"};
+
+    for (size_t i = 0; i < sizeof(reads) / sizeof(*reads); i++) {
+        if (strncmp(asked, reads[i], strlen(reads[i])) == 0) {
+            return false;
+        }
+    }
+    return strncmp(asked, "snapshot create ", 16) == 0 ||
+           (strncmp(asked, "volume ", 7) == 0 && strcmp(asked, "volume heal rep info") != 0);
+}
+
+/* The gluster command of a script as words; every script is fenced before it, and changes no volume without having
+ * compared its id. */
 char *trace_asked(const char *script)
 {
     static const char command[] = "gluster --mode=script --timeout=\"$LIMIT\" ";
@@ -86,16 +128,23 @@ char *trace_asked(const char *script)
             buf_append_char(&text, *at);
         }
     }
+    at = strstr(script, "s/^volume-id=//p");
+    assert_int_equal(at != NULL, is_change(buf_str(&text) + (sync != NULL ? 5 : 0) + (wait != NULL ? 5 : 0)));
+    assert_true(at == NULL || (at > compare && at < strstr(script, command)));
     return buf_take(&text);
 }
 
 void trace_answer(struct step_talk *talk, const char *name)
 {
-    const char *begin = name + strspn(name, "!?~");
+    const char *begin = name + strspn(name, "!?~=");
     CLEANUP(free_ptr) char *text = *begin == '<' ? mem_strdup(begin) : data_read(begin);
-    const struct step_reply reply = {
-        .status = memchr(name, '!', (size_t)(begin - name)) != NULL, .out = text, .out_len = strlen(text), .error = ""};
+    struct step_reply reply = {.status = memchr(name, '!', (size_t)(begin - name)) != NULL, .error = ""};
 
+    if (memchr(name, '=', (size_t)(begin - name)) != NULL) {
+        data_rename_volume(&text, talk->volume);
+    }
+    reply.out = text;
+    reply.out_len = strlen(text);
     step_hear(talk, &reply);
 }
 

@@ -8,12 +8,14 @@
 #define MOUNTS "/var/lib/heketi/mounts/vg_0123"
 #define REP_BRICKS \
     "198.18.0.11:" MOUNTS "/brick_1/brick 198.18.0.12:" MOUNTS "/brick_1/brick 198.18.0.13:" MOUNTS "/brick_1/brick"
+#define SNAPS "/run/gluster/snaps/6d6489b2ab4341878c07a080995d56bf"
 #define INFO(name) "volume info " name
 #define TRACE_EXCHANGES_MAX 12
 
 /* What is answered is a file in data/, or a text that begins with '<'. In front of it "!": gluster's exit status is 1;
  * "?": trace_check_troubles leaves out refusals: the step goes on after one, or has words of its own for it;
- * "~": it goes on whatever Gluster says. */
+ * "~": it goes on whatever Gluster says; "=": the recorded volume is another one, which has the name of the one asked
+ * for. */
 struct exchange {
     const char *asked; /* the words; before them "sync " and "wait " where the script does that first */
     const char *answer;
@@ -23,7 +25,7 @@ struct trace {
     const char *name;
     enum exec_step_kind kind;
     const char *volume; /* "rep", "arb", "disp", "dist", or another name: as dist. NULL: "none" */
-    unsigned options;   /* of the volume; of a replacement, not 0: healing is not looked at */
+    unsigned options;   /* of the volume; of a replacement, not 0: healing is not looked at; of a delete: an undo */
     uint32_t snapshot_limit;
     struct exchange exchanges[TRACE_EXCHANGES_MAX];
     int code;
@@ -33,12 +35,13 @@ struct trace {
 
 /* The step of a trace: on three hosts the bricks brick_1 of rep, brick_2 of arb, brick_3 of disp, brick_4 of others
  * (two); an expand's are brick_5. A moving brick is the first one, its replacement brick_5 on the same host; clones are
- * made from the volume "source". */
+ * made from the volume "source", which has the bricks of rep. The database knows the bricks of each, and brick_5 on
+ * each host; of twin, a clone, those that Gluster has mounted in SNAPS. */
 struct trace_stage {
     struct exec_config config;
     struct store_volume volume;
-    struct store_brick bricks[3], coming;
-    struct exec_brick items[3];
+    struct store_brick bricks[3], coming, known[6];
+    struct exec_brick items[3], known_items[6];
     struct exec_step step;
 };
 

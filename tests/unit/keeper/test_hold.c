@@ -47,6 +47,9 @@ static uint64_t act(struct hold *hold, uint64_t now_us)
                 note("probe", now_us);
             }
             break;
+        case HOLD_SEVER:
+            note("sever", now_us);
+            break;
         case HOLD_REMOVE:
             note("remove", now_us);
             break;
@@ -84,7 +87,7 @@ static void test_deadline_passes(void **state)
     (void)state;
     hold_lease(&hold, START + 150 * MS, START);
     run(&hold, START, START + 1000 * MS);
-    expect("add@0 announce@0 announce@100 remove@150");
+    expect("add@0 announce@0 announce@100 sever@150 remove@150");
     hold_lease(&hold, START + 150 * MS, START + 200 * MS); /* an old order, read late */
     run(&hold, START + 200 * MS, START + 1000 * MS);
     expect("");
@@ -141,7 +144,7 @@ static void test_release(void **state)
     act(&hold, START);
     hold_release(&hold);
     assert_int_equal(act(&hold, START + 10 * MS), UINT64_MAX);
-    expect("add@0 announce@0 remove@10");
+    expect("add@0 announce@0 sever@10 remove@10");
     hold_lease(&hold, START + 900 * MS, START + 20 * MS); /* sent before the release: no newer lease */
     assert_int_equal(act(&hold, START + 20 * MS), UINT64_MAX);
     expect("");
@@ -176,7 +179,7 @@ static void test_lent(void **state)
     act(&hold, START + 840 * MS);
     hold_lease(&hold, START + 1050 * MS, START + 900 * MS); /* the hand-over failed: as before */
     run(&hold, START + 900 * MS, START + 2000 * MS);
-    expect("add@830 announce@830 announce@930 announce@1030 remove@1050");
+    expect("add@830 announce@830 announce@930 announce@1030 sever@1050 remove@1050");
 }
 
 static void test_a_deadline_never_goes_back(void **state)
@@ -188,7 +191,7 @@ static void test_a_deadline_never_goes_back(void **state)
     act(&hold, START);
     hold_lease(&hold, START + 100 * MS, START + 50 * MS);
     run(&hold, START + 50 * MS, START + 1000 * MS);
-    expect("add@0 announce@0 announce@100 remove@200");
+    expect("add@0 announce@0 announce@100 sever@200 remove@200");
 }
 
 /* Others are asked for when it is taken, behind the announcement, and from then on while it is held. */

@@ -1,4 +1,5 @@
 /* The keeper on a real kernel: two network namespaces of this process' own, joined by a veth pair. Needs root. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -358,6 +361,135 @@ static void run_there(const char *command)
     }
 }
 
+/* ---- connections ---- */
+
+/* A socket in the namespace of the other host. */
+static int socket_there(int family)
+{
+    CLEANUP(free_ptr) char *there = mem_printf("/proc/%d/ns/net", other_host);
+    int fd = open(there, O_RDONLY | O_CLOEXEC), here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    int sock;
+
+    assert_true(fd >= 0 && here >= 0);
+    assert_int_equal(setns(fd, CLONE_NEWNET), 0);
+    sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setns(here, CLONE_NEWNET), 0);
+    assert_true(sock >= 0);
+    (void)close(fd);
+    (void)close(here);
+    return sock;
+}
+
+static int listen_here(int family, uint16_t port)
+{
+    const struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(sock >= 0);
+    assert_int_equal(family == AF_INET ? bind(sock, (const struct sockaddr *)&any, sizeof(any))
+                                       : bind(sock, (const struct sockaddr *)&any6, sizeof(any6)),
+                     0);
+    assert_int_equal(listen(sock, 8), 0);
+    return sock;
+}
+
+static int connect_there(int family, const char *address, uint16_t port)
+{
+    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    const struct timeval timeout = {.tv_sec = DEADLINE_MS / 1000};
+    int sock = socket_there(family), rc;
+
+    assert_int_equal(setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+    assert_int_equal(inet_pton(family, address, family == AF_INET ? (void *)&to.sin_addr : (void *)&to6.sin6_addr), 1);
+    rc = family == AF_INET ? connect(sock, (const struct sockaddr *)&to, sizeof(to))
+                           : connect(sock, (const struct sockaddr *)&to6, sizeof(to6));
+    assert_int_equal(rc, 0);
+    return sock;
+}
+
+/* This process is the daemon: as long as the loop does not turn it says nothing. */
+static void hang_until_away(void)
+{
+    uint64_t until = clock_us() + DEADLINE_MS * UINT64_C(1000);
+
+    while (present() > 0) {
+        assert_true(clock_us() < until);
+    }
+}
+
+static void addresses_of_their_own(bool there)
+{
+    const char *verb = there ? "add" : "del";
+
+    IP("addr", verb, "198.18.5.1/24", "dev", "kt0");
+    IP("-6", "addr", verb, "2001:db8:5::1/64", "dev", "kt0");
+    run_there(there ? "ip addr add 198.18.5.2/24 dev kt1 && ip addr add 2001:db8:5::2/64 dev kt1 nodad"
+                    : "ip addr flush dev kt1 scope global");
+}
+
+static void assert_end(int client, int error)
+{
+    char byte;
+
+    assert_int_equal(recv(client, &byte, 1, error == EAGAIN ? MSG_DONTWAIT : 0), -1);
+    assert_int_equal(errno, error);
+    (void)close(client);
+}
+
+/* Clients of a daemon that hangs see the end at once: it never accepts them, and without the address its kernel could
+ * not tell them any more. Who is connected to another address of the host stays. */
+static void test_connections_are_reset(void **state)
+{
+    int listeners[] = {listen_here(AF_INET, 7001), listen_here(AF_INET6, 7002)};
+    int clients[3], other;
+
+    (void)state;
+    addresses_of_their_own(true);
+    start();
+    keeper_hold(keeper, clock_us() + 3000000);
+    wait_for("the addresses are there", is_held);
+    clients[0] = connect_there(AF_INET, "198.18.5.10", 7001);
+    clients[1] = connect_there(AF_INET, "198.18.5.10", 7002); /* of a socket of IPv6 */
+    clients[2] = connect_there(AF_INET6, "2001:db8:5::10", 7002);
+    other = connect_there(AF_INET, "198.18.5.1", 7001);
+    assert_int_equal(write(clients[0], "GET", 3), 3); /* acknowledged by the kernel, read by nobody */
+    hang_until_away();
+    for (size_t i = 0; i < 3; i++) {
+        assert_end(clients[i], ECONNRESET);
+    }
+    assert_end(other, EAGAIN);
+    wait_for("the daemon hears of it", is_away);
+    assert_int_equal(troubles, 0);
+    (void)close(listeners[0]);
+    (void)close(listeners[1]);
+    addresses_of_their_own(false);
+    stop();
+}
+
+/* A lease that was lost for a moment harms no connection. */
+static void test_connections_outlive_a_lapse(void **state)
+{
+    int listener = listen_here(AF_INET, 7003), client;
+
+    (void)state;
+    addresses_of_their_own(true);
+    start();
+    keeper_hold(keeper, clock_us() + FAR_US);
+    wait_for("the addresses are there", is_held);
+    client = connect_there(AF_INET, "198.18.5.10", 7003);
+    keeper_release(keeper);
+    wait_for("the addresses are away", is_away);
+    keeper_hold(keeper, clock_us() + 2 * FAR_US);
+    wait_for("the addresses are there again", is_held);
+    assert_int_equal(write(client, "GET", 3), 3);
+    assert_end(client, EAGAIN);
+    (void)close(listener);
+    addresses_of_their_own(false);
+    stop();
+}
+
 static void test_another_host_claims_the_address(void **state)
 {
     CLEANUP(free_ptr) char *there = mem_printf("/proc/%d/ns/net", other_host);
@@ -524,6 +656,8 @@ int main(void)
         cmocka_unit_test(test_takes_and_gives_back),
         cmocka_unit_test(test_deadline_passes_without_the_daemon),
         cmocka_unit_test(test_keeper_confirms),
+        cmocka_unit_test(test_connections_are_reset),
+        cmocka_unit_test(test_connections_outlive_a_lapse),
         cmocka_unit_test(test_keeper_frozen),
         cmocka_unit_test(test_idle_keeper_frozen),
         cmocka_unit_test(test_keeper_killed),
@@ -536,7 +670,7 @@ int main(void)
     };
 
     if (geteuid() != 0) {
-        puts("[  SKIPPED ] 12 test(s), needs root for network namespaces");
+        puts("[  SKIPPED ] 14 test(s), needs root for network namespaces");
         return 0;
     }
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -52,6 +52,13 @@ static void env_plan_env(void *user, struct store_plan_env *ret_env)
     *ret_env = ((struct fixture *)user)->world.env;
 }
 
+static void env_step_ended(void *user, enum exec_step_kind kind, int code, uint64_t ms)
+{
+    (void)kind;
+    (void)ms;
+    ((struct fixture *)user)->n_silent += exec_is_unreachable(code);
+}
+
 struct proposal {
     uv_timer_t timer;
     struct fixture *fixture;
@@ -113,6 +120,7 @@ void fixture_init(struct fixture *fixture, size_t n_nodes)
         .random = env_random,
         .propose = env_propose,
         .plan_env = env_plan_env,
+        .step_ended = env_step_ended,
     };
     struct exec_config config;
     struct err err = ERR_INIT;
@@ -297,7 +305,10 @@ static void count_step(void *user, const struct op_step_view *view)
 size_t fixture_steps(struct fixture *fixture, const char *state)
 {
     struct counting counting = {.state = state};
+    const struct store_operation *op = NULL;
 
-    op_driver_visit(fixture->driver, count_step, &counting);
+    while ((op = store_operation_next(fixture->world.store, op)) != NULL) {
+        (void)op_driver_visit(fixture->driver, op->id, SIZE_MAX, count_step, &counting);
+    }
     return counting.n;
 }

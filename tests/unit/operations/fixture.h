@@ -23,6 +23,7 @@ struct fixture {
     int propose_status; /* not 0: proposals get this and are not applied */
     bool lose_answers;  /* proposals are applied, their answer is E_UNKNOWN_OUTCOME */
     size_t n_proposed;
+    size_t n_silent; /* steps whose node did not answer */
     size_t closed;
 };
 

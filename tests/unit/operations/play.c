@@ -12,6 +12,8 @@
 #include "daemon/operations/command.h"
 #include "store/base/mem.h"
 
+#define TOGETHER_MAX 64
+
 int play_index(const struct play *play, struct id node)
 {
     for (size_t i = 0; i < play->n_nodes; i++) {
@@ -181,7 +183,10 @@ static void block_answer(const struct play *play, const struct engine_step *step
         store_strs_add(hosts, store_node(store, step->hosts[i])->storage.items[0]);
     }
     *info = play->block;
-    if (!info->present) {
+    if (step->policy == ENGINE_CONFIRMS) {
+        *info = play->engine.block;
+        store_strs_copy(hosts, &play->engine.block.hosts);
+    } else if (!info->present) {
         info->present = step->kind != EXEC_BLOCK_LOOK;
         info->size_gib = info->usable_gib = step->kind == EXEC_BLOCK_EXPAND ? block->new_gib : block->size_gib;
         (void)snprintf(info->iqn, sizeof(info->iqn), "iqn.x");
@@ -189,20 +194,26 @@ static void block_answer(const struct play *play, const struct engine_step *step
     info->hosts = *hosts;
 }
 
-/* What Gluster says of the bricks that the operation makes. */
-static void tell_volume(const struct play *play, struct exec_volume_info *info)
+/* What Gluster says on a node of the bricks that the operation makes. */
+static void tell_volume(const struct play *play, int on, struct exec_volume_info *info)
 {
+    bool lies = play->lie != NULL && on == play->liar;
+    const char *hex = lies ? play->lie : PLAY_CLONE;
     const struct store *store = play->world.store;
     const struct store_operation *op = store_operation(store, play->engine.op_id);
     const struct store_volume *volume = store_volume(store, op->target);
 
+    if (*hex == '\0') {
+        return;
+    }
     info->present = true;
-    (void)snprintf(info->uuid, sizeof(info->uuid), "01234567-89ab-cdef-0123-456789abcdef");
+    (void)snprintf(info->uuid, sizeof(info->uuid), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+                   hex + 20);
     for (size_t i = 0; i < volume->n_bricks; i++) {
         const struct store_node *node = store_node(store, store_device(store, volume->bricks[i].device)->node);
         CLEANUP(free_ptr)
-        char *text = mem_printf("%s:/run/gluster/snaps/x/brick%zu/brick",
-                                play->foreign ? "elsewhere" : node->storage.items[0], i + 1);
+        char *text = mem_printf("%s:/run/gluster/snaps/%s/brick%zu/brick",
+                                play->foreign ? "elsewhere" : node->storage.items[0], hex, i + 1);
 
         if (play->taken) { /* where its source is */
             CLEANUP(free_ptr) char *path = store_brick_path(&store_volume(store, op->source)->bricks[i]);
@@ -211,17 +222,25 @@ static void tell_volume(const struct play *play, struct exec_volume_info *info)
             text = mem_printf("%s:%s", node->storage.items[0], path);
         }
 
+        if (play->odd) {
+            free(text);
+            text = mem_printf("%s:/srv/brick%zu/brick", node->storage.items[0], i + 1);
+        }
         store_strs_add(&info->bricks, text);
     }
 }
 
 void play_answer(struct play *play, size_t at, int code, bool permanent)
 {
-    struct exec_result result = {.code = code, .permanent = permanent};
+    struct exec_result result = {
+        .code = code, .permanent = permanent, .apart = code == PLAY_APART, .marked = code == PLAY_MARKED};
     struct store_strs hosts = {NULL, 0};
     enum exec_step_kind kind = play->engine.steps[at].kind;
     int node = play_index(play, play->engine.steps[at].node);
 
+    if (result.apart || result.marked) {
+        result.code = E_BUSY;
+    }
     if (code != 0) {
         (void)snprintf(result.message, sizeof(result.message), "node %d says %d", node, code);
     } else if (kind == EXEC_DEVICE_SETUP || kind == EXEC_DEVICE_LOOK) {
@@ -232,8 +251,9 @@ void play_answer(struct play *play, size_t at, int code, bool permanent)
     }
     play->found =
         play->found || ((code == 0 || play->sneaks) && (kind == EXEC_VOLUME_EXPAND || kind == EXEC_VOLUME_CLONE));
-    if (code == 0 && ((kind == EXEC_VOLUME_LOOK && play->found) || kind == EXEC_VOLUME_CLONE)) {
-        tell_volume(play, &result.volume);
+    if (code == 0 && ((kind == EXEC_VOLUME_LOOK && (play->found || (play->lie != NULL && node == play->liar))) ||
+                      kind == EXEC_VOLUME_CLONE)) {
+        tell_volume(play, node, &result.volume);
     }
     if (code == 0 && kind == EXEC_REBALANCE_STATUS && play->rebalancing > 0) {
         play->rebalancing--;
@@ -276,6 +296,33 @@ bool play_run(struct play *play, uint64_t max_ms)
             if (action.kind == ENGINE_RUN) {
                 answer_ordered(play, action.step);
             }
+        } else if (action.wait_ms == UINT64_MAX || action.wait_ms > end_ms) {
+            return false;
+        } else {
+            assert_true(action.wait_ms >= play->now_ms);
+            play->now_ms = action.wait_ms;
+        }
+    }
+    return play->engine.done;
+}
+
+bool play_run_together(struct play *play, uint64_t max_ms)
+{
+    uint64_t end_ms = play->now_ms + max_ms;
+    struct engine_action action;
+    size_t running[TOGETHER_MAX], n = 0;
+
+    for (int i = 0; i < 10000 && !play->engine.done; i++) {
+        if (play_next(play, &action)) {
+            if (action.kind == ENGINE_RUN) {
+                assert_true(n < TOGETHER_MAX);
+                running[n++] = action.step;
+            }
+        } else if (n > 0) {
+            for (size_t j = 0; j < n; j++) {
+                answer_ordered(play, running[j]);
+            }
+            n = 0;
         } else if (action.wait_ms == UINT64_MAX || action.wait_ms > end_ms) {
             return false;
         } else {

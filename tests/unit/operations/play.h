@@ -9,6 +9,10 @@
 
 #define PLAY_NODES 8
 #define PLAY_ORDERS 8
+/* Codes besides those of err.h: E_BUSY, and what has to pass. */
+#define PLAY_APART 1001
+#define PLAY_MARKED 1002
+#define PLAY_CLONE "0123456789abcdef0123456789abcdef" /* the id that Gluster gives a clone, without dashes */
 
 enum play_what {
     PLAY_CREATE,
@@ -51,8 +55,11 @@ struct play {
     bool sneaks;            /* VOLUME_EXPAND and VOLUME_CLONE have their effect, whatever they answer */
     bool foreign;           /* Gluster names bricks on other nodes than expected */
     bool taken;             /* the clone is said to be where its source is */
-    int rebalancing;        /* so many times the rebalance is not over */
-    int propose_busy;       /* so many proposals find the window full */
+    bool odd;               /* ... or where Gluster puts no clones */
+    int liar;               /* this node lies about a clone, or an expand's bricks, if there is a lie */
+    const char *lie;  /* NULL: none; "": it has none; otherwise what it gives for the clone's id, without dashes */
+    int rebalancing;  /* so many times the rebalance is not over */
+    int propose_busy; /* so many proposals find the window full */
 };
 
 /* A cluster of n nodes with a device each. */
@@ -65,6 +72,8 @@ struct id play_request(struct play *play, enum play_what what);
 void play_begin(struct play *play, struct id op_id);
 /* Until it ends, waits for ever, or max_ms have passed; true: it ended. One step at a time. */
 bool play_run(struct play *play, uint64_t max_ms);
+/* The same, but what can run at the same time does; the answers come in the order of the begins. */
+bool play_run_together(struct play *play, uint64_t max_ms);
 /* One engine_next; commands are applied, their outcome told. False: it waits. ret_action: what it was. */
 bool play_next(struct play *play, struct engine_action *ret_action);
 void play_answer(struct play *play, size_t step, int code, bool permanent);

@@ -74,7 +74,7 @@ static void test_create(void **state)
     block = begin_create(&play, 0);
     op_id = play.engine.op_id;
     assert_true(play_run(&play, MINUTE));
-    assert_string_equal(steps_of(&play), "block-create brick-sync brick-sync brick-sync done");
+    assert_string_equal(steps_of(&play), "block-create block-look brick-sync brick-sync brick-sync done");
     assert_string_equal(store_block_volume(play.world.store, block)->iqn, "iqn.x");
     assert_int_equal(store_block_volume(play.world.store, block)->hosts.n, 3); /* all of the cluster */
     assert_int_equal(store_block_volume(play.world.store, block)->ha_count, 3);
@@ -98,8 +98,9 @@ static void test_sync_waits_for_nobody(void **state)
         begin_ms = play.now_ms;
         assert_true(play_run(&play, MINUTE));
         assert_int_equal(play.now_ms, begin_ms);
-        assert_string_equal(steps_of(&play), known == 1 ? "block-create brick-sync brick-sync done"
-                                                        : "block-create brick-sync brick-sync brick-sync done");
+        assert_string_equal(steps_of(&play), known == 1
+                                                 ? "block-create block-look brick-sync brick-sync done"
+                                                 : "block-create block-look brick-sync brick-sync brick-sync done");
         assert_non_null(store_block_volume(play.world.store, block));
         play_fini(&play);
     }
@@ -178,6 +179,143 @@ static void test_too_few_hosts(void **state)
     play_fini(&play);
 }
 
+/* ---- one node lies about what it makes ---- */
+
+#define STEPS_MAX 400
+
+struct truth {
+    struct exec_block_info block; /* present: an honest node has made it */
+    struct store_strs hosts;
+};
+
+/* What is said of it: what there is, or by the one that lies that it is elsewhere. */
+static void tell(struct play *play, size_t at, struct truth *truth, bool lies, bool denies)
+{
+    const struct engine_step *step = &play->engine.steps[at];
+    struct exec_result result = {.code = 0};
+
+    if (step->kind == EXEC_BLOCK_CREATE && !lies && !truth->block.present) {
+        truth->block.present = true;
+        truth->block.size_gib = truth->block.usable_gib = 10;
+        (void)snprintf(truth->block.iqn, sizeof(truth->block.iqn), "iqn.true");
+        for (size_t i = 0; i < step->n_hosts; i++) {
+            store_strs_add(&truth->hosts, store_node(play->world.store, step->hosts[i])->storage.items[0]);
+        }
+        truth->block.hosts = truth->hosts;
+    }
+    result.block = truth->block;
+    if (lies) { /* by the same hosts, and more */
+        result.block.present = step->kind == EXEC_BLOCK_CREATE || !denies;
+        result.block.size_gib = result.block.usable_gib = 10;
+        (void)snprintf(result.block.iqn, sizeof(result.block.iqn), "iqn.lie");
+    }
+    engine_result(&play->engine, at, &result, play->now_ms);
+}
+
+/* True: made as it is. down: a node that is known to be, or -1. */
+static bool run_lying_create(size_t n_nodes, int liar, int down, bool denies, bool *ret_lied)
+{
+    const struct store_block_volume *block;
+    struct engine_action action;
+    struct truth truth = {0};
+    struct play play;
+    struct id id;
+    bool made;
+
+    (void)set_up(&play, n_nodes);
+    if (down >= 0) {
+        play.down[down] = true;
+    }
+    id = begin_create(&play, 2);
+    for (int i = 0; i < STEPS_MAX && !play.engine.done; i++) {
+        if (!play_next(&play, &action)) {
+            assert_true(action.wait_ms != UINT64_MAX);
+            play.now_ms = action.wait_ms;
+        } else if (action.kind == ENGINE_RUN) {
+            const struct engine_step *step = &play.engine.steps[action.step];
+            bool lies = play_index(&play, step->node) == liar;
+
+            *ret_lied = *ret_lied || (lies && step->kind == EXEC_BLOCK_CREATE);
+            if (step->kind == EXEC_BLOCK_CREATE || step->kind == EXEC_BLOCK_LOOK) {
+                tell(&play, action.step, &truth, lies, denies);
+            } else {
+                play_answer(&play, action.step, 0, false);
+            }
+        }
+    }
+    if (!play.engine.done) {
+        fail_msg("%zu nodes, %d lies: does not end: %s", n_nodes, liar, play_trace(&play));
+    }
+    block = store_block_volume(play.world.store, id);
+    made = block != NULL;
+    if (made) {
+        assert_string_equal(block->iqn, "iqn.true");
+        assert_int_equal(block->hosts.n, 2);
+    }
+    store_strs_fini(&truth.hosts);
+    play_fini(&play);
+    return made;
+}
+
+/* It is given to the client as two nodes know it. Of two nodes that differ, where no third one is up, neither is
+ * believed. */
+static void test_made_by_one_word(void **state)
+{
+    (void)state;
+    for (size_t n_nodes = 3; n_nodes <= 6; n_nodes++) {
+        bool lied = false;
+
+        for (int i = 0; i < 2 * (int)n_nodes; i++) {
+            int liar = i / 2, down = (liar + 1) % (int)n_nodes;
+            bool denies = i % 2 == 1;
+
+            assert_true(run_lying_create(n_nodes, liar, -1, denies, &lied));
+            assert_int_equal(run_lying_create(n_nodes, liar, down, denies, &lied), n_nodes > 3);
+        }
+        assert_true(lied);
+    }
+}
+
+/* Nobody else answers: a client that asks again later is better off than with a volume that one node alone knows. */
+static void test_no_second_answers(void **state)
+{
+    struct play play;
+    struct id block, op_id;
+
+    (void)state;
+    (void)set_up(&play, 3);
+    block = begin_create(&play, 0);
+    op_id = play.engine.op_id;
+    play_order(&play, EXEC_BLOCK_LOOK, -1, 0, E_CONNECT, false);
+    assert_true(play_run(&play, MINUTE));
+    assert_string_equal(steps_of(&play),
+                        "block-create block-look block-look block-look block-look undo block-delete failed");
+    assert_non_null(strstr(job_of(&play, op_id)->error, "a second node has to say so, too: "));
+    assert_null(store_block_volume(play.world.store, block));
+    play_fini(&play);
+}
+
+/* On its own a node is believed where gluster-block is on no other one, and no other one exports it. */
+static void test_made_where_it_is_installed(void **state)
+{
+    (void)state;
+    for (uint32_t ha_count = 1; ha_count <= 3; ha_count++) {
+        struct play play;
+        struct id block;
+
+        (void)set_up(&play, 3);
+        block = begin_create(&play, ha_count);
+        play_order(&play, EXEC_BLOCK_LOOK, -1, 0, E_REMOTE, true);
+        assert_true(play_run(&play, MINUTE));
+        assert_string_equal(steps_of(&play), ha_count == 1
+                                                 ? "block-create block-look block-look brick-sync brick-sync "
+                                                   "brick-sync done"
+                                                 : "block-create block-look block-look undo block-delete failed");
+        assert_int_equal(store_block_volume(play.world.store, block) != NULL, ha_count == 1);
+        play_fini(&play);
+    }
+}
+
 static void test_create_refused(void **state)
 {
     struct play play;
@@ -207,7 +345,7 @@ static void test_create_with_hosting(void **state)
     block = begin_create(&play, 0);
     assert_true(play_run(&play, MINUTE));
     assert_string_equal(steps_of(&play), "brick-create brick-create brick-create volume-create brick-sync brick-sync "
-                                         "brick-sync block-create brick-sync brick-sync brick-sync done");
+                                         "brick-sync block-create block-look brick-sync brick-sync brick-sync done");
     volume = store_volume(play.world.store, store_block_volume(play.world.store, block)->hosting);
     assert_true(id_is_none(volume->pending));
     assert_int_equal(store_volume_free_gib(play.world.store, volume->id), 88);
@@ -226,10 +364,10 @@ static void test_create_with_hosting_refused(void **state)
     hosting = store_block_volume(play.world.store, block)->hosting;
     play_order(&play, EXEC_BLOCK_CREATE, -1, 0, E_REMOTE, true);
     assert_true(play_run(&play, MINUTE));
-    assert_string_equal(
-        steps_of(&play),
-        "brick-create brick-create brick-create volume-create brick-sync brick-sync brick-sync "
-        "block-create undo block-delete volume-delete brick-destroy brick-destroy brick-destroy failed");
+    assert_string_equal(steps_of(&play),
+                        "brick-create brick-create brick-create volume-create brick-sync brick-sync brick-sync "
+                        "block-create block-create undo block-delete volume-delete brick-destroy brick-destroy "
+                        "brick-destroy failed");
     assert_null(store_volume(play.world.store, hosting));
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(store_device_used_kib(play.world.store, play.devices[i]), 0);
@@ -252,7 +390,7 @@ static void test_create_with_hosting_replanned(void **state)
     assert_true(play_run(&play, MINUTE));
     assert_string_equal(steps_of(&play), "brick-create replan volume-delete brick-create "
                                          "brick-create brick-create volume-create brick-sync brick-sync brick-sync "
-                                         "block-create brick-sync brick-sync brick-sync done+leave");
+                                         "block-create block-look brick-sync brick-sync brick-sync done+leave");
     assert_int_equal(store_operation(play.world.store, play.follow_id)->n_abandoned, 3);
     assert_true(id_equal(store_operation(play.world.store, play.follow_id)->target,
                          store_block_volume(play.world.store, block)->hosting));
@@ -273,7 +411,8 @@ static void test_undo_asks_everybody(void **state)
     play_order(&play, EXEC_BLOCK_CREATE, -1, 0, E_REMOTE, true);
     play_order(&play, EXEC_BLOCK_DELETE, -1, 0, E_REMOTE, true);
     assert_true(play_run(&play, 10 * MINUTE));
-    assert_string_equal(steps_of(&play), "block-create undo block-delete block-delete park block-delete failed");
+    assert_string_equal(steps_of(&play),
+                        "block-create block-create undo block-delete block-delete park block-delete failed");
     play_fini(&play);
 }
 
@@ -288,8 +427,9 @@ static void test_undo_waits(void **state)
     play_order(&play, EXEC_BLOCK_CREATE, -1, 0, E_REMOTE, true);
     play_order(&play, EXEC_BLOCK_DELETE, -1, 6, E_REMOTE, false);
     assert_true(play_run(&play, FOREVER));
-    assert_string_equal(steps_of(&play), "block-create undo block-delete block-delete park block-delete block-delete "
-                                         "block-delete block-delete block-delete failed");
+    assert_string_equal(steps_of(&play),
+                        "block-create block-create undo block-delete block-delete park block-delete block-delete "
+                        "block-delete block-delete block-delete failed");
     play_fini(&play);
 }
 
@@ -306,9 +446,71 @@ static void test_delete(void **state)
     play_order(&play, EXEC_BLOCK_DELETE, -1, 6, E_CONNECT, false); /* silence is waited out */
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(steps_of(&play), "block-delete block-delete park block-delete block-delete block-delete "
-                                         "block-delete block-delete brick-sync brick-sync brick-sync done");
+                                         "block-delete block-delete block-delete brick-sync brick-sync brick-sync "
+                                         "done");
     assert_null(store_block_volume(play.world.store, block));
     play_fini(&play);
+}
+
+static struct id begin_delete(struct play *play, size_t n_nodes)
+{
+    struct id block;
+
+    (void)set_up(play, n_nodes);
+    block = world_block(&play->world, 10, "lun");
+    assert_int_equal(world_target(&play->world, STORE_REQ_BLOCK_DELETE, block), STORE_OK);
+    play_begin(play, play->world.result.op_id);
+    return block;
+}
+
+/* One node says that it is deleted, or was never there: another one has to say so before its name is free. */
+static void test_deleted_by_one_word(void **state)
+{
+    (void)state;
+    for (int liar = 0; liar < 3; liar++) {
+        struct play play;
+        struct id block = begin_delete(&play, 3);
+
+        for (int node = 0; node < 3; node++) {
+            if (node != liar) {
+                play_order(&play, EXEC_BLOCK_DELETE, node, 0, E_TIMEOUT, false);
+            }
+        }
+        assert_false(play_run(&play, 10 * MINUTE));
+        assert_non_null(store_block_volume(play.world.store, block));
+        assert_non_null(strstr(store_operation(play.world.store, play.engine.op_id)->parked[0].text,
+                               "a second node has to say so, too: "));
+        play.n_orders = 0;
+        assert_true(play_run(&play, FOREVER));
+        assert_null(store_block_volume(play.world.store, block));
+        play_fini(&play);
+    }
+}
+
+/* Where gluster-block is not installed nobody can say so. All of the others are asked, also one that is silent. */
+static void test_deleted_where_it_is_installed(void **state)
+{
+    (void)state;
+    for (int installed = 0; installed < 3; installed++) {
+        struct play play;
+        struct id block = begin_delete(&play, 3);
+        int silent = (installed + 1) % 3;
+
+        play.down[silent] = true;
+        for (int node = 0; node < 3; node++) {
+            if (node != installed) {
+                play_order(&play, EXEC_BLOCK_DELETE, node, 0, node == silent ? E_CONNECT : E_REMOTE, node != silent);
+            }
+        }
+        assert_false(play_run(&play, 10 * MINUTE));
+        assert_non_null(store_block_volume(play.world.store, block));
+        play.down[silent] = false;
+        play.orders[0].code = play.orders[1].code = E_REMOTE;
+        play.orders[0].permanent = play.orders[1].permanent = true;
+        assert_true(play_run(&play, FOREVER));
+        assert_null(store_block_volume(play.world.store, block));
+        play_fini(&play);
+    }
 }
 
 static void test_delete_refused(void **state)
@@ -350,8 +552,44 @@ static void test_expand(void **state)
     play_order(&play, EXEC_BLOCK_EXPAND, -1, 5, E_TIMEOUT, false); /* each try looks what the one before has done */
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(steps_of(&play), "block-expand block-expand park block-expand block-expand block-expand "
-                                         "block-expand brick-sync brick-sync brick-sync done");
+                                         "block-expand block-look brick-sync brick-sync brick-sync done");
     assert_int_equal(store_block_volume(play.world.store, block)->size_gib, 20);
+    play_fini(&play);
+}
+
+/* One node says that it has grown, and a second one knows it as it was: another one is asked to do it. */
+static void test_expand_that_was_not_done(void **state)
+{
+    const char *trace;
+    struct play play;
+    struct id block;
+
+    (void)state;
+    (void)set_up(&play, 3);
+    block = begin_expand(&play, 20);
+    play_order(&play, EXEC_BLOCK_LOOK, -1, 1, E_BUSY, false);
+    assert_true(play_run(&play, MINUTE));
+    trace = play_canonical(play_trace(&play));
+    assert_ptr_equal(strstr(trace, "block-expand@A block-look@B block-expand@B block-look@C brick-sync@"), trace);
+    assert_int_equal(store_block_volume(play.world.store, block)->size_gib, 20);
+    play_fini(&play);
+}
+
+/* Nor does anybody else know it so: its real size is what is recorded. */
+static void test_expand_never_seen(void **state)
+{
+    struct play play;
+    struct id block, op_id;
+
+    (void)state;
+    (void)set_up(&play, 3);
+    block = begin_expand(&play, 20);
+    op_id = play.engine.op_id;
+    play_order(&play, EXEC_BLOCK_LOOK, -1, ENGINE_TRIES_BUSY, E_BUSY, false);
+    assert_true(play_run(&play, 10 * MINUTE));
+    assert_true(job_of(&play, op_id)->failed);
+    assert_non_null(strstr(steps_of(&play), "undo block-look failed"));
+    assert_true(id_is_none(store_block_volume(play.world.store, block)->pending));
     play_fini(&play);
 }
 
@@ -394,7 +632,7 @@ static void test_expand_of_nothing(void **state)
     block = begin_expand(&play, 20);
     play_order(&play, EXEC_BLOCK_EXPAND, -1, 0, E_REMOTE, true);
     assert_true(play_run(&play, MINUTE));
-    assert_string_equal(steps_of(&play), "block-expand undo block-look failed");
+    assert_string_equal(steps_of(&play), "block-expand block-expand undo block-look failed");
     assert_int_equal(store_block_volume(play.world.store, block)->size_gib, 10);
     play_fini(&play);
 }
@@ -407,6 +645,9 @@ int main(void)
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_hosts_change),
         cmocka_unit_test(test_too_few_hosts),
+        cmocka_unit_test(test_made_by_one_word),
+        cmocka_unit_test(test_no_second_answers),
+        cmocka_unit_test(test_made_where_it_is_installed),
         cmocka_unit_test(test_create_refused),
         cmocka_unit_test(test_create_with_hosting),
         cmocka_unit_test(test_create_with_hosting_refused),
@@ -414,8 +655,12 @@ int main(void)
         cmocka_unit_test(test_undo_asks_everybody),
         cmocka_unit_test(test_undo_waits),
         cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_deleted_by_one_word),
+        cmocka_unit_test(test_deleted_where_it_is_installed),
         cmocka_unit_test(test_delete_refused),
         cmocka_unit_test(test_expand),
+        cmocka_unit_test(test_expand_that_was_not_done),
+        cmocka_unit_test(test_expand_never_seen),
         cmocka_unit_test(test_expand_refused),
         cmocka_unit_test(test_expand_of_nothing),
     };

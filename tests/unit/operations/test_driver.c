@@ -171,7 +171,7 @@ static void test_slow_pool_commands(void **state)
     tasks_run(f.driver);
     fixture_idle(&f, 100);
     assert_int_equal(fixture_steps(&f, "running"), SCHEDULE_POOL_START);
-    LIST_FOREACH (task, &f.driver->tasks, link) {
+    TAILQ_FOREACH (task, &f.driver->running_tasks, link) {
         task->started_ms -= task->state == TASK_RUNNING ? DRIVER_SLOW_MS : 0;
     }
     tasks_yield_slow(f.driver);
@@ -267,11 +267,11 @@ static void test_deposed(void **state)
     fixture_init(&f, 3);
     fixture_lead(&f);
     fixture_idle(&f, 20);
-    fixture_order(&f, "[{\"step\":\"brick-create\",\"host\":\"%s\",\"code\":\"fenced\",\"delay_ms\":60}]", 1);
+    fixture_order(&f, "[{\"step\":\"brick-create\",\"host\":\"%s\",\"code\":\"fenced\",\"delay_ms\":300}]", 1);
     (void)fixture_create(&f, "v", 3);
-    fixture_idle(&f, 30);
+    fixture_until(&f, one_brick);
     f.serving = false;
-    fixture_idle(&f, 100);
+    fixture_idle(&f, 400);
     fence.host = f.hosts[1];
     mock_world_apply(exec_mock_world(f.executor), &fence, &result);
     assert_int_equal(result.code, 0);
@@ -297,12 +297,12 @@ static void test_doubt_ends(void **state)
     fixture_init(&f, 3);
     fixture_lead(&f);
     fixture_idle(&f, 20);
-    fixture_order(&f, "[{\"step\":\"brick-create\",\"host\":\"%s\",\"code\":\"fenced\",\"delay_ms\":60,\"times\":1}]",
+    fixture_order(&f, "[{\"step\":\"brick-create\",\"host\":\"%s\",\"code\":\"fenced\",\"delay_ms\":300,\"times\":1}]",
                   1);
     (void)fixture_create(&f, "v", 3);
-    fixture_idle(&f, 30);
+    fixture_until(&f, one_brick);
     f.serving = false;
-    fixture_idle(&f, 100);
+    fixture_idle(&f, 400);
     assert_false(op_driver_node_down(f.driver, f.nodes[1]));
     f.serving = true;
     fixture_until(&f, fixture_no_operations);
@@ -452,6 +452,78 @@ static bool all_fenced(struct fixture *f)
 
     op_driver_visit_nodes(f->driver, count_fence, &fences);
     return fences.n == f->n_nodes;
+}
+
+/* That a node is silent is said once in a while, of each, with the number of tries since. */
+static void test_silence_is_said_seldom(void **state)
+{
+    struct fixture f;
+    struct node_state key = {.node = ID_NONE}, *node;
+    const struct store_node *first, *second;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_lead(&f);
+    fixture_until(&f, all_fenced);
+    first = store_node_next(f.world.store, NULL);
+    second = store_node_next(f.world.store, first);
+    assert_int_equal(nodes_may_say(f.driver, first->id), 1);
+    assert_int_equal(nodes_may_say(f.driver, first->id), 0);
+    assert_int_equal(nodes_may_say(f.driver, second->id), 1);
+    assert_int_equal(nodes_may_say(f.driver, first->id), 0);
+    key.node = first->id;
+    node = RB_FIND(driver_node_tree, &f.driver->nodes, &key);
+    node->said_ms -= DRIVER_SAID_MS; /* a minute later */
+    assert_int_equal(nodes_may_say(f.driver, first->id), 3);
+    assert_int_equal(nodes_may_say(f.driver, first->id), 0);
+    fixture_fini(&f);
+}
+
+#define N_WAITING 200
+
+static bool all_wait_for_fence(struct fixture *f)
+{
+    struct node_state *node = RB_FIND(driver_node_tree, &f->driver->nodes, &(struct node_state){.node = f->nodes[1]});
+    struct task *task;
+    size_t n = 0;
+
+    if (node != NULL) {
+        STAILQ_FOREACH(task, &node->waiting, fencing)
+        {
+            n++;
+        }
+    }
+    return n == N_WAITING;
+}
+
+static bool all_are_told(struct fixture *f)
+{
+    return fixture_steps(f, "retrying") == N_WAITING;
+}
+
+/* However many wait for one node, a turn of the loop is short. */
+static void test_many_wait_for_one_node(void **state)
+{
+    struct fixture f;
+    struct node_state *node;
+
+    (void)state;
+    fixture_init(&f, 3);
+    fixture_order(&f, "[{\"host\":\"%s\",\"hang\":true}]", 1);
+    for (int i = 0; i < N_WAITING; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("/dev/h%d", i);
+
+        (void)fixture_device(&f, 1, name);
+    }
+    fixture_lead(&f);
+    fixture_until(&f, all_wait_for_fence);
+    node = RB_FIND(driver_node_tree, &f.driver->nodes, &(struct node_state){.node = f.nodes[1]});
+    STAILQ_CONCAT(&node->fenced, &node->waiting); /* as when the node has not let us raise it */
+    node->fence.code = E_CONNECT;
+    nodes_go_on(f.driver);
+    assert_int_equal(fixture_steps(&f, "retrying"), DRIVER_TURN_MAX);
+    fixture_until(&f, all_are_told); /* in the turns that follow */
+    fixture_fini(&f);
 }
 
 /* All fences are raised in the background, without any operation; again in the next term. */
@@ -621,6 +693,8 @@ int main(void)
         cmocka_unit_test(test_doubt_ends),
         cmocka_unit_test(test_one_node_harms_only_itself),
         cmocka_unit_test(test_fenced_once),
+        cmocka_unit_test(test_silence_is_said_seldom),
+        cmocka_unit_test(test_many_wait_for_one_node),
         cmocka_unit_test(test_fences_raised),
         cmocka_unit_test(test_step_waits_for_fence),
         cmocka_unit_test(test_unknown_outcome),

@@ -53,8 +53,8 @@ static const struct scenario scenarios[] = {
      4,
      false,
      {{HC, -1, 0, E_REMOTE, true, 0}},
-     "heal-check@0 undo failed",
-     "node 0 says -13",
+     "heal-check@0 heal-check@1 undo failed",
+     "node 1 says -13",
      0},
     {"evict: heal information is not to be had",
      4,
@@ -67,8 +67,8 @@ static const struct scenario scenarios[] = {
      4,
      false,
      {{HC, -1, 0, E_CONNECT, false, 0}},
-     "heal-check@0 heal-check@1 heal-check@2 heal-check@0 undo failed",
-     "node 0 says -9",
+     "heal-check@0 heal-check@1 heal-check@2 heal-check@3 undo failed",
+     "node 3 says -9",
      0},
     {"evict: no other place", 3, false, {{0}}, "heal-check@0 no-place undo failed", NO_REPLACEMENT, 0},
     {"evict: the replacement cannot be made, another one can",
@@ -100,25 +100,26 @@ static const struct scenario scenarios[] = {
      false,
      {{BR, -1, 3, E_TIMEOUT, false, 0}},
      "heal-check@0 replan brick-create@3 heal-check@0 brick-replace@1 brick-replace@2 park "
-     "brick-replace@1 brick-replace@2 brick-replace@0 moved brick-sync@3 heal-wait@3 heal-wait@1 "
+     "brick-replace@3 brick-replace@1 brick-replace@0 moved brick-sync@3 heal-wait@3 heal-wait@1 "
      "brick-destroy@0 done",
      "",
      0},
     {"evict: refused, but an earlier try succeeded after all",
      4,
      false,
-     {{BR, -1, 1, E_TIMEOUT, false, 0}, {BR, -1, 1, E_REMOTE, true, 0}, {BU, -1, 1, E_REMOTE, true, 0}},
-     "heal-check@0 replan brick-create@3 heal-check@0 brick-replace@1 brick-replace@2 undo "
-     "brick-unreplaced@0 turn brick-create@3 heal-check@0 brick-replace@1 brick-replace@0 moved "
-     "brick-sync@3 heal-wait@3 heal-wait@1 brick-destroy@0 done",
+     {{BR, -1, 1, E_TIMEOUT, false, 0}, {BR, -1, 2, E_REMOTE, true, 0}, {BU, -1, 1, E_REMOTE, true, 0}},
+     "heal-check@0 replan brick-create@3 heal-check@0 brick-replace@1 brick-replace@2 "
+     "brick-replace@3 undo brick-unreplaced@0 turn brick-create@3 heal-check@0 brick-replace@3 "
+     "brick-replace@0 moved brick-sync@3 heal-wait@3 heal-wait@1 brick-destroy@0 done",
      "",
      0},
     {"evict: heals for a while",
      4,
      false,
      {{HW, -1, 3, E_REMOTE, false, 0}},
-     "heal-check@0 replan brick-create@3 heal-check@0 brick-replace@1 brick-replace@0 moved brick-sync@3 "
-     "heal-wait@3 heal-wait@1 park heal-wait@2 heal-wait@3 heal-wait@1 brick-destroy@0 done",
+     "heal-check@0 replan brick-create@3 heal-check@0 brick-replace@1 brick-replace@0 moved "
+     "brick-sync@3 heal-wait@3 heal-wait@1 park heal-wait@2 heal-wait@0 heal-wait@3 "
+     "brick-destroy@0 done",
      "",
      0},
     {"evict: the old brick is on a dead node",
@@ -133,9 +134,9 @@ static const struct scenario scenarios[] = {
      4,
      false,
      {{BR, -1, 0, E_REMOTE, true, 0}, {BD, 3, 0, E_CONNECT, false, 0}},
-     "heal-check@0 replan brick-create@3 heal-check@0 brick-replace@1 undo brick-unreplaced@0 "
-     "brick-unreplaced@1 brick-destroy@3 brick-destroy@3 failed+leave",
-     "node 1 says -13",
+     "heal-check@0 replan brick-create@3 heal-check@0 brick-replace@1 brick-replace@2 undo "
+     "brick-unreplaced@0 brick-unreplaced@1 brick-destroy@3 brick-destroy@3 failed+leave",
+     "node 2 says -13",
      1},
 };
 
@@ -273,6 +274,31 @@ static void test_resumes(void **state)
     }
 }
 
+/* The leader before may have put the new brick in the place of the old one: no other one is planned. */
+static void test_placed_by_leader_before(void **state)
+{
+    struct engine_action action = {.kind = ENGINE_WAIT};
+    struct play play;
+    struct id op_id;
+
+    (void)state;
+    op_id = begin_evict(&play, set_up(&play, 5)->bricks[0].id, false);
+    play_begin(&play, op_id);
+    while (action.kind != ENGINE_REPLAN) {
+        assert_true(play_next(&play, &action));
+        if (action.kind == ENGINE_RUN) {
+            play_answer(&play, action.step, 0, false);
+        }
+    }
+    (void)play_trace(&play);
+    play_order(&play, EXEC_BRICK_CREATE, -1, 0, E_REMOTE, true);
+    play_begin(&play, op_id);
+    assert_true(play_run(&play, FOREVER));
+    assert_string_equal(play_trace(&play),
+                        "brick-create@4 undo brick-unreplaced@0 brick-unreplaced@1 brick-destroy@4 failed");
+    play_fini(&play);
+}
+
 /* The volume is deleted while it heals: what is left of it to do is the old brick. */
 static void test_volume_goes_while_healing(void **state)
 {
@@ -355,7 +381,7 @@ static void test_remove_device_fails(void **state)
     (void)play_trace(&play);
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(play_trace(&play), "failed");
-    assert_string_equal(store_job(play.world.store, op_id)->error, "node 0 says -13");
+    assert_string_equal(store_job(play.world.store, op_id)->error, "node 1 says -13");
     assert_int_equal(store_device(play.world.store, device)->state, STORE_STATE_OFFLINE);
     play_fini(&play);
 }
@@ -412,6 +438,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_resumes),
+        cmocka_unit_test(test_placed_by_leader_before),
         cmocka_unit_test(test_volume_goes_while_healing),
         cmocka_unit_test(test_remove_device),
         cmocka_unit_test(test_remove_device_fails),

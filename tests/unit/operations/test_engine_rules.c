@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/operations/work.h"
 #include "store/base/mem.h"
 #include "tests/unit/operations/play.h"
 
@@ -240,6 +241,38 @@ static void test_replans_end(void **state)
     replans_end(2, 2); /* operation_retry_limits.volume_create */
 }
 
+/* By its bricks a Gluster volume is told from somebody else's: also by those of an attempt that was given up. */
+static void test_knows_what_it_made(void **state)
+{
+    const struct store_operation *op;
+    const struct store_volume *volume;
+    struct engine_action action;
+    struct engine_step step = {.kind = EXEC_VOLUME_DELETE};
+    struct op_work work;
+    struct play play;
+
+    (void)state;
+    begin_create(&play, 4);
+    assert_true(play_next(&play, &action));
+    assert_true(play_next(&play, &action));
+    play_answer(&play, 0, E_REMOTE, true);
+    play_answer(&play, 1, 0, false);
+    assert_true(play_next(&play, &action));
+    assert_int_equal(action.kind, ENGINE_REPLAN);
+    op = store_operation(play.world.store, play.engine.op_id);
+    assert_non_null(op);
+    assert_true(op->n_abandoned > 0);
+    volume = store_volume(play.world.store, op->target);
+    step.node = play.nodes[0];
+    step.object = volume->id;
+    assert_true(op_work_init(&work, play.world.store, op->id, &step));
+    assert_true(work.exec.undo && id_equal(work.exec.known.id, volume->id));
+    assert_int_equal(work.exec.known.n, volume->n_bricks + op->n_abandoned);
+    assert_true(id_equal(work.exec.known.bricks[volume->n_bricks].brick->id, op->abandoned[0].id));
+    op_work_fini(&work);
+    play_fini(&play);
+}
+
 /* Two nodes of an empty cluster at once: the second one is probed from the first, not taken for the first, too. */
 static void test_two_first_nodes(void **state)
 {
@@ -385,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_parked),
         cmocka_unit_test(test_parked_pool_step),
         cmocka_unit_test(test_replans_end),
+        cmocka_unit_test(test_knows_what_it_made),
         cmocka_unit_test(test_two_first_nodes),
         cmocka_unit_test(test_delete_all_nodes),
         cmocka_unit_test(test_avoids_down_nodes),

@@ -181,6 +181,33 @@ static void test_engine_of_what_is_gone(void **state)
     expect_trace("done");
 }
 
+/* The end of a node's delete is proposed as often as there is something left that waits for it; its steps run once. */
+static void test_node_of_many(void **state)
+{
+    struct world *world = &play.world;
+    struct id node = play.nodes[0], spare = device;
+
+    (void)state;
+    world->unchecked = true;
+    world_level(world, 2);
+    for (int i = 0; i < STORE_FORGET_WORK / 2 + 50; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("v%d", i);
+
+        assert_int_equal(world_target(world, STORE_REQ_VOLUME_DELETE, world_volume(world, 1, 2, name)), STORE_OK);
+        assert_int_equal(world_end_leaving(world, world->result.op_id, world_id(world)), STORE_OK);
+    }
+    world->unchecked = false;
+    assert_int_equal(world_state(world, STORE_REQ_DEVICE_STATE, play.devices[0], STORE_STATE_OFFLINE), STORE_OK);
+    assert_int_equal(world_state(world, STORE_REQ_DEVICE_STATE, play.devices[0], STORE_STATE_FAILED), STORE_OK);
+    assert_int_equal(world_end(world, forget(STORE_REQ_DEVICE_DELETE, spare), NULL), STORE_OK);
+    assert_int_equal(world_end_leaving(world, forget(STORE_REQ_DEVICE_DELETE, play.devices[0]), world_id(world)),
+                     STORE_OK);
+    play_begin(&play, forget(STORE_REQ_NODE_DELETE, node));
+    assert_true(play_run(&play, FOREVER));
+    expect_trace("peer-detach@A peer-forget@A done done");
+    assert_null(store_node(world->store, node));
+}
+
 /* Gluster is told to let go of one that does not answer. */
 static void test_detached_by_force(void **state)
 {
@@ -214,6 +241,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bricks_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_node_forgotten_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine_of_what_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_node_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_detached_by_force, setup, teardown),
     };
 

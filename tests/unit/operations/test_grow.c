@@ -48,7 +48,7 @@ struct scenario {
     enum store_request_type type;
     size_t nodes;
     struct play_order orders[4];
-    bool detects, sneaks, foreign, taken;
+    bool detects, sneaks, foreign, taken, odd;
     const char *trace;
     const char *error; /* of the job, NULL when it did not fail */
     size_t bricks;     /* of all volumes afterwards */
@@ -71,16 +71,16 @@ static const struct scenario scenarios[] = {
      .type = EXPAND,
      .nodes = 2,
      .orders = {{BC, FIRST, 0, E_REMOTE, true, 0}},
-     .trace = "volume-look@A brick-create@B no-place undo volume-look@A volume-look@B brick-destroy@B "
-              "brick-destroy@A failed",
+     .trace = "volume-look@A brick-create@B volume-look@A volume-look@B no-place undo volume-look@A volume-look@B "
+              "brick-destroy@B brick-destroy@A failed",
      .error = "node 0 says -13",
      .bricks = 2},
     {.name = "expand: planned again elsewhere",
      .type = EXPAND,
      .nodes = 3,
      .orders = {{BC, FIRST, 0, E_REMOTE, true, 0}},
-     .trace = "volume-look@A brick-create@B replan volume-look@A brick-create@A brick-create@C volume-expand@A "
-              "brick-sync@A brick-sync@C done+leave",
+     .trace = "volume-look@A brick-create@B volume-look@A volume-look@C replan volume-look@A brick-create@A "
+              "brick-create@C volume-expand@A brick-sync@A brick-sync@C done+leave",
      .bricks = 4,
      .followed = 2},
     {.name = "expand: add-brick refused",
@@ -97,7 +97,7 @@ static const struct scenario scenarios[] = {
      .orders = {{VE, -1, 0, E_REMOTE, false, 0}},
      .sneaks = true,
      .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A volume-expand@B undo volume-look@A "
-              "redo volume-look@A brick-sync@B brick-sync@A done",
+              "redo volume-look@B volume-look@A brick-sync@B brick-sync@A done",
      .bricks = 4},
     {.name = "expand: add-brick times out: never undone",
      .type = EXPAND,
@@ -111,37 +111,63 @@ static const struct scenario scenarios[] = {
      .type = EXPAND,
      .nodes = 2,
      .orders = {{VE, -1, 0, E_REMOTE, true, 0}, {BD, FIRST, 0, E_CONNECT, false, 0}},
-     .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A undo volume-look@A volume-look@B "
-              "brick-destroy@B brick-destroy@A brick-destroy@B failed+leave",
-     .error = "node 1 says -13",
+     .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A volume-expand@B undo "
+              "volume-look@A volume-look@B brick-destroy@B brick-destroy@A brick-destroy@B failed+leave",
+     .error = "node 0 says -13",
      .bricks = 2,
      .followed = 2},
     {.name = "clone",
      .type = CLONE,
      .nodes = 2,
-     .trace = "volume-clone@A learn clone-start@A brick-sync@B brick-sync@A done",
+     .trace = "volume-clone@A volume-look@B volume-look@A learn clone-start@A brick-sync@B brick-sync@A done",
      .bricks = 4},
     {.name = "clone: refused",
      .type = CLONE,
      .nodes = 2,
      .orders = {{EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true, 0}},
-     .trace = "volume-clone@A undo volume-look@A snapshot-delete@A failed",
-     .error = "node 1 says -13",
+     .trace = "volume-clone@A volume-clone@B undo volume-look@B volume-look@A snapshot-delete@A failed",
+     .error = "node 0 says -13",
      .bricks = 2},
     {.name = "clone: refused, yet Gluster has it",
      .type = CLONE,
      .nodes = 2,
      .orders = {{EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true, 0}},
      .sneaks = true,
-     .trace = "volume-clone@A undo volume-look@A learn snapshot-delete@A volume-delete@A brick-destroy@B "
-              "brick-destroy@A failed",
-     .error = "node 1 says -13",
+     .trace = "volume-clone@A volume-clone@B undo volume-look@B volume-look@A learn snapshot-delete@A "
+              "volume-delete@A brick-destroy@B brick-destroy@A failed",
+     .error = "node 0 says -13",
      .bricks = 2},
+    {.name = "clone: refused, while a node is dead",
+     .type = CLONE,
+     .nodes = 2,
+     .orders = {{EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true, 0}, {EXEC_VOLUME_LOOK, FIRST, 0, E_CONNECT, false, 0}},
+     .trace = "volume-clone@A volume-clone@B undo volume-look@B volume-look@A volume-look@B "
+              "snapshot-delete@A failed",
+     .error = "node 0 says -13",
+     .bricks = 2},
+    {.name = "clone: refused, yet Gluster has it; a node is dead for a while: it is waited for",
+     .type = CLONE,
+     .nodes = 2,
+     .orders = {{EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true, 0}, {EXEC_VOLUME_LOOK, FIRST, 4, E_CONNECT, false, 0}},
+     .sneaks = true,
+     .trace = "volume-clone@A volume-clone@B undo volume-look@B volume-look@A volume-look@B park "
+              "volume-look@B volume-look@A volume-look@B volume-look@A volume-look@B volume-look@A learn "
+              "snapshot-delete@A volume-delete@A brick-destroy@B brick-destroy@A failed",
+     .error = "node 0 says -13",
+     .bricks = 2},
+    {.name = "clone: made, and then a node is dead for a while: no reason to give it up",
+     .type = CLONE,
+     .nodes = 2,
+     .orders = {{EXEC_VOLUME_LOOK, FIRST, 6, E_CONNECT, false, 0}},
+     .trace = "volume-clone@A volume-look@B volume-look@A volume-look@B park volume-look@B volume-look@B "
+              "volume-look@B volume-look@B volume-look@B learn clone-start@A brick-sync@B brick-sync@A done",
+     .bricks = 4},
     {.name = "clone: does not start",
      .type = CLONE,
      .nodes = 2,
      .orders = {{EXEC_CLONE_START, -1, 0, E_REMOTE, false, 0}},
-     .trace = "volume-clone@A learn clone-start@A clone-start@B undo snapshot-delete@A volume-delete@A "
+     .trace = "volume-clone@A volume-look@B volume-look@A learn clone-start@A clone-start@B undo snapshot-delete@A "
+              "volume-delete@A "
               "brick-destroy@B brick-destroy@A failed",
      .error = "node 0 says -13",
      .bricks = 2},
@@ -149,17 +175,19 @@ static const struct scenario scenarios[] = {
      .type = CLONE,
      .nodes = 2,
      .orders = {{EXEC_CLONE_START, -1, 0, E_REMOTE, true, 0}, {BD, FIRST, 0, E_CONNECT, false, 0}},
-     .trace = "volume-clone@A learn clone-start@A undo snapshot-delete@A volume-delete@A brick-destroy@B "
-              "brick-destroy@A brick-destroy@B failed+leave",
-     .error = "node 1 says -13",
+     .trace = "volume-clone@A volume-look@B volume-look@A learn clone-start@A clone-start@B undo "
+              "snapshot-delete@A volume-delete@A brick-destroy@B brick-destroy@A brick-destroy@B "
+              "failed+leave",
+     .error = "node 0 says -13",
      .bricks = 2,
      .followed = 2},
     {.name = "clone: somebody else's volume has the name",
      .type = CLONE,
      .nodes = 2,
      .foreign = true,
-     .trace = "volume-clone@A undo volume-look@A snapshot-delete@A failed",
-     .error = "Gluster has put a brick of the clone on another node: elsewhere:/run/gluster/snaps/x/brick1/brick",
+     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A failed",
+     .error = "Gluster has put a brick of the clone on another node: elsewhere:/run/gluster/snaps/" PLAY_CLONE
+              "/brick1/brick",
      .bricks = 2},
     {.name = "clone: it is said to be where its source is",
      .type = CLONE,
@@ -168,7 +196,15 @@ static const struct scenario scenarios[] = {
      .error = "Gluster has put a brick of the clone where another one is: "
               "s-n1-95035294f2065da4d5aebfbee6b7dcf2:/var/lib/heketi/mounts/vg_beb35416bd66ca5bf26c029d2f4e3c1b/"
               "brick_2da9a6912477a8b8450e38c719f1d6f5/brick",
-     .trace = "volume-clone@A undo volume-look@A snapshot-delete@A failed",
+     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A failed",
+     .bricks = 2},
+    {.name = "clone: it is said to be where Gluster puts none",
+     .type = CLONE,
+     .nodes = 2,
+     .odd = true,
+     .error = "Gluster has put a brick of the clone where it puts none: "
+              "s-n1-95035294f2065da4d5aebfbee6b7dcf2:/srv/brick1/brick",
+     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A failed",
      .bricks = 2},
 };
 
@@ -186,6 +222,7 @@ static void check_scenario(const struct scenario *scenario)
     play.sneaks = scenario->sneaks;
     play.foreign = scenario->foreign;
     play.taken = scenario->taken;
+    play.odd = scenario->odd;
     for (size_t i = 0; i < 4 && (scenario->orders[i].code != 0 || scenario->orders[i].kind != 0); i++) {
         struct play_order order = scenario->orders[i];
 
@@ -252,8 +289,8 @@ static void test_rebalance(void **state)
     assert_string_equal(play.engine.steps[1].progress, "1 to go");
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(play_canonical(play_trace(&play)),
-                        "rebalance-start@A rebalance-status@A rebalance-status@A rebalance-status@A "
-                        "rebalance-status@A done");
+                        "rebalance-start@A rebalance-status@A rebalance-status@B rebalance-status@A "
+                        "rebalance-status@B done");
     assert_true(play.now_ms - begin_ms >= UINT64_C(3) * ENGINE_POLL_MS);
     assert_false(store_job(play.world.store, op_id)->failed);
     play_fini(&play);

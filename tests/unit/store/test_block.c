@@ -34,6 +34,15 @@ static void restrict_volume(struct world *world, struct id id, enum store_restri
 
 /* ---- create ---- */
 
+static size_t n_shown(const struct world *world)
+{
+    struct ids ids = store_blocks_shown(world->store, ID_NONE);
+    size_t n = ids.n;
+
+    ids_fini(&ids);
+    return n;
+}
+
 static void test_created(void **state)
 {
     struct world world;
@@ -50,10 +59,12 @@ static void test_created(void **state)
     assert_true(id_equal(store_operation(world.store, op_id)->target, block));
     assert_null(store_operation_volume(world.store, store_operation(world.store, op_id)));
     assert_true(id_equal(world_block_of(&world, block)->pending, op_id));
+    assert_int_equal(n_shown(&world), 0);
     assert_true(id_equal(world_block_of(&world, block)->hosting, hosting));
     assert_int_equal(store_volume_free_gib(world.store, hosting), 88); /* from the begin on */
     assert_int_equal(world_end_block(&world, op_id, NULL, 0, 0), STORE_OK);
     assert_true(id_is_none(world_block_of(&world, block)->pending));
+    assert_int_equal(n_shown(&world), 1);
     assert_string_equal(world_block_of(&world, block)->name, "lun");
     assert_string_equal(world_block_of(&world, block)->iqn, "iqn.2016-12.org.gluster-block:5f3a");
     assert_string_equal(world_block_of(&world, block)->user, "5f3a");
@@ -69,6 +80,55 @@ static void test_created(void **state)
     assert_true(store_cluster_block_next(world.store, store_volume(world.store, hosting)->cluster, NULL) ==
                 world_block_of(&world, block));
     assert_int_equal(store_counts(world.store).block_volumes, 1);
+    world_fini(&world);
+}
+
+static enum store_code end_as(struct world *world, struct id op_id, const char *iqn, const char *one, const char *two)
+{
+    struct store_cmd cmd;
+    enum store_code code;
+
+    store_cmd_init(&cmd, STORE_CMD_OP_END);
+    cmd.op_id = op_id;
+    free(cmd.block.iqn);
+    cmd.block.iqn = mem_strdup(iqn);
+    store_strs_add(&cmd.block.hosts, one);
+    if (two != NULL) {
+        store_strs_add(&cmd.block.hosts, two);
+    }
+    code = world_apply(world, &cmd);
+    store_cmd_fini(&cmd);
+    return code;
+}
+
+/* One node says who exports it, and by which name: only nodes of the cluster, each once, and a name of its own. */
+static void test_what_a_node_says(void **state)
+{
+    const struct store_node *first, *second;
+    struct world world;
+    struct id hosting = set_up(&world), cluster = store_volume(world.store, hosting)->cluster, other, op_id;
+    CLEANUP(free_ptr) char *one = NULL, *two = NULL;
+
+    (void)state;
+    world_level(&world, 2);
+    first = store_cluster_node_next(world.store, cluster, NULL);
+    second = store_cluster_node_next(world.store, cluster, first);
+    one = mem_strdup(first->storage.items[0]);
+    two = mem_strdup(second->storage.items[0]);
+    other = world_node(&world, world_cluster(&world), 9, "elsewhere");
+    assert_int_equal(world_create_block(&world, 10, "lun"), STORE_OK);
+    op_id = world.result.op_id;
+    assert_int_equal(end_as(&world, op_id, "iqn.1", one, "192.0.2.66"), STORE_BAD_REQUEST);
+    assert_string_equal(world.result.text, "gluster-block says that 192.0.2.66 exports block volume lun, which is no "
+                                           "node of the cluster");
+    assert_int_equal(end_as(&world, op_id, "iqn.1", store_node(world.store, other)->storage.items[0], NULL),
+                     STORE_BAD_REQUEST);
+    assert_int_equal(end_as(&world, op_id, "iqn.1", one, one), STORE_BAD_REQUEST);
+    assert_int_equal(end_as(&world, op_id, "iqn.1", one, two), STORE_OK);
+    assert_int_equal(world_create_block(&world, 10, "lun2"), STORE_OK);
+    op_id = world.result.op_id;
+    assert_int_equal(end_as(&world, op_id, "iqn.1", one, two), STORE_CONFLICT);
+    assert_int_equal(end_as(&world, op_id, "iqn.2", one, two), STORE_OK);
     world_fini(&world);
 }
 
@@ -498,6 +558,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_created),
         cmocka_unit_test(test_unlock),
+        cmocka_unit_test(test_what_a_node_says),
         cmocka_unit_test(test_default_name),
         cmocka_unit_test(test_failed_create_gives_back),
         cmocka_unit_test(test_create_refused),

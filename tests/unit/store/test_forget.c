@@ -191,6 +191,53 @@ static void test_node(void **state)
     assert_non_null(store_job(world.store, clean_id));
 }
 
+/* Much that waits for the node ends in parts, each with a command of its own. At the first level as it did. */
+static void test_node_of_many(void **state)
+{
+    enum { VOLUMES = STORE_FORGET_WORK / 4 * 3 };
+
+    (void)state;
+    for (uint32_t level = 1; level <= 2; level++) {
+        uint64_t used_kib;
+        struct id op_id;
+
+        teardown(NULL);
+        world_init(&world, 5);
+        world.unchecked = true;
+        (void)world_topology(&world, 2, 1000 * GIB, nodes, devices);
+        if (level > 1) {
+            world_level(&world, level);
+        }
+        for (int i = 0; i < VOLUMES; i++) {
+            CLEANUP(free_ptr) char *name = mem_printf("v%d", i);
+
+            volume_id = world_volume(&world, 1, 2, name);
+            assert_int_equal(world_target(&world, STORE_REQ_VOLUME_DELETE, volume_id), STORE_OK);
+            assert_int_equal(end(world.result.op_id, false, world_id(&world)), STORE_OK);
+        }
+        world.unchecked = false;
+        (void)forget_device(0);
+        assert_int_equal(ask_forget(STORE_REQ_NODE_DELETE, nodes[0], true), STORE_OK);
+        op_id = world.result.op_id;
+        assert_int_equal(store_ends_in_parts(world.store, store_operation(world.store, op_id)), level == 2);
+        used_kib = store_device_used_kib(world.store, devices[0]);
+        assert_int_equal(end(op_id, false, ID_NONE), STORE_OK);
+        if (level == 2) {
+            uint64_t left_kib = store_device_used_kib(world.store, devices[0]);
+
+            assert_non_null(store_operation(world.store, op_id));
+            assert_null(store_job(world.store, op_id));
+            /* Each has two bricks: so many, and one more, are more than the share. */
+            assert_true(left_kib == used_kib / VOLUMES * (VOLUMES - STORE_FORGET_WORK / 2 - 1));
+            assert_int_equal(end(op_id, false, ID_NONE), STORE_OK);
+        }
+        assert_null(store_operation(world.store, op_id));
+        assert_non_null(store_job(world.store, op_id));
+        assert_null(store_node(world.store, nodes[0]));
+        assert_int_equal(store_counts(world.store).operations, VOLUMES); /* for the other node's sake */
+    }
+}
+
 /* A forgotten device holds nothing else up: the bricks on the other ones can be moved away. */
 static void test_node_can_be_removed(void **state)
 {
@@ -235,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_device, setup, teardown),
         cmocka_unit_test_setup_teardown(test_device_cannot_be_cleaned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_node, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_node_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_node_can_be_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_node_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_node_with_devices, setup, teardown),

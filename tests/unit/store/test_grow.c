@@ -489,16 +489,6 @@ static void test_clone(void **state)
     assert_true(id_equal(store_job(world.store, op_id)->resource_id, id));
 }
 
-static void raise_level(uint32_t level)
-{
-    struct store_cmd cmd;
-
-    store_cmd_init(&cmd, STORE_CMD_LEVEL);
-    cmd.settings.feature_level = level;
-    assert_int_equal(world_apply(&world, &cmd), STORE_OK);
-    store_cmd_fini(&cmd);
-}
-
 /* However often it is planned again. The bricks would not do: what counts is which refusal comes first. */
 static void test_planned_again_with_too_many_bricks(void **state)
 {
@@ -515,7 +505,7 @@ static void test_planned_again_with_too_many_bricks(void **state)
     cmd.volume.bricks = bricks;
     cmd.volume.n_bricks = STORE_BRICKS_MAX;
     assert_int_equal(world_apply(&world, &cmd), STORE_BAD_REQUEST);
-    raise_level(2);
+    world_level(&world, 2);
     assert_int_equal(world_apply(&world, &cmd), STORE_CONFLICT);
     EXPECT(STORE_CONFLICT, "The volume would have more than %d bricks", STORE_BRICKS_MAX);
     cmd.volume.bricks = NULL;
@@ -524,26 +514,60 @@ static void test_planned_again_with_too_many_bricks(void **state)
     free(bricks);
 }
 
+#define U "0123456789abcdef0123456789abcdef"
+#define V "00112233445566778899aabbccddeeff"
+
 /* A node that lies gives two clones one place: the second one does not get it, whichever learns first. */
 static void test_two_clones_in_one_place(void **state)
 {
-    static const char path[] = "/run/gluster/snaps/u/brick1/brick";
+    static const char path[] = "/run/gluster/snaps/" U "/brick1/brick";
     CLEANUP(free_ptr) char *lv = NULL, *own = NULL;
     struct id first, second;
 
     (void)state;
     first = clone_of(volume_id, "one");
     second = clone_of(volume_id, "two");
-    raise_level(2);
+    world_level(&world, 2);
     lv = store_brick_lv_name(&volume(volume_id)->bricks[0]);
     own = store_brick_path(&volume(volume_id)->bricks[0]);
     learn(first, lv, path, false, STORE_CONFLICT);
-    learn(first, "u_0", own, false, STORE_CONFLICT);
-    learn(first, "u_0", path, false, STORE_OK);
-    learn(first, "u_0", path, false, STORE_OK); /* the same again */
-    learn(second, "u_0", "/run/gluster/snaps/v/brick1/brick", false, STORE_CONFLICT);
-    learn(second, "v_0", path, false, STORE_CONFLICT);
-    learn(second, "v_0", "/run/gluster/snaps/v/brick1/brick", false, STORE_OK);
+    learn(first, U "_0", own, false, STORE_CONFLICT);
+    learn(first, U "_0", path, false, STORE_OK);
+    learn(first, U "_0", path, false, STORE_OK); /* the same again */
+    learn(second, U "_0", "/run/gluster/snaps/" V "/brick1/brick", false, STORE_CONFLICT);
+    learn(second, V "_0", path, false, STORE_CONFLICT);
+    learn(second, V "_0", "/run/gluster/snaps/" V "/brick1/brick", false, STORE_OK);
+}
+
+/* What is learnt is what will be unmounted and removed some day: only where Gluster puts clones, and under one name. */
+static void test_a_clone_where_gluster_puts_none(void **state)
+{
+    static const char *const odd[][2] = {
+        {U "_0", "/run/gluster/snaps/u/brick1/brick"},
+        {U "_0", "/run/gluster/snaps/" U "0/brick1/brick"},
+        {U "_0", "/run/gluster/snaps/" V "/brick1/brick"},
+        {U "_0", "/run/gluster/snaps/" U "/brick/brick"},
+        {U "_0", "/run/gluster/snaps/" U "/brick1"},
+        {U "_0", "/run/gluster/snaps/" U "/brick1/"},
+        {U "_0", "/run/gluster/snaps/" U "/brick1/a/b"},
+        {U "_0", "/run/gluster/snaps/" U "/../../../../srv/brick"},
+        {U "_0", "/run/gluster/snaps/" U "/brick1/.."},
+        {U "_0", "/srv/run/gluster/snaps/" U "/brick1/brick"},
+        {U "_0", "/home/brick"},
+        {U "_", "/run/gluster/snaps/" U "/brick1/brick"},
+        {U "_0x", "/run/gluster/snaps/" U "/brick1/brick"},
+        {U, "/run/gluster/snaps/" U "/brick1/brick"},
+        {"u_0", "/run/gluster/snaps/" U "/brick1/brick"},
+        {"root", "/run/gluster/snaps/" U "/brick1/brick"},
+    };
+    struct id op_id = clone_of(volume_id, "one");
+
+    (void)state;
+    world_level(&world, 2);
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        learn(op_id, odd[i][0], odd[i][1], false, STORE_BAD_REQUEST);
+    }
+    learn(op_id, U "_12", "/var/run/gluster/snaps/" U "/brick12/brick", false, STORE_OK);
 }
 
 /* As the first release has it: members of both releases come to the same. */
@@ -564,8 +588,8 @@ static void test_a_clone_with_two_bricks_in_one_place(void **state)
     (void)state;
     assert_int_equal(world_end(&world, expand(10), NULL), STORE_OK);
     op_id = clone_of(volume_id, "one");
-    raise_level(2);
-    learn(op_id, "u_0", "/run/gluster/snaps/u/brick1/brick", false, STORE_CONFLICT);
+    world_level(&world, 2);
+    learn(op_id, U "_0", "/run/gluster/snaps/" U "/brick1/brick", false, STORE_CONFLICT);
 }
 
 static void test_clone_failed(void **state)
@@ -732,6 +756,7 @@ int main(void)
         TEST(test_rebalance_follows),
         TEST(test_clone),
         TEST(test_two_clones_in_one_place),
+        TEST(test_a_clone_where_gluster_puts_none),
         TEST(test_two_clones_at_the_first_level),
         TEST(test_a_clone_with_two_bricks_in_one_place),
         TEST(test_clone_failed),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "store/base/mem.h"
+#include "store/keys.h"
 #include "store/level.h"
 #include "store/load.h"
 #include "tests/unit/store/world.h"
@@ -148,6 +149,68 @@ static void test_mutations(void **state)
     world_fini(&world);
 }
 
+/* A load of as many volumes, each with so many bricks, of which nothing is told. */
+static void append_load(struct buf *buf, size_t volumes, size_t bricks)
+{
+    buf_append(buf, "\x83\x00\x01\x01\x2a", 5); /* version, type */
+    buf_append_char(buf, KEY_CMD_LOAD);
+    buf_append(buf, "\x81", 1);
+    buf_append_char(buf, KEY_LOAD_VOLUMES);
+    buf_printf(buf, "\xdc%c%c", (int)(volumes >> 8), (int)(volumes & 0xff));
+    for (size_t i = 0; i < volumes; i++) {
+        buf_append(buf, "\x81", 1);
+        buf_append_char(buf, KEY_VOLUME_BRICKS);
+        buf_printf(buf, "\xdc%c%c", (int)(bricks >> 8), (int)(bricks & 0xff));
+        for (size_t j = 0; j < bricks; j++) {
+            buf_append(buf, "\x80", 1);
+        }
+    }
+}
+
+/* 1 MiB that would become 250 MiB in memory, and so many records that to apply them would take a second. */
+static void test_too_much(void **state)
+{
+    static const size_t many[][2] = {{1000, 1000}, {STORE_CMD_MAX_ITEMS / 2 + 1, 1}};
+    struct buf buf = BUF_INIT;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    append_load(&buf, STORE_CMD_MAX_ITEMS / 2, 1);
+    assert_int_equal(code_of(buf.data, buf.len), 0);
+    for (size_t i = 0; i < sizeof(many) / sizeof(*many); i++) {
+        buf_clear(&buf);
+        append_load(&buf, many[i][0], many[i][1]);
+        assert_int_equal(store_cmd_judge(buf.data, buf.len, &err), E_DAMAGED);
+        assert_non_null(strstr(err.message, "a command of "));
+    }
+    buf_fini(&buf);
+}
+
+/* Few things, whose texts are many: each is short on the wire. */
+static void test_too_many_texts(void **state)
+{
+    struct buf buf = BUF_INIT;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    buf_append(&buf, "\x83\x00\x01\x01\x2a", 5);
+    buf_append_char(&buf, KEY_CMD_LOAD);
+    buf_append(&buf, "\x81", 1);
+    buf_append_char(&buf, KEY_LOAD_VOLUMES);
+    buf_append(&buf, "\xdc\x00\x40", 3); /* 64 volumes */
+    for (size_t i = 0; i < 64; i++) {
+        buf_append(&buf, "\x81", 1);
+        buf_append_char(&buf, KEY_VOLUME_OPTIONS);
+        buf_append(&buf, "\xdc\x10\x00", 3); /* of 4,096 options */
+        for (size_t j = 0; j < 4096; j++) {
+            buf_append(&buf, "\xa0", 1);
+        }
+    }
+    assert_int_equal(store_cmd_judge(buf.data, buf.len, &err), E_DAMAGED);
+    assert_non_null(strstr(err.message, "a command of "));
+    buf_fini(&buf);
+}
+
 #define CODE(literal) code_of(literal, sizeof(literal) - 1)
 
 /* What only a later release would write is told from what none would. */
@@ -176,6 +239,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mutations, set_up, tear_down),
         cmocka_unit_test(test_later_releases),
+        cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_too_many_texts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

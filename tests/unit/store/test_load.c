@@ -95,6 +95,56 @@ static void whole_in_one_part_or_in_many(void **state)
     }
 }
 
+/* Tens of thousands of clean-ups may wait for a node, some on a device that is forgotten: they come in parts as well.
+ */
+static void clean_ups_in_parts(void **state)
+{
+    enum { VOLUMES = 7000 }; /* of more bytes than one part can have */
+    struct store_loader *loader;
+    struct world source, world;
+    struct id devices[2];
+    struct store_cmd cmd;
+    struct err err = ERR_INIT;
+    struct store_request request;
+    size_t parts = 0;
+
+    (void)state;
+    world_init(&source, 11);
+    source.unchecked = true;
+    source.env.volumes_per_cluster_max = -1;
+    world_level(&source, 2);
+    world_topology(&source, 2, 100000 * GIB, NULL, devices);
+    for (size_t i = 0; i < VOLUMES; i++) {
+        struct id volume = world_volume(&source, 1, 2, "");
+
+        assert_int_equal(world_target(&source, STORE_REQ_VOLUME_DELETE, volume), STORE_OK);
+        assert_int_equal(world_end_leaving(&source, source.result.op_id, world_id(&source)), STORE_OK);
+    }
+    assert_int_equal(world_state(&source, STORE_REQ_DEVICE_STATE, devices[0], STORE_STATE_OFFLINE), STORE_OK);
+    assert_int_equal(world_state(&source, STORE_REQ_DEVICE_STATE, devices[0], STORE_STATE_FAILED), STORE_OK);
+    store_request_init(&request, STORE_REQ_DEVICE_DELETE);
+    request.target = devices[0];
+    request.force_forget = true;
+    assert_int_equal(world_request(&source, &request), STORE_OK);
+    assert_int_equal(world_end_leaving(&source, source.result.op_id, world_id(&source)), STORE_OK);
+    assert_int_equal(store_counts(source.store).operations, VOLUMES + 1);
+    world_init(&world, 1);
+    world.unchecked = true;
+    loader = store_loader_new(source.store, LOAD, STORE_LOAD_PART_BYTES);
+    assert_non_null(loader);
+    for (; store_loader_next(loader, &cmd); parts++) {
+        assert_true(cmd.load.n_operations <= STORE_LOAD_PART_BYTES / 100);
+        assert_int_equal(world_apply(&world, &cmd), STORE_OK);
+        store_cmd_fini(&cmd);
+    }
+    store_loader_free(loader);
+    assert_true(parts > 10);
+    assert_int_equal(store_check(world.store, &err), 0);
+    assert_same_objects(source.store, world.store);
+    world_fini(&source);
+    world_fini(&world);
+}
+
 static void nothing_else_happens_meanwhile(void **state)
 {
     struct world source, world;
@@ -123,6 +173,31 @@ static void a_part_that_does_not_fit_takes_all_back(void **state)
     assert_true(store_is_empty(world.store));
     assert_true(id_is_none(store_settings(world.store)->load));
     world_cluster(&world); /* and the database is as good as new */
+    world_fini(&source);
+    world_fini(&world);
+}
+
+/* However much it is: taking it back costs as much as what stays. */
+static void what_is_taken_back_is_freed_later(void **state)
+{
+    struct world source, world;
+    struct store *gone;
+
+    (void)state;
+    make_source(&source);
+    world_init(&world, 1);
+    assert_int_equal(world_target(&world, STORE_REQ_CLEANUP, ID_NONE), STORE_OK); /* leaves a job */
+    assert_int_equal(store_counts(world.store).jobs, 1);
+    assert_true(load(&world, &source, 300, SIZE_MAX, true) > 0);
+    gone = store_take_gone(world.store);
+    assert_non_null(gone);
+    assert_null(store_take_gone(world.store));
+    assert_true(store_counts(gone).devices > 0);
+    assert_true(store_is_empty(world.store));
+    assert_int_equal(store_counts(world.store).jobs, 1);
+    assert_true(load(&world, &source, 300, SIZE_MAX, false) > 3); /* beside it */
+    assert_same_objects(source.store, world.store);
+    store_free(gone);
     world_fini(&source);
     world_fini(&world);
 }
@@ -244,8 +319,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_in_one_part_or_in_many),
+        cmocka_unit_test(clean_ups_in_parts),
         cmocka_unit_test(nothing_else_happens_meanwhile),
         cmocka_unit_test(a_part_that_does_not_fit_takes_all_back),
+        cmocka_unit_test(what_is_taken_back_is_freed_later),
         cmocka_unit_test(an_unfinished_load_is_taken_back_or_begun_anew),
         cmocka_unit_test(only_into_an_empty_database_and_only_once),
         cmocka_unit_test(old_hosting_volumes_are_unlocked_when_there_is_room),

@@ -9,6 +9,7 @@
 
 #include "store/base/mem.h"
 #include "store/load.h"
+#include "store/store_priv.h"
 #include "tests/unit/store/world.h"
 
 #define N_TAKEN 8
@@ -221,6 +222,24 @@ static void test_load(void **state)
     }
 }
 
+/* A state with two of them is none, wherever it came from. */
+static void test_check(void **state)
+{
+    struct store *store = world.store;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 1; i < N_TAKEN; i++) { /* taken[0] is a cluster's */
+        const struct store_cluster cluster = {.id = taken[i], .file = true};
+
+        assert_int_equal(store_check(store, &err), 0);
+        assert_int_equal(insert_cluster(store, &cluster, &err), 0);
+        assert_int_equal(store_check(store, &err), E_DAMAGED);
+        assert_non_null(strstr(err.message, "two objects have it"));
+        remove_cluster(store, find_cluster(store, taken[i]));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -228,7 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_cluster), TEST(test_device),          TEST(test_operation),    TEST(test_node),     TEST(test_volume),
         TEST(test_brick),   TEST(test_replanned_brick), TEST(test_block_volume), TEST(test_follower), TEST(test_job),
-        TEST(test_load),
+        TEST(test_load),    TEST(test_check),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,6 +143,101 @@ static void test_fullest_first(void **state)
     assert_int_equal(volume->n_bricks, 8);
 }
 
+/* ---- work ---- */
+
+static void make_large(void)
+{
+    struct id cluster = world_cluster(&world);
+
+    world.unchecked = true;
+    for (size_t i = 0; i < 100; i++) {
+        CLEANUP(free_ptr) char *name = mem_printf("n%zu", i);
+        struct id node = world_node(&world, cluster, (uint32_t)i % 3 + 1, name);
+
+        for (size_t j = 0; j < 10; j++) {
+            CLEANUP(free_ptr) char *device = mem_printf("/dev/d%zu", j);
+
+            (void)world_device(&world, node, device, 500 * GIB);
+        }
+    }
+}
+
+/* The text for people, "" when there is a place. */
+static char *explain(uint32_t size_gib, enum store_durability durability, uint32_t replica, const char *option)
+{
+    struct store_reasons reasons = {NULL, 0};
+    struct store_request request;
+    struct store_cmd cmd;
+    char *text;
+
+    world_volume_request(&request, size_gib, replica, "");
+    request.volume.durability = durability;
+    store_strs_add(&request.volume.options, option);
+    world.env.reasons = &reasons;
+    if (world_plan(&world, &request, &cmd) == STORE_OK) {
+        store_cmd_fini(&cmd);
+    }
+    text = mem_strdup(reasons.n > 0 ? reasons.items[0].text : "");
+    store_reasons_fini(&reasons);
+    world.env.reasons = NULL;
+    return text;
+}
+
+/* Without a bound these took seconds, in which nobody else was answered. What is left out is said. */
+static void test_work_is_bounded(void **state)
+{
+    static const char none[] = "user.a b";
+    CLEANUP(free_ptr) char *few = NULL, *many = NULL, *most = NULL;
+
+    (void)state;
+    make_large();
+    few = explain(20000, STORE_REPLICATE, 3, none);
+    assert_string_equal(few, "tried up to 10 sets of 3 bricks on different nodes, the smallest of 2000.00 GiB; "
+                             "4950 GiB would fit");
+    world.env.bricks_per_volume_max = STORE_BRICKS_MAX;
+    many = explain(524288, STORE_NONE, 0, none);
+    assert_non_null(strstr(many, " GiB would fit, maybe more"));
+    most = explain(131072, STORE_NONE, 0, none); /* the ring alone would take most of the time */
+    assert_string_equal(most, "");
+    assert_int_equal(world.result.code, STORE_OK);
+}
+
+/* One bound, however many clusters are asked; when nothing of it is left, that is said. */
+static void test_work_of_several_clusters(void **state)
+{
+    const struct plan_tag_rule rule = {NULL, NULL, false};
+    struct store_volume volume = {.durability = STORE_REPLICATE, .replica = 3, .snapshot_factor = 1};
+    struct store_reasons reasons = {NULL, 0};
+    const struct cluster_entry *cluster;
+    struct plan_result result;
+    struct plan_work work, before;
+
+    (void)state;
+    make_large();
+    cluster = find_cluster(world.store, store_cluster_next(world.store, NULL)->id);
+    plan_work_init(&work);
+    do {
+        before = work;
+        assert_int_not_equal(plan_bricks(world.store, &world.env, &work, cluster, &rule, &volume, 20000, &result),
+                             PLAN_PLACED);
+        assert_true(work.left[PLAN_ANYWHERE] < before.left[PLAN_ANYWHERE]);
+    } while (work.left[PLAN_ANYWHERE] > 0);
+    work.left[PLAN_BY_RING] = work.left[PLAN_EXPLAIN] = 0;
+    world.env.reasons = &reasons;
+    assert_int_not_equal(plan_bricks(world.store, &world.env, &work, cluster, &rule, &volume, 1, &result), PLAN_PLACED);
+    assert_string_equal(reasons.items[0].text,
+                        "tried up to 1 sets of 3 bricks on different nodes, the smallest of 1.00 GiB; how much would "
+                        "fit was not found out; not all ways were tried, as they are too many");
+    store_reasons_fini(&reasons);
+    world.env.reasons = NULL;
+    work.left[PLAN_ANYWHERE] = 1000000; /* the ring's share is used up, and there is a place */
+    assert_int_equal(plan_bricks(world.store, &world.env, &work, cluster, &rule, &volume, 1, &result), PLAN_PLACED);
+    for (size_t i = 0; i < result.n; i++) {
+        store_brick_fini(&result.bricks[i]);
+    }
+    free(result.bricks);
+}
+
 /* ---- rings ---- */
 
 static void make_space(struct plan_space *space, const struct store *store)
@@ -151,7 +246,8 @@ static void make_space(struct plan_space *space, const struct store *store)
     for (const struct store_device *device = store_device_next(store, NULL); device != NULL;
          device = store_device_next(store, device)) {
         space->devices = mem_realloc_array(space->devices, space->n + 1, sizeof(*space->devices));
-        space->devices[space->n++] = (struct plan_device){find_device(store, device->id), device->total_kib, 0};
+        space->devices[space->n++] =
+            (struct plan_device){.entry = find_device(store, device->id), .free_kib = device->total_kib};
     }
 }
 
@@ -350,10 +446,18 @@ static void test_unknown_request(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_split_by_largest_brick), T(test_split_by_space), T(test_split_not_power_of_two),
-        T(test_fullest_first),          T(test_ring),           T(test_nodes_distinct_and_spread),
-        T(test_strict_zones),           T(test_tag_match),      T(test_nodes_down),
+        T(test_split_by_largest_brick),
+        T(test_split_by_space),
+        T(test_split_not_power_of_two),
+        T(test_fullest_first),
+        T(test_ring),
+        T(test_nodes_distinct_and_spread),
+        T(test_strict_zones),
+        T(test_tag_match),
+        T(test_nodes_down),
         T(test_unknown_request),
+        T(test_work_is_bounded),
+        T(test_work_of_several_clusters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,8 +77,13 @@ static int decode_code(const struct buf *buf)
     struct err err = ERR_INIT;
     CLEANUP(free_ptr) void *copy = mem_dup(buf->data, buf->len);
     int rc = store_snapshot_decode(copy, buf->len, &store, &err);
+    struct err found = ERR_INIT;
+    uint64_t applied;
 
+    /* sees the same, without a store: what it does not understand changes the digest */
+    assert_int_equal(store_snapshot_check(copy, buf->len, &applied, &found) == 0, rc == 0);
     if (rc == 0) {
+        assert_int_equal(applied, store_applied_index(store));
         store_free(store);
     } else {
         assert_memory_equal(err.message, "snapshot: ", 10);

@@ -74,6 +74,16 @@ static void test_options(void **state)
     unfit("\xc3 x", "no UTF-8");
     unfit("user.a \xed\xa0\x80", "no UTF-8");
     unfit("user.a \xc2\x85", "control characters");
+    unfit("user.a x\xef\xbf\xbf", "no characters"); /* U+FFFF: none of XML either */
+    unfit("user.a \xef\xbf\xbe", "no characters");
+    unfit("user.\xef\xbf\xbf x", "no characters");
+    unfit("\xef\xbf\xbf", "no characters");
+    unfit("user.a \xef\xb7\x90", "no characters");
+    unfit("user.a \xef\xb7\xaf", "no characters");
+    unfit("user.a \xf0\x9f\xbf\xbe", "no characters");
+    unfit("user.a \xf4\x8f\xbf\xbf", "no characters");
+    fit("user.a \xef\xbf\xbd\xef\xb7\x8f\xef\xb7\xb0\xf0\x9f\xbf\xbd\xf4\x8f\xbe\xbf\xf0\x90\xbf\xbf"); /* those beside
+                                                                                                           them */
     fit("a  b");
     fit("  ");
     fit("a  b  ");

@@ -122,6 +122,30 @@ enum store_code world_end(struct world *world, struct id op_id, const char *erro
     return code;
 }
 
+enum store_code world_end_leaving(struct world *world, struct id op_id, struct id follow_id)
+{
+    struct store_cmd cmd;
+    enum store_code code;
+
+    store_cmd_init(&cmd, STORE_CMD_OP_END);
+    cmd.op_id = op_id;
+    cmd.time_ms = world->env.now_ms;
+    cmd.follow_id = follow_id;
+    code = world_apply(world, &cmd);
+    store_cmd_fini(&cmd);
+    return code;
+}
+
+void world_level(struct world *world, uint32_t level)
+{
+    struct store_cmd cmd;
+
+    store_cmd_init(&cmd, STORE_CMD_LEVEL);
+    cmd.settings.feature_level = level;
+    assert_int_equal(world_apply(world, &cmd), STORE_OK);
+    store_cmd_fini(&cmd);
+}
+
 enum store_code world_end_device(struct world *world, struct id op_id, uint64_t total_kib)
 {
     struct store_cmd cmd;
@@ -352,4 +376,21 @@ bool digests_equal(const struct store *a, const struct store *b)
     struct store_digest left = store_digest(a), right = store_digest(b);
 
     return memcmp(left.bytes, right.bytes, sizeof(left.bytes)) == 0;
+}
+
+struct world_view world_view(const struct store *store)
+{
+    struct world_view view = {.snapshot = store_snapshot_take(store)};
+    struct err err = ERR_INIT;
+
+    if (store_view_new(view.snapshot, &view.view, &err) != 0) {
+        fail_msg("%s", err.message);
+    }
+    return view;
+}
+
+void world_view_fini(struct world_view *view)
+{
+    store_view_free(view->view);
+    store_snapshot_free(view->snapshot);
 }

@@ -2,7 +2,7 @@
 #ifndef HECATE_TESTS_UNIT_STORE_WORLD_H
 #define HECATE_TESTS_UNIT_STORE_WORLD_H
 
-#include "store/store.h"
+#include "store/view.h"
 
 #define GIB STORE_KIB_PER_GIB
 
@@ -29,6 +29,9 @@ enum store_code world_apply(struct world *world, const struct store_cmd *cmd);
 /* Plans and applies. Frees the request. */
 enum store_code world_request(struct world *world, struct store_request *request);
 enum store_code world_plan(struct world *world, struct store_request *request, struct store_cmd *ret_cmd);
+
+/* Raises the feature level. */
+void world_level(struct world *world, uint32_t level);
 
 /* Whole things, ended well; each asserts that it works. */
 struct id world_cluster(struct world *world);
@@ -62,7 +65,17 @@ enum store_code world_end_block(struct world *world, struct id op_id, const char
                                 uint32_t usable_gib);
 /* OP_END; a device gets total_kib. */
 enum store_code world_end(struct world *world, struct id op_id, const char *error);
+/* The same, and what it leaves on nodes goes to a clean-up of this id. */
+enum store_code world_end_leaving(struct world *world, struct id op_id, struct id follow_id);
 enum store_code world_end_device(struct world *world, struct id op_id, uint64_t total_kib);
+
+/* What a thread would see of the store. */
+struct world_view {
+    struct store_snapshot *snapshot;
+    struct store_view *view;
+};
+struct world_view world_view(const struct store *store);
+void world_view_fini(struct world_view *view);
 
 bool digests_equal(const struct store *a, const struct store *b);
 

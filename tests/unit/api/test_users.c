@@ -1,0 +1,75 @@
+/* What a user's key is good for at POST /volumes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "store/base/mem.h"
+#include "tests/unit/api/fixture.h"
+#include "tests/unit/api/token.h"
+
+static int setup(void **state)
+{
+    struct fixture *fixture = mem_calloc(1, sizeof(*fixture));
+
+    fixture_init(fixture, true);
+    fixture_start(fixture, 0);
+    fixture_start(fixture, 1);
+    fixture_lead(fixture, 0);
+    make_topology(fixture, 0);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_fini(*state);
+    free(*state);
+    return 0;
+}
+
+static void expect_create(struct fixture *f, size_t member, bool admin, const char *body, unsigned status)
+{
+    CLEANUP(free_ptr)
+    char *token =
+        token_bearer(admin ? "admin" : "user", admin ? ADMIN_KEY : USER_KEY, "POST", "/volumes", (int64_t)time(NULL));
+    CLEANUP(free_ptr) char *header = mem_printf("Authorization: %s\r\n", token);
+    struct answer answer = client_do(f, member, "POST", "/volumes", header, body);
+
+    assert_int_equal(answer.status, status);
+    if (status == 401) {
+        assert_string_equal(buf_str(&answer.body), "Administrator access required\n");
+    }
+    answer_fini(&answer);
+}
+
+/* Nobody may delete a volume of this name; block volumes of everybody would be put on the others. */
+static void volumes_for_administrators(void **state)
+{
+    static const char named[] = "{\"size\":1,\"name\":\"heketidbstorage\"}",
+                      hosting[] = "{\"size\":100,\"block\":true}";
+    struct fixture *f = *state;
+
+    for (size_t member = 0; member < 2; member++) { /* the second one forwards */
+        expect_create(f, member, false, named, 401);
+        expect_create(f, member, false, hosting, 401);
+        expect_create(f, member, false, "{\"size\":1,\"name\":\"heketidbstorage2\",\"block\":false}", 202);
+    }
+    assert_int_equal(store_counts(f->store).volumes, 1);
+    expect_create(f, 0, true, named, 202);
+    expect_create(f, 1, true, hosting, 202);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(volumes_for_administrators, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
