@@ -7,8 +7,8 @@
 #include "store/base/check.h"
 #include "store/base/turn.h"
 
-#define ACCEPT_MAX 16
-#define CUT_MAX 64 /* connections that are about to end: with so many no other one is taken */
+#define BEGIN_MAX 16 /* connections */
+#define CUT_MAX 64   /* connections that are about to end: with so many no other one is taken */
 #define STEPS_MAX 8
 #define STEPS_NS 2000000 /* no other step begins later in its turn, nor after: */
 #define READS_MAX 256
@@ -58,6 +58,15 @@ static void serve_reads(struct api_server *server)
     serve_line(server, API_LINE_READS, READS_MAX, READS_NS);
 }
 
+static void serve_comers(struct api_server *server)
+{
+    TURN("api accept");
+
+    for (int n = 0; n < BEGIN_MAX && server->n_comers > 0 && server->n_cut < CUT_MAX; n++) {
+        api_listener_begin_next(server);
+    }
+}
+
 static void serve(uv_idle_t *idle)
 {
     struct api_server *server = idle->data;
@@ -66,15 +75,10 @@ static void serve(uv_idle_t *idle)
     api_requests_look_on(server);
     serve_steps(server);
     serve_reads(server);
-    if (server->accept_waits && server->n_cut < CUT_MAX) {
-        server->accept_waits = false;
-        if (!server->closing) {
-            api_conn_accept(server); /* the listener goes on with the next ones */
-        }
-    }
+    serve_comers(server);
     if (TAILQ_EMPTY(&server->arrived) && server->look_next == NULL && api_line_is_empty(server, API_LINE_STEPS) &&
-        api_line_is_empty(server, API_LINE_READS)) {
-        uv_idle_stop(idle);
+        api_line_is_empty(server, API_LINE_READS) && (server->n_comers == 0 || server->n_cut >= CUT_MAX)) {
+        uv_idle_stop(idle); /* comers that wait until some have ended: turn_ends goes on with them */
     }
 }
 
@@ -108,8 +112,7 @@ static void turn_ends(uv_prepare_t *prepare)
     struct api_server *server = prepare->data;
     struct api_conn *conn;
 
-    server->n_accepted = 0;
-    if (server->accept_waits) {
+    if (server->n_comers > 0) {
         api_end_lost(server); /* they may be what it waits for */
         if (server->n_cut < CUT_MAX) {
             api_arrivals_wake(server);
@@ -144,22 +147,10 @@ void api_arrivals_conn_gone(struct api_conn *conn)
     }
 }
 
-void api_arrivals_listener(uv_stream_t *listener, int status)
+void api_arrivals_comers(struct api_server *server)
 {
-    struct api_server *server = listener->data;
-
-    if (status != 0) {
-        return;
-    }
-    if (server->n_accepted == ACCEPT_MAX ||
-        server->n_cut >= CUT_MAX) { /* libuv listens no more until this one is taken */
-        server->accept_waits = true;
-        api_arrivals_wake(server);
-        return;
-    }
-    server->n_accepted++;
-    uv_prepare_start(&server->arrivals_end, turn_ends);
-    api_conn_accept(server);
+    api_end_lost(server); /* they keep places that comers may want */
+    api_arrivals_wake(server);
 }
 
 void api_arrivals_init(struct api_server *server)

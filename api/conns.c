@@ -10,45 +10,17 @@
  * The last places are kept for the members, whose forwards come over the same port, and nobody is pushed out of them.
  * But whoever runs on a member's host has its address: so it has a share of them, and beyond it is like any other.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/server_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
-#include "store/base/turn.h"
 
 #define LOG_EVERY_MS 10000
-
-/* ---- addresses ---- */
-
-/* IPv4 as it is mapped into IPv6; of IPv6 the network, since a host has all addresses of one. */
-static void address_of(const struct sockaddr_storage *from, struct in6_addr *ret_address, bool *ret_local)
-{
-    memset(ret_address, 0, sizeof(*ret_address));
-    *ret_local = false;
-    if (from->ss_family == AF_INET) {
-        const struct in_addr *v4 = &((const struct sockaddr_in *)from)->sin_addr;
-
-        ret_address->s6_addr[10] = ret_address->s6_addr[11] = 0xff;
-        memcpy(ret_address->s6_addr + 12, v4, sizeof(*v4));
-        *ret_local = (ntohl(v4->s_addr) >> 24) == 127;
-    } else if (from->ss_family == AF_INET6) {
-        *ret_address = ((const struct sockaddr_in6 *)from)->sin6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(ret_address)) {
-            *ret_local = ret_address->s6_addr[12] == 127;
-        } else if (IN6_IS_ADDR_LOOPBACK(ret_address)) {
-            *ret_local = true;
-        } else {
-            memset(ret_address->s6_addr + 8, 0, 8);
-        }
-    }
-}
 
 /* ---- ends ---- */
 
@@ -199,7 +171,7 @@ static bool has_member_place(const struct api_server *server, const struct api_s
     size_t max = members_max(server);
     size_t share = max / 4 > 0 ? max / 4 : 1;
 
-    return server->n_members < max && (source == NULL || source->n_members < share);
+    return server->n_members < max && source->n_members < share;
 }
 
 /* Makes room for one more that has no such place; false: there is none. */
@@ -207,7 +179,7 @@ static bool make_room(struct api_server *server, const struct api_source *source
 {
     size_t n = server->n_conns - server->n_cut - server->n_members;
     size_t max = server->config.connections_max - members_max(server);
-    enum api_room room = api_source_room(source, source != NULL ? count_of(server, source) : 0, n, max);
+    enum api_room room = api_source_room(source, count_of(server, source), n, max);
     struct api_conn *victim;
 
     if (room == API_ROOM_FREE) {
@@ -231,17 +203,14 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
-static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct sockaddr_storage *from, bool member)
+static void conn_new(struct api_server *server, uv_tcp_t *tcp, struct api_source *source, bool member)
 {
-    struct in6_addr address;
-    bool local;
     struct api_conn *conn = mem_calloc(1, sizeof(*conn));
 
     (void)uv_tcp_nodelay(tcp, 1);
     conn->server = server;
     conn->member = member;
-    address_of(from, &address, &local);
-    api_source_enter(conn, &address, local);
+    api_source_enter(conn, source);
     conn->stream = (uv_stream_t *)tcp;
     conn->ssl = server->ssl;
     if (conn->ssl != NULL) {
@@ -257,34 +226,21 @@ static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct sock
     api_arrivals_conn(conn);
 }
 
-void api_conn_accept(struct api_server *server)
+void api_conn_begin(struct api_server *server, const struct api_comer *comer)
 {
-    TURN("api accept");
-    uv_stream_t *listener = (uv_stream_t *)&server->listener;
     const struct api_backend *backend = &server->backend;
-    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
-    int from_len = sizeof(from);
-    const struct api_source *source;
-    struct in6_addr address;
-    bool local, member;
+    struct api_source *source = comer->source;
+    bool member = backend->is_member != NULL &&
+                  backend->is_member(backend->user, (const struct sockaddr *)&comer->from) &&
+                  has_member_place(server, source);
     uv_tcp_t *tcp;
 
-    CHECK_MAGIC(server, API_SERVER_MAGIC);
-    tcp = mem_alloc(sizeof(*tcp));
-    CHECK(uv_tcp_init(server->loop, tcp) == 0);
-    if (uv_accept(listener, (uv_stream_t *)tcp) != 0 ||
-        uv_tcp_getpeername(tcp, (struct sockaddr *)&from, &from_len) != 0) {
-        uv_close((uv_handle_t *)tcp, free_handle);
+    if (!member && !make_room(server, source)) {
+        (void)close(comer->fd);
         return;
     }
-    api_end_lost(server);
-    address_of(&from, &address, &local);
-    source = api_source_find(server, &address);
-    member = backend->is_member != NULL && backend->is_member(backend->user, (const struct sockaddr *)&from) &&
-             has_member_place(server, source);
-    if (member || make_room(server, source)) {
-        conn_new(server, tcp, &from, member);
-    } else {
-        uv_close((uv_handle_t *)tcp, free_handle);
-    }
+    tcp = mem_alloc(sizeof(*tcp));
+    CHECK(uv_tcp_init(server->loop, tcp) == 0);
+    CHECK(uv_tcp_open(tcp, comer->fd) == 0);
+    conn_new(server, tcp, source, member);
 }

@@ -17,7 +17,6 @@
 #include "store/base/turn.h"
 
 #define TICK_MS 20
-#define BACKLOG 511
 #define CLOSE_MAX_MS 5000
 #define IDLE_GRACE_MS 500 /* longer than Heketi's clients wait between two polls */
 #define READ_TIMEOUT_MS 15000
@@ -198,45 +197,6 @@ static void start_h2o(struct api_server *server)
     server->accept.ssl_ctx = server->ssl;
 }
 
-/* "::" means every address, also where there is no IPv6. */
-static int bind_listener(struct api_server *server, const char *host)
-{
-    struct sockaddr_storage address;
-    int rc;
-
-    memset(&address, 0, sizeof(address));
-    rc = uv_ip6_addr(host, server->config.port, (struct sockaddr_in6 *)&address);
-    if (rc != 0) {
-        rc = uv_ip4_addr(host, server->config.port, (struct sockaddr_in *)&address);
-    }
-    if (rc == 0) {
-        rc = uv_tcp_bind(&server->listener, (const struct sockaddr *)&address, 0);
-    }
-    if (rc == 0) {
-        rc = uv_listen((uv_stream_t *)&server->listener, BACKLOG, api_arrivals_listener);
-    }
-    return rc;
-}
-
-static int start_listener(struct api_server *server, struct err *reterr)
-{
-    struct sockaddr_storage address;
-    int len = sizeof(address);
-    const char *host = server->config.listen_host;
-    int rc = bind_listener(server, host);
-
-    if ((rc == UV_EAFNOSUPPORT || rc == UV_EADDRNOTAVAIL) && strcmp(host, "::") == 0) {
-        rc = bind_listener(server, "0.0.0.0");
-    }
-    if (rc != 0) {
-        return err_set(reterr, E_IO, "cannot listen on %s port %u: %s", host, server->config.port, uv_strerror(rc));
-    }
-    CHECK(uv_tcp_getsockname(&server->listener, (struct sockaddr *)&address, &len) == 0);
-    server->port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                                       : ((struct sockaddr_in *)&address)->sin_port);
-    return 0;
-}
-
 static const char *copy_text(const char *text)
 {
     return text != NULL ? mem_strdup(text) : NULL;
@@ -318,18 +278,17 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
         server_free(server);
         return rc;
     }
-    CHECK(uv_tcp_init(loop, &server->listener) == 0);
-    server->listener.data = server;
     CHECK(uv_timer_init(loop, &server->tick) == 0);
     server->tick.data = server;
-    server->handles = 8; /* these two, and those of arrivals.c, bulk.c, pieces.c and work.c */
+    server->handles = 8; /* this one, and those of listener.c, arrivals.c, bulk.c, pieces.c and work.c */
     start_h2o(server);
+    api_listener_init(server);
     api_arrivals_init(server);
     api_bulk_init(server);
     api_pieces_init(server);
     api_works_init(server);
     server->forwarder = api_forwarder_new(server);
-    rc = start_listener(server, reterr);
+    rc = api_listener_start(server, reterr);
     if (rc != 0) {
         api_server_close(server, NULL, NULL);
         return rc;
@@ -390,8 +349,9 @@ void api_server_close_step(struct api_server *server)
     if (!server->closing) {
         return;
     }
-    if (server->n_conns > 0) {
+    if (server->n_conns > 0 || server->n_comers > 0) {
         if (uv_now(server->loop) >= server->close_by_ms) {
+            api_listener_drop_all(server);
             cut_connections(server, is_any, SHUT_RDWR);
         } else if (uv_now(server->loop) >= server->cut_idle_ms) {
             cut_connections(server, is_quiet, SHUT_RD);
@@ -416,7 +376,7 @@ void api_server_close(struct api_server *server, void (*closed_cb)(void *user), 
     /* A connection that is closed under a client's next request looks like a failure to it. So idle ones stay a little:
      * whoever uses his is told in the answer that it was the last one. */
     server->cut_idle_ms = uv_now(server->loop) + IDLE_GRACE_MS;
-    uv_close((uv_handle_t *)&server->listener, handle_closed);
+    api_listener_close(server, handle_closed);
     h2o_context_request_shutdown(&server->context);
     api_server_tick_start(server);
 }

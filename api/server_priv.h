@@ -73,6 +73,15 @@ enum api_line {
 struct api_conn;
 TAILQ_HEAD(api_waiting, api_conn);
 
+struct api_comer { /* a connection that the kernel has given, and nothing was begun for */
+    struct api_source *source;
+    struct sockaddr_storage from;
+    int fd;
+    TAILQ_ENTRY(api_comer) link;
+};
+
+TAILQ_HEAD(api_comer_list, api_comer);
+
 /* All connections from one address (sources.c). */
 struct api_source {
     struct in6_addr address;
@@ -80,6 +89,9 @@ struct api_source {
     size_t n_conns;                               /* it lives as long as there are any */
     size_t n_members;                             /* of them in the places of members */
     size_t n_victims;                             /* while one is chosen that has to go */
+    struct api_comer_list comers;                 /* connections that have not begun (listener.c) */
+    size_t n_comers;                              /* it lives as long as there are any of these, too */
+    TAILQ_ENTRY(api_source) came_link;            /* while there are */
     struct api_waiting waiting[API_LINES];        /* in the order in which they came */
     TAILQ_ENTRY(api_source) line_link[API_LINES]; /* while one of them waits */
     TAILQ_ENTRY(api_source) link;
@@ -173,20 +185,22 @@ struct api_server {
     h2o_context_t context;
     h2o_accept_ctx_t accept;
     SSL_CTX *ssl;
-    uv_tcp_t listener;
+    uv_poll_t listener;
+    int listen_fd;                    /* -1: not listening */
+    uv_timer_t listen_pause;          /* runs while none can be taken */
+    struct api_source_list came_from; /* sources that have comers */
+    size_t n_comers;
     uv_timer_t tick; /* runs while there are requests */
     uint16_t port;
-    size_t n_conns, n_cut;              /* n_cut of them are about to end */
-    size_t n_members;                   /* of them in the places of members */
-    uint64_t log_full_ms, log_total_ms; /* loop time: not said again earlier */
-    uint64_t large_ms;                  /* loop time: a large body was read then */
-    struct api_conn *bulky;             /* the one that may have a body beyond the usual limit; NULL: the next one */
-    uv_timer_t bulk_timer;              /* runs while there are connections; so does: */
+    size_t n_conns, n_cut;                            /* n_cut of them are about to end */
+    size_t n_members;                                 /* of them in the places of members */
+    uint64_t log_full_ms, log_total_ms, log_pause_ms; /* loop time: not said again earlier */
+    uint64_t large_ms;                                /* loop time: a large body was read then */
+    struct api_conn *bulky; /* the one that may have a body beyond the usual limit; NULL: the next one */
+    uv_timer_t bulk_timer;  /* runs while there are connections; so does: */
     uv_check_t bulk_check;
     uv_idle_t arrivals;        /* runs while something below waits for its turn */
     uv_prepare_t arrivals_end; /* runs while there are connections */
-    unsigned n_accepted;       /* in this turn */
-    bool accept_waits;         /* for the next one */
     struct api_conn *reading;  /* h2o takes what was read of it; NULL: none, or it has ended of that */
     struct api_source_list sources, lines[API_LINES]; /* all; those of which a connection waits */
     TAILQ_HEAD(api_arrived_list, api_request) arrived;
@@ -228,7 +242,8 @@ void api_server_close_step(struct api_server *server);
 
 /* ---- conns.c ---- */
 
-void api_conn_accept(struct api_server *server); /* the one that the listener has */
+/* Begins to serve it when there is room, else closes it; the comer stays the caller's, without its descriptor. */
+void api_conn_begin(struct api_server *server, const struct api_comer *comer);
 /* A request of it ended: it waits for the next one. */
 void api_conn_quiet(struct api_conn *conn);
 /* Ends it, soon. */
@@ -258,11 +273,13 @@ enum api_room {
     API_ROOM_OF_ANY,     /* when any other one goes */
 };
 enum api_room api_source_room(const struct api_source *source, size_t n_source, size_t n, size_t max);
+/* Of an address; it is made when there is none. */
+struct api_source *api_source_of(struct api_server *server, const struct sockaddr_storage *from);
+void api_source_unused(struct api_server *server, struct api_source *source); /* frees it if nothing is from there */
 /* The connection comes from there, until: */
-void api_source_enter(struct api_conn *conn, const struct in6_addr *address, bool local);
+void api_source_enter(struct api_conn *conn, struct api_source *source);
 void api_source_leave(struct api_conn *conn);     /* it leaves its line as well */
 void api_source_no_member(struct api_conn *conn); /* it gives up the place of a member that it may have */
-struct api_source *api_source_find(const struct api_server *server, const struct in6_addr *address); /* NULL: none */
 /* The end of a line, among those of its source; nothing if it waits already. */
 void api_line_stand(struct api_conn *conn, enum api_line line);
 void api_line_leave(struct api_conn *conn);
@@ -270,11 +287,21 @@ void api_line_leave(struct api_conn *conn);
 struct api_conn *api_line_next(struct api_server *server, enum api_line line);
 bool api_line_is_empty(const struct api_server *server, enum api_line line);
 
+/* ---- listener.c ---- */
+
+void api_listener_init(struct api_server *server); /* a handle that api_listener_close closes */
+int api_listener_start(struct api_server *server, struct err *reterr);
+/* Nobody comes any more; who has come is still served. */
+void api_listener_close(struct api_server *server, uv_close_cb closed_cb);
+/* Begins with one of those that wait; there must be one. */
+void api_listener_begin_next(struct api_server *server);
+void api_listener_drop_all(struct api_server *server); /* of those that wait */
+
 /* ---- arrivals.c ---- */
 
-void api_arrivals_init(struct api_server *server);             /* two handles that are closed with the server's */
-void api_arrivals_listener(uv_stream_t *listener, int status); /* the listener has a connection */
-void api_arrivals_wake(struct api_server *server);             /* something waits for its turn */
+void api_arrivals_init(struct api_server *server);   /* two handles that are closed with the server's */
+void api_arrivals_comers(struct api_server *server); /* there are some to begin with */
+void api_arrivals_wake(struct api_server *server);   /* something waits for its turn */
 /* h2o has begun to read from it. */
 void api_arrivals_conn(struct api_conn *conn);
 /* The connection ended. */

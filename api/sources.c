@@ -5,7 +5,10 @@
  *
  * What anybody can send has to wait for its turn. In a line the sources take turns, whatever each of them has waiting:
  * who floods us from one address, or a few, delays himself. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/server_priv.h"
 #include "store/base/mem.h"
@@ -18,16 +21,58 @@ void api_sources_init(struct api_server *server)
     }
 }
 
-struct api_source *api_source_find(const struct api_server *server, const struct in6_addr *address)
+/* IPv4 as it is mapped into IPv6; of IPv6 the network, since a host has all addresses of one. */
+static void address_of(const struct sockaddr_storage *from, struct in6_addr *ret_address, bool *ret_local)
 {
-    struct api_source *source;
+    memset(ret_address, 0, sizeof(*ret_address));
+    *ret_local = false;
+    if (from->ss_family == AF_INET) {
+        const struct in_addr *v4 = &((const struct sockaddr_in *)from)->sin_addr;
 
-    TAILQ_FOREACH (source, &server->sources, link) {
-        if (IN6_ARE_ADDR_EQUAL(&source->address, address)) {
-            break;
+        ret_address->s6_addr[10] = ret_address->s6_addr[11] = 0xff;
+        memcpy(ret_address->s6_addr + 12, v4, sizeof(*v4));
+        *ret_local = (ntohl(v4->s_addr) >> 24) == 127;
+    } else if (from->ss_family == AF_INET6) {
+        *ret_address = ((const struct sockaddr_in6 *)from)->sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(ret_address)) {
+            *ret_local = ret_address->s6_addr[12] == 127;
+        } else if (IN6_IS_ADDR_LOOPBACK(ret_address)) {
+            *ret_local = true;
+        } else {
+            memset(ret_address->s6_addr + 8, 0, 8);
         }
     }
+}
+
+struct api_source *api_source_of(struct api_server *server, const struct sockaddr_storage *from)
+{
+    struct api_source *source;
+    struct in6_addr address;
+    bool local;
+
+    address_of(from, &address, &local);
+    TAILQ_FOREACH (source, &server->sources, link) {
+        if (IN6_ARE_ADDR_EQUAL(&source->address, &address)) {
+            return source;
+        }
+    }
+    source = mem_calloc(1, sizeof(*source));
+    source->address = address;
+    source->local = local;
+    TAILQ_INIT(&source->comers);
+    for (size_t i = 0; i < API_LINES; i++) {
+        TAILQ_INIT(&source->waiting[i]);
+    }
+    TAILQ_INSERT_TAIL(&server->sources, source, link);
     return source;
+}
+
+void api_source_unused(struct api_server *server, struct api_source *source)
+{
+    if (source->n_conns == 0 && source->n_comers == 0) {
+        TAILQ_REMOVE(&server->sources, source, link);
+        free(source);
+    }
 }
 
 /* Three quarters; of a few places all but one. */
@@ -40,29 +85,17 @@ static size_t share_of(size_t max)
 
 enum api_room api_source_room(const struct api_source *source, size_t n_source, size_t n, size_t max)
 {
-    if (source != NULL && !source->local && n_source >= share_of(max)) {
+    if (!source->local && n_source >= share_of(max)) {
         return API_ROOM_OF_ITS_OWN;
     }
     return n >= max ? API_ROOM_OF_ANY : API_ROOM_FREE;
 }
 
-void api_source_enter(struct api_conn *conn, const struct in6_addr *address, bool local)
+void api_source_enter(struct api_conn *conn, struct api_source *source)
 {
-    struct api_server *server = conn->server;
-    struct api_source *source = api_source_find(server, address);
-
-    if (source == NULL) {
-        source = mem_calloc(1, sizeof(*source));
-        source->address = *address;
-        source->local = local;
-        for (size_t i = 0; i < API_LINES; i++) {
-            TAILQ_INIT(&source->waiting[i]);
-        }
-        TAILQ_INSERT_TAIL(&server->sources, source, link);
-    }
     source->n_conns++;
     source->n_members += conn->member;
-    server->n_members += conn->member;
+    conn->server->n_members += conn->member;
     conn->source = source;
 }
 
@@ -81,10 +114,8 @@ void api_source_leave(struct api_conn *conn)
     api_line_leave(conn);
     api_source_no_member(conn);
     conn->source = NULL;
-    if (--source->n_conns == 0) {
-        TAILQ_REMOVE(&server->sources, source, link);
-        free(source);
-    }
+    source->n_conns--;
+    api_source_unused(server, source);
 }
 
 void api_line_stand(struct api_conn *conn, enum api_line line)

@@ -544,16 +544,27 @@ static void slow_ones_give_way(void **state)
     wait_without_works(f);
 }
 
+static size_t n_from(const struct api_server *server, uint8_t host)
+{
+    const struct api_conn *conn;
+    size_t n = 0;
+
+    TAILQ_FOREACH (conn, &server->conns, link) {
+        n += conn->source->address.s6_addr[15] == host;
+    }
+    return n;
+}
+
 /* From 127.0.0.host, as if it were not this host's own address. */
 static int ask_from(struct fixture *f, uint8_t host, const char *path)
 {
     struct api_server *server = f->members[0].server;
     CLEANUP(free_ptr) char *request = mem_printf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
     int fd = client_connect_from(api_server_port(server), host);
-    size_t n = server->n_conns;
+    size_t n = n_from(server, host);
     struct api_source *source;
 
-    run_until(f, server->n_conns > n);
+    run_until(f, n_from(server, host) > n);
     TAILQ_FOREACH (source, &server->sources, link) {
         source->local = false;
     }
