@@ -107,7 +107,10 @@ void core_recv_vote(struct core *core, size_t at, const struct wire *wire)
     if (core->disk_state == CORE_JOINING) {
         return; /* it has no vote, whatever its log says of former times */
     }
-    if (lease_may_vote(&core->lease, core_now(core), vote.term, from, number)) {
+    /* In a term of the past it gets no vote, but hears at once which term is ours: from each of us, and what two
+     * members name it believes (core_term.c). */
+    if (vote.term < raft_current_term(&core->raft) ||
+        lease_may_vote(&core->lease, core_now(core), vote.term, from, number)) {
         deliver_vote(core, at, &vote, number);
     } else {
         core->peers[at].vote = (struct core_vote){.kept = true, .message = vote, .number = number};

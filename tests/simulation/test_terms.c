@@ -297,7 +297,7 @@ static bool away_while_terms_jump(uint64_t seed)
         sim_crash(sim, away);
     }
     sim_heal(sim);
-    return directed_end(sim, sim_wait_equal(sim, 30 * SIM_S) && ok);
+    return directed_end(sim, sim_wait_equal(sim, 10 * SIM_S) && ok);
 }
 
 static void test_far_terms(void **state)
