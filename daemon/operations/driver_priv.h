@@ -76,7 +76,8 @@ struct node_state {
     bool no_glusterd;       /* answers, but its glusterd does not run */
     bool down, doubtful;    /* as it was told last */
     bool fencing, checking;
-    bool up;               /* it answers again, and not all operations have heard of it: */
+    bool gone;             /* it was deleted */
+    bool up;               /* it answers again, or is gone, and not all operations have heard of it: */
     struct id told;        /* those up to this one have */
     enum exec_cause cause; /* why it is avoided, if it answers; see nodes.c */
     unsigned strikes;      /* how often in a row it gave cause to */

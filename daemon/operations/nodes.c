@@ -481,6 +481,27 @@ bool nodes_fence(struct op_driver *driver, struct task *task, const char *host)
 
 /* ---- all nodes, now and then ---- */
 
+/* Of nodes that were deleted: what waited for one of them has nothing to wait for. */
+static void drop_gone(struct op_driver *driver)
+{
+    struct node_state *state, *next;
+
+    for (state = RB_MIN(driver_node_tree, &driver->nodes); state != NULL; state = next) {
+        next = RB_NEXT(driver_node_tree, &driver->nodes, state);
+        if (store_node(driver_store(driver), state->node) != NULL || !STAILQ_EMPTY(&state->waiting) ||
+            !STAILQ_EMPTY(&state->fenced)) {
+            continue;
+        }
+        if (!state->gone) {
+            state->gone = true;
+            tell_up(driver, state);
+        } else if (!state->up) { /* all operations have heard of it */
+            RB_REMOVE(driver_node_tree, &driver->nodes, state);
+            free(state);
+        }
+    }
+}
+
 static void nodes_timer(uv_timer_t *timer)
 {
     TURN("look at nodes");
@@ -491,6 +512,7 @@ static void nodes_timer(uv_timer_t *timer)
     if (!driver->env.serving(driver->env.user)) {
         return;
     }
+    drop_gone(driver);
     while ((node = store_node_next(driver_store(driver), node)) != NULL) {
         struct node_state *state = find_or_add(driver, node->id);
 
