@@ -36,11 +36,11 @@ struct reader {
     unsigned n_open;
     const struct xml_rule *leaf; /* whose text is being read */
     unsigned leaf_depth;
-    size_t items, items_max; /* in all */
-    size_t list_max;         /* of each list */
-    size_t elements, elements_max;
-    size_t kept, kept_max;     /* bytes of items and texts */
-    size_t inside, inside_max; /* bytes that expat has taken for itself */
+    size_t items, items_max;       /* in all */
+    size_t list_max;               /* of each list */
+    size_t elements, elements_max; /* with attributes */
+    size_t kept, kept_max;         /* bytes of items and texts */
+    size_t inside, inside_max;     /* bytes that expat has taken for itself */
     int rc;
     struct err err;
 };
@@ -299,8 +299,12 @@ static void on_start(void *user, const char *name, const char **attributes)
         FAIL(reader, "elements are nested deeper than %d", XML_DEPTH_MAX);
         return;
     }
-    if (reader->elements++ >= reader->elements_max) {
-        FAIL(reader, "there are more than %zu elements", reader->elements_max);
+    reader->elements++;
+    for (const char **attribute = attributes; *attribute != NULL; attribute += 2) {
+        reader->elements++;
+    }
+    if (reader->elements > reader->elements_max) {
+        FAIL(reader, "there are more than %zu elements and attributes", reader->elements_max);
         return;
     }
     reader->marks[reader->depth++] = reader->path.len;
@@ -457,6 +461,20 @@ static int reader_end(struct reader *reader, struct err *reterr)
     return reader->rc == 0 ? 0 : err_set(reterr, reader->rc, "%s", reader->err.message);
 }
 
+/* A tag is read at once, with all its attributes. */
+static bool has_long_tag(const char *text, size_t len)
+{
+    const char *end;
+
+    for (; len > XML_TAG_MAX; len -= (size_t)(end + 1 - text), text = end + 1) {
+        end = memchr(text, '>', XML_TAG_MAX);
+        if (end == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, size_t len, void *answer, size_t size,
              struct err *reterr)
 {
@@ -470,6 +488,10 @@ int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, siz
     if (len > XML_BYTES_MAX) {
         memset(answer, 0, size);
         return err_set(reterr, E_PROTOCOL, "more than %zu bytes", XML_BYTES_MAX);
+    }
+    if (has_long_tag(text, len)) {
+        memset(answer, 0, size);
+        return err_set(reterr, E_PROTOCOL, "more than %zu bytes up to the end of a tag", XML_TAG_MAX);
     }
     reader_init(&reader, rules, n_rules, answer, size);
     parse(&reader, text, len, true);

@@ -17,7 +17,8 @@
 #define XML_TEXT_MAX ((size_t)16384)
 #define XML_ITEMS_MAX ((size_t)10000)        /* the same: some 5 ms */
 #define XML_STREAM_LIST_MAX ((size_t)262144) /* items of a list; of one in an item 16384 */
-#define XML_ELEMENTS_MAX ((size_t)100000)    /* of whatever name */
+#define XML_ELEMENTS_MAX ((size_t)32768)     /* of whatever name, with their attributes: some 15 ms */
+#define XML_TAG_MAX ((size_t)65536)          /* bytes from the end of a tag to that of the next one */
 #define XML_RULES_MAX 64
 
 enum xml_kind {

@@ -151,6 +151,8 @@ static void test_limits(void **state)
     CLEANUP(buf_fini) struct buf many = BUF_INIT;
     CLEANUP(buf_fini) struct buf large = BUF_INIT;
     CLEANUP(buf_fini) struct buf others = BUF_INIT;
+    CLEANUP(buf_fini) struct buf attributes = BUF_INIT;
+    CLEANUP(buf_fini) struct buf tag = BUF_INIT;
     struct answer answer;
     struct err err = ERR_INIT;
 
@@ -179,7 +181,19 @@ static void test_limits(void **state)
     repeat(&others, "<x/>", XML_ELEMENTS_MAX);
     buf_append_str(&others, "</a>");
     assert_int_equal(read_text(others.data, others.len, &answer, &err), E_PROTOCOL);
-    assert_string_equal(err.message, "there are more than 100000 elements");
+    assert_string_equal(err.message, "there are more than 32768 elements and attributes");
+
+    buf_append_str(&attributes, "<a><code>1</code>");
+    repeat(&attributes, "<x a='' b='' c=''/>", XML_ELEMENTS_MAX / 4);
+    buf_append_str(&attributes, "</a>");
+    assert_int_equal(read_text(attributes.data, attributes.len, &answer, &err), E_PROTOCOL);
+    assert_string_equal(err.message, "there are more than 32768 elements and attributes");
+
+    buf_append_str(&tag, "<a><code>1</code><x y='");
+    repeat(&tag, "y", XML_TAG_MAX);
+    buf_append_str(&tag, "'/></a>");
+    assert_int_equal(read_text(tag.data, tag.len, &answer, &err), E_PROTOCOL);
+    assert_string_equal(err.message, "more than 65536 bytes up to the end of a tag");
 
     buf_append_str(&large, "<a><code>1</code></a>");
     repeat(&large, "                ", XML_BYTES_MAX / 16);
