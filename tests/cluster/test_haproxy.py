@@ -5,9 +5,11 @@ Needs root and haproxy. HECATED names the daemon (default build/release/hecated)
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -17,6 +19,7 @@ from test_cluster import ROOT, ClusterTest  # noqa: E402
 
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 URL = "http://127.0.0.1:8080"
+KILLS = 4
 
 
 class HaproxyTest(ClusterTest):
@@ -31,7 +34,7 @@ class HaproxyTest(ClusterTest):
         with open(os.path.join(ROOT, "docs", "haproxy.cfg"), encoding="utf-8") as file:
             text = file.read()
         for number in (1, 2, 3):  # the sample's addresses become those of the test's hosts; nothing else changes
-            self.assertEqual(text.count(f"192.0.2.{number}:8080"), 1)
+            self.assertEqual(text.count(f"192.0.2.{number}:8080"), 2)
             text = text.replace(f"192.0.2.{number}:8080", f"{self.hosts.address(f'm{number}')}:8080")
         config = os.path.join(self.folder, "haproxy.cfg")
         with open(config, "w", encoding="utf-8") as file:
@@ -51,6 +54,11 @@ class HaproxyTest(ClusterTest):
         """Which member answers through the balancer; None while nobody does."""
         state = self.balancer.status(0)
         return state["member_id"] if state else None
+
+    def waited(self, number):
+        """How many requests have had to wait there for a leader."""
+        text = self.members.ask(number, "GET", "/metrics").body
+        return int(re.search(r"^hecate_api_requests_waited_total (\d+)$", text, re.MULTILINE).group(1))
 
     def test_requests_go_to_the_leader(self):
         leader = self.members.leader()
@@ -72,6 +80,56 @@ class HaproxyTest(ClusterTest):
         self.assertEqual(self.members.finish(self.create("after")).status, 303)
         self.assertEqual(len(self.volumes(0)), 2)
         self.cluster("start", str(leader))
+
+    def test_no_read_fails_while_leaders_are_killed(self):
+        """A provisioner takes one failed poll for a failed volume: it makes another one, and the first is nobody's."""
+        self.load_topology()
+        through, self.members = self.members, self.balancer
+        eventually("the leader answers", lambda: self.answers() == through.leader())
+        stop, failed, counts = threading.Event(), [], []
+
+        def poll():
+            count = 0
+            while not stop.is_set():
+                answer = self.balancer.ask(0, "GET", "/clusters", timeout_s=30)
+                count += 1
+                if answer is None or answer.status != 200:
+                    failed.append(answer and (answer.status, answer.body))
+            counts.append(count)
+
+        pollers = [threading.Thread(target=poll) for _ in range(4)]
+        for poller in pollers:
+            poller.start()
+        try:
+            for _ in range(KILLS):
+                leader = through.leader()
+                self.cluster("kill", str(leader))
+                eventually("another one answers", lambda killed=leader: self.answers() not in (None, killed))
+                self.cluster("start", str(leader))
+                eventually("it serves again", lambda back=leader: (answer := through.ask(back, "GET", "/readyz")) and
+                           answer.status == 200)
+        finally:
+            stop.set()
+            for poller in pollers:
+                poller.join()
+        print(f"{sum(counts)} polls around {KILLS} kills, {len(failed)} failed")
+        self.assertEqual(failed, [])
+
+    def test_requests_wait_while_nobody_leads(self):
+        self.load_topology()
+        left, *killed = (1, 2, 3)
+        for number in killed:
+            self.cluster("kill", str(number))
+        eventually("nobody leads", lambda: (answer := self.members.ask(left, "GET", "/cluster/leader")) and answer.status == 503)
+        eventually("HAProxy knows it", lambda: (answer := self.balancer.ask(0, "GET", "/cluster/leader")) and answer.status == 503)
+        answers, before = [], self.waited(left)
+        waiting = threading.Thread(target=lambda: answers.append(self.balancer.ask(0, "GET", "/clusters", timeout_s=60)))
+        waiting.start()
+        eventually("it waits at the member that is left", lambda: self.waited(left) > before)
+        for number in killed:
+            self.cluster("start", str(number))
+        waiting.join()
+        self.assertEqual([answer and answer.status for answer in answers], [200])
 
     def test_planned_stop(self):
         leader = self.members.leader()
