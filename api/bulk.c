@@ -1,9 +1,9 @@
 /* Bodies, before h2o hands over the request that they belong to.
  *
  * h2o collects a whole request in the connection's buffer and knows no tokens. So what lies there is looked at after
- * each turn's reading: more than a little is collected only after a valid token in the head, and everything together
- * has a limit, at which the largest one that is not complete is refused. A head that is not complete for long ends its
- * connection.
+ * each turn's reading. The token is looked at when the head is complete: without a valid one no more than a little is
+ * collected, and not for long. Everything together has a limit, at which the largest one that is not complete is
+ * refused. A head that is not complete for long ends its connection.
  *
  * A dump that is imported is far larger than any other request: only one connection at a time may have such a body
  * under way, and a second one is cut off. Whose token does not allow an import, or who asks for something else, is
@@ -26,6 +26,7 @@
 #define REFUSED_MS 2000        /* to take the answer and stop sending */
 #define HEAD_MAX 65536         /* request line and headers beside a body */
 #define HALF_PART 3            /* of the read time-out: for a request whose token is not known to be valid */
+#define BAD_PART 15            /* the same for one that is known to have none */
 #define STRANGER_MAX 32768     /* from who has not shown a valid token: head and body */
 #define TOTAL_MAX (64UL << 20) /* of all connections but the one that imports */
 
@@ -109,18 +110,26 @@ static bool head_is_good(const struct api_server *server, const struct api_head 
 
 /* ---- after each turn's reading ---- */
 
-static void look_at_stranger(struct api_conn *conn)
+/* As soon as the head is whole: one look at each token. */
+static void judge_head(struct api_conn *conn)
 {
     const h2o_buffer_t *input = conn->sock->input;
+    size_t seen = conn->head_seen;
     struct api_head head;
 
-    if (input->size <= STRANGER_MAX / 2) {
-        return; /* small enough for anybody */
-    }
-    if (conn->bad_head == 0 && api_head_read(input->bytes, input->size, &head)) { /* one look at each token */
+    conn->head_seen = input->size;
+    if (conn->bad_head == 0 && input->size != seen && api_head_may_end(input->bytes, input->size, seen) &&
+        api_head_read(input->bytes, input->size, &head)) {
         conn->body_allowed = head_is_good(conn->server, &head, &conn->imports);
         conn->bad_head = !conn->body_allowed ? head.len : 0;
     }
+}
+
+static void look_at_stranger(struct api_conn *conn)
+{
+    const h2o_buffer_t *input = conn->sock->input;
+
+    judge_head(conn);
     if (conn->body_allowed) {
         return;
     }
@@ -205,6 +214,11 @@ static void look_half(struct api_conn *conn, uint64_t now_ms)
         conn->half_since_ms = 0;
     } else if (conn->half_since_ms == 0) {
         conn->half_since_ms = now_ms;
+    } else if (conn->bad_head > 0 && !conn->refused &&
+               now_ms - conn->half_since_ms >= conn->server->config.read_timeout_ms / BAD_PART) {
+        refuse(conn, 401,
+               "HTTP/1.1 401 Unauthorized\r\n" CLOSE_HEADERS "Content-Length: 60\r\n\r\n"
+               "a body that takes so long needs a valid token in the header\n");
     } else if (now_ms - conn->half_since_ms >= conn->server->config.read_timeout_ms / HALF_PART) {
         api_conn_cut(conn);
     }

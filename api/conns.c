@@ -79,7 +79,7 @@ void api_conn_quiet(struct api_conn *conn)
     conn->request = NULL;
     conn->used = true;
     conn->body_allowed = conn->imports = false;
-    conn->bad_head = 0;
+    conn->bad_head = conn->head_seen = 0;
     conn->half_since_ms = 0;
     TAILQ_REMOVE(&server->conns, conn, link); /* the list is in the order of patience */
     TAILQ_INSERT_TAIL(&server->conns, conn, link);
@@ -87,15 +87,22 @@ void api_conn_quiet(struct api_conn *conn)
 
 /* ---- who has to go ---- */
 
+/* The next request has a valid token, or nothing of it is there and the last one had. */
+static bool is_known(const struct api_conn *conn)
+{
+    return conn->body_allowed || (conn->trusted && conn->sock->input->size == 0);
+}
+
 /* A stranger that nothing is worked for. */
 static bool is_stranger(const struct api_conn *conn)
 {
-    return !conn->member && !conn->trusted && (conn->request == NULL || conn->request->state == API_SENDING);
+    return !conn->member &&
+           (conn->request == NULL ? !is_known(conn) : conn->request->state == API_SENDING && !conn->trusted);
 }
 
 static bool is_between(const struct api_conn *conn)
 {
-    return !conn->member && conn->trusted && conn->request == NULL;
+    return !conn->member && conn->request == NULL && is_known(conn);
 }
 
 /* It takes its answer so slowly that it may have to go. */

@@ -71,6 +71,19 @@ static void header_line(struct api_head_text line, struct api_head *head)
     head->authorization = line;
 }
 
+bool api_head_may_end(const char *data, size_t len, size_t seen)
+{
+    const char *from = data + (seen > 2 && seen <= len ? seen - 2 : 0), *end = data + len, *lf;
+
+    while ((lf = memchr(from, '\n', (size_t)(end - from))) != NULL) {
+        if ((lf - data >= 1 && lf[-1] == '\n') || (lf - data >= 2 && lf[-1] == '\r' && lf[-2] == '\n')) {
+            return true;
+        }
+        from = lf + 1;
+    }
+    return false;
+}
+
 bool api_head_read(const char *data, size_t len, struct api_head *ret_head)
 {
     const char *at = data;

@@ -17,6 +17,8 @@ struct api_head {
     unsigned lengths, encodings;                      /* how many Content-Length, Transfer-Encoding */
 };
 
+/* Is there an empty line's end in what came after the first `seen` bytes? If not, the head is not complete. */
+bool api_head_may_end(const char *data, size_t len, size_t seen);
 /* False: the head is not complete yet, or none that h2o takes. */
 bool api_head_read(const char *data, size_t len, struct api_head *ret_head);
 

@@ -134,7 +134,7 @@ static bool token_refused(struct api_request *request)
     if (status != 0) {
         api_answer_text(request, status, buf_str(&text));
     }
-    request->conn->trusted = request->conn->trusted || status == 0;
+    request->conn->trusted = status == 0;
     return status != 0;
 }
 
@@ -176,6 +176,7 @@ void api_request_begin(struct api_request *request)
     h2o_iovec_t raw = raw_path(req);
     struct api_match match;
 
+    request->conn->trusted = false;     /* until its own token is known to be valid */
     if (api_conn_dead(request->conn)) { /* h2o would go on with each request that it has read, before it ends */
         req->http1_is_persistent = 0;
         api_answer_empty(request, 503, NULL);

@@ -118,11 +118,12 @@ struct api_conn {
     struct api_source *source;   /* where it comes from */
     struct api_pace pace;
     bool member;                     /* has a place that is kept for members */
-    bool trusted;                    /* it had a request with a valid token */
+    bool trusted;                    /* the request that it has, or had last, has a valid token */
     bool used;                       /* it has had an answer */
     bool body_allowed;               /* the head of the request that is arriving has a valid token */
     bool imports;                    /* and brings a dump: only an administrator may */
     size_t bad_head;                 /* the same without a valid one: its length; 0: not known yet */
+    size_t head_seen;                /* bytes in which the end of the head was looked for */
     bool refused, cut;               /* its end is under way */
     bool discards;                   /* refused: what it sends is read and forgotten until it stops */
     uint64_t refused_ms;             /* loop time; since then */
