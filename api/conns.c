@@ -3,9 +3,10 @@
  * Strangers cost nothing but their own place. When all places are taken, a stranger has to go: of the address that has
  * most of them, the one that has waited longest. It has sent nothing, half a request, or does not take its answer. So
  * who floods us from a few addresses pushes out himself, and a client that sends its request at once is always
- * answered. A connection that had a valid token goes only when there is no stranger's left, and only between two
- * requests, or when there is no such one either and it takes its answer slowly (slow.c). One address has a share of the
- * places (sources.c).
+ * answered. A connection whose request has a valid token, or had one until nothing more came, goes only when there is
+ * no stranger's left, and only between two requests or while the next one comes; or when there is no such one either
+ * and it takes its answer slowly or not at all (slow.c). A token is good for its request: the next one without it is a
+ * stranger's. One address has a share of the places (sources.c).
  *
  * The last places are kept for the members, whose forwards come over the same port, and nobody is pushed out of them.
  * But whoever runs on a member's host has its address: so it has a share of them, and beyond it is like any other.
@@ -105,7 +106,7 @@ static bool is_between(const struct api_conn *conn)
     return !conn->member && conn->request == NULL && is_known(conn);
 }
 
-/* It takes its answer so slowly that it may have to go. */
+/* It takes so little of its answer that it may have to go. */
 static bool is_slow(const struct api_conn *conn)
 {
     return !conn->member && conn->request != NULL && api_slow_is(conn->request);

@@ -6,7 +6,8 @@
  *
  * Nothing of what is kept is copied for a client before its socket takes it: a stream is a place in the ring, and costs
  * one piece of it whatever its client is behind. One that is so slow that the ring overtakes it hears "reset"; one that
- * takes nothing for the time of an answer is cut off, and one that has gone gives its place back at once.
+ * takes nothing for the time of an answer is cut off, sooner when another one wants its place (slow.c), and one that
+ * has gone gives its place back at once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,6 @@ struct api_events {
     size_t first, n, bytes;
     uint64_t since; /* nothing after this index is missing */
     uint64_t last;
-    size_t n_streams;
 };
 
 /* ---- what is kept ---- */
@@ -234,26 +234,52 @@ static enum api_room room_for(const struct api_request *request)
     const struct api_server *server = request->server;
     const struct api_source *source = request->conn->source;
     const struct api_request *other;
-    size_t n = 0;
+    size_t n = 0, n_source = 0;
 
     TAILQ_FOREACH (other, &server->requests, link) {
-        n += other->stream != NULL && other->conn->source == source;
+        if (other->stream != NULL && !other->conn->cut) {
+            n++;
+            n_source += other->conn->source == source;
+        }
     }
-    return api_source_room(source, n, server->events->n_streams, STREAMS_MAX);
+    return api_source_room(source, n_source, n, STREAMS_MAX);
+}
+
+/* The client that takes its events slowest gives up its place; false: all of them take theirs. */
+static bool has_made_room(const struct api_request *request, enum api_room room)
+{
+    struct api_request *other, *slowest = NULL;
+
+    TAILQ_FOREACH (other, &request->server->requests, link) {
+        if (other->stream != NULL && api_slow_is(other) &&
+            (room == API_ROOM_OF_ANY || other->conn->source == request->conn->source)) {
+            slowest = api_slow_of(slowest, other);
+        }
+    }
+    if (slowest != NULL) {
+        api_slow_end(slowest);
+    }
+    return slowest != NULL;
+}
+
+static bool has_room(const struct api_request *request)
+{
+    enum api_room room = room_for(request);
+
+    return room == API_ROOM_FREE || has_made_room(request, room);
 }
 
 void api_events_start(struct api_request *request)
 {
-    struct api_server *server = request->server;
+    const struct api_server *server = request->server;
 
-    if (server->closing || server->draining || room_for(request) != API_ROOM_FREE) {
+    if (server->closing || server->draining || !has_room(request)) {
         api_answer_unavailable(request, 503,
                                server->closing || server->draining ? "this member is stopping"
                                                                    : "too many clients listen already");
         return;
     }
     request->stream = mem_calloc(1, sizeof(*request->stream));
-    server->events->n_streams++;
     api_answer_begin(request, 200);
     api_answer_header(request, H2O_STRLIT("Content-Type"), H2O_STRLIT("text/event-stream"));
     api_answer_header(request, H2O_STRLIT("Cache-Control"), H2O_STRLIT("no-store"));
@@ -271,7 +297,6 @@ void api_events_forget(struct api_request *request)
     buf_fini(&request->stream->inflight);
     free(request->stream);
     request->stream = NULL;
-    request->server->events->n_streams--;
 }
 
 void api_events_look(struct api_request *request, uint64_t now_ms)

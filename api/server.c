@@ -267,6 +267,7 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server->loop = loop;
     server->clock_ns = uv_hrtime;
     server->slow_ms = API_SLOW_MS;
+    server->deaf_ms = API_DEAF_MS;
     server->backend = *backend;
     copy_config(&server->config, config);
     server->events = api_events_new();

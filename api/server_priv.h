@@ -22,6 +22,7 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/deaf.h"
 #include "api/json_in.h"
 #include "api/router.h"
 #include "store/base/buf.h"
@@ -105,6 +106,7 @@ struct api_pace {             /* at which a client takes what is sent (slow.c) *
     uint64_t waited_ms, from; /* being measured: time with bytes that waited; what was taken before */
     uint64_t bytes_s;         /* in the time before */
     bool waits, measured, known;
+    struct api_deaf deaf; /* while it is sent an answer */
 };
 
 struct api_conn {
@@ -215,6 +217,7 @@ struct api_server {
     TAILQ_HEAD(api_copy_list, api_work) copies;     /* those for which a body is copied */
     uv_idle_t copy_idle;                            /* runs while there are such */
     uint64_t slow_ms;                               /* for so long it is measured who takes answers slowly */
+    uint64_t deaf_ms;                               /* who takes nothing for so long may have to give way */
     size_t n_works;                                 /* documents that take long */
     size_t n_threaded;                              /* of those: threads make them */
     TAILQ_HEAD(api_pieces_list, api_pieces) pieces; /* answers whose next piece can be made */
@@ -259,7 +262,7 @@ bool api_conn_dead(const struct api_conn *conn);
 #define API_SLOW_MS 30000
 
 void api_slow_look(struct api_conn *conn); /* in each turn, before the loop waits */
-/* Has it been slower than anybody need be? */
+/* Has it been slower than anybody need be, or does it take nothing at all? */
 bool api_slow_is(const struct api_request *request);
 struct api_request *api_slow_of(struct api_request *a, struct api_request *b); /* the slower one; a may be NULL */
 void api_slow_end(struct api_request *request); /* soon: somebody else waits for its place */

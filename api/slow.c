@@ -4,17 +4,50 @@
  * connections, are few, and a client that takes little at a time would keep one as long as it likes. So it is measured
  * how much each connection takes, and who wants a place gets that of the slowest, if that one was below a floor. What
  * has to be made first, or waits for somebody else, is no fault of the client's: only time with bytes that wait to be
- * sent counts. All that it takes counts, whichever request it is for: many short answers are one long one. */
+ * sent counts. All that it takes counts, whichever request it is for: many short answers are one long one.
+ *
+ * That takes long to tell, and who takes nothing at all would have the place as long as it takes. So he is told by what
+ * his kernel acknowledges (deaf.c). Not so the members: they take what they pass on in large steps, whatever their own
+ * clients do. */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "api/server_priv.h"
 #include "store/base/log.h"
 
 #define FLOOR_BYTES 65536 /* a second: with less a long answer would not end in its time */
+
+#define DEAF_LOOKS 25 /* in the time after which somebody is deaf */
 
 static void measure_from(struct api_pace *pace, uint64_t taken)
 {
     pace->measured = true;
     pace->from = taken;
     pace->waited_ms = 0;
+}
+
+static bool is_sent_to(const struct api_conn *conn)
+{
+    return conn->request != NULL && (conn->request->state == API_SENDING || conn->request->state == API_STREAMING);
+}
+
+/* waiting: bytes that the kernel does not have yet. */
+static void look_deaf(struct api_conn *conn, uint64_t now_ms, uint64_t waiting)
+{
+    struct api_deaf *deaf = &conn->pace.deaf;
+    uint64_t written = conn->sock->bytes_written;
+    int queued = 0;
+
+    if (!is_sent_to(conn)) {
+        deaf->waits = false; /* the next answer is looked at by itself */
+        return;
+    }
+    if (now_ms - deaf->looked_ms < conn->server->deaf_ms / DEAF_LOOKS ||
+        ioctl(h2o_socket_get_fd(conn->sock), SIOCOUTQ, &queued) != 0) {
+        return;
+    }
+    waiting += (uint64_t)queued;
+    api_deaf_look(deaf, now_ms, written > waiting ? written - waiting : 0, waiting > 0);
 }
 
 void api_slow_look(struct api_conn *conn)
@@ -24,6 +57,7 @@ void api_slow_look(struct api_conn *conn)
     uint64_t taken = written > waiting ? written - waiting : 0; /* with TLS what waits is a little more */
     struct api_pace *pace = &conn->pace;
 
+    look_deaf(conn, now_ms, waiting);
     pace->waited_ms += pace->waits ? now_ms - pace->seen_ms : 0;
     pace->seen_ms = now_ms;
     pace->waits = waiting > 0;
@@ -37,26 +71,35 @@ void api_slow_look(struct api_conn *conn)
         pace->known = true;
         measure_from(pace, taken);
     } else if (now_ms - pace->quiet_since_ms >= slow_ms) { /* what it took long ago tells nothing */
-        *pace = (struct api_pace){0};
+        *pace = (struct api_pace){.deaf = pace->deaf};
     }
+}
+
+static bool is_deaf(const struct api_conn *conn)
+{
+    return !conn->member && api_deaf_is(&conn->pace.deaf, conn->server->deaf_ms);
+}
+
+static uint64_t bytes_s_of(const struct api_conn *conn)
+{
+    return is_deaf(conn) ? 0 : conn->pace.bytes_s;
 }
 
 bool api_slow_is(const struct api_request *request)
 {
     const struct api_conn *conn = request->conn;
 
-    return (request->state == API_SENDING || request->state == API_STREAMING) && conn->pace.known &&
-           conn->pace.bytes_s < FLOOR_BYTES && !conn->cut;
+    return is_sent_to(conn) && !conn->cut && (is_deaf(conn) || (conn->pace.known && conn->pace.bytes_s < FLOOR_BYTES));
 }
 
 struct api_request *api_slow_of(struct api_request *a, struct api_request *b)
 {
-    return a == NULL || b->conn->pace.bytes_s < a->conn->pace.bytes_s ? b : a;
+    return a == NULL || bytes_s_of(b->conn) < bytes_s_of(a->conn) ? b : a;
 }
 
 void api_slow_end(struct api_request *request)
 {
     LOG(LOG_INFO, "api", "client takes its answers slowly, and others wait: connection cut",
-        LF_U64("bytes_s", request->conn->pace.bytes_s));
+        LF_U64("bytes_s", bytes_s_of(request->conn)));
     api_conn_cut(request->conn);
 }

@@ -373,6 +373,7 @@ static void be_patient(struct fixture *f, unsigned request_timeout_ms)
     f->members[0].config.request_timeout_ms = request_timeout_ms;
     fixture_start(f, 0);
     fixture_lead(f, 0);
+    f->members[0].server->deaf_ms = 60000;
     (void)fixture_add_volumes(f, 2 * VOLUMES);
 }
 

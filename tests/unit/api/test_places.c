@@ -1,0 +1,292 @@
+/* Places are few: who holds one and takes nothing of his answer gives it up when somebody else wants it. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "api/server_priv.h"
+#include "store/base/mem.h"
+#include "tests/unit/api/fixture.h"
+#include "tests/unit/api/token.h"
+
+#define CONNECTIONS 100 /* the fixture's limit; 88 of them for others than members */
+#define STREAMS 64
+#define VOLUMES 2500
+#define DEADLINE_MS 60000
+#define NEVER_MS (10 * DEADLINE_MS)
+
+static int setup(void **state)
+{
+    struct fixture *fixture = mem_calloc(1, sizeof(*fixture));
+
+    fixture_init(fixture, true);
+    fixture->members[0].config.send_timeout_ms = NEVER_MS;
+    fixture_start(fixture, 0);
+    fixture_lead(fixture, 0);
+    fixture->members[0].server->slow_ms = NEVER_MS; /* only who takes nothing at all is slow */
+    fixture->members[0].server->deaf_ms = 100;
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_fini(*state);
+    free(*state);
+    return 0;
+}
+
+static struct api_server *server_of(const struct fixture *f)
+{
+    return f->members[0].server;
+}
+
+#define run_until(f, condition)                                      \
+    do {                                                             \
+        uint64_t deadline_ms_ = uv_hrtime() / 1000000 + DEADLINE_MS; \
+        while (!(condition)) {                                       \
+            fixture_run_once(f);                                     \
+            assert_true(uv_hrtime() / 1000000 < deadline_ms_);       \
+        }                                                            \
+    } while (0)
+
+/* A client from 127.0.0.host, which counts as none of this host, with little room for what it does not read. */
+static int connect_from(struct fixture *f, uint8_t host)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000U + host)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(api_server_port(server_of(f)))};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
+    const struct api_conn *last = TAILQ_LAST(&server_of(f)->conns, api_conn_list);
+    struct api_source *source;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    run_until(f, TAILQ_LAST(&server_of(f)->conns, api_conn_list) != last);
+    TAILQ_FOREACH (source, &server_of(f)->sources, link) {
+        source->local = false;
+    }
+    return fd;
+}
+
+static void ask(struct fixture *f, int fd, bool admin, const char *path)
+{
+    CLEANUP(free_ptr)
+    char *token =
+        token_bearer(admin ? "admin" : "user", admin ? ADMIN_KEY : USER_KEY, "GET", path, (int64_t)time(NULL));
+    CLEANUP(free_ptr) char *text = mem_printf("GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n", path, token);
+
+    client_send(f, fd, text, strlen(text));
+}
+
+static void expect_answer(struct fixture *f, int fd, int status)
+{
+    struct answer answer = client_read(f, fd, false);
+
+    assert_int_equal(answer.status, status);
+    answer_fini(&answer);
+}
+
+static void close_all(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        (void)close(fds[i]);
+    }
+}
+
+static size_t n_slow(const struct fixture *f)
+{
+    const struct api_request *request;
+    size_t n = 0;
+
+    TAILQ_FOREACH (request, &server_of(f)->requests, link) {
+        n += api_slow_is(request);
+    }
+    return n;
+}
+
+/* Of what the server sends on it the kernel keeps no more than this. */
+static void keep_little(struct fixture *f)
+{
+    int small = 4096;
+
+    assert_int_equal(setsockopt(h2o_socket_get_fd(TAILQ_LAST(&server_of(f)->conns, api_conn_list)->sock), SOL_SOCKET,
+                                SO_SNDBUF, &small, sizeof(small)),
+                     0);
+}
+
+/* A user's key, from two addresses. */
+static void connections(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = CONNECTIONS - CONNECTIONS / 8;
+    int fds[CONNECTIONS];
+
+    (void)fixture_add_volumes(f, VOLUMES);
+    run_until(f, server_of(f)->n_conns == 0);
+    for (size_t i = 0; i < n; i++) {
+        fds[i] = connect_from(f, i < n / 2 ? 2 : 3);
+        keep_little(f);
+        ask(f, fds[i], false, "/volumes");
+    }
+    run_until(f, n_slow(f) == n);
+    assert_int_equal(server_of(f)->n_conns, n); /* nobody else wants one */
+    assert_int_equal(server_of(f)->n_cut, 0);
+    fds[n] = connect_from(f, 4);
+    ask(f, fds[n], true, "/clusters");
+    expect_answer(f, fds[n], 200);
+    assert_int_equal(server_of(f)->n_conns, n); /* one was enough */
+    assert_int_equal(n_slow(f), n - 1);
+    close_all(fds, n + 1);
+}
+
+/* Two clients have the two places for what threads make. */
+static void take_works(struct fixture *f, int fds[2])
+{
+    (void)fixture_add_volumes(f, 2 * VOLUMES);
+    for (size_t i = 0; i < 2; i++) {
+        fds[i] = connect_from(f, (uint8_t)(2 + i));
+        keep_little(f);
+        ask(f, fds[i], true, "/db/dump");
+    }
+    run_until(f, server_of(f)->n_threaded == 2);
+}
+
+static void long_answers(void **state)
+{
+    struct fixture *f = *state;
+    int fds[3];
+
+    take_works(f, fds);
+    run_until(f, n_slow(f) == 2);
+    assert_int_equal(server_of(f)->n_threaded, 2);
+    fds[2] = connect_from(f, 4);
+    ask(f, fds[2], true, "/backup/db");
+    expect_answer(f, fds[2], 200);
+    assert_int_equal(n_slow(f), 1);
+    close_all(fds, 3);
+}
+
+static size_t n_streams(const struct fixture *f)
+{
+    const struct api_request *request;
+    size_t n = 0;
+
+    TAILQ_FOREACH (request, &server_of(f)->requests, link) {
+        n += request->stream != NULL;
+    }
+    return n;
+}
+
+/* All that there are; the last n_source of them from one address. */
+static void take_streams(struct fixture *f, int fds[STREAMS], size_t n_source)
+{
+    for (size_t i = 0; i < STREAMS; i++) {
+        fds[i] = connect_from(f, i < STREAMS - n_source ? 3 : 2);
+        ask(f, fds[i], true, "/events");
+        run_until(f, n_streams(f) == i + 1);
+    }
+}
+
+static void tell_much(struct fixture *f)
+{
+    CLEANUP(free_ptr) char *json = mem_alloc(100001);
+
+    memset(json, 'x', 100000);
+    json[100000] = '\0';
+    api_server_event(server_of(f), 1, "changed", json);
+}
+
+static void streams(void **state)
+{
+    struct fixture *f = *state;
+    int fds[STREAMS + 2];
+
+    server_of(f)->deaf_ms = NEVER_MS; /* an acknowledgement may take longer than the time of this test */
+    take_streams(f, fds, STREAMS / 2);
+    fds[STREAMS] = connect_from(f, 4);
+    ask(f, fds[STREAMS], true, "/events");
+    expect_answer(f, fds[STREAMS], 503); /* the others listen */
+    server_of(f)->deaf_ms = 100;
+    tell_much(f);
+    run_until(f, n_slow(f) == STREAMS);
+    assert_int_equal(n_streams(f), STREAMS);
+    fds[STREAMS + 1] = connect_from(f, 4);
+    ask(f, fds[STREAMS + 1], true, "/events");
+    run_until(f, n_slow(f) == STREAMS - 1);
+    run_until(f, n_streams(f) == STREAMS && server_of(f)->n_cut == 0); /* one went, one came */
+    close_all(fds, STREAMS + 2);
+}
+
+/* Whose address has its share gets the place of one of its own. */
+static void streams_of_an_address(void **state)
+{
+    struct fixture *f = *state;
+    int fds[STREAMS + 1];
+    const struct api_request *request;
+    size_t n = 0;
+
+    take_streams(f, fds, STREAMS * 3 / 4);
+    tell_much(f);
+    run_until(f, n_slow(f) == STREAMS);
+    fds[STREAMS] = connect_from(f, 2);
+    ask(f, fds[STREAMS], true, "/events");
+    run_until(f, n_slow(f) == STREAMS - 1);
+    run_until(f, n_streams(f) == STREAMS && server_of(f)->n_cut == 0);
+    TAILQ_FOREACH (request, &server_of(f)->requests, link) {
+        n += request->conn->source->address.s6_addr[15] == 3;
+    }
+    assert_int_equal(n, STREAMS / 4);
+    close_all(fds, STREAMS + 1);
+}
+
+static bool is_deaf(const struct api_request *request)
+{
+    return request != NULL && api_deaf_is(&request->conn->pace.deaf, 100);
+}
+
+/* Members take in large steps what they pass on: only the rate says whether their clients are slow. */
+static void members(void **state)
+{
+    struct fixture *f = *state;
+    const struct api_request *first;
+    int fds[3];
+
+    f->members[0].from_members = true;
+    server_of(f)->config.request_timeout_ms = 300;
+    take_works(f, fds);
+    f->members[0].from_members = false;
+    first = TAILQ_FIRST(&server_of(f)->requests);
+    run_until(f, is_deaf(first) && is_deaf(TAILQ_NEXT(first, link)));
+    assert_int_equal(n_slow(f), 0);
+    fds[2] = connect_from(f, 4);
+    ask(f, fds[2], true, "/backup/db");
+    expect_answer(f, fds[2], 503);
+    assert_int_equal(server_of(f)->n_threaded, 2);
+    close_all(fds, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(streams, setup, teardown),
+        cmocka_unit_test_setup_teardown(streams_of_an_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(members, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
