@@ -25,6 +25,27 @@
 
 /* ---- ends ---- */
 
+void api_conn_reset(struct api_conn *conn)
+{
+    static const struct linger at_once = {.l_onoff = 1};
+    int fd = h2o_socket_get_fd(conn->sock);
+
+    if (fd >= 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    }
+}
+
+/* A part of the answer is lost with the connection: h2o has not got all of it yet (then it has a generator), or the
+ * kernel has not. What the kernel has as a whole may still be taken. */
+static bool is_broken_off(const struct api_conn *conn)
+{
+    const struct api_request *request = conn->request;
+
+    return request != NULL && (request->state == API_STREAMING ||
+                               (request->state == API_SENDING && (request->req->_generator != NULL ||
+                                                                  uv_stream_get_write_queue_size(conn->stream) > 0)));
+}
+
 void api_conn_cut(struct api_conn *conn)
 {
     int fd = h2o_socket_get_fd(conn->sock);
@@ -36,6 +57,9 @@ void api_conn_cut(struct api_conn *conn)
         if (conn->waits && conn->line == API_LINE_STEPS) { /* its end is no step of a handshake */
             api_line_leave(conn);
             api_line_stand(conn, API_LINE_READS);
+        }
+        if (is_broken_off(conn) && !conn->server->closing) {
+            api_conn_reset(conn);
         }
     }
     if (fd >= 0) {
@@ -227,6 +251,7 @@ static void conn_new(struct api_server *server, uv_tcp_t *tcp, struct api_source
     conn->sock = h2o_uv_socket_create((uv_stream_t *)tcp, free_handle);
     conn->sock->on_close.cb = conn_closed;
     conn->sock->on_close.data = conn;
+    api_slow_begin(conn);
     TAILQ_INSERT_TAIL(&server->conns, conn, link);
     server->n_conns++;
     api_bulk_accepted(server);

@@ -11,7 +11,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "api/server_priv.h"
 #include "store/base/check.h"
@@ -306,7 +305,7 @@ void api_events_look(struct api_request *request, uint64_t now_ms)
     if (stream->sending && now_ms >= request->deadline_ms) {
         LOG(LOG_INFO, "api", "a client does not read its events: cut off");
         request->deadline_ms = UINT64_MAX;
-        (void)shutdown(h2o_socket_get_fd(request->conn->sock), SHUT_RDWR);
+        api_conn_cut(request->conn);
     } else if (!stream->ended &&
                (request->server->closing || request->server->draining || api_conn_left(request->conn))) {
         stream->ended = true; /* what waits is told by the member to which it comes back */

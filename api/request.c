@@ -1,6 +1,5 @@
 /* A request from its arrival to the place where it is answered. */
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "api/auth.h"
@@ -463,7 +462,7 @@ static void look(struct api_request *request, uint64_t now_ms)
         if (now_ms >= request->deadline_ms || sends_too_long(request, now_ms)) {
             LOG(LOG_INFO, "api", "client does not take its answer: connection cut");
             request->deadline_ms = UINT64_MAX;
-            (void)shutdown(h2o_socket_get_fd(request->conn->sock), SHUT_RDWR);
+            api_conn_cut(request->conn);
         } else if (request->forward != NULL) {
             struct api_leader leader = {0};
 

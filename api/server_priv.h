@@ -250,8 +250,10 @@ void api_server_close_step(struct api_server *server);
 void api_conn_begin(struct api_server *server, const struct api_comer *comer);
 /* A request of it ended: it waits for the next one. */
 void api_conn_quiet(struct api_conn *conn);
-/* Ends it, soon. */
+/* Ends it, soon; with a reset if what it has been sent is the beginning of an answer that does not become whole. */
 void api_conn_cut(struct api_conn *conn);
+/* Its end will be a reset: the kernel keeps nothing for a client that does not take it. */
+void api_conn_reset(struct api_conn *conn);
 /* Has the client ended it, or its half of it? h2o does not read while it has a request, so it does not see that. */
 bool api_conn_left(const struct api_conn *conn);
 /* Can nothing be sent on it any more: it was cut, or the client has reset it? */
@@ -261,6 +263,7 @@ bool api_conn_dead(const struct api_conn *conn);
 
 #define API_SLOW_MS 30000
 
+void api_slow_begin(struct api_conn *conn);
 void api_slow_look(struct api_conn *conn); /* in each turn, before the loop waits */
 /* Has it been slower than anybody need be, or does it take nothing at all? */
 bool api_slow_is(const struct api_request *request);

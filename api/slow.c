@@ -10,7 +10,10 @@
  * his kernel acknowledges (deaf.c). Not so the members: they take what they pass on in large steps, whatever their own
  * clients do. */
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "api/server_priv.h"
 #include "store/base/log.h"
@@ -18,6 +21,14 @@
 #define FLOOR_BYTES 65536 /* a second: with less a long answer would not end in its time */
 
 #define DEAF_LOOKS 25 /* in the time after which somebody is deaf */
+
+/* What is closed before the client has taken it stays in the kernel: not for longer than an answer would. */
+void api_slow_begin(struct api_conn *conn)
+{
+    unsigned timeout_ms = conn->server->config.send_timeout_ms;
+
+    (void)setsockopt(h2o_socket_get_fd(conn->sock), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
 
 static void measure_from(struct api_pace *pace, uint64_t taken)
 {

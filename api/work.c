@@ -193,7 +193,7 @@ static void send_piece(struct api_work *work)
     struct api_request *request = work->request;
     uint64_t now_ms = uv_now(work->loop);
     h2o_iovec_t part;
-    bool failed = work->rc < 0 || now_ms >= work->end_ms;
+    bool late = now_ms >= work->end_ms, failed = work->rc < 0 || late;
 
     buf_fini(&work->inflight);
     work->inflight = work->out;
@@ -205,6 +205,9 @@ static void send_piece(struct api_work *work)
         LOG(LOG_WARNING, "api", "a long answer is broken off",
             LF_STR("reason", work->rc < 0 ? work->err.message : "the client takes too long"));
         request->req->http1_is_persistent = 0;
+        if (late) {
+            api_conn_reset(request->conn);
+        }
         h2o_send(request->req, NULL, 0, H2O_SEND_STATE_ERROR);
     } else if (work->rc == 0) {
         h2o_send(request->req, &part, 1, H2O_SEND_STATE_FINAL);

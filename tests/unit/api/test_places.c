@@ -1,11 +1,14 @@
-/* Places are few: who holds one and takes nothing of his answer gives it up when somebody else wants it. */
+/* Places are few: who holds one and takes nothing of his answer gives it up when somebody else wants it, and leaves
+ * nothing in the kernel. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -278,6 +281,159 @@ static void members(void **state)
     close_all(fds, 3);
 }
 
+/* ---- what is left of them ---- */
+
+/* Has the kernel a connection of this server's with that client? */
+static bool kernel_has(uint16_t server_port, int fd)
+{
+    struct sockaddr_in own = {0};
+    socklen_t own_len = sizeof(own);
+    FILE *file = fopen("/proc/net/tcp", "re");
+    char line[512];
+    bool found = false;
+
+    assert_non_null(file);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &own_len), 0);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        unsigned local, remote;
+
+        if (sscanf(line, " %*d: %*8x:%x %*8x:%x", &local, &remote) == 2) {
+            found = found || (local == server_port && remote == ntohs(own.sin_port));
+        }
+    }
+    (void)fclose(file);
+    return found;
+}
+
+/* How it ended; what came before is thrown away. */
+static int end_of(struct fixture *f, int fd)
+{
+    char data[65536];
+    ssize_t n = 1;
+
+    run_until(f, (n = recv(fd, data, sizeof(data), 0)) == 0 || (n < 0 && errno != EAGAIN));
+    return n == 0 ? 0 : errno;
+}
+
+/* A client that has not taken its answer is cut, for a newcomer or when its time is over. */
+static void nothing_is_left(void **state)
+{
+    struct fixture *f = *state;
+    uint16_t port = api_server_port(server_of(f));
+
+    (void)fixture_add_volumes(f, 2 * VOLUMES);
+    for (size_t i = 0; i < 2; i++) {
+        int fd;
+
+        run_until(f, server_of(f)->n_conns == 0);
+        fd = connect_from(f, 2);
+        assert_true(kernel_has(port, fd));
+        server_of(f)->config.send_timeout_ms = i == 0 ? NEVER_MS : 100; /* for the answer, not for the kernel */
+        ask(f, fd, true, "/db/dump");
+        if (i == 0) {
+            run_until(f, n_slow(f) == 1);
+            api_slow_end(TAILQ_FIRST(&server_of(f)->requests));
+        }
+        run_until(f, server_of(f)->n_conns == 0);
+        assert_false(kernel_has(port, fd));
+        assert_int_equal(end_of(f, fd), ECONNRESET);
+        (void)close(fd);
+    }
+}
+
+/* All that was made is on its way, and the next part is being made. */
+static bool is_between_parts(const struct fixture *f)
+{
+    const struct api_request *request = TAILQ_FIRST(&server_of(f)->requests);
+
+    return request != NULL && request->state == API_SENDING && request->work != NULL &&
+           uv_stream_get_write_queue_size(request->conn->stream) == 0;
+}
+
+/* A part of an answer is none, also when the kernel has all that there is of it yet. */
+static void nothing_is_left_of_a_part(void **state)
+{
+    struct fixture *f = *state;
+    uint16_t port = api_server_port(server_of(f));
+    int fd;
+
+    (void)fixture_add_volumes(f, 2 * VOLUMES);
+    run_until(f, server_of(f)->n_conns == 0);
+    fd = client_connect(port); /* with room for a part */
+    ask(f, fd, true, "/db/dump");
+    run_until(f, is_between_parts(f));
+    api_conn_cut(TAILQ_FIRST(&server_of(f)->conns));
+    run_until(f, server_of(f)->n_conns == 0);
+    assert_false(kernel_has(port, fd));
+    assert_int_equal(end_of(f, fd), ECONNRESET);
+    (void)close(fd);
+}
+
+static void nothing_is_left_of_a_stream(void **state)
+{
+    struct fixture *f = *state;
+    uint16_t port = api_server_port(server_of(f));
+    int fd = connect_from(f, 2);
+
+    ask(f, fd, true, "/events");
+    run_until(f, n_streams(f) == 1);
+    tell_much(f);
+    run_until(f, n_slow(f) == 1);
+    api_slow_end(TAILQ_FIRST(&server_of(f)->requests));
+    run_until(f, server_of(f)->n_conns == 0);
+    assert_false(kernel_has(port, fd));
+    (void)close(fd);
+}
+
+/* What a connection that has to go was sent as a whole is still read; but the kernel does not keep it for ever. */
+static void a_whole_answer_is_left(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_add_clusters(f, 10000);
+    for (size_t i = 0; i < 2; i++) {
+        uint16_t port;
+        int fd;
+
+        fixture_close(f, 0);
+        f->members[0].config.send_timeout_ms = i == 0 ? NEVER_MS : 1000;
+        fixture_start(f, 0);
+        fixture_lead(f, 0);
+        port = api_server_port(server_of(f));
+        fd = connect_from(f, 2);
+        ask(f, fd, true, "/clusters");
+        run_until(f, TAILQ_FIRST(&server_of(f)->conns)->used);
+        api_conn_cut(TAILQ_FIRST(&server_of(f)->conns));
+        run_until(f, server_of(f)->n_conns == 0);
+        if (i == 0) {
+            assert_true(kernel_has(port, fd));
+            expect_answer(f, fd, 200);
+            assert_int_equal(end_of(f, fd), 0);
+        } else {
+            run_until(f, !kernel_has(port, fd));
+        }
+        (void)close(fd);
+    }
+}
+
+/* A server that ends resets nobody: whatever the client can still read, it reads. */
+static void a_planned_end(void **state)
+{
+    struct fixture *f = *state;
+    struct api_server *server = server_of(f);
+    int fd;
+
+    (void)fixture_add_volumes(f, 2 * VOLUMES);
+    run_until(f, server->n_conns == 0);
+    fd = connect_from(f, 2);
+    ask(f, fd, true, "/db/dump");
+    run_until(f, n_slow(f) == 1);
+    fixture_close_begin(f, 0);
+    fixture_close_end(f, 0);
+    assert_int_equal(end_of(f, fd), 0);
+    (void)close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +442,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(streams, setup, teardown),
         cmocka_unit_test_setup_teardown(streams_of_an_address, setup, teardown),
         cmocka_unit_test_setup_teardown(members, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_left_of_a_part, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_left_of_a_stream, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_whole_answer_is_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_planned_end, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
