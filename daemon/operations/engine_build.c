@@ -125,6 +125,9 @@ static const struct row rows[] = {
 
     /* The first node of a cluster is only asked whether its glusterd runs (engine_place.c). */
     {STORE_OP_NODE_ADD, STORE_OP_FORWARD, 0, EXEC_PEER_PROBE, TARGET, ENGINE_UNDOES, ALWAYS},
+    /* One node's word is not the pool's: through another one it becomes true, if it was not. Nodes can be added while
+     * no other one can be asked. */
+    {STORE_OP_NODE_ADD, STORE_OP_FORWARD, 1, EXEC_PEER_PROBE, TARGET, ENGINE_IGNORES, ALWAYS},
     {STORE_OP_NODE_ADD, STORE_OP_UNDO, 0, EXEC_PEER_DETACH, TARGET, ENGINE_WAITS, ALWAYS},
     {STORE_OP_NODE_ADD, STORE_OP_UNDO, 1, EXEC_PEER_FORGET, POOL, ENGINE_WAITS_ANSWERED, ALWAYS},
     {STORE_OP_NODE_DELETE, STORE_OP_FORWARD, 0, EXEC_PEER_DETACH, TARGET, ENGINE_REFUSES, ALWAYS},

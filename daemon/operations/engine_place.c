@@ -239,12 +239,30 @@ static struct id volume_node(const struct engine *engine, const struct store *st
     return choose(&list, turned ? turn_of(engine, step) : engine_tried(step), step);
 }
 
+/* A node that was not asked before, and is not known to be down. */
+static enum engine_place place_second_probe(const struct engine *engine, const struct store *store,
+                                            struct engine_step *step, const struct store_node *target)
+{
+    CLEANUP(candidates_fini) struct candidates list = {.n = 0};
+    struct id heard = engine_heard(engine, step);
+    bool wait = false;
+
+    if (!id_is_none(heard)) { /* the new node is not in the pool yet */
+        add_pool(engine, store, step, target->cluster, heard, engine->begin_index, &list, &wait);
+    }
+    step->node = choose(&list, turn_of(engine, step), step);
+    return id_is_none(step->node) || engine_is_down(engine, step->node) ? ENGINE_NOTHING : ENGINE_PLACED;
+}
+
 static enum engine_place place_peer(const struct engine *engine, const struct store *store, struct engine_step *step)
 {
     const struct store_node *node = store_node(store, step->object);
     bool wait = false;
 
     CHECK(node != NULL);
+    if (step->kind == EXEC_PEER_PROBE && step->policy == ENGINE_IGNORES) {
+        return place_second_probe(engine, store, step, node);
+    }
     step->node = engine_pool_node(engine, store, step, node->cluster, node->id, engine->begin_index, &wait);
     if (!id_is_none(step->node)) {
         step->kind = step->kind == EXEC_GLUSTERD_CHECK ? EXEC_PEER_PROBE : step->kind;
