@@ -1,7 +1,8 @@
 /* Reading the configuration: a table of keys, walked over the JSON document, then over the environment. */
-#include "daemon/config.h"
+#include "daemon/config_priv.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,12 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/keeper/keeper.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
 
 #define CFG_FILE_MAX ((off_t)1 << 20)
+#define TYPOS_MAX 2 /* letters that differ */
 
 enum cfg_type { CFG_STR, CFG_INT, CFG_BOOL, CFG_OBSOLETE };
 
@@ -136,6 +137,21 @@ static const struct cfg_key keys[] = {
 };
 #define N_KEYS (sizeof(keys) / sizeof(*keys))
 
+/* Of the part of the file that Heketi does not have. */
+static bool is_ours(const char *section)
+{
+    static const char *const sections[] = {"cluster", "glusterfs.mock"};
+
+    for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
+        size_t len = strlen(sections[i]);
+
+        if (strncasecmp(section, sections[i], len) == 0 && (section[len] == '\0' || section[len] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void *field(struct cfg *cfg, const struct cfg_key *key)
 {
     return (char *)cfg + key->offset;
@@ -179,6 +195,9 @@ static int set_int(struct cfg *cfg, const struct cfg_key *key, int64_t value, co
 {
     CLEANUP(free_ptr) char *name = full_name(key->section, key->name);
 
+    if (value == 0 && key->min > 0 && !is_ours(key->section)) {
+        return 0; /* to Heketi that is the same as no such key */
+    }
     if (value < key->min || value > key->max) {
         return err_set(reterr, E_INVALID, "%s: %s is %" PRId64 ", expected a number from %" PRId64 " to %" PRId64,
                        origin, name, value, key->min, key->max);
@@ -209,7 +228,10 @@ static int set_value(struct cfg *cfg, const struct cfg_key *key, const json_t *v
         return 0;
     case CFG_STR:
         if (json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value)) {
-            set_str(cfg, key, json_string_value(value));
+            if (*json_string_value(value) != '\0' ||
+                is_ours(key->section)) { /* to Heketi "" is the same as no such key */
+                set_str(cfg, key, json_string_value(value));
+            }
             return 0;
         }
         break;
@@ -245,79 +267,59 @@ static bool is_section(const char *path)
     return false;
 }
 
-static int parse_peer(struct cfg *cfg, size_t at, const json_t *item, const char *source, struct err *reterr)
+/* How many letters of one have to be changed, added or left out for the other; at most max. */
+static size_t distance(const char *a, const char *b, size_t max)
 {
-    struct cfg_peer *peer = &cfg->peers[at];
-    const char *name;
-    json_t *value;
+    size_t best;
 
-    if (!json_is_object(item)) {
-        return err_set(reterr, E_INVALID, "%s: cluster.initial_peers[%zu] must be an object with id, peer and api",
-                       source, at);
+    while (*a != '\0' && tolower((unsigned char)*a) == tolower((unsigned char)*b)) {
+        a++;
+        b++;
     }
-    json_object_foreach((json_t *)(uintptr_t)item, name, value)
-    {
-        if (*name == '_') {
-            continue;
-        }
-        if (strcasecmp(name, "id") == 0 && json_is_integer(value) && json_integer_value(value) > 0) {
-            peer->id = json_integer_value(value);
-        } else if (strcasecmp(name, "peer") == 0 && json_is_string(value)) {
-            free(peer->peer);
-            peer->peer = mem_strdup(json_string_value(value));
-        } else if (strcasecmp(name, "api") == 0 && json_is_string(value)) {
-            free(peer->api);
-            peer->api = mem_strdup(json_string_value(value));
-        } else {
-            return err_set(reterr, E_INVALID,
-                           "%s: cluster.initial_peers[%zu].%s is unknown or of the wrong type (expected id: a positive "
-                           "number, peer: \"host:port\", api: \"host:port\")",
-                           source, at, name);
-        }
+    if (*a == '\0' && *b == '\0') {
+        return 0;
     }
-    if (peer->id == 0 || peer->peer == NULL || peer->api == NULL) {
-        return err_set(reterr, E_INVALID, "%s: cluster.initial_peers[%zu] needs id, peer and api", source, at);
+    if (max == 0) {
+        return 1;
     }
-    return 0;
+    best = *a != '\0' ? distance(a + 1, b, max - 1) : max;
+    for (int both = 0; both < 2 && *b != '\0'; both++) {
+        size_t other = both == 0 || *a != '\0' ? distance(a + both, b + 1, max - 1) : max;
+
+        best = other < best ? other : best;
+    }
+    return best + 1;
 }
 
-static int parse_peers(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr)
+/* The key of the section that was probably meant, or NULL. */
+static const char *meant(const char *section, const char *name)
 {
-    if (!json_is_array(list) || json_array_size(list) > CFG_PEERS_MAX) {
-        return err_set(reterr, E_INVALID, "%s: cluster.initial_peers must be a list of at most %d members", source,
-                       CFG_PEERS_MAX);
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        int rc;
+    const char *found = NULL;
 
-        cfg->n_peers = i + 1;
-        rc = parse_peer(cfg, i, json_array_get(list, i), source, reterr);
-        if (rc != 0) {
-            return rc;
+    for (size_t i = 0, least = TYPOS_MAX + 1; i < N_KEYS; i++) {
+        size_t n = strcasecmp(keys[i].section, section) == 0 ? distance(keys[i].name, name, TYPOS_MAX) : least;
+
+        if (n < least) {
+            least = n;
+            found = keys[i].name;
         }
     }
-    return 0;
+    return found;
 }
 
-static int parse_virtual_ips(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr)
+/* Heketi ignores what it does not know, and files have keys of its older releases. In our own part it is a mistake. */
+static int unknown_key(const char *section, const char *name, const char *source, struct cfg_warnings *warnings,
+                       struct err *reterr)
 {
-    const json_t *item;
-    size_t at;
+    CLEANUP(free_ptr) char *path = full_name(section, name);
+    const char *other = meant(section, name);
+    CLEANUP(free_ptr) char *hint = other != NULL ? mem_printf("; did you mean %s?", other) : mem_strdup("");
 
-    if (!json_is_array(list) || json_array_size(list) > KEEPER_ADDRESSES_MAX) {
-        return err_set(reterr, E_INVALID, "%s: cluster.virtual_ips must be a list of at most %d addresses", source,
-                       KEEPER_ADDRESSES_MAX);
+    if (is_ours(section)) {
+        return err_set(reterr, E_INVALID, "%s: %s is not a known key (a key that starts with _ would be a comment)%s",
+                       source, path, hint);
     }
-    json_array_foreach((json_t *)(uintptr_t)list, at, item)
-    {
-        if (!json_is_string(item)) {
-            return err_set(reterr, E_INVALID, "%s: cluster.virtual_ips[%zu] must be a string", source, at);
-        }
-        if (keeper_check(json_string_value(item), reterr) != 0) {
-            return err_wrap(reterr, "%s: cluster.virtual_ips[%zu]", source, at);
-        }
-        store_strs_add(&cfg->virtual_ips, json_string_value(item));
-    }
+    warn(warnings, mem_printf("%s: %s is not a known key and is ignored%s", source, path, hint));
     return 0;
 }
 
@@ -344,15 +346,14 @@ static int parse_object(struct cfg *cfg, const json_t *object, const char *secti
         if (key != NULL) {
             rc = set_value(cfg, key, value, source, warnings, reterr);
         } else if (strcasecmp(path, "cluster.initial_peers") == 0) {
-            rc = parse_peers(cfg, value, source, reterr);
+            rc = cfg_parse_peers(cfg, value, source, reterr);
         } else if (strcasecmp(path, "cluster.virtual_ips") == 0) {
-            rc = parse_virtual_ips(cfg, value, source, reterr);
+            rc = cfg_parse_virtual_ips(cfg, value, source, reterr);
         } else if (is_section(path)) {
             rc = json_is_object(value) ? parse_object(cfg, value, path, source, warnings, reterr)
                                        : err_set(reterr, E_INVALID, "%s: %s must be an object", source, path);
         } else {
-            rc = err_set(reterr, E_INVALID, "%s: %s is not a known key (a key that starts with _ would be a comment)",
-                         source, path);
+            rc = unknown_key(section, name, source, warnings, reterr);
         }
         if (rc != 0) {
             return rc;

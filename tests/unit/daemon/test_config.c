@@ -144,7 +144,9 @@ static void test_errors_name_the_key(void **state)
     (void)state;
     expect_error("{", "line 1");
     expect_error("[]", "must be a JSON object");
-    expect_error("{\"prot\":\"1\"}", "prot is not a known key");
+    expect_error("{" MOCK ",\"cluster\":{\"membre_id\":1," PEERS "}}",
+                 "cluster.membre_id is not a known key (a key that starts with _ would be a comment); did you mean "
+                 "member_id?");
     expect_error("{\"port\":\"1\",\"port\":\"2\"}", "duplicate");
     expect_error("{\"port\":8080," MOCK "," CLUSTER "}", "port must be a string");
     expect_error("{\"port\":\"80800\"," MOCK "," CLUSTER "}", "port is \"80800\"");
@@ -153,7 +155,8 @@ static void test_errors_name_the_key(void **state)
     expect_error("{\"glusterfs\":{\"executor\":\"magic\"}," CLUSTER "}", "glusterfs.executor is \"magic\"");
     expect_error("{\"glusterfs\":{\"sshexec\":{\"xfs_sw\":\"Optional: Specify\"}}}",
                  "glusterfs.sshexec.xfs_sw must be a whole number");
-    expect_error("{\"glusterfs\":{\"brick_min_size_gb\":0}}", "glusterfs.brick_min_size_gb is 0");
+    expect_error("{\"glusterfs\":{\"brick_min_size_gb\":-1}}", "glusterfs.brick_min_size_gb is -1");
+    expect_error("{" MOCK ",\"cluster\":{\"heartbeat_ms\":0}}", "cluster.heartbeat_ms is 0");
     expect_error("{\"glusterfs\":7}", "glusterfs must be an object");
     expect_error("{\"glusterfs\":{\"executor\":\"ssh\"}," CLUSTER "}", "glusterfs.sshexec.keyfile is missing");
     expect_error("{" MOCK "}", "cluster.member_id is missing");
@@ -175,6 +178,47 @@ static void test_errors_name_the_key(void **state)
                  "same id or address");
 }
 
+/* Keys that Heketi does not know, and Go's zero values, which programs write that make its file. */
+static void test_files_that_heketi_takes(void **state)
+{
+    static const char text[] =
+        "{\"prot\":\"1\",\"ignore_stale_operations\":true,\"port\":\"\",\"default_state\":\"\","
+        "\"kubernetes\":{\"a\":[1]},\"glusterfs\":{\"executor\":\"mock\",\"brick_max_size_gb\":0,"
+        "\"brick_min_size_gb\":0,\"max_bricks_per_volume\":0,\"average_file_size_kb\":0,"
+        "\"refresh_time_background_cleaner\":0,\"start_time_background_cleaner\":0,"
+        "\"sshexec\":{\"port\":\"\",\"gluster_cli_timeout\":0,\"nothing_like_it\":1}}," CLUSTER "}";
+    static const char *const said[] = {
+        "test.json: prot is not a known key and is ignored; did you mean port?",
+        "test.json: ignore_stale_operations is not a known key and is ignored",
+        "test.json: kubernetes is not a known key and is ignored",
+        "test.json: glusterfs.sshexec.nothing_like_it is not a known key and is ignored",
+    };
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    if (parse(text, &cfg, &warnings, &err) != 0) {
+        fail_msg("%s", err.message);
+    }
+    assert_string_equal(cfg.port, "8080");
+    assert_string_equal(cfg.default_state, "normal");
+    assert_string_equal(cfg.ssh_port, "22");
+    assert_int_equal(cfg.brick_max_gib, 4096);
+    assert_int_equal(cfg.brick_min_gib, 1);
+    assert_int_equal(cfg.bricks_per_volume_max, 32);
+    assert_int_equal(cfg.average_file_size_kib, 64);
+    assert_int_equal(cfg.audit_every_s, 3600);
+    assert_int_equal(cfg.audit_start_s, 60);
+    assert_int_equal(cfg.ssh_gluster_timeout_s, 600);
+    assert_int_equal(warnings.n, sizeof(said) / sizeof(*said));
+    for (size_t i = 0; i < warnings.n; i++) {
+        assert_string_equal(warnings.items[i], said[i]);
+    }
+    cfg_fini(&cfg);
+    cfg_warnings_fini(&warnings);
+}
+
 /* What would become an option of a program on the nodes, or more than one word. */
 static void test_words_of_commands(void **state)
 {
@@ -188,7 +232,7 @@ static void test_words_of_commands(void **state)
         {"mountopts", "-o x", "glusterfs.sshexec: mountopts is "},
         {"pv_data_alignment", "-y", "glusterfs.sshexec: pv_data_alignment is "},
         {"vg_physicalextentsize", "4M --yes", "glusterfs.sshexec: vg_physicalextentsize is "},
-        {"lv_chunksize", "", "glusterfs.sshexec: lv_chunksize is "},
+        {"lv_chunksize", "-", "glusterfs.sshexec: lv_chunksize is "},
         {"lvm_wrapper", "x;reboot", "glusterfs.sshexec: lvm_wrapper is "},
         {"block_prealloc", "--json", "glusterfs.sshexec: block_prealloc is "},
     };
@@ -319,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_environment_of_a_switch),
         cmocka_unit_test(test_rebalance_on_expansion),
         cmocka_unit_test(test_errors_name_the_key),
+        cmocka_unit_test(test_files_that_heketi_takes),
         cmocka_unit_test(test_words_of_commands),
         cmocka_unit_test(test_virtual_ips),
         cmocka_unit_test(test_plain_only_on_loopback),

@@ -1,0 +1,13 @@
+/* Shared by the files that read the configuration. */
+#ifndef HECATE_DAEMON_CONFIG_PRIV_H
+#define HECATE_DAEMON_CONFIG_PRIV_H
+
+#include <jansson.h>
+
+#include "daemon/config.h"
+
+/* cluster.initial_peers and cluster.virtual_ips. 0, or E_INVALID with the place and what is wrong there. */
+int cfg_parse_peers(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr);
+int cfg_parse_virtual_ips(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr);
+
+#endif
