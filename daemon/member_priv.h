@@ -65,6 +65,7 @@ struct member {
     char staged_trouble[512]; /* why it could not be loaded; "" */
     bool resetting;           /* the command for it is on its way */
     bool wants_normal;        /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
+    unsigned tells_normal;    /* so many times more the others are told, whatever the mode is here */
     struct handover handover;
     bool raising;                         /* a command for the feature level is on its way */
     TAILQ_HEAD(admin_list, admin) admins; /* changes of members that are waited for */
@@ -121,6 +122,7 @@ void member_metrics(void *user, struct buf *buf);
 /* mode.c */
 /* Leads this member: proposes the normal mode if it is wanted and not there. */
 void member_mode_pursue(struct member *member, bool wanted);
+bool member_mode_tell(struct member *member); /* what the others are told now: is the mode to be normal? */
 void member_settings_changed(struct member *member);
 /* members.c: administration of the cluster of members, for the API */
 const char *members_standing(enum cons_standing standing);

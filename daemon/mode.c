@@ -1,11 +1,14 @@
 /* What is set for the whole cluster, as it concerns a member: its log level, and the way out of maintenance mode.
  *
  * Read-only mode cannot be left over REST; SIGUSR2 to any member does it. A member that does not lead tells the others
- * until the mode is normal, since what is told may be lost.
+ * until the mode is normal, since what is told may be lost. Where it is normal already as far as that member knows, it
+ * tells them twice: the leader may know more.
  */
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
+
+#define TELLS_NORMAL 2
 
 static enum store_mode mode_of(const struct member *member)
 {
@@ -38,11 +41,20 @@ void member_mode_pursue(struct member *member, bool wanted)
     store_cmd_fini(&cmd);
 }
 
+bool member_mode_tell(struct member *member)
+{
+    bool tells = member->tells_normal > 0;
+
+    member->tells_normal -= tells;
+    return tells || member->wants_normal;
+}
+
 void member_reset_mode(struct member *member)
 {
     CHECK_MAGIC(member, MEMBER_MAGIC);
     LOG(LOG_INFO, "member", "maintenance mode is to be normal", LF_STR("mode", store_mode_name(mode_of(member))));
     member->wants_normal = mode_of(member) != STORE_MODE_NORMAL;
+    member->tells_normal = TELLS_NORMAL;
     member_mode_pursue(member, true);
     member_tell(member);
 }

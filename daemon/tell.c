@@ -26,7 +26,7 @@ void member_tell(struct member *member)
         struct replicas_word word = {.version = HECATE_VERSION,
                                      .applied_index = status.applied_index,
                                      .digest = store_digest(member->store),
-                                     .wants_normal = member->wants_normal,
+                                     .wants_normal = member_mode_tell(member),
                                      .holds = member->address_held,
                                      .expires_s = cons_tls_expires_s(member->cons),
                                      .key = own_key(member, &status),

@@ -77,6 +77,29 @@ static void test_any_member_leads_out_of_maintenance(void **state)
     assert_false(fixture_follower(&fixture)->wants_normal);
 }
 
+static bool leader_has(struct fixture *any, void *user)
+{
+    return store_settings(fixture_leader(any)->store)->mode == *(enum store_mode *)user;
+}
+
+/* The signal comes to a member that has not heard yet that the mode is read-only. */
+static void test_a_signal_before_the_news(void **state)
+{
+    enum store_mode read_only = STORE_MODE_READ_ONLY, normal = STORE_MODE_NORMAL;
+    struct store_request request;
+    struct answer answer;
+
+    (void)state;
+    store_request_init(&request, STORE_REQ_MODE);
+    request.mode = read_only;
+    answer = fixture_submit(&fixture, fixture_leader(&fixture), &request);
+    assert_int_equal(answer.kind, API_DONE);
+    fixture_until(&fixture, "read-only where it was asked for", leader_has, &read_only);
+    member_reset_mode(fixture_follower(&fixture));
+    fixture_until(&fixture, "normal everywhere", all_have, &normal);
+    store_request_fini(&request);
+}
+
 static void test_a_log_level_is_that_of_all_members(void **state)
 {
     struct store_request request;
@@ -195,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_member_leads_out_of_maintenance),
+        cmocka_unit_test(test_a_signal_before_the_news),
         cmocka_unit_test(test_a_log_level_is_that_of_all_members),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_rebalance_on_expansion),
