@@ -13,8 +13,6 @@
 #include "store/base/text.h"
 #include "store/base/turn.h"
 
-#define BACKLOG 128
-
 struct net_peer *net_find_peer(struct net *net, uint64_t id)
 {
     for (size_t i = 0; i < net->n_peers; i++) {
@@ -267,28 +265,14 @@ void net_link_ready(struct net_link *link, uint64_t id)
     network_is_back(net);
 }
 
-void net_accept(struct net *net)
+void net_accept(struct net *net, int fd, const struct sockaddr_storage *from)
 {
     struct net_link *link = net_link_new(net, false);
-    int len = sizeof(link->from);
 
-    if (uv_accept((uv_stream_t *)&net->listener, (uv_stream_t *)&link->tcp) != 0 ||
-        uv_tcp_getpeername(&link->tcp, (struct sockaddr *)&link->from, &len) != 0) {
-        net_link_close(link);
-        return;
-    }
+    link->from = *from;
+    CHECK(uv_tcp_open(&link->tcp, fd) == 0);
     net_gate_enter(net, link);
     net_link_start(link);
-}
-
-static void accepted(uv_stream_t *listener, int status)
-{
-    TURN("peer");
-    struct net *net = listener->data;
-
-    if (status == 0 && !net->closing && net_turn_accepts(net)) { /* else libuv listens no more until it is taken */
-        net_accept(net);
-    }
 }
 
 /* ---- dialling ---- */
@@ -354,7 +338,7 @@ static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *res
     uv_freeaddrinfo(result);
 }
 
-static bool split(const char *address, char *host, size_t host_size, char *port, size_t port_size)
+bool net_split_address(const char *address, char *host, size_t host_size, char *port, size_t port_size)
 {
     const char *colon = strrchr(address, ':');
     size_t len = colon != NULL ? (size_t)(colon - address) : 0;
@@ -381,7 +365,8 @@ static void retry(uv_timer_t *timer)
         return;
     }
     peer->resolve.data = peer;
-    if (split(peer->address, host, sizeof(host), port, sizeof(port)) && /* the address is of an entry of the log */
+    if (net_split_address(peer->address, host, sizeof(host), port,
+                          sizeof(port)) && /* the address is of an entry of the log */
         uv_getaddrinfo(peer->net->loop, &peer->resolve, resolved, host, port, &hints) == 0) {
         peer->resolving = true;
     } else {
@@ -391,33 +376,11 @@ static void retry(uv_timer_t *timer)
 
 /* ---- start ---- */
 
-static int start_listening(struct net *net, const char *address, struct err *reterr)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE};
-    struct addrinfo *result = NULL;
-    char host[256], port[16];
-    int rc;
-
-    if (!split(address, host, sizeof(host), port, sizeof(port))) {
-        return err_set(reterr, E_INVALID, "peer address %s: expected host:port", address);
-    }
-    rc = getaddrinfo(host, port, &hints, &result); /* at start only: may wait */
-    if (rc != 0) {
-        return err_set(reterr, E_INVALID, "peer address %s: %s", address, gai_strerror(rc));
-    }
-    rc = uv_tcp_bind(&net->listener, result->ai_addr, 0);
-    freeaddrinfo(result);
-    if (rc == 0) {
-        rc = uv_listen((uv_stream_t *)&net->listener, BACKLOG, accepted);
-    }
-    return rc == 0 ? 0 : err_set(reterr, E_IO, "cannot listen on peer address %s: %s", address, uv_strerror(rc));
-}
-
 bool net_check_address(const char *address)
 {
     char host[256], port[16];
 
-    return split(address, host, sizeof(host), port, sizeof(port)) && port[0] != '\0' &&
+    return net_split_address(address, host, sizeof(host), port, sizeof(port)) && port[0] != '\0' &&
            port[strspn(port, "0123456789")] == '\0';
 }
 
@@ -508,14 +471,12 @@ int net_start(uv_loop_t *loop, const struct cons_config *config, const struct ne
             return rc; /* the process ends */
         }
     }
-    CHECK(uv_tcp_init(loop, &net->listener) == 0);
-    net->listener.data = net;
-    rc = start_listening(net, config->listen, reterr);
+    rc = net_listener_start(net, config->listen, reterr);
     if (rc != 0) {
         return rc; /* the process ends */
     }
     net_turn_init(net);
-    net->open_handles = 2; /* the listener, the line */
+    net->open_handles++; /* the line */
     net_set_peers(net, config->peers, config->n_peers, false);
     *ret_net = net;
     return 0;
@@ -564,11 +525,18 @@ bool net_is_connected(const struct net *net, uint64_t id)
 
 static void handle_closed(uv_handle_t *handle)
 {
-    struct net_peer *peer = handle->data;
-    struct net *net = handle->type == UV_TIMER ? peer->net : handle->data;
+    struct net *net = handle->data;
 
     net->open_handles--;
     maybe_closed(net);
+}
+
+static void retry_closed(uv_handle_t *handle)
+{
+    const struct net_peer *peer = handle->data;
+
+    peer->net->open_handles--;
+    maybe_closed(peer->net);
 }
 
 void net_close(struct net *net, void (*closed_cb)(void *user), void *user)
@@ -580,8 +548,8 @@ void net_close(struct net *net, void (*closed_cb)(void *user), void *user)
         net_link_close(link);
     }
     for (size_t i = 0; i < net->n_peers; i++) {
-        uv_close((uv_handle_t *)&net->peers[i]->retry, handle_closed);
+        uv_close((uv_handle_t *)&net->peers[i]->retry, retry_closed);
     }
     uv_close((uv_handle_t *)&net->turn, handle_closed);
-    uv_close((uv_handle_t *)&net->listener, handle_closed);
+    net_listener_close(net, handle_closed);
 }

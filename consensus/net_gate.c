@@ -9,7 +9,7 @@
 
 #include "consensus/net_priv.h"
 
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+bool net_gate_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
     if (a->ss_family != b->ss_family) {
         return false;
@@ -21,10 +21,19 @@ static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_st
            memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr, 16) == 0;
 }
 
-static bool is_member_host(const struct net *net, const struct sockaddr_storage *from)
+/* A host has all addresses of its network of IPv6. */
+bool net_gate_same_network(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    if (a->ss_family != AF_INET6 || b->ss_family != AF_INET6) {
+        return net_gate_same_host(a, b);
+    }
+    return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr, 8) == 0;
+}
+
+bool net_gate_is_member(const struct net *net, const struct sockaddr_storage *from)
 {
     for (size_t i = 0; i < net->n_peers; i++) {
-        if (!net->peers[i]->gone && same_host(&net->peers[i]->at, from)) {
+        if (!net->peers[i]->gone && net_gate_same_host(&net->peers[i]->at, from)) {
             return true;
         }
     }
@@ -36,7 +45,7 @@ struct net_peer *net_gate_owner(struct net *net, const struct sockaddr_storage *
     struct net_peer *owner = NULL;
 
     for (size_t i = 0; i < net->n_peers; i++) {
-        if (!net->peers[i]->gone && same_host(&net->peers[i]->at, from)) {
+        if (!net->peers[i]->gone && net_gate_same_host(&net->peers[i]->at, from)) {
             if (owner != NULL) {
                 return NULL;
             }
@@ -49,13 +58,13 @@ struct net_peer *net_gate_owner(struct net *net, const struct sockaddr_storage *
 void net_gate_enter(struct net *net, const struct net_link *newest)
 {
     const struct sockaddr_storage *from = &newest->from;
-    bool member = is_member_host(net, from);
+    bool member = net_gate_is_member(net, from);
     struct net_link *oldest = NULL;
     size_t count = 0;
 
     for (struct net_link *link = net->links; link != NULL; link = link->next) { /* the newest first */
         if (link != newest && !link->outgoing && !link->ready && !link->closing &&
-            (member ? same_host(&link->from, from) : !is_member_host(net, &link->from))) {
+            (member ? net_gate_same_host(&link->from, from) : !net_gate_is_member(net, &link->from))) {
             count++;
             oldest = link;
         }

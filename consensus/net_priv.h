@@ -18,6 +18,7 @@
 #define NET_REFUSED_MAX_MS 2000  /* between attempts at one who refuses our certificate, or whose we refuse */
 #define NET_PROVEN_MS 500        /* a connection that has lasted so long was meant: with TLS 1.3 a refusal comes late */
 #define NET_ACCEPT_MAX 8         /* incoming, begun in one turn of the loop */
+#define NET_COMERS_MAX 128       /* incoming, taken and not begun, from addresses that are no member's */
 #define NET_HALF_OPEN_MAX 32     /* incoming, not authenticated, from addresses that are no member's */
 #define NET_HALF_OPEN_MEMBER 16  /* the same from each member's address */
 #define NET_STRANGERS_MAX 8      /* incoming, with a certificate, of ids that are no member's */
@@ -72,6 +73,25 @@ struct net_line { /* net_turn.c: links with something to read */
     uint64_t left_ns; /* of their share of this turn */
 };
 
+struct net_comer { /* net_listener.c: a connection that was taken and waits to be begun */
+    int fd;
+    struct sockaddr_storage from;
+    TAILQ_ENTRY(net_comer) link;
+};
+
+struct net_source { /* those of one address, or of one network of IPv6 that is no member's */
+    struct net_waiting *waiting;
+    struct sockaddr_storage from;
+    TAILQ_HEAD(net_comers, net_comer) comers;
+    size_t n; /* at least one */
+    TAILQ_ENTRY(net_source) link;
+};
+
+struct net_waiting {
+    TAILQ_HEAD(net_sources, net_source) sources; /* who has the next turn first */
+    size_t n;                                    /* comers of all of them */
+};
+
 struct net_peer {
     struct net *net;
     uint64_t id;
@@ -97,11 +117,15 @@ struct net {
     int64_t tls_expires_s;
     char own_key[CONS_KEY_SIZE];
     bool check_keys;
-    uv_tcp_t listener;
-    uv_idle_t turn; /* runs while something is in a line, or waits to be accepted, and in the turn after one was */
+    int listen_fd;
+    uv_poll_t listener;
+    uv_timer_t listen_pause; /* runs while nothing can be taken */
+    uint64_t log_pause_ms;   /* when that is logged again */
+    struct net_waiting waiting[NET_LINES];
+    uint64_t n_pushed_out; /* that waited, by others */
+    uv_idle_t turn;        /* runs while something is in a line, or waits to be begun, and in the turn after one was */
     struct net_line lines[NET_LINES];
-    unsigned n_accepted; /* in this turn */
-    bool accept_waits;   /* for the next one */
+    unsigned n_accepted; /* begun in this turn */
     struct net_link *links;
     struct net_peer **peers; /* also those that are none any more: they stay until the end */
     size_t n_peers;
@@ -119,7 +143,14 @@ void net_link_close(struct net_link *link);
 void net_link_fail(struct net_link *link, enum net_cause cause, const struct tls_error *error);
 /* The handshake is over and the other end is peer. */
 void net_link_ready(struct net_link *link, uint64_t peer);
-void net_accept(struct net *net); /* the connection that the listener has */
+void net_accept(struct net *net, int fd, const struct sockaddr_storage *from); /* begins it; takes fd */
+/* "host:port" into its parts. */
+bool net_split_address(const char *address, char *host, size_t host_size, char *port, size_t port_size);
+/* net_listener.c */
+int net_listener_start(struct net *net, const char *address, struct err *reterr); /* two handles */
+void net_listener_close(struct net *net, uv_close_cb closed_cb);
+unsigned net_listener_begin(struct net *net, unsigned n_max); /* of those that wait; how many were */
+bool net_listener_waits(const struct net *net);               /* somebody does */
 /* net_keys.c */
 bool net_key_fits(struct net *net, uint64_t id, const char *key); /* as far as we know its key */
 bool net_key_set(struct net_peer *peer, const char *key);         /* of the configuration; whether it is another one */
@@ -130,11 +161,14 @@ void net_link_start(struct net_link *link); /* connected: TLS handshake, reading
 void net_link_flush(struct net_link *link);
 void net_link_received(struct net_link *link, const char *data, ssize_t n); /* as uv_read_cb has n */
 /* net_turn.c: how much is read in a turn of the loop */
-void net_turn_init(struct net *net);        /* a handle that is closed with the listener */
+void net_turn_init(struct net *net);        /* one handle */
 int net_turn_start(struct net_link *link);  /* reads from now on */
-bool net_turn_accepts(struct net *net);     /* may one more begin in this turn? Else it does in the next one */
+void net_turn_begins(struct net *net);      /* some of those that have come, in the next turn */
 void net_turn_leave(struct net_link *link); /* the line, if it is in one */
 /* net_gate.c: incoming connections */
+bool net_gate_is_member(const struct net *net, const struct sockaddr_storage *from); /* a member has this address */
+bool net_gate_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
+bool net_gate_same_network(const struct sockaddr_storage *a, const struct sockaddr_storage *b); /* IPv4: the host */
 /* Makes room for this newcomer, at the cost of the oldest of those that nobody has vouched for. */
 void net_gate_enter(struct net *net, const struct net_link *newest);
 /* The same for one with a certificate that names no member. */

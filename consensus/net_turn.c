@@ -125,27 +125,16 @@ static void next_turn(uv_idle_t *idle)
     renew(net);
     serve(&net->lines[NET_MEMBERS]);
     serve(&net->lines[NET_STRANGERS]);
-    net->n_accepted = 0;
-    if (net->accept_waits && !net->closing) {
-        net->accept_waits = false;
-        net->n_accepted++;
-        net_accept(net); /* the listener goes on with the next ones */
-        return;
-    }
-    if (TAILQ_EMPTY(&net->lines[NET_MEMBERS].links) && TAILQ_EMPTY(&net->lines[NET_STRANGERS].links)) {
+    net->n_accepted = net->closing ? 0 : net_listener_begin(net, NET_ACCEPT_MAX);
+    if (net->n_accepted == 0 && TAILQ_EMPTY(&net->lines[NET_MEMBERS].links) &&
+        TAILQ_EMPTY(&net->lines[NET_STRANGERS].links)) {
         CHECK(uv_idle_stop(idle) == 0);
     }
 }
 
-bool net_turn_accepts(struct net *net)
+void net_turn_begins(struct net *net)
 {
     CHECK(uv_idle_start(&net->turn, next_turn) == 0);
-    if (net->n_accepted == NET_ACCEPT_MAX) {
-        net->accept_waits = true;
-        return false;
-    }
-    net->n_accepted++;
-    return true;
 }
 
 void net_turn_init(struct net *net)
