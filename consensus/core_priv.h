@@ -69,7 +69,7 @@ struct core_peer_state {
     struct core_flow flow;
     uint64_t echo_us; /* leader: the newest of our numbers that came back from it */
     /* core_term.c */
-    uint64_t named_term;           /* its own, as it said last */
+    uint64_t named_term;           /* its own, as it said when it was heard last */
     uint64_t moves_us;             /* the moves of our term that it has had are spread up to here */
     uint64_t deposed_us, pause_us; /* when its word made us give up, and for how long that will not do again */
     /* outgoing snapshot */

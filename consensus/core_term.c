@@ -19,7 +19,10 @@
  * A leader that has held no lease for a while is not worth a pause: it serves nobody, and one liar who answers its
  * entries and returns no number keeps it in office, while the honest word of the third member would have to wait.
  *
- * Two members do not lie: what another one names as well, in any frame of its own, is true, however often.
+ * Two members do not lie: what another one names as well, in any frame of its own, is true, however often. But it has
+ * to be much the same that they name, at much the same time. A liar that has named a term beyond all others once would
+ * bear out whatever anybody says from then on; so a term out of reach bears out only one who is out of reach as well,
+ * and none counts that was named long ago.
  */
 #include "consensus/core_priv.h"
 
@@ -27,7 +30,8 @@
 #define MOVES 4
 /* In election timeouts: */
 #define MOVE_EVERY 64
-#define LEASE_LOST 2 /* a leader without a lease for so long is none */
+#define NAMED_RECENTLY 16 /* who is in a later term answers each heartbeat, or stands for election */
+#define LEASE_LOST 2      /* a leader without a lease for so long is none */
 #define PAUSE_FIRST 16
 #define PAUSE_GROWS 4
 #define PAUSE_MAX 256
@@ -38,22 +42,31 @@ static uint64_t timeouts_us(const struct core *core, uint64_t n)
     return n * 1000 * core->config.election_timeout_ms;
 }
 
-/* The latest term that another member than this one has named. */
-static uint64_t named_by_others(const struct core *core, size_t at)
-{
-    uint64_t term = 0;
-
-    for (size_t i = 0; i < core->config.n_peers; i++) {
-        if (i != at && core_speaks(core, (int)i) && core->peers[i].named_term > term) {
-            term = core->peers[i].named_term;
-        }
-    }
-    return term;
-}
-
 uint64_t core_term_reach(const struct core *core)
 {
     return raft_current_term((struct raft *)(uintptr_t)&core->raft) + TERMS_AT_ONCE;
+}
+
+static bool bears_out(const struct core *core, const struct core_peer_state *peer, bool far, uint64_t now)
+{
+    return now < peer->last_heard_us + timeouts_us(core, NAMED_RECENTLY) &&
+           (far || peer->named_term <= core_term_reach(core));
+}
+
+/* The latest term that another member than this one has named, as far as that counts. */
+static uint64_t named_by_others(const struct core *core, size_t at, uint64_t now)
+{
+    bool far = core->peers[at].named_term > core_term_reach(core);
+    uint64_t term = 0;
+
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        const struct core_peer_state *peer = &core->peers[i];
+
+        if (i != at && core_speaks(core, (int)i) && bears_out(core, peer, far, now) && peer->named_term > term) {
+            term = peer->named_term;
+        }
+    }
+    return term;
 }
 
 static bool may_move(const struct core *core, struct core_peer_state *peer, uint64_t now)
@@ -101,7 +114,7 @@ bool core_term_believe(struct core *core, size_t at, uint64_t term)
     struct core_peer_state *peer = &core->peers[at];
     uint64_t now = core_now(core);
 
-    if (term <= named_by_others(core, at) || CORE_SKIP(PART_LATER_TERMS)) {
+    if (term <= named_by_others(core, at, now) || CORE_SKIP(PART_LATER_TERMS)) {
         return true;
     }
     return core->role == CORE_LEADER ? may_depose(core, peer, now) : may_move(core, peer, now);

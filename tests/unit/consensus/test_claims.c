@@ -439,6 +439,78 @@ static void test_no_pause_for_two(void **state)
     assert_int_equal(lone_term(), own + 1);
 }
 
+static void name(uint64_t from, uint64_t term)
+{
+    assert_true(lone_hears(from, WIRE_HELLO, (struct wire){.key = {[WK_STATE] = CORE_FORMED, [WK_TERM] = term}}));
+}
+
+/* A term that is beyond all others bears nobody out who is not there. */
+static void test_far_term_bears_out_nobody(void **state)
+{
+    uint64_t own;
+
+    (void)state;
+    be_elected();
+    assert_int_equal(pause_of(1000), 0);
+    be_elected();
+    own = lone_term();
+    for (unsigned bits = 21; bits <= 60; bits++) {
+        name(2, own + (UINT64_C(1) << bits));
+        answer(3, own + 1, 2);
+        assert_int_equal(lone_term(), own);
+    }
+    name(2, own + FAR); /* it may be there */
+    answer(3, own + 1, 2);
+    assert_int_equal(lone_term(), own + 1);
+}
+
+static void ask_for_vote(uint64_t from, uint64_t term)
+{
+    assert_true(
+        lone_hears(from, WIRE_VOTE, (struct wire){.key = {[WK_TERM] = term, [WK_MSG_TERM] = term, [WK_VERSION] = 2}}));
+    lone_disk_answers();
+}
+
+/* Both are far away: that is as true as of two that are near, and takes no time. */
+static void test_two_that_are_far(void **state)
+{
+    uint64_t far = TERM + 20 * FAR;
+
+    (void)state;
+    name(2, far);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_true(lone_term() < far);
+        ask_for_vote(3, far);
+    }
+    assert_int_equal(lone_term(), far);
+}
+
+/* Nor does what was named long ago: it is said again and again by who is there. */
+static void test_old_term_bears_out_nobody(void **state)
+{
+    uint64_t named = TERM + 1000;
+
+    (void)state;
+    name(2, named);
+    while (lone.core->peers[2].moves_us < lone.now + timeouts_us(200)) { /* it has had all that it can have alone */
+        uint64_t own = lone_term();
+
+        lone.core->peers[1].named_term = 0;
+        ask_for_vote(3, own + 1);
+        assert_int_equal(lone_term(), own + 1);
+    }
+    name(2, named);
+    lone.now += timeouts_us(15);
+    ask_for_vote(3, lone_term() + 1);
+    assert_int_equal(lone_term(), TERM + 5);
+    lone.now += timeouts_us(1);
+    ask_for_vote(3, lone_term() + 1);
+    assert_int_equal(lone_term(), TERM + 5);
+    name(2, named);
+    ask_for_vote(3, lone_term() + 1);
+    assert_int_equal(lone_term(), TERM + 6);
+}
+
 /* Not by what it says to a leader in any other way. */
 static void test_pause_in_other_words(void **state)
 {
@@ -605,6 +677,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answer_again_and_again, set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_pause, set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_no_pause_for_two, set_up, lone_tear_down),
+        cmocka_unit_test_setup_teardown(test_far_term_bears_out_nobody, set_up, lone_tear_down),
+        cmocka_unit_test_setup_teardown(test_two_that_are_far, set_up, lone_tear_down),
+        cmocka_unit_test_setup_teardown(test_old_term_bears_out_nobody, set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_pause_in_other_words, set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_no_pause_without_a_lease, set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_moves, set_up, lone_tear_down),
