@@ -14,23 +14,44 @@ static bool same_voters_since(const struct core *core, uint64_t term)
     return core->n_changes == 0 && of_term < term;
 }
 
-/* One leads in a term: whoever said so first. Where three vote, nobody else than the one who has our vote and his own.
- */
-bool core_leads_another(const struct core *core, uint64_t from, uint64_t term)
+/* Whom our vote has elected in this term: three vote, and it was not for ourselves. 0: it does not tell. */
+static uint64_t elected_by_us(const struct core *core, uint64_t term)
 {
     const struct raft_configuration *conf = core_raft_configuration(core);
     uint64_t vote = core->vote_on_disk;
     unsigned n_voters = 0;
 
-    if (term != core->term_on_disk || CORE_SKIP(PART_ONE_LEADER)) {
-        return false;
-    }
     for (unsigned i = 0; i < conf->n; i++) {
         n_voters += conf->servers[i].role == RAFT_VOTER;
     }
-    return core->led_term == term
-               ? core->led_by != from
-               : vote != 0 && vote != core->config.id && vote != from && n_voters <= 3 && same_voters_since(core, term);
+    return vote != core->config.id && n_voters <= 3 && same_voters_since(core, term) ? vote : 0;
+}
+
+bool core_lead_is_firm(const struct core *core)
+{
+    return core->led_took || (core->incoming.data != NULL && core->incoming.from == core->led_by) ||
+           core->decoding.active || core_raft_installing(core);
+}
+
+/* One leads in a term: whoever said so first. Where three vote, nobody else than the one who has our vote and his own.
+ * But to say so takes no more than an empty frame. Who has given us nothing yet gives way to one of whom a second
+ * member says that it follows him; not later, for entries of one term are of one leader, or logs differ for ever. */
+bool core_leads_another(const struct core *core, uint64_t from, uint64_t term)
+{
+    uint64_t elected;
+
+    if (term != core->term_on_disk || CORE_SKIP(PART_ONE_LEADER)) {
+        return false;
+    }
+    if (core->led_term == term && (core->led_by == from || core_lead_is_firm(core))) {
+        return core->led_by != from;
+    }
+    elected = elected_by_us(core, term);
+    if (elected != 0) {
+        return elected != from;
+    }
+    return core->led_term == term &&
+           !(core_word_is_followed(core, from, term) && !core_word_is_followed(core, core->led_by, term));
 }
 
 /* We hold a lease, and it has sent back a number of ours that left since that began: it was in our term then. No later

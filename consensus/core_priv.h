@@ -161,6 +161,7 @@ struct core {
     uint64_t seen_term, seen_leader;
     uint64_t led_term;   /* the last one of which we have heard the leader */
     uint64_t led_by;     /* who that was */
+    bool led_took;       /* we have taken entries or a snapshot of it */
     uint64_t led_commit; /* what it said last that is committed */
 
     uint64_t closed_leader; /* whose connection closed */
@@ -284,6 +285,7 @@ void core_raft_recv(struct core *core, struct raft_message *message);
 /* core_lead.c */
 /* It says that it leads in this term, and another one does. */
 bool core_leads_another(const struct core *core, uint64_t from, uint64_t term);
+bool core_lead_is_firm(const struct core *core); /* who leads, as we have heard, has given us something */
 /* The frame is of a later term, in which its sender cannot be yet. */
 bool core_is_claim(struct core *core, size_t at, const struct wire *wire);
 void core_deliver_votes(struct core *core);
@@ -315,6 +317,9 @@ void core_form_recv_word(struct core *core, size_t from, const struct wire *wire
 /* core_word.c */
 void core_word_note(struct core *core, size_t at, const struct wire *wire); /* of a greeting */
 void core_word_weigh(struct core *core);                                    /* after a greeting; may end the member */
+void core_word_ask(struct core *core);                                      /* all for a greeting, from time to time */
+/* A member that is neither this leader nor ourselves has just said that it follows it in this term. */
+bool core_word_is_followed(const struct core *core, uint64_t leader, uint64_t term);
 /* This member takes no part: the frame is not for it. */
 bool core_word_in_doubt(struct core *core, uint64_t from, const struct wire *wire);
 uint64_t core_word_poll(struct core *core, uint64_t now); /* the next deadline */

@@ -32,6 +32,9 @@ void core_raft_recv(struct core *core, struct raft_message *message)
     core_raft_step(core, &event);
     core->stale_message = false;
     if (message_term(message) == raft_current_term(&core->raft)) {
+        core->led_took =
+            message->type == RAFT_INSTALL_SNAPSHOT ||
+            (core->led_took && core->led_term == raft_current_term(&core->raft) && core->led_by == message->server_id);
         core->led_term = raft_current_term(&core->raft);
         core->led_by = message->server_id;
         core->led_commit = message->type == RAFT_APPEND_ENTRIES ? message->append_entries.leader_commit
@@ -169,6 +172,7 @@ static void append_piece(struct core *core, uint64_t from, struct raft_append_en
     raft_message.append_entries.n_entries = n;
     core_raft_recv(core, &raft_message);
     if (core->n_appends > appends && token != NULL) {
+        core->led_took = true; /* of who leads, or the library would not have */
         raft_free(token);
     }
     core_settle(core); /* rule 6: a configuration is fed back before the next piece */
@@ -226,6 +230,17 @@ static bool contradicts(struct core *core, uint64_t from, const struct raft_appe
            message->prev_log_index <= raft_commit_index(&core->raft);
 }
 
+/* Another one leads in its term, but has said so and no more: the others are asked whom they follow. As long as our log
+ * has nothing of the term it is no reason to end the connection; who was there first may have lied. */
+static bool waits_for_a_word(struct core *core, uint64_t from, uint64_t term)
+{
+    if (core->led_term != term || core_lead_is_firm(core) || !core_leads_another(core, from, term)) {
+        return false;
+    }
+    core_word_ask(core);
+    return core_entry_term(core, core_last_index(core)) != term;
+}
+
 static bool recv_append(struct core *core, uint64_t from, const struct wire *wire)
 {
     struct raft_append_entries message = {
@@ -239,6 +254,9 @@ static bool recv_append(struct core *core, uint64_t from, const struct wire *wir
     struct raft_entry *entries;
     int rc;
 
+    if (waits_for_a_word(core, from, message.term)) {
+        return true;
+    }
     if (contradicts(core, from, &message) || count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len ||
         wire->body_len > APPEND_BYTES_MAX || message.prev_log_index > WIRE_NUMBER_MAX - count) {
         return false;

@@ -77,8 +77,23 @@ static bool is_borne_out(struct core *core, size_t speaker)
     return alone || CORE_SKIP(PART_SECOND_WORD);
 }
 
+bool core_word_is_followed(const struct core *core, uint64_t leader, uint64_t term)
+{
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        const struct core_peer_state *peer = &core->peers[i];
+        uint64_t id = core->config.peers[i].id;
+
+        if (id != leader && id != core->config.id && core_speaks(core, (int)i) &&
+            is_fresh((struct core *)(uintptr_t)core, peer) && id_equal(peer->cluster_id, core->cluster_id) &&
+            peer->word.follows == leader + 1 && peer->word.term == term) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Everybody is asked, those who are silent by now as well: they may be the ones who know. */
-static void ask(struct core *core)
+void core_word_ask(struct core *core)
 {
     uint64_t now = core_now(core);
 
@@ -135,7 +150,7 @@ static void weigh_removal(struct core *core, size_t at)
         return; /* there is one leader in a term */
     }
     if (!is_borne_out(core, at)) {
-        ask(core);
+        core_word_ask(core);
         return;
     }
     core_fail(core,
@@ -173,7 +188,7 @@ static void weigh_loss(struct core *core, size_t at)
         for (size_t i = 0; i < core->config.n_peers; i++) {
             core->peers[i].vote.kept = false;
         }
-        ask(core);
+        core_word_ask(core);
         return;
     }
     core_fail(core,
@@ -260,7 +275,7 @@ uint64_t core_word_poll(struct core *core, uint64_t now)
     if (core->doubt.by == 0) {
         return UINT64_MAX;
     }
-    ask(core);
+    core_word_ask(core);
     core_word_weigh(core);
     return core->word_ask_us > now ? core->word_ask_us : now + 1000;
 }

@@ -108,6 +108,120 @@ static void test_second_leader_of_a_term(void **state)
     assert_int_equal(core_last_index(lone.core), 3);
 }
 
+static uint64_t timeouts_us(uint64_t n)
+{
+    return n * 1000 * lone.core->config.election_timeout_ms;
+}
+
+static void start_with_four(void)
+{
+    lone_start(&(struct lone_config){.n_members = 4, .disk_state = CORE_FORMED, .term = TERM});
+    for (uint64_t id = 2; id <= 4; id++) {
+        assert_true(lone_hears(id, WIRE_HELLO, (struct wire){.key = {[WK_STATE] = CORE_FORMED}}));
+    }
+    memset(lone.asked, 0, sizeof(lone.asked));
+}
+
+/* Nothing but that it leads. */
+static bool say_to_lead(uint64_t from, uint64_t in_term)
+{
+    bool taken = lone_hears(
+        from, WIRE_APPEND, (struct wire){.key = {[WK_MSG_TERM] = in_term, [WK_PREV_INDEX] = 2, [WK_PREV_TERM] = TERM}});
+
+    lone_disk_answers();
+    return taken;
+}
+
+static void say_to_follow(uint64_t from, uint64_t leader, uint64_t in_term)
+{
+    assert_true(
+        lone_hears(from, WIRE_HELLO,
+                   (struct wire){.key = {[WK_STATE] = CORE_FORMED, [WK_TERM] = in_term, [WK_FOLLOWS] = leader + 1}}));
+}
+
+/* The liar was there first, with empty words. Whom a second member follows is believed instead; until then no
+ * connection ends for it in a term of which there is nothing yet. */
+static void test_first_word_gives_way_to_two(void **state)
+{
+    (void)state;
+    for (uint64_t in_term = TERM; in_term <= TERM + 1; in_term++) {
+        start_with_four();
+        assert_true(say_to_lead(3, in_term));
+        assert_int_equal(core_raft_leader(lone.core), 3);
+        assert_int_equal(append(2, in_term), in_term > TERM);
+        assert_int_equal(core_last_index(lone.core), 2);
+        assert_int_equal(lone.asked[4], 1); /* at once */
+        say_to_follow(3, 3, in_term);       /* nobody is his own witness */
+        say_to_follow(2, 2, in_term);
+        say_to_follow(4, 0, in_term);
+        assert_int_equal(append(2, in_term), in_term > TERM);
+        say_to_follow(4, 2, in_term - 1);
+        assert_int_equal(append(2, in_term), in_term > TERM);
+        assert_int_equal(core_last_index(lone.core), 2);
+        say_to_follow(4, 2, in_term);
+        number(2, 9, 1);
+        assert_int_equal(lone.core->lease.promise_until > 0, in_term == TERM);
+        assert_true(append(2, in_term));
+        assert_int_equal(core_last_index(lone.core), 3);
+        assert_int_equal(core_raft_leader(lone.core), 2);
+        say_to_follow(4, 3, in_term); /* what a leader has given stays */
+        assert_false(say_to_lead(3, in_term));
+        assert_int_equal(core_raft_leader(lone.core), 2);
+        if (in_term == TERM) {
+            lone_end();
+        }
+    }
+}
+
+/* And for a while only. */
+static void test_old_word_of_a_second(void **state)
+{
+    (void)state;
+    start_with_four();
+    assert_true(say_to_lead(3, TERM));
+    say_to_follow(4, 2, TERM);
+    lone.now += 3000000;
+    assert_false(append(2, TERM));
+    assert_int_equal(core_last_index(lone.core), 2);
+}
+
+/* There are entries of it in our log: those of another leader of the term could be others under the same numbers. */
+static void test_who_gave_entries_stays(void **state)
+{
+    (void)state;
+    start_with_four();
+    assert_true(append(3, TERM));
+    assert_int_equal(core_last_index(lone.core), 3);
+    say_to_follow(4, 2, TERM);
+    assert_false(say_to_lead(2, TERM));
+    assert_false(append(2, TERM));
+    assert_int_equal(core_raft_leader(lone.core), 3);
+}
+
+/* Each has a witness. */
+static void test_first_of_two_with_witnesses(void **state)
+{
+    (void)state;
+    start_with_four();
+    assert_true(say_to_lead(3, TERM));
+    say_to_follow(4, 3, TERM);
+    say_to_follow(3, 2, TERM); /* it contradicts itself: that is no witness for itself, but for the other one */
+    assert_false(append(2, TERM));
+}
+
+/* Our vote, too, is the word of a second member. */
+static void test_our_vote_after_the_first_word(void **state)
+{
+    (void)state;
+    assert_true(say_to_lead(3, TERM + 1));
+    lone.now += timeouts_us(2);
+    vote(2, 0);
+    assert_int_equal(lone.core->vote_on_disk, 2);
+    assert_true(append(2, TERM + 1));
+    assert_int_equal(core_last_index(lone.core), 3);
+    assert_false(say_to_lead(3, TERM + 1));
+}
+
 /* It has our vote and its own, and three vote: no leader of that term has been heard yet. */
 static void test_whom_we_elected(void **state)
 {
@@ -383,11 +497,6 @@ static void test_answer_again_and_again(void **state)
 
 #define FAR (UINT64_C(1) << 20) /* so far one frame moves our term */
 
-static uint64_t timeouts_us(uint64_t n)
-{
-    return n * 1000 * lone.core->config.election_timeout_ms;
-}
-
 /* Member 3 answers with the next term until it is believed. How long that took, in election timeouts: those of the
  * election before are missing. */
 static uint64_t pause_of(uint64_t until)
@@ -661,6 +770,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_second_leader_of_a_term, set_up, lone_tear_down),
+        cmocka_unit_test_teardown(test_first_word_gives_way_to_two, lone_tear_down),
+        cmocka_unit_test_teardown(test_old_word_of_a_second, lone_tear_down),
+        cmocka_unit_test_teardown(test_who_gave_entries_stays, lone_tear_down),
+        cmocka_unit_test_teardown(test_first_of_two_with_witnesses, lone_tear_down),
+        cmocka_unit_test_setup_teardown(test_our_vote_after_the_first_word, set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_whom_we_elected, set_up, lone_tear_down),
         cmocka_unit_test_teardown(test_fewer_vote_now, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_told_configuration, set_up, lone_tear_down),
