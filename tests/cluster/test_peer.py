@@ -4,7 +4,6 @@
 Needs root and a C compiler. HECATED names the daemon (default build/release/hecated).
 """
 
-import contextlib
 import os
 import signal
 import socket
@@ -12,7 +11,6 @@ import ssl
 import struct
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -296,70 +294,6 @@ class PeerTest(ClusterTest):
             self.cluster("kill", str(number))
         for number in (1, 2, 3):
             self.cluster("start", str(number))
-        self.assert_equal_replicas()
-
-
-class FloodTest(ClusterTest):
-    """Strangers' connections as fast as they can be made keep no member out that comes back."""
-    spare_hosts = 1  # where they come from
-    ROUNDS = 5
-
-    def before_up(self):
-        self.program = os.path.join(self.folder, "flood")
-        subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-D_GNU_SOURCE", "-o", self.program,
-                        os.path.join(os.path.dirname(os.path.abspath(__file__)), "flood.c")], check=True)
-
-    @contextlib.contextmanager
-    def flood(self, number):
-        """It does not have to look for the member's host again when that is back: it is there before everybody else."""
-        def inside(name, *command):
-            return subprocess.run(["ip", "netns", "exec", self.hosts.namespace(name), *command], check=True,
-                                  capture_output=True, text=True).stdout
-
-        link = inside(f"m{number}", "cat", "/sys/class/net/eth0/address").strip()
-        inside("m4", "ip", "neigh", "replace", self.hosts.address(f"m{number}"), "lladdr", link, "nud", "permanent", "dev",
-               "eth0")
-        with subprocess.Popen(["ip", "netns", "exec", self.hosts.namespace("m4"), self.program,
-                               self.hosts.address(f"m{number}"), "8090"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) as process:
-            try:
-                yield
-            finally:
-                print(f"a flood of {process.communicate(timeout=30)[0].decode().strip()} connections each second")
-
-    def connected(self, leader, number):
-        """As the leader sees it, which a flood at the other one's port does not keep from answering."""
-        state = self.members.status(leader)
-        return state and next(item for item in state["members"] if item["id"] == number)["connected"]
-
-    def back_s(self, leader, number, name):
-        """How long it takes until a follower that was cut off is level with its leader again."""
-        self.hosts.cut(f"m{number}")
-        eventually("it is gone", lambda: not self.connected(leader, number))
-        self.assertEqual(self.members.finish(self.create(name, member=leader), among=[leader]).status, 303)
-        index = self.members.status(leader)["applied_index"]
-
-        def level():
-            state = self.members.status(leader)
-            item = state and next(item for item in state["members"] if item["id"] == number)
-            return item and item["connected"] and item["match_index"] >= index
-        begin = time.monotonic()
-        self.hosts.heal(f"m{number}")
-        eventually("it is level", level, pause_s=0.005)
-        return time.monotonic() - begin
-
-    def test_a_member_comes_back(self):
-        self.load_topology()
-        self.wait_level()
-        leader = self.members.leader()
-        number = next(other for other in (1, 2, 3) if other != leader)
-        quiet = [self.back_s(leader, number, f"quiet-{i}") for i in range(self.ROUNDS)]
-        with self.flood(number):
-            eventually("its port is found", lambda: self.connected(leader, number))
-            flooded = [self.back_s(leader, number, f"flooded-{i}") for i in range(self.ROUNDS)]
-        print("level after", ", ".join(f"{s:.2f}" for s in quiet), "s, under a flood", ", ".join(f"{s:.2f}" for s in flooded))
-        self.assertLess(max(flooded), max(quiet) + 1)
-        self.assertEqual(self.members.leader(), leader)
         self.assert_equal_replicas()
 
 
