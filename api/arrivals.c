@@ -8,7 +8,8 @@
 #include "store/base/turn.h"
 
 #define BEGIN_MAX 16 /* connections */
-#define CUT_MAX 64   /* connections that are about to end: with so many no other one is taken */
+#define COME_AGAIN_MS 5
+#define CUT_MAX 64 /* connections that are about to end: with so many no other one is taken */
 #define STEPS_MAX 8
 #define STEPS_NS 2000000 /* no other step begins later in its turn, nor after: */
 #define READS_MAX 256
@@ -58,27 +59,45 @@ static void serve_reads(struct api_server *server)
     serve_line(server, API_LINE_READS, READS_MAX, READS_NS);
 }
 
-static void serve_comers(struct api_server *server)
+/* Whose handshake has begun is to end it before others begin theirs. */
+static bool others_may_begin(const struct api_server *server)
+{
+    return server->n_waiting[API_LINE_STEPS] < 2 * STEPS_MAX && server->n_waiting[API_LINE_READS] < READS_MAX;
+}
+
+static void come_again(uv_timer_t *timer)
+{
+    api_arrivals_wake(timer->data);
+}
+
+/* false: those that are left wait for others to have had their time, or to end. */
+static bool serve_comers(struct api_server *server)
 {
     TURN("api accept");
 
-    for (int n = 0; n < BEGIN_MAX && server->n_comers > 0 && server->n_cut < CUT_MAX; n++) {
-        api_listener_begin_next(server);
+    if (server->n_comers == 0 || server->n_cut >= CUT_MAX) {
+        return false; /* turn_ends looks for those that have ended */
     }
+    if (api_listener_begin(server, BEGIN_MAX, others_may_begin(server)) == 0) {
+        CHECK(uv_timer_start(&server->comers_timer, come_again, COME_AGAIN_MS, 0) == 0);
+        return false;
+    }
+    return server->n_comers > 0;
 }
 
 static void serve(uv_idle_t *idle)
 {
     struct api_server *server = idle->data;
+    bool more;
 
     serve_requests(server);
     api_requests_look_on(server);
     serve_steps(server);
     serve_reads(server);
-    serve_comers(server);
+    more = serve_comers(server);
     if (TAILQ_EMPTY(&server->arrived) && server->look_next == NULL && api_line_is_empty(server, API_LINE_STEPS) &&
-        api_line_is_empty(server, API_LINE_READS) && (server->n_comers == 0 || server->n_cut >= CUT_MAX)) {
-        uv_idle_stop(idle); /* comers that wait until some have ended: turn_ends goes on with them */
+        api_line_is_empty(server, API_LINE_READS) && !more) {
+        uv_idle_stop(idle);
     }
 }
 
@@ -114,7 +133,7 @@ static void turn_ends(uv_prepare_t *prepare)
 
     if (server->n_comers > 0) {
         api_end_lost(server); /* they may be what it waits for */
-        if (server->n_cut < CUT_MAX) {
+        if (server->n_cut < CUT_MAX && !uv_is_active((uv_handle_t *)&server->comers_timer)) {
             api_arrivals_wake(server);
         }
     }
@@ -159,5 +178,6 @@ void api_arrivals_init(struct api_server *server)
     api_sources_init(server);
     CHECK(uv_idle_init(server->loop, &server->arrivals) == 0);
     CHECK(uv_prepare_init(server->loop, &server->arrivals_end) == 0);
-    server->arrivals.data = server->arrivals_end.data = server;
+    CHECK(uv_timer_init(server->loop, &server->comers_timer) == 0);
+    server->arrivals.data = server->arrivals_end.data = server->comers_timer.data = server;
 }

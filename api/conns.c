@@ -3,10 +3,11 @@
  * Strangers cost nothing but their own place. When all places are taken, a stranger has to go: of the address that has
  * most of them, the one that has waited longest. It has sent nothing, half a request, or does not take its answer. So
  * who floods us from a few addresses pushes out himself, and a client that sends its request at once is always
- * answered. A connection whose request has a valid token, or had one until nothing more came, goes only when there is
- * no stranger's left, and only between two requests or while the next one comes; or when there is no such one either
- * and it takes its answer slowly or not at all (slow.c). A token is good for its request: the next one without it is a
- * stranger's. One address has a share of the places (sources.c).
+ * answered. Who has just come is given a moment, and who waits for us (a step of a handshake) goes after who does not.
+ * Those from where a valid token came lately go after both. A connection whose request has a valid token, or had one
+ * until nothing more came, goes only when there is no stranger's left, and only between two requests or while the next
+ * one comes; or when there is no such one either and it takes its answer slowly or not at all (slow.c). A token is good
+ * for its request: the next one without it is a stranger's. One address has a share of the places (sources.c).
  *
  * The last places are kept for the members, whose forwards come over the same port, and nobody is pushed out of them.
  * But whoever runs on a member's host has its address: so it has a share of them, and beyond it is like any other.
@@ -125,6 +126,17 @@ static bool is_stranger(const struct api_conn *conn)
            (conn->request == NULL ? !is_known(conn) : conn->request->state == API_SENDING && !conn->trusted);
 }
 
+/* A stranger whose next step is his own, and of whom nothing is known. */
+static bool is_waited_for(const struct api_conn *conn)
+{
+    return is_stranger(conn) && !conn->waits && !api_source_comes_first(conn->source);
+}
+
+static bool is_unknown(const struct api_conn *conn)
+{
+    return is_stranger(conn) && !api_source_comes_first(conn->source);
+}
+
 static bool is_between(const struct api_conn *conn)
 {
     return !conn->member && conn->request == NULL && is_known(conn);
@@ -156,7 +168,8 @@ static struct api_source *source_of_most(struct api_server *server, bool (*is)(c
 /* source NULL: of any. NULL: nobody. */
 static struct api_conn *choose(struct api_server *server, const struct api_source *source)
 {
-    static bool (*const ranks[])(const struct api_conn *conn) = {is_stranger, is_between, is_slow};
+    static bool (*const ranks[])(const struct api_conn *conn) = {is_waited_for, is_unknown, is_stranger, is_between,
+                                                                 is_slow};
     struct api_conn *conn;
 
     for (size_t i = 0; i < sizeof(ranks) / sizeof(*ranks); i++) {
@@ -206,8 +219,17 @@ static bool has_member_place(const struct api_server *server, const struct api_s
     return server->n_members < max && source->n_members < share;
 }
 
-/* Makes room for one more that has no such place; false: there is none. */
-static bool make_room(struct api_server *server, const struct api_source *source)
+enum room { ROOM_NONE, ROOM_SOON, ROOM_MADE };
+
+/* Who has just begun gets a moment to say something, before another one of whom as little is known takes his place. */
+static bool is_spared(const struct api_server *server, const struct api_conn *victim, const struct api_source *source)
+{
+    return !api_source_comes_first(source) && is_stranger(victim) &&
+           uv_now(server->loop) - victim->begun_ms < server->grace_ms;
+}
+
+/* Makes room for one more that has no such place. */
+static enum room make_room(struct api_server *server, const struct api_source *source)
 {
     size_t n = server->n_conns - server->n_cut - server->n_members;
     size_t max = server->config.connections_max - members_max(server);
@@ -215,17 +237,20 @@ static bool make_room(struct api_server *server, const struct api_source *source
     struct api_conn *victim;
 
     if (room == API_ROOM_FREE) {
-        return true;
+        return ROOM_MADE;
     }
     victim = choose(server, room == API_ROOM_OF_ITS_OWN ? source : NULL);
     if (victim == NULL) {
         log_full(server, "all connections are at work: another one is refused");
-        return false;
+        return ROOM_NONE;
+    }
+    if (is_spared(server, victim, source)) {
+        return ROOM_SOON;
     }
     log_full(server, "too many connections: those go that have waited longest");
     server->stats.pushed_out++;
     api_conn_cut(victim);
-    return true;
+    return ROOM_MADE;
 }
 
 /* ---- arrival ---- */
@@ -235,14 +260,16 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
-static void conn_new(struct api_server *server, uv_tcp_t *tcp, struct api_source *source, bool member)
+static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct api_comer *comer, bool member)
 {
     struct api_conn *conn = mem_calloc(1, sizeof(*conn));
 
     (void)uv_tcp_nodelay(tcp, 1);
     conn->server = server;
     conn->member = member;
-    api_source_enter(conn, source);
+    conn->address = api_source_address(&comer->from);
+    conn->begun_ms = uv_now(server->loop);
+    api_source_enter(conn, comer->source);
     conn->stream = (uv_stream_t *)tcp;
     conn->ssl = server->ssl;
     if (conn->ssl != NULL) {
@@ -259,21 +286,23 @@ static void conn_new(struct api_server *server, uv_tcp_t *tcp, struct api_source
     api_arrivals_conn(conn);
 }
 
-void api_conn_begin(struct api_server *server, const struct api_comer *comer)
+bool api_conn_begin(struct api_server *server, const struct api_comer *comer)
 {
-    const struct api_backend *backend = &server->backend;
     struct api_source *source = comer->source;
-    bool member = backend->is_member != NULL &&
-                  backend->is_member(backend->user, (const struct sockaddr *)&comer->from) &&
-                  has_member_place(server, source);
+    bool member = source->member && has_member_place(server, source);
+    enum room room = member ? ROOM_MADE : make_room(server, source);
     uv_tcp_t *tcp;
 
-    if (!member && !make_room(server, source)) {
+    if (room == ROOM_SOON) {
+        return false;
+    }
+    if (room == ROOM_NONE) {
         (void)close(comer->fd);
-        return;
+        return true;
     }
     tcp = mem_alloc(sizeof(*tcp));
     CHECK(uv_tcp_init(server->loop, tcp) == 0);
     CHECK(uv_tcp_open(tcp, comer->fd) == 0);
-    conn_new(server, tcp, source, member);
+    conn_new(server, tcp, comer, member);
+    return true;
 }

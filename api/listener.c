@@ -5,7 +5,7 @@
  * connections faster than they come. To take one costs little; what costs more (TLS, h2o, a place that somebody has to
  * give up) is begun for a few of them in a turn of the loop (arrivals.c). Until then they wait here, and the sources
  * have their turns one after the other. When more wait than there are places for connections, the source with most of
- * them loses its oldest one.
+ * them loses its oldest one. Members and those who have shown a valid token lately come before all others.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,10 +24,16 @@
 #define BACKLOG 4096  /* the kernel's own limit, net.core.somaxconn, may be lower */
 #define TAKE_MAX 1024 /* in a turn of the loop */
 #define TAKE_NS 2000000
+#define LATE_MAX 8 /* sources for which there is no room yet, in a turn */
 #define LOG_EVERY_MS 10000
 #define PAUSE_MS 100 /* after a failure that the next try would only repeat */
 
 /* ---- those that wait ---- */
+
+static struct api_source_list *list_of(struct api_server *server, const struct api_source *source)
+{
+    return &server->came_from[api_source_comes_first(source)];
+}
 
 static void drop(struct api_server *server, struct api_comer *comer)
 {
@@ -37,19 +43,21 @@ static void drop(struct api_server *server, struct api_comer *comer)
     source->n_comers--;
     server->n_comers--;
     if (source->n_comers == 0) {
-        TAILQ_REMOVE(&server->came_from, source, came_link);
+        TAILQ_REMOVE(list_of(server, source), source, came_link);
     }
     api_source_unused(server, source);
     free(comer);
 }
 
-static void drop_oldest_of_most(struct api_server *server)
+/* Of those of whom nothing is known, if there are any. Where all have as many, the one whose turn is furthest away. */
+static void drop_one_of_most(struct api_server *server)
 {
+    struct api_source_list *list = &server->came_from[TAILQ_EMPTY(&server->came_from[false])];
     struct api_source *source, *most = NULL;
     struct api_comer *comer;
 
-    TAILQ_FOREACH (source, &server->came_from, came_link) {
-        most = most == NULL || source->n_comers > most->n_comers ? source : most;
+    TAILQ_FOREACH (source, list, came_link) {
+        most = most == NULL || source->n_comers >= most->n_comers ? source : most;
     }
     CHECK(most != NULL); /* somebody waits */
     comer = TAILQ_FIRST(&most->comers);
@@ -61,44 +69,72 @@ static void drop_oldest_of_most(struct api_server *server)
 static void wait_in_line(struct api_server *server, int fd, const struct sockaddr_storage *from)
 {
     struct api_comer *comer = mem_calloc(1, sizeof(*comer));
-    struct api_source *source;
+    struct api_source *source = api_source_of(server, from);
 
-    if (server->n_comers == server->config.connections_max) {
-        drop_oldest_of_most(server);
-    }
-    source = api_source_of(server, from);
     comer->fd = fd;
     comer->from = *from;
     comer->source = source;
     if (source->n_comers++ == 0) {
-        TAILQ_INSERT_TAIL(&server->came_from, source, came_link);
+        TAILQ_INSERT_TAIL(list_of(server, source), source, came_link);
     }
     TAILQ_INSERT_TAIL(&source->comers, comer, link);
     server->n_comers++;
+    if (server->n_comers > server->config.connections_max) {
+        drop_one_of_most(server);
+    }
 }
 
-void api_listener_begin_next(struct api_server *server)
+void api_listener_source_changes(struct api_server *server, struct api_source *source, bool known)
 {
-    struct api_source *source = TAILQ_FIRST(&server->came_from);
-    struct api_comer *comer;
+    if (source->n_comers > 0) {
+        TAILQ_REMOVE(list_of(server, source), source, came_link);
+    }
+    source->known = known;
+    if (source->n_comers > 0) {
+        TAILQ_INSERT_TAIL(list_of(server, source), source, came_link);
+    }
+}
 
-    CHECK(source != NULL);
-    comer = TAILQ_FIRST(&source->comers);
-    TAILQ_REMOVE(&server->came_from, source, came_link); /* the others of it come after all other sources */
-    TAILQ_INSERT_TAIL(&server->came_from, source, came_link);
-    api_conn_begin(server, comer);
-    drop(server, comer);
+/* Up to n, each source in its turn. */
+static size_t begin_some(struct api_server *server, struct api_source_list *list, size_t n)
+{
+    struct api_source *source;
+    size_t begun = 0;
+
+    for (size_t late = 0; begun < n && late < LATE_MAX && (source = TAILQ_FIRST(list)) != NULL;) {
+        struct api_comer *comer = TAILQ_FIRST(&source->comers);
+
+        TAILQ_REMOVE(list, source, came_link); /* the others of it come after all other sources */
+        TAILQ_INSERT_TAIL(list, source, came_link);
+        if (api_conn_begin(server, comer)) {
+            drop(server, comer);
+            begun++;
+        } else {
+            late++;
+        }
+    }
+    return begun;
+}
+
+size_t api_listener_begin(struct api_server *server, size_t n, bool others_may)
+{
+    bool others = others_may && !TAILQ_EMPTY(&server->came_from[false]);
+    size_t begun = begin_some(server, &server->came_from[true], n - others);
+
+    return begun + (others ? begin_some(server, &server->came_from[false], n - begun) : 0);
 }
 
 void api_listener_drop_all(struct api_server *server)
 {
     struct api_source *source;
 
-    while ((source = TAILQ_FIRST(&server->came_from)) != NULL) {
-        struct api_comer *comer = TAILQ_FIRST(&source->comers);
+    for (size_t i = 0; i < 2; i++) {
+        while ((source = TAILQ_FIRST(&server->came_from[i])) != NULL) {
+            struct api_comer *comer = TAILQ_FIRST(&source->comers);
 
-        (void)close(comer->fd);
-        drop(server, comer);
+            (void)close(comer->fd);
+            drop(server, comer);
+        }
     }
 }
 
@@ -210,7 +246,8 @@ static int bind_to(const char *host, uint16_t port, int *ret_fd)
 void api_listener_init(struct api_server *server)
 {
     server->listen_fd = -1;
-    TAILQ_INIT(&server->came_from);
+    TAILQ_INIT(&server->came_from[false]);
+    TAILQ_INIT(&server->came_from[true]);
     CHECK(uv_timer_init(server->loop, &server->listen_pause) == 0);
     server->listen_pause.data = server;
 }

@@ -134,6 +134,9 @@ static bool token_refused(struct api_request *request)
         api_answer_text(request, status, buf_str(&text));
     }
     request->conn->trusted = status == 0;
+    if (status == 0) {
+        api_source_has_token(request->conn);
+    }
     return status != 0;
 }
 

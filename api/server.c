@@ -268,6 +268,7 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     server->clock_ns = uv_hrtime;
     server->slow_ms = API_SLOW_MS;
     server->deaf_ms = API_DEAF_MS;
+    server->grace_ms = API_GRACE_MS;
     server->backend = *backend;
     copy_config(&server->config, config);
     server->events = api_events_new();
@@ -281,7 +282,7 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     }
     CHECK(uv_timer_init(loop, &server->tick) == 0);
     server->tick.data = server;
-    server->handles = 8; /* this one, and those of listener.c, arrivals.c, bulk.c, pieces.c and work.c */
+    server->handles = 9; /* this one, and those of listener.c, arrivals.c, bulk.c, pieces.c and work.c */
     start_h2o(server);
     api_listener_init(server);
     api_arrivals_init(server);
@@ -336,6 +337,8 @@ static void dispose(uv_timer_t *timer)
     uv_close((uv_handle_t *)&server->copy_idle, handle_closed);
     uv_close((uv_handle_t *)&server->arrivals, handle_closed);
     uv_close((uv_handle_t *)&server->arrivals_end, handle_closed);
+    uv_close((uv_handle_t *)&server->comers_timer, handle_closed);
+    api_sources_fini(server);
 }
 
 static void forwarder_closed(void *user)

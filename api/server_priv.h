@@ -83,9 +83,11 @@ struct api_comer { /* a connection that the kernel has given, and nothing was be
 
 TAILQ_HEAD(api_comer_list, api_comer);
 
-/* All connections from one address (sources.c). */
+/* All connections from one address, or one network (sources.c). */
 struct api_source {
     struct in6_addr address;
+    bool whole;                                   /* the address is that of a host, not of a network of IPv6 */
+    bool member, known;                           /* one of ours; somebody there had a valid token lately */
     bool local;                                   /* this host's own */
     size_t n_conns;                               /* it lives as long as there are any */
     size_t n_members;                             /* of them in the places of members */
@@ -93,6 +95,7 @@ struct api_source {
     struct api_comer_list comers;                 /* connections that have not begun (listener.c) */
     size_t n_comers;                              /* it lives as long as there are any of these, too */
     TAILQ_ENTRY(api_source) came_link;            /* while there are */
+    TAILQ_ENTRY(api_source) known_link;           /* while it is known */
     struct api_waiting waiting[API_LINES];        /* in the order in which they came */
     TAILQ_ENTRY(api_source) line_link[API_LINES]; /* while one of them waits */
     TAILQ_ENTRY(api_source) link;
@@ -119,6 +122,8 @@ struct api_conn {
     struct api_request *request; /* h2o handles one at a time */
     struct api_source *source;   /* where it comes from */
     struct api_pace pace;
+    struct in6_addr address;         /* where it comes from, */
+    uint64_t begun_ms;               /* and when it got its place: loop time */
     bool member;                     /* has a place that is kept for members */
     bool trusted;                    /* the request that it has, or had last, has a valid token */
     bool used;                       /* it has had an answer */
@@ -189,11 +194,12 @@ struct api_server {
     h2o_accept_ctx_t accept;
     SSL_CTX *ssl;
     uv_poll_t listener;
-    int listen_fd;                    /* -1: not listening */
-    uv_timer_t listen_pause;          /* runs while none can be taken */
-    struct api_source_list came_from; /* sources that have comers */
+    int listen_fd;                       /* -1: not listening */
+    uv_timer_t listen_pause;             /* runs while none can be taken */
+    struct api_source_list came_from[2]; /* sources that have comers; those that are known, and members, come first */
     size_t n_comers;
-    uv_timer_t tick; /* runs while there are requests */
+    uv_timer_t comers_timer; /* runs while comers wait for somebody to have had his time */
+    uv_timer_t tick;         /* runs while there are requests */
     uint16_t port;
     size_t n_conns, n_cut;                            /* n_cut of them are about to end */
     size_t n_members;                                 /* of them in the places of members */
@@ -206,6 +212,9 @@ struct api_server {
     uv_prepare_t arrivals_end; /* runs while there are connections */
     struct api_conn *reading;  /* h2o takes what was read of it; NULL: none, or it has ended of that */
     struct api_source_list sources, lines[API_LINES]; /* all; those of which a connection waits */
+    size_t n_waiting[API_LINES];                      /* connections */
+    struct api_source_list known;                     /* who showed a valid token last comes last */
+    size_t n_known;
     TAILQ_HEAD(api_arrived_list, api_request) arrived;
     struct api_request *look_next;             /* of those that are looked at again; NULL: none */
     bool look_again;                           /* from the first one, when the last has been looked at */
@@ -213,13 +222,14 @@ struct api_server {
     TAILQ_HEAD(api_request_list, api_request) requests;
     TAILQ_HEAD(api_submit_list, api_submit) submits;
     TAILQ_HEAD(api_work_list, api_work) works;
-    TAILQ_HEAD(api_placed_list, api_work) placed;   /* those that have a place for what threads make */
-    TAILQ_HEAD(api_copy_list, api_work) copies;     /* those for which a body is copied */
-    uv_idle_t copy_idle;                            /* runs while there are such */
-    uint64_t slow_ms;                               /* for so long it is measured who takes answers slowly */
-    uint64_t deaf_ms;                               /* who takes nothing for so long may have to give way */
-    size_t n_works;                                 /* documents that take long */
-    size_t n_threaded;                              /* of those: threads make them */
+    TAILQ_HEAD(api_placed_list, api_work) placed; /* those that have a place for what threads make */
+    TAILQ_HEAD(api_copy_list, api_work) copies;   /* those for which a body is copied */
+    uv_idle_t copy_idle;                          /* runs while there are such */
+    uint64_t grace_ms; /* for so long a new connection is not pushed out for one of whom as little is known */
+    uint64_t slow_ms;  /* for so long it is measured who takes answers slowly */
+    uint64_t deaf_ms;  /* who takes nothing for so long may have to give way */
+    size_t n_works;    /* documents that take long */
+    size_t n_threaded; /* of those: threads make them */
     TAILQ_HEAD(api_pieces_list, api_pieces) pieces; /* answers whose next piece can be made */
     uv_idle_t pieces_idle;                          /* runs while there are such */
     struct api_shown status, figures, database;     /* the backend's, and the figures of the database */
@@ -246,8 +256,11 @@ void api_server_close_step(struct api_server *server);
 
 /* ---- conns.c ---- */
 
-/* Begins to serve it when there is room, else closes it; the comer stays the caller's, without its descriptor. */
-void api_conn_begin(struct api_server *server, const struct api_comer *comer);
+#define API_GRACE_MS 100
+
+/* Begins to serve it when there is room, else closes it; the comer stays the caller's, without its descriptor. false:
+ * nothing was done, soon there may be room. */
+bool api_conn_begin(struct api_server *server, const struct api_comer *comer);
 /* A request of it ended: it waits for the next one. */
 void api_conn_quiet(struct api_conn *conn);
 /* Ends it, soon; with a reset if what it has been sent is the beginning of an answer that does not become whole. */
@@ -280,8 +293,14 @@ enum api_room {
     API_ROOM_OF_ANY,     /* when any other one goes */
 };
 enum api_room api_source_room(const struct api_source *source, size_t n_source, size_t n, size_t max);
+/* IPv4 as it is mapped into IPv6. */
+struct in6_addr api_source_address(const struct sockaddr_storage *from);
 /* Of an address; it is made when there is none. */
 struct api_source *api_source_of(struct api_server *server, const struct sockaddr_storage *from);
+/* Is it served before those of whom nothing is known? */
+bool api_source_comes_first(const struct api_source *source);
+void api_source_has_token(struct api_conn *conn);                             /* a valid one has come from there */
+void api_sources_fini(struct api_server *server);                             /* there is no connection any more */
 void api_source_unused(struct api_server *server, struct api_source *source); /* frees it if nothing is from there */
 /* The connection comes from there, until: */
 void api_source_enter(struct api_conn *conn, struct api_source *source);
@@ -300,8 +319,10 @@ void api_listener_init(struct api_server *server); /* a handle that api_listener
 int api_listener_start(struct api_server *server, struct err *reterr);
 /* Nobody comes any more; who has come is still served. */
 void api_listener_close(struct api_server *server, uv_close_cb closed_cb);
-/* Begins with one of those that wait; there must be one. */
-void api_listener_begin_next(struct api_server *server);
+/* Begins with up to n of those that wait, of each kind of source only if it may; how many. */
+size_t api_listener_begin(struct api_server *server, size_t n, bool others_may);
+/* The source is known now, or no longer: its place among those that wait changes. */
+void api_listener_source_changes(struct api_server *server, struct api_source *source, bool known);
 void api_listener_drop_all(struct api_server *server); /* of those that wait */
 
 /* ---- arrivals.c ---- */

@@ -3,6 +3,9 @@
  * Of all places that are few (connections, long answers, streams of events) one address can have most, but not all, as
  * long as it is not this host's own: clients behind a proxy share one.
  *
+ * Where somebody has shown a valid token is remembered, and who comes from there comes before those of whom nothing is
+ * known: from many addresses nobody has more than his share of those who have none.
+ *
  * What anybody can send has to wait for its turn. In a line the sources take turns, whatever each of them has waiting:
  * who floods us from one address, or a few, delays himself. */
 #include <arpa/inet.h>
@@ -13,52 +16,66 @@
 #include "api/server_priv.h"
 #include "store/base/mem.h"
 
+#define KNOWN_MAX 256 /* sources */
+
 void api_sources_init(struct api_server *server)
 {
     TAILQ_INIT(&server->sources);
+    TAILQ_INIT(&server->known);
     for (size_t i = 0; i < API_LINES; i++) {
         TAILQ_INIT(&server->lines[i]);
     }
 }
 
-/* IPv4 as it is mapped into IPv6; of IPv6 the network, since a host has all addresses of one. */
-static void address_of(const struct sockaddr_storage *from, struct in6_addr *ret_address, bool *ret_local)
-{
-    memset(ret_address, 0, sizeof(*ret_address));
-    *ret_local = false;
-    if (from->ss_family == AF_INET) {
-        const struct in_addr *v4 = &((const struct sockaddr_in *)from)->sin_addr;
+/* ---- addresses ---- */
 
-        ret_address->s6_addr[10] = ret_address->s6_addr[11] = 0xff;
-        memcpy(ret_address->s6_addr + 12, v4, sizeof(*v4));
-        *ret_local = (ntohl(v4->s_addr) >> 24) == 127;
+struct in6_addr api_source_address(const struct sockaddr_storage *from)
+{
+    struct in6_addr address;
+
+    memset(&address, 0, sizeof(address));
+    if (from->ss_family == AF_INET) {
+        address.s6_addr[10] = address.s6_addr[11] = 0xff;
+        memcpy(address.s6_addr + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
     } else if (from->ss_family == AF_INET6) {
-        *ret_address = ((const struct sockaddr_in6 *)from)->sin6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(ret_address)) {
-            *ret_local = ret_address->s6_addr[12] == 127;
-        } else if (IN6_IS_ADDR_LOOPBACK(ret_address)) {
-            *ret_local = true;
-        } else {
-            memset(ret_address->s6_addr + 8, 0, 8);
-        }
+        address = ((const struct sockaddr_in6 *)from)->sin6_addr;
     }
+    return address;
 }
 
-struct api_source *api_source_of(struct api_server *server, const struct sockaddr_storage *from)
+static bool is_local(const struct in6_addr *address)
+{
+    return IN6_IS_ADDR_V4MAPPED(address) ? address->s6_addr[12] == 127 : IN6_IS_ADDR_LOOPBACK(address);
+}
+
+static bool is_member(const struct api_server *server, const struct sockaddr_storage *from)
+{
+    const struct api_backend *backend = &server->backend;
+
+    return backend->is_member != NULL && backend->is_member(backend->user, (const struct sockaddr *)from);
+}
+
+/* ---- sources ---- */
+
+static struct api_source *find(struct api_server *server, const struct in6_addr *address, bool whole)
 {
     struct api_source *source;
-    struct in6_addr address;
-    bool local;
 
-    address_of(from, &address, &local);
     TAILQ_FOREACH (source, &server->sources, link) {
-        if (IN6_ARE_ADDR_EQUAL(&source->address, &address)) {
-            return source;
+        if (source->whole == whole && IN6_ARE_ADDR_EQUAL(&source->address, address)) {
+            break;
         }
     }
-    source = mem_calloc(1, sizeof(*source));
-    source->address = address;
-    source->local = local;
+    return source;
+}
+
+static struct api_source *add(struct api_server *server, const struct in6_addr *address, bool whole)
+{
+    struct api_source *source = mem_calloc(1, sizeof(*source));
+
+    source->address = *address;
+    source->whole = whole;
+    source->local = is_local(address);
     TAILQ_INIT(&source->comers);
     for (size_t i = 0; i < API_LINES; i++) {
         TAILQ_INIT(&source->waiting[i]);
@@ -67,13 +84,82 @@ struct api_source *api_source_of(struct api_server *server, const struct sockadd
     return source;
 }
 
+/* A host has all addresses of its network of IPv6, and so that is one source. But who is known there, or a member, is
+ * one by himself: others in his network cannot take his turns. */
+struct api_source *api_source_of(struct api_server *server, const struct sockaddr_storage *from)
+{
+    struct in6_addr address = api_source_address(from);
+    struct api_source *source = find(server, &address, true);
+    bool member = is_member(server, from);
+    bool whole = member || IN6_IS_ADDR_V4MAPPED(&address) || is_local(&address);
+
+    if (source != NULL) {
+        source->member = source->n_comers > 0 ? source->member : member; /* not while it stands in a line */
+        return source;
+    }
+    if (!whole) {
+        memset(address.s6_addr + 8, 0, 8);
+        source = find(server, &address, false);
+    }
+    if (source == NULL) {
+        source = add(server, &address, whole);
+        source->member = member;
+    }
+    return source;
+}
+
+bool api_source_comes_first(const struct api_source *source)
+{
+    return source->known || source->member;
+}
+
 void api_source_unused(struct api_server *server, struct api_source *source)
 {
-    if (source->n_conns == 0 && source->n_comers == 0) {
+    if (source->n_conns == 0 && source->n_comers == 0 && !source->known) {
         TAILQ_REMOVE(&server->sources, source, link);
         free(source);
     }
 }
+
+static void forget(struct api_server *server, struct api_source *source)
+{
+    TAILQ_REMOVE(&server->known, source, known_link);
+    server->n_known--;
+    api_listener_source_changes(server, source, false);
+    api_source_unused(server, source);
+}
+
+void api_source_has_token(struct api_conn *conn)
+{
+    struct api_server *server = conn->server;
+    struct api_source *source = conn->source;
+
+    if (!source->whole) {
+        source = find(server, &conn->address, true);
+        source = source != NULL ? source : add(server, &conn->address, true);
+    }
+    if (source->known) {
+        TAILQ_REMOVE(&server->known, source, known_link);
+    } else {
+        server->n_known++;
+        api_listener_source_changes(server, source, true);
+    }
+    TAILQ_INSERT_TAIL(&server->known, source, known_link);
+    if (server->n_known > KNOWN_MAX) {
+        forget(server, TAILQ_FIRST(&server->known));
+    }
+}
+
+void api_sources_fini(struct api_server *server)
+{
+    struct api_source *source;
+
+    while ((source = TAILQ_FIRST(&server->known)) != NULL) {
+        forget(server, source);
+    }
+}
+
+/* ---- shares ---- */
 
 /* Three quarters; of a few places all but one. */
 static size_t share_of(size_t max)
@@ -131,6 +217,7 @@ void api_line_stand(struct api_conn *conn, enum api_line line)
     TAILQ_INSERT_TAIL(&source->waiting[line], conn, line_link);
     conn->waits = true;
     conn->line = line;
+    conn->server->n_waiting[line]++;
 }
 
 void api_line_leave(struct api_conn *conn)
@@ -142,6 +229,7 @@ void api_line_leave(struct api_conn *conn)
         return;
     }
     conn->waits = false;
+    conn->server->n_waiting[line]--;
     TAILQ_REMOVE(&source->waiting[line], conn, line_link);
     if (TAILQ_EMPTY(&source->waiting[line])) {
         TAILQ_REMOVE(&conn->server->lines[line], source, line_link[line]);

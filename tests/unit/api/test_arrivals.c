@@ -402,6 +402,29 @@ static void test_sources_take_turns(void **state)
     }
 }
 
+/* Others begin theirs when few are left, or all of them would be pushed out half way. */
+static void test_others_begin_later(void **state)
+{
+    struct world *world = *state;
+    struct api_server *server = server_of(world);
+    size_t most = 0;
+
+    (void)connect_all(world, BURST);
+    begin_tls(world, "X25519");
+    step_all(world);
+    while (server->n_waiting[API_LINE_STEPS] == 0) {
+        turn(world);
+    }
+    world->clients[BURST].fd = client_connect_from(api_server_port(server), 4);
+    for (int turns = 0; server->n_conns == BURST; turns++) {
+        assert_true(turns < TURNS_MAX);
+        most = server->n_waiting[API_LINE_STEPS] > most ? server->n_waiting[API_LINE_STEPS] : most;
+        turn(world);
+    }
+    assert_true(most > 2 * STEPS);
+    assert_in_range(server->n_waiting[API_LINE_STEPS], 0, 2 * STEPS);
+}
+
 static uint64_t cpu_us(void)
 {
     struct timespec used;
@@ -482,6 +505,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_handshakes, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_second_hello, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_sources_take_turns, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_others_begin_later, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_small_records, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_gone_in_a_handshake, setup_tls, teardown),
     };
