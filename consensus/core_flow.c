@@ -129,6 +129,9 @@ void core_flow_named(struct core *core, size_t at, const struct raft_append_entr
         begin(core, at, message->prev_log_index, moved);
     }
     flow->named = message->prev_log_index + message->n_entries;
+    if (message->n_entries > 0) {
+        core->peers[at].wanted = false; /* no snapshot is needed any more */
+    }
     if (pump(core, at)) {
         return;
     }

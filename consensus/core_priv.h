@@ -74,7 +74,10 @@ struct core_peer_state {
     uint64_t deposed_us, pause_us; /* when its word made us give up, and for how long that will not do again */
     /* outgoing snapshot */
     bool sending;
+    bool wanted; /* the library has asked for one, and it has not begun */
     uint64_t send_index, send_offset, acked_offset, progress_us;
+    uint64_t begun_us, again_us; /* of the last one; and when the next one may begin */
+    unsigned restarts;           /* without any progress */
 };
 
 /* Whom another member names to one that does not vote: it may have been away while members changed. */

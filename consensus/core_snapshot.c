@@ -1,8 +1,13 @@
 /* Snapshots: taking our own, sending it in chunks, receiving one.
  *
- * The library asks again for a snapshot to be sent at each heartbeat while one travels: repeats are ignored, but a
- * transfer that makes no progress for two election timeouts begins anew. A chunk is acknowledged by the offset reached;
- * at most CHUNKS_AHEAD are under way, so that nothing else waits behind a large snapshot.
+ * The library asks again for a snapshot to be sent at each heartbeat while one travels: repeats are ignored. Nor does
+ * it ask again for certain: once we have taken a newer snapshot, it takes the refusal of a heartbeat that is anchored
+ * there for an old one, and waits for half a minute. So what it has asked for is remembered, and a transfer that makes
+ * no progress for two election timeouts begins anew by itself, later each time. A chunk is acknowledged by the offset
+ * reached; at most CHUNKS_AHEAD are under way, so that nothing else waits behind a large snapshot.
+ *
+ * Who refuses our entries after each snapshot gets another one: after a pause, so that it costs a part of our time
+ * only.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +18,8 @@
 #define CHUNK ((size_t)256 << 10)
 #define CHUNKS_AHEAD 8
 #define SNAPSHOT_MAX (UINT64_C(4) << 30)
+#define RESTARTS_LATER 4              /* so often the time without progress doubles */
+#define PAUSE_TIMES 3                 /* what the last one took, before the next one for the same member */
 #define REFUSED_US UINT64_C(10000000) /* so long the same one is not looked at again */
 
 /* Giving memory back takes long when it is much: in a thread. Takes data and state, either may be NULL. */
@@ -76,6 +83,8 @@ static void begin(struct core *core, size_t at)
 {
     struct core_peer_state *peer = &core->peers[at];
 
+    peer->wanted = false;
+    peer->begun_us = peer->sending ? peer->begun_us : core_now(core);
     peer->sending = true;
     peer->send_index = core->image.index;
     peer->send_offset = 0;
@@ -84,19 +93,27 @@ static void begin(struct core *core, size_t at)
     send_chunks(core, at);
 }
 
+static uint64_t stuck_us(const struct core *core, const struct core_peer_state *peer)
+{
+    return (2000 * (uint64_t)core->config.election_timeout_ms) << peer->restarts;
+}
+
+static bool is_stuck(struct core *core, const struct core_peer_state *peer)
+{
+    return core_now(core) - peer->progress_us >= stuck_us(core, peer) && !CORE_SKIP(PART_SNAPSHOT_RESTART);
+}
+
 void core_snapshot_send(struct core *core, uint64_t peer_id, uint64_t index)
 {
     int at = core_peer_index(core, peer_id);
-    uint64_t stuck_us = 2000 * (uint64_t)core->config.election_timeout_ms;
 
     CHECK(at >= 0);
-    if (core->peers[at].sending &&
-        (core_now(core) - core->peers[at].progress_us < stuck_us || CORE_SKIP(PART_SNAPSHOT_RESTART)) &&
-        !CORE_SKIP(PART_SNAPSHOT_ONCE)) {
+    if (core->peers[at].sending && !is_stuck(core, &core->peers[at]) && !CORE_SKIP(PART_SNAPSHOT_ONCE)) {
         return;
     }
-    if (core->image.loading) {
-        return; /* asked for again at the next heartbeat */
+    core->peers[at].wanted = true;
+    if (core->image.loading || core_now(core) < core->peers[at].again_us) {
+        return; /* when that is over */
     }
     if (core->image.data == NULL || core->image.index < index) {
         struct disk_op *op = mem_calloc(1, sizeof(*op));
@@ -136,11 +153,14 @@ void core_snapshot_acked(struct core *core, size_t from, const struct wire *wire
     if (offset > peer->acked_offset) {
         peer->acked_offset = offset;
         peer->progress_us = core_now(core);
+        peer->restarts = 0;
     }
     if (offset == core->image.conf_len + core->image.data_len) {
+        uint64_t now = core_now(core), pause_us = PAUSE_TIMES * (now - peer->begun_us);
         bool needed = false;
 
         peer->sending = false;
+        peer->again_us = now + (pause_us > stuck_us(core, peer) ? pause_us : stuck_us(core, peer));
         for (size_t i = 0; i < core->config.n_peers; i++) {
             needed = needed || core->peers[i].sending;
         }
@@ -424,8 +444,27 @@ void core_snapshot_closed(struct core *core, uint64_t peer)
     }
 }
 
+/* Those that the library has asked for, and those of which nothing arrives. */
+static void go_on(struct core *core, size_t at)
+{
+    struct core_peer_state *peer = &core->peers[at];
+
+    if (peer->sending && core->image.data != NULL && is_stuck(core, peer) && peer->connected) {
+        peer->restarts += peer->restarts < RESTARTS_LATER;
+        begin(core, at);
+    } else if (peer->wanted && !peer->sending && !CORE_SKIP(PART_SNAPSHOT_RESTART)) {
+        core_snapshot_send(core, core->config.peers[at].id, core->snapshot_index);
+    }
+}
+
 void core_snapshot_poll(struct core *core)
 {
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        core->peers[i].wanted = core->peers[i].wanted && core->role == CORE_LEADER;
+        if (core->role == CORE_LEADER) {
+            go_on(core, i);
+        }
+    }
     /* Its sender does not lead any more: what has come would be kept until another one begins. */
     if (core->incoming.data != NULL && core->incoming.leader_term != raft_current_term(&core->raft)) {
         incoming_drop(core);

@@ -26,6 +26,8 @@ static void env_send(void *user, uint64_t peer, uint8_t *frame, size_t len)
     assert_in_range(peer, 1, LONE_MEMBERS_MAX);
     assert_true(wire_decode(frame, len, &wire));
     lone.asked[peer] += wire.key[WK_TYPE] == WIRE_HELLO && (wire.key[WK_FLAGS] & 1) != 0;
+    lone.chunks[peer] += wire.key[WK_TYPE] == WIRE_SNAPSHOT;
+    lone.appends[peer] += wire.key[WK_TYPE] == WIRE_APPEND;
     lone.voted += wire.key[WK_TYPE] == WIRE_VOTE_RESULT || wire.key[WK_TYPE] == WIRE_APPEND_RESULT;
     free(frame);
 }

@@ -10,12 +10,13 @@
 struct lone {
     struct core *core;
     uint64_t now;
-    char failed[400];                     /* why it has ended; "" it goes on */
-    struct disk_op *ops;                  /* given to the disk, not answered yet */
-    size_t n_ops;                         /* how many were ever given */
-    struct buf conf;                      /* entry 1 */
-    unsigned asked[LONE_MEMBERS_MAX + 1]; /* greetings that ask for one, by member */
-    unsigned voted;                       /* votes and acknowledgements of entries that left */
+    char failed[400];                                                     /* why it has ended; "" it goes on */
+    struct disk_op *ops;                                                  /* given to the disk, not answered yet */
+    size_t n_ops;                                                         /* how many were ever given */
+    struct buf conf;                                                      /* entry 1 */
+    unsigned asked[LONE_MEMBERS_MAX + 1];                                 /* greetings that ask for one, by member */
+    unsigned chunks[LONE_MEMBERS_MAX + 1], appends[LONE_MEMBERS_MAX + 1]; /* that left, by member */
+    unsigned voted; /* votes and acknowledgements of entries that left */
 };
 extern struct lone lone;
 
