@@ -14,6 +14,8 @@
  * The greeting of a member carries its configuration: those who do not vote believe whom a member names, never what one
  * says of itself, until their own log has come so far. Without any configuration the members are those of the
  * configuration file. Where a member is they believe from itself, when it knows of a later configuration.
+ * What one member alone names adds to whom they hear, and silences nobody: it could name the latest configuration of
+ * all, without the leader. What two name alike counts, until two name a later one.
  *
  * A configuration says the digest of each member's key as well. One that was away may know of an old one only, and the
  * leader may be the very member that has another by now: as soon as a member tells of a configuration that is newer
@@ -156,7 +158,7 @@ static void forget_introduced(struct core *core, const struct raft_configuration
 {
     struct core_introduced *introduced = &core->introduced;
 
-    if (core_conf_newest(core) >= introduced->index || is_sure(core) ||
+    if (core_conf_newest(core) >= introduced->until || is_sure(core) ||
         (introduced->by != 0 && !is_ours(core, before, introduced->by))) {
         introduced->n = 0;
     }
@@ -242,7 +244,7 @@ static bool may_introduce(const struct core *core, int from, const struct raft_c
     if (from < 0) {
         return CORE_SKIP(PART_INTRODUCED);
     }
-    if (introduced->n > 0 && index <= introduced->index && (index > 0 || introduced->index > 0)) {
+    if (introduced->firm && index <= introduced->index && (index > 0 || introduced->index > 0)) {
         return false;
     }
     by = core->config.peers[from].id;
@@ -250,22 +252,64 @@ static bool may_introduce(const struct core *core, int from, const struct raft_c
                                : index > core_conf_newest(core) && !is_sure(core) && is_ours(core, before, by);
 }
 
-static void introduce(struct core *core, uint64_t by, uint64_t index, const struct raft_configuration *conf,
+/* FNV-1a over ids: members of one configuration come in one order. */
+static uint64_t digest_members(const struct raft_configuration *conf)
+{
+    uint64_t digest = UINT64_C(14695981039346656037);
+
+    for (unsigned i = 0; i < conf->n; i++) {
+        for (unsigned j = 0; j < 64; j += 8) {
+            digest = (digest ^ (uint8_t)(conf->servers[i].id >> j)) * UINT64_C(1099511628211);
+        }
+    }
+    return digest;
+}
+
+/* Another one has told the same. */
+static bool is_told_by_two(const struct core *core, int from, uint64_t index, uint64_t members)
+{
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        if ((int)i != from && core_speaks(core, (int)i) && core->peers[i].told_index == index &&
+            core->peers[i].told_members == members) {
+            return true;
+        }
+    }
+    return from < 0;
+}
+
+static bool hears(const struct core *core, uint64_t id)
+{
+    return core_speaks(core, core_peer_index(core, id));
+}
+
+static void introduce(struct core *core, int from, uint64_t by, uint64_t index, const struct raft_configuration *conf,
                       const struct raft_configuration *before)
 {
     struct core_introduced *introduced = &core->introduced;
+    bool firm = is_told_by_two(core, from, index, digest_members(conf)), changed = false;
 
-    *introduced = (struct core_introduced){.by = core_learning(core) ? 0 : by, .index = index};
-    for (unsigned i = 0; i < conf->n; i++) {
-        introduced->ids[introduced->n++] = conf->servers[i].id;
+    if (firm) {
+        *introduced = (struct core_introduced){.firm = true, .index = index};
     }
-    (void)mark_gone(core, before);
-    for (unsigned i = 0; i < conf->n; i++) {
-        if (!is_ours(core, before, conf->servers[i].id)) { /* where the others are says our own configuration */
-            (void)know(core, &conf->servers[i]);
+    introduced->by = core_learning(core) ? 0 : by;
+    introduced->until = index > introduced->until ? index : introduced->until;
+    for (unsigned i = 0; i < conf->n && introduced->n < CORE_PEERS_MAX; i++) {
+        if (!is_introduced(core, conf->servers[i].id)) {
+            introduced->ids[introduced->n++] = conf->servers[i].id;
         }
     }
-    core->env.members(core->env.user);
+    changed = firm && mark_gone(core, before);
+    for (unsigned i = 0; i < conf->n; i++) {
+        uint64_t id = conf->servers[i].id;
+
+        /* Where the others are says our own configuration; and one word moves nobody. */
+        if (!is_ours(core, before, id) && (firm || !hears(core, id)) && is_introduced(core, id)) {
+            changed = know(core, &conf->servers[i]) || changed;
+        }
+    }
+    if (changed) {
+        core->env.members(core->env.user);
+    }
 }
 
 /* A standby that was away while members moved knows none of their new addresses, and they dial it in vain when it
@@ -300,8 +344,12 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
         if (from >= 0 && index > core->told_conf_index) {
             core->told_conf_index = index;
         }
+        if (from >= 0) {
+            core->peers[from].told_index = index;
+            core->peers[from].told_members = digest_members(&conf);
+        }
         if (may_introduce(core, from, &before, index)) {
-            introduce(core, wire->key[WK_FROM], index, &conf, &before);
+            introduce(core, from, wire->key[WK_FROM], index, &conf, &before);
         }
     }
     if (has(&conf, core->config.id) && core_formed(core) && id_equal(core_wire_cluster(wire), core->cluster_id)) {

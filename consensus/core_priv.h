@@ -61,10 +61,11 @@ struct core_peer_state {
     struct core_word word;
     bool refuted; /* what it said of our log was not so */
     bool form_acked;
-    bool joining;         /* it said so: CORE_JOINING */
-    bool configured;      /* named by the configuration file: believed as long as no log says who the members are */
-    bool gone;            /* in no configuration: nothing that it says counts, and another may have its place */
-    uint64_t moved_index; /* of the configuration in which it has told its own address; 0: it has not */
+    bool joining;    /* it said so: CORE_JOINING */
+    bool configured; /* named by the configuration file: believed as long as no log says who the members are */
+    bool gone;       /* in no configuration: nothing that it says counts, and another may have its place */
+    uint64_t told_index, told_members; /* of the configuration that it has told last: a digest of who is in it */
+    uint64_t moved_index;              /* of the configuration in which it has told its own address; 0: it has not */
     struct core_vote vote;
     struct core_flow flow;
     uint64_t echo_us; /* leader: the newest of our numbers that came back from it */
@@ -82,7 +83,10 @@ struct core_peer_state {
 
 /* Whom another member names to one that does not vote: it may have been away while members changed. */
 struct core_introduced {
-    uint64_t by, index; /* by 0: of the configuration file; index of the configuration that was told */
+    uint64_t by;    /* 0: of the configuration file */
+    bool firm;      /* two members have told the same */
+    uint64_t index; /* of the configuration that was told so */
+    uint64_t until; /* our own log has to come so far: of the latest one that was told at all */
     uint64_t ids[CORE_PEERS_MAX];
     size_t n;
 };

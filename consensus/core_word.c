@@ -51,25 +51,27 @@ static bool may_be_member(const struct core *core, size_t i)
                                : core_members_ours(core, core->config.peers[i].id); /* a removal may come to nothing */
 }
 
-static bool bears_out(struct core *core, size_t i, size_t speaker)
+/* index: of a configuration that this one must have as well, if it says which it has; 0: of none. */
+static bool bears_out(struct core *core, size_t i, size_t speaker, uint64_t index)
 {
     bool a_member = core->peers[speaker].word.admits != WIRE_STRANGER;
 
     const struct core_peer_state *peer = &core->peers[i], *said = &core->peers[speaker];
 
     return is_fresh(core, peer) && id_equal(peer->cluster_id, said->cluster_id) && peer->word.has_us == a_member &&
+           (peer->word.conf_index == 0 || peer->word.conf_index >= index) &&
            follows(&peer->word, core->config.peers[speaker].id) &&
            (peer->word.follows == 0 || peer->word.term == said->word.term);
 }
 
-static bool is_borne_out(struct core *core, size_t speaker)
+static bool is_borne_out(struct core *core, size_t speaker, uint64_t index)
 {
     bool alone = true;
 
     for (size_t i = 0; i < core->config.n_peers; i++) {
         if (i != speaker && may_be_member(core, i)) {
             alone = false;
-            if (bears_out(core, i, speaker)) {
+            if (bears_out(core, i, speaker, index)) {
                 return true;
             }
         }
@@ -114,7 +116,10 @@ static void weigh_admission(struct core *core, size_t at)
 {
     const struct core_peer_state *peer = &core->peers[at];
 
-    if (core->state_writing || peer->word.admits < WIRE_ADMITTED || !is_borne_out(core, at)) {
+    /* The log has to reach this index, so it must be there, and one member alone could say any. */
+    uint64_t index = peer->word.admits == WIRE_ADMITTED ? peer->word.conf_index : 0;
+
+    if (core->state_writing || peer->word.admits < WIRE_ADMITTED || !is_borne_out(core, at, index)) {
         return; /* all are asked from time to time */
     }
     if (peer->word.admits == WIRE_ADMITTED || CORE_SKIP(PART_ADMISSION)) {
@@ -149,7 +154,7 @@ static void weigh_removal(struct core *core, size_t at)
         follows_another(core, speaker) && !CORE_SKIP(PART_SECOND_WORD)) {
         return; /* there is one leader in a term */
     }
-    if (!is_borne_out(core, at)) {
+    if (!is_borne_out(core, at, 0)) {
         core_word_ask(core);
         return;
     }
@@ -180,7 +185,7 @@ static void weigh_loss(struct core *core, size_t at)
     if (core->peers[at].refuted || !core_conf_has(core, speaker) || follows_another(core, speaker) || core->acked) {
         return;
     }
-    if (!is_borne_out(core, at)) {
+    if (!is_borne_out(core, at, 0)) {
         uint64_t since_us = core->doubt.by != 0 ? core->doubt.since_us : core_now(core);
 
         core->doubt =
@@ -248,7 +253,7 @@ static void weigh(struct core *core, size_t at)
         return;
     }
     if (core->disk_state == CORE_JOINING && core->join_index == 0 && peer->word.admits >= WIRE_ADMITTED &&
-        is_borne_out(core, at)) {
+        is_borne_out(core, at, peer->word.conf_index)) {
         core->join_index = peer->word.conf_index > 0 ? peer->word.conf_index : 1;
     }
     if (refutes(core, at)) {

@@ -278,14 +278,127 @@ static void test_empty(void **state)
     end();
 }
 
+static void greet_at(uint64_t from, uint64_t follows, uint64_t admits, uint64_t index)
+{
+    say(from, WIRE_HELLO,
+        (struct wire){.key = {[WK_STATE] = CORE_FORMED,
+                              [WK_TERM] = TERM,
+                              [WK_FOLLOWS] = follows + 1,
+                              [WK_ADMITS] = admits,
+                              [WK_CONF_INDEX] = index},
+                      .body = (const uint8_t *)lone.conf.data,
+                      .body_len = lone.conf.len});
+}
+
+/* The log has to reach the index that is named to a newcomer: one member alone could name any. */
+static void test_index_to_join(void **state)
+{
+    const enum core_disk_state states[] = {CORE_EMPTY, CORE_JOINING};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        start(3, states[i]);
+        greet_at(2, 2, WIRE_ADMITTED, WIRE_NUMBER_MAX);
+        greet_at(3, 2, 0, 9);
+        assert_int_equal(lone.core->disk_state, states[i]);
+        assert_int_equal(lone.core->join_index, 0);
+        greet_at(2, 2, WIRE_ADMITTED, 10); /* the other one will have it in a moment */
+        assert_int_equal(lone.core->join_index, 0);
+        greet_at(3, 2, 0, 10);
+        assert_int_equal(lone.core->disk_state, CORE_JOINING);
+        assert_int_equal(lone.core->join_index, 10);
+        end();
+    }
+    start(2, CORE_EMPTY); /* nobody else could say anything */
+    greet_at(2, 2, WIRE_ADMITTED, 10);
+    assert_int_equal(lone.core->join_index, 10);
+    end();
+}
+
+static bool is_heard(uint64_t id)
+{
+    return core_speaks(lone.core, core_peer_index(lone.core, id));
+}
+
+static struct buf members_up_to(size_t n)
+{
+    static const char *const addresses[] = {"a:1", "b:2", "b:3", "b:4"};
+    struct buf buf = BUF_INIT;
+
+    lone_put_configuration(&buf, addresses, n, RAFT_VOTER);
+    return buf;
+}
+
+/* Member 2 names a configuration later than all others, without the leader, to one that knows of none. */
+static void test_one_silences_nobody(void **state)
+{
+    CLEANUP(buf_fini) struct buf two = members_up_to(2), three = members_up_to(3), four = members_up_to(4);
+
+    (void)state;
+    start(3, CORE_EMPTY);
+    greet_with(2, WIRE_NUMBER_MAX, &two);
+    assert_true(is_heard(3));
+    greet_with(3, 9, &four);
+    assert_true(is_heard(4));                  /* one member is enough for that: who leads may not be in the file */
+    assert_string_equal(address_of(2), "a:2"); /* but not to send us elsewhere */
+    greet_with(2, WIRE_NUMBER_MAX, &two);
+    assert_true(is_heard(3) && is_heard(4));
+    greet_with(4, 9, &four); /* two say so */
+    assert_string_equal(address_of(2), "b:2");
+    greet_with(2, WIRE_NUMBER_MAX, &two);
+    greet_with(2, 9, &two); /* under the same number, too */
+    greet_with(2, 10, &two);
+    assert_true(is_heard(3) && is_heard(4));
+    greet_with(3, 10, &three); /* nor does one honest member alone */
+    assert_true(is_heard(4));
+    greet_with(2, 10, &three);
+    assert_false(is_heard(4));
+    assert_true(is_heard(2) && is_heard(3));
+    end();
+}
+
+/* As many as there are places for: those whom two name have theirs. */
+static void test_one_takes_no_place_away(void **state)
+{
+    CLEANUP(buf_fini) struct buf four = members_up_to(4), many = BUF_INIT;
+    struct raft_configuration conf;
+    struct raft_buffer bytes;
+
+    (void)state;
+    raft_configuration_init(&conf);
+    for (uint64_t id = 1; id <= 9; id++) {
+        const char address[] = {'c', ':', (char)('0' + id), '\0'};
+
+        assert_int_equal(raft_configuration_add(&conf, id <= 2 ? id : 10 + id, address, RAFT_VOTER), 0);
+    }
+    assert_int_equal(raft_configuration_encode(&conf, &bytes), 0);
+    raft_configuration_close(&conf);
+    buf_append(&many, bytes.base, bytes.len);
+    raft_free(bytes.base);
+    start(3, CORE_EMPTY);
+    greet_with(2, WIRE_NUMBER_MAX, &many);
+    greet_with(3, 9, &four);
+    greet_with(2, 9, &four);
+    assert_true(is_heard(3) && is_heard(4));
+    assert_false(is_heard(19));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_removed),     cmocka_unit_test(test_words_of_other_times),
-        cmocka_unit_test(test_nobody_else), cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_refuted),     cmocka_unit_test(test_doubt_ends),
-        cmocka_unit_test(test_follower),    cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_removed),
+        cmocka_unit_test(test_words_of_other_times),
+        cmocka_unit_test(test_nobody_else),
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_refuted),
+        cmocka_unit_test(test_doubt_ends),
+        cmocka_unit_test(test_follower),
+        cmocka_unit_test(test_empty),
         cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_index_to_join),
+        cmocka_unit_test(test_one_silences_nobody),
+        cmocka_unit_test(test_one_takes_no_place_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
