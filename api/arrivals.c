@@ -11,7 +11,8 @@
 #define COME_AGAIN_MS 5
 #define CUT_MAX 64 /* connections that are about to end: with so many no other one is taken */
 #define STEPS_MAX 8
-#define STEPS_NS 2000000 /* no other step begins later in its turn, nor after: */
+#define STEPS_WAIT_MAX 16 /* with so many nobody begins of whom nothing is known */
+#define STEPS_NS 2000000  /* no other step begins later in its turn, nor after: */
 #define READS_MAX 256
 #define READS_NS 3000000
 #define REQUESTS_MAX 64
@@ -62,7 +63,7 @@ static void serve_reads(struct api_server *server)
 /* Whose handshake has begun is to end it before others begin theirs. */
 static bool others_may_begin(const struct api_server *server)
 {
-    return server->n_waiting[API_LINE_STEPS] < 2 * STEPS_MAX && server->n_waiting[API_LINE_READS] < READS_MAX;
+    return server->n_waiting[API_LINE_STEPS] < STEPS_WAIT_MAX && server->n_waiting[API_LINE_READS] < READS_MAX;
 }
 
 static void come_again(uv_timer_t *timer)

@@ -259,6 +259,7 @@ int api_listener_start(struct api_server *server, struct err *reterr)
     const char *host = server->config.listen_host;
     int rc = bind_to(host, server->config.port, &server->listen_fd);
 
+    memset(&address, 0, sizeof(address));
     if ((rc == UV_EAFNOSUPPORT || rc == UV_EADDRNOTAVAIL) && strcmp(host, "::") == 0) { /* there is no IPv6 */
         rc = bind_to("0.0.0.0", server->config.port, &server->listen_fd);
     }

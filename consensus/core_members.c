@@ -286,7 +286,8 @@ static void introduce(struct core *core, int from, uint64_t by, uint64_t index, 
                       const struct raft_configuration *before)
 {
     struct core_introduced *introduced = &core->introduced;
-    bool firm = is_told_by_two(core, from, index, digest_members(conf)), changed = false;
+    bool firm = is_told_by_two(core, from, index, digest_members(conf)), changed;
+    size_t n_before = introduced->n;
 
     if (firm) {
         *introduced = (struct core_introduced){.firm = true, .index = index};
@@ -298,7 +299,7 @@ static void introduce(struct core *core, int from, uint64_t by, uint64_t index, 
             introduced->ids[introduced->n++] = conf->servers[i].id;
         }
     }
-    changed = firm && mark_gone(core, before);
+    changed = (firm && mark_gone(core, before)) || introduced->n != n_before;
     for (unsigned i = 0; i < conf->n; i++) {
         uint64_t id = conf->servers[i].id;
 

@@ -5,6 +5,7 @@
  * members are counted apart from those of all others. An authenticated member has one connection, whatever others do.
  */
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "consensus/net_priv.h"
@@ -53,6 +54,14 @@ struct net_peer *net_gate_owner(struct net *net, const struct sockaddr_storage *
         }
     }
     return owner;
+}
+
+void net_gate_unused(struct net_source *source)
+{
+    if (source->n == 0) {
+        TAILQ_REMOVE(&source->waiting->sources, source, link);
+        free(source);
+    }
 }
 
 void net_gate_enter(struct net *net, const struct net_link *newest)

@@ -62,10 +62,8 @@ static int take_out(struct net_source *source, struct sockaddr_storage *ret_from
     TAILQ_REMOVE(&source->comers, comer, link);
     free(comer);
     source->waiting->n--;
-    if (--source->n == 0) {
-        TAILQ_REMOVE(&source->waiting->sources, source, link);
-        free(source);
-    }
+    source->n--;
+    net_gate_unused(source);
     return fd;
 }
 

@@ -169,6 +169,7 @@ void net_turn_leave(struct net_link *link); /* the line, if it is in one */
 bool net_gate_is_member(const struct net *net, const struct sockaddr_storage *from); /* a member has this address */
 bool net_gate_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 bool net_gate_same_network(const struct sockaddr_storage *a, const struct sockaddr_storage *b); /* IPv4: the host */
+void net_gate_unused(struct net_source *source); /* ends it when nobody from there waits */
 /* Makes room for this newcomer, at the cost of the oldest of those that nobody has vouched for. */
 void net_gate_enter(struct net *net, const struct net_link *newest);
 /* The same for one with a certificate that names no member. */

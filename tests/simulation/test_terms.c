@@ -252,7 +252,7 @@ static bool served_with_timed(uint64_t seed)
 static void test_timed(void **state)
 {
     (void)state;
-    directed_expect(PART_LEASE_LOST, served_with_timed, 10, 5); /* without it 7 of these 10 are served too little */
+    directed_expect(PART_LEASE_LOST, served_with_timed, 3, 3);
     directed_expect(PART_MOVES, served_with_timed, 3, 3);
 }
 
