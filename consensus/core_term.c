@@ -10,11 +10,12 @@
  * it is there: our term makes the step, the rest of the frame is lost. The next frame makes the next step, so whoever
  * was away while terms jumped follows after a few; a wall would keep it out for good.
  *
- * How often, without being a leader: MOVES times at once, for candidates that meet need more than one try, then once in
- * a while. A pause that grew would do harm: a liar who spoils an election uses up what is left to the honest candidate
- * as well, and gets on the same terms with him. A leader: at once for the first time, then after a pause that grows. A
- * member that really is in a later term cannot follow, and waits for that; only one that gets there again and again
- * waits long. The pauses are kept by the peer, not the leadership: all of them are this process's.
+ * How often, without being a leader: MOVES times at once, for candidates that meet need more than one try, and leaders
+ * may die one after the other; then once in a while. A pause that grew would do harm: a liar who spoils an election
+ * uses up what is left to the honest candidate as well, and gets on the same terms with him. A leader: at once for the
+ * first time, then after a pause that grows. A member that really is in a later term cannot follow, and waits for that;
+ * only one that gets there again and again waits long. The pauses are kept by the peer, not the leadership: all of them
+ * are this process's.
  *
  * A leader that has held no lease for a while is not worth a pause: it serves nobody, and one liar who answers its
  * entries and returns no number keeps it in office, while the honest word of the third member would have to wait.
@@ -27,7 +28,7 @@
 #include "consensus/core_priv.h"
 
 #define TERMS_AT_ONCE (UINT64_C(1) << 20)
-#define MOVES 4
+#define MOVES 12
 /* In election timeouts: */
 #define MOVE_EVERY 64
 #define NAMED_RECENTLY 16 /* who is in a later term answers each heartbeat, or stands for election */
