@@ -270,6 +270,7 @@ void core_settle(struct core *core)
         return;
     }
     core_members_update(core);
+    core_term_give_back(core);
     core_flow_pump(core);
     core_snapshot_maybe_take(core);
     leader = core_raft_leader(core);

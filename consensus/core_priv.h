@@ -72,6 +72,7 @@ struct core_peer_state {
     /* core_term.c */
     uint64_t named_term;           /* its own, as it said when it was heard last */
     uint64_t moves_us;             /* the moves of our term that it has had are spread up to here */
+    uint64_t moved_to;             /* the term that the last one led to; 0: it has been given back */
     uint64_t deposed_us, pause_us; /* when its word made us give up, and for how long that will not do again */
     /* outgoing snapshot */
     bool sending;
@@ -307,6 +308,8 @@ uint64_t core_term_reach(const struct core *core); /* the latest term of which a
 bool core_term_believe(struct core *core, size_t at, uint64_t term);
 /* The frame would make us take a later term over, and is not believed now. */
 bool core_term_in_excess(struct core *core, size_t at, const struct wire *wire);
+/* Who leads has our vote, and has committed in this term: what it took of our moves to get there, it gets back. */
+void core_term_give_back(struct core *core);
 /* Of a frame beyond reach only that is left: its term comes as near as that, and it brings and grants nothing. */
 void core_term_bring_near(struct wire *wire, uint64_t reach);
 void core_term_approach(struct core *core, uint64_t from, uint64_t term); /* takes it over, and nothing else */

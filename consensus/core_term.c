@@ -10,12 +10,13 @@
  * it is there: our term makes the step, the rest of the frame is lost. The next frame makes the next step, so whoever
  * was away while terms jumped follows after a few; a wall would keep it out for good.
  *
- * How often, without being a leader: MOVES times at once, for candidates that meet need more than one try, and leaders
- * may die one after the other; then once in a while. A pause that grew would do harm: a liar who spoils an election
- * uses up what is left to the honest candidate as well, and gets on the same terms with him. A leader: at once for the
- * first time, then after a pause that grows. A member that really is in a later term cannot follow, and waits for that;
- * only one that gets there again and again waits long. The pauses are kept by the peer, not the leadership: all of them
- * are this process's.
+ * How often, without being a leader: MOVES times at once, for candidates that meet need more than one try; then once in
+ * a while. A pause that grew would do harm: a liar who spoils an election uses up what is left to the honest candidate
+ * as well, and gets on the same terms with him. What led to a leader that we elected and that commits in this term was
+ * honest, and costs nothing: leaders may die one after the other for as long as they like, and who spoils elections has
+ * won none. A leader: at once for the first time, then after a pause that grows. A member that really is in a later
+ * term cannot follow, and waits for that; only one that gets there again and again waits long. The pauses are kept by
+ * the peer, not the leadership: all of them are this process's.
  *
  * A leader that has held no lease for a while is not worth a pause: it serves nobody, and one liar who answers its
  * entries and returns no number keeps it in office, while the honest word of the third member would have to wait.
@@ -28,7 +29,7 @@
 #include "consensus/core_priv.h"
 
 #define TERMS_AT_ONCE (UINT64_C(1) << 20)
-#define MOVES 12
+#define MOVES 4
 /* In election timeouts: */
 #define MOVE_EVERY 64
 #define NAMED_RECENTLY 16 /* who is in a later term answers each heartbeat, or stands for election */
@@ -70,16 +71,35 @@ static uint64_t named_by_others(const struct core *core, size_t at, uint64_t now
     return term;
 }
 
-static bool may_move(const struct core *core, struct core_peer_state *peer, uint64_t now)
+static uint64_t move_every_us(const struct core *core)
 {
-    uint64_t every_us = timeouts_us(core, CORE_SKIP(PART_MOVES) ? 3 : MOVE_EVERY);
+    return timeouts_us(core, CORE_SKIP(PART_MOVES) ? 3 : MOVE_EVERY);
+}
+
+static bool may_move(const struct core *core, struct core_peer_state *peer, uint64_t term, uint64_t now)
+{
+    uint64_t every_us = move_every_us(core);
     uint64_t from = peer->moves_us > now ? peer->moves_us : now;
 
     if (from - now > (MOVES - 1) * every_us) {
         return false;
     }
     peer->moves_us = from + every_us;
+    peer->moved_to = term;
     return true;
+}
+
+void core_term_give_back(struct core *core)
+{
+    uint64_t leader = core_raft_leader(core), term = raft_current_term(&core->raft);
+    int at = core_peer_index(core, leader);
+
+    if (at < 0 || core->peers[at].moved_to != term || raft_voted_for(&core->raft) != leader ||
+        core_entry_term(core, raft_commit_index(&core->raft)) != term || CORE_SKIP(PART_GIVE_BACK)) {
+        return;
+    }
+    core->peers[at].moved_to = 0;
+    core->peers[at].moves_us -= move_every_us(core);
 }
 
 /* It holds a lease or has lost it a moment ago, or has just been elected. */
@@ -118,7 +138,7 @@ bool core_term_believe(struct core *core, size_t at, uint64_t term)
     if (term <= named_by_others(core, at, now) || CORE_SKIP(PART_LATER_TERMS)) {
         return true;
     }
-    return core->role == CORE_LEADER ? may_depose(core, peer, now) : may_move(core, peer, now);
+    return core->role == CORE_LEADER ? may_depose(core, peer, now) : may_move(core, peer, term, now);
 }
 
 bool core_term_in_excess(struct core *core, size_t at, const struct wire *wire)

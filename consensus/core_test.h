@@ -53,6 +53,7 @@ enum core_part {
     PART_FAR_TERMS = 43,         /* a term that is far away is approached */
     PART_LEASE_LOST = 44,        /* who has lost its lease for long gives up for any later term */
     PART_MOVES = 45,             /* one member moves our term seldom, not as often as elections fit */
+    PART_GIVE_BACK = 46,         /* a move that led to a leader costs nothing */
 };
 
 extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */

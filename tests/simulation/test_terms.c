@@ -263,6 +263,57 @@ static void test_later_terms(void **state)
     directed_expect(PART_LATER_TERMS, mostly_elected, 2, 2);
 }
 
+/* ---- honest candidates ---- */
+
+static bool another_serves(struct sim *sim, void *user)
+{
+    int leader = sim_leader(sim), *than = user;
+
+    return leader >= 0 && leader != *than;
+}
+
+/* By order of who leads, which takes no move. */
+static bool is_handed_over(struct sim *sim, void *user)
+{
+    int leader = sim_leader(sim), *from = user;
+
+    if (leader == *from) {
+        (void)sim_transfer(sim, (size_t)leader, (size_t)(leader + 1) % 3); /* refused as long as the target is behind */
+    }
+    return leader >= 0 && leader != *from;
+}
+
+/* Nobody lies. One member lives on, and sees the two others be elected and die in turns: the last one is elected as
+ * fast as the first. */
+static bool leaders_die_in_a_row(uint64_t seed)
+{
+    struct sim_config config = {.seed = seed, .n_members = 3};
+    size_t leader;
+    struct sim *sim = directed_new(&config, &leader);
+    int survivor = (int)(leader + 1) % 3;
+    bool ok = true;
+
+    for (unsigned i = 0; ok && i < 60; i++) {
+        int old;
+
+        ok = sim_run_until(sim, 5 * SIM_S, is_handed_over, &survivor);
+        old = sim_leader(sim);
+        if (ok) {
+            sim_crash(sim, (size_t)old);
+            ok = sim_run_until(sim, 2 * SIM_S, another_serves, &old);
+            sim_restart(sim, (size_t)old);
+            ok = sim_wait_equal(sim, 5 * SIM_S) && ok;
+        }
+    }
+    return directed_end(sim, ok);
+}
+
+static void test_honest(void **state)
+{
+    (void)state;
+    directed_expect(PART_GIVE_BACK, leaders_die_in_a_row, 4, 4);
+}
+
 /* ---- far terms ---- */
 
 static bool is_far(struct sim *sim, void *user)
@@ -309,10 +360,8 @@ static void test_far_terms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_served),
-        cmocka_unit_test(test_later_terms),
-        cmocka_unit_test(test_timed),
-        cmocka_unit_test(test_far_terms),
+        cmocka_unit_test(test_served), cmocka_unit_test(test_later_terms), cmocka_unit_test(test_timed),
+        cmocka_unit_test(test_honest), cmocka_unit_test(test_far_terms),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
