@@ -100,25 +100,55 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct exec_result *resu
     return E_REMOTE;
 }
 
+/* What was said of a brick of the set: where it is named more than once, the worst of it. */
+struct told {
+    bool named, connected, known;
+    uint64_t entries; /* as far as they are known */
+};
+
+/* Of the set that the brick at this place is in: as many as it is wide. `at` is one of the volume's. */
+static struct told *told_of_set(const struct places *places, size_t at, uint32_t width, const struct heal_brick *bricks,
+                                size_t n)
+{
+    struct told *set = mem_calloc(width, sizeof(*set));
+
+    for (size_t i = 0; i < n; i++) {
+        size_t place = place_of(places, bricks[i].name);
+        bool known = bricks[i].entries != HEAL_UNKNOWN;
+        struct told *told;
+
+        if (place == places->n || place / width != at / width) {
+            continue; /* another set, or a volume that changes at this moment */
+        }
+        told = &set[place % width];
+        told->connected = bricks[i].connected && (told->connected || !told->named);
+        told->known = known && (told->known || !told->named);
+        told->entries = known && bricks[i].entries > told->entries ? bricks[i].entries : told->entries;
+        told->named = true;
+    }
+    return set;
+}
+
 int heal_check(const struct exec_step *step, const struct heal_brick *bricks, size_t n, struct exec_result *result)
 {
     struct id old = step->old_brick.brick->id;
     size_t at = place_of_id(step, old);
     uint32_t width = set_width(step->volume), required = peers_required(step->volume), online = 0;
     CLEANUP(places_fini) struct places places = places_of(step);
+    CLEANUP(free_ptr) struct told *set = told_of_set(&places, at, width, bricks, n);
 
     for (size_t i = 0; i < n; i++) {
-        size_t place = place_of(&places, bricks[i].name);
-
-        if (place == step->n_bricks || at == step->n_bricks) {
+        if (place_of(&places, bricks[i].name) == step->n_bricks || at == step->n_bricks) {
             return refuse(result, true, "Unable to determine heal status of brick");
         }
-        if (place == at && bricks[i].entries != 0 && bricks[i].entries != HEAL_UNKNOWN) {
-            (void)refuse(result, true, "Cannot replace brick %s as it is source brick for data to be healed",
-                         id_text(old).text);
-            return E_BUSY;
-        }
-        online += place != at && place / width == at / width && bricks[i].connected;
+    }
+    if (set[at % width].entries != 0) {
+        (void)refuse(result, true, "Cannot replace brick %s as it is source brick for data to be healed",
+                     id_text(old).text);
+        return E_BUSY;
+    }
+    for (size_t i = 0; i < width; i++) {
+        online += i != at % width && set[i].connected;
     }
     if (online < required) {
         return refuse(result, true, "Cannot replace brick %s as only %u of %u required peer bricks are online",
@@ -127,27 +157,59 @@ int heal_check(const struct exec_step *step, const struct heal_brick *bricks, si
     return 0;
 }
 
+/* Bricks that the new one must have healed from: what they do not have, nobody has any more once the old one is gone.
+ */
+static uint32_t sources_required(const struct store_volume *volume)
+{
+    return volume->durability == STORE_DISPERSE ? volume->disperse_data : 1;
+}
+
+/* Has it data? An arbiter has names only. */
+static bool is_source(const struct exec_step *step, size_t place)
+{
+    return place < step->n_bricks && step->bricks[place].brick->type != STORE_BRICK_ARBITER;
+}
+
 int heal_done(const struct exec_step *step, const struct heal_brick *bricks, size_t n, struct exec_result *result)
 {
     size_t at = place_of_id(step, step->new_brick.brick->id);
-    uint32_t width = set_width(step->volume);
+    uint32_t width = set_width(step->volume), sources = 0, required = sources_required(step->volume);
     CLEANUP(places_fini) struct places places = places_of(step);
+    CLEANUP(free_ptr) struct told *set = told_of_set(&places, at, width, bricks, n);
+    const struct exec_brick *unsaid = NULL, *away = NULL; /* who is there and says nothing; who is not there */
+    const struct exec_brick *missed;
     uint64_t left = 0;
-    bool seen = false, known = true;
 
-    for (size_t i = 0; i < n; i++) {
-        size_t place = place_of(&places, bricks[i].name);
-
-        if (place == step->n_bricks || place / width != at / width) {
-            continue; /* another set, or a volume that changes at this moment */
-        }
-        seen = seen || (place == at && bricks[i].connected);
-        known = known && (bricks[i].entries != HEAL_UNKNOWN || !bricks[i].connected);
-        left += bricks[i].entries != HEAL_UNKNOWN ? bricks[i].entries : 0;
-    }
-    if (!seen || !known) {
+    if (at == step->n_bricks || !set[at % width].connected || !set[at % width].known) {
         return refuse(result, false, "brick %s of volume %s is not online yet", id_text(step->new_brick.brick->id).text,
                       step->volume->name);
+    }
+    for (size_t i = 0; i < width; i++) {
+        size_t place = at - at % width + i;
+
+        left += set[i].entries;
+        if (place == at || place >= step->n_bricks) {
+            continue;
+        }
+        if (set[i].connected && !set[i].known) {
+            unsaid = &step->bricks[place];
+        } else if (is_source(step, place) && !set[i].connected) {
+            away = away != NULL ? away : &step->bricks[place];
+        } else {
+            sources += is_source(step, place);
+        }
+    }
+    missed = unsaid != NULL ? unsaid : sources < required ? away : NULL;
+    if (missed != NULL || sources < required) {
+        CLEANUP(free_ptr) char *name = missed != NULL ? step_brick_name(missed) : mem_strdup("another brick");
+
+        return refuse(
+            result, false,
+            "brick %s of volume %s heals from %u of the %u bricks that it needs: %s %s. The old brick is kept "
+            "until then: see that %s and glusterd there run, then: gluster volume start %s force",
+            id_text(step->new_brick.brick->id).text, step->volume->name, sources, required, name,
+            unsaid != NULL ? "does not say what is left to heal" : "is not connected",
+            missed != NULL ? missed->storage_host : "its node", step->volume->name);
     }
     if (left > 0) {
         return refuse(result, false, "volume %s is healing: %llu entries are left", step->volume->name,

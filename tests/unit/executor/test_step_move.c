@@ -17,6 +17,12 @@
     "</bricks></healInfo><opRet>0</opRet><opErrno>0</opErrno><opErrstr/></cliOutput>"
 #define DOWN "Transport endpoint is not connected"
 #define FIRST_IS_DOWN HEALS(HEALING("11", DOWN, "-") HEALING("12", "Connected", "4") HEALING("13", "Connected", "4"))
+#define SOURCES_ARE_DOWN HEALS(HEALING("11", "Connected", "0") HEALING("12", DOWN, "-") HEALING("13", DOWN, "-"))
+#define NO_SOURCE                                                                                                 \
+    "brick 01000000000000000000000000000000 of volume rep heals from 0 of the 1 bricks that it needs: "           \
+    "198.18.0.12:" MOUNTS                                                                                         \
+    "/brick_1/brick is not connected. The old brick is kept until then: see that 198.18.0.12 and glusterd there " \
+    "run, then: gluster volume start rep force"
 #define FIRST_IS_SOURCE \
     HEALS(HEALING("11", "Connected", "2") HEALING("12", "Connected", "0") HEALING("13", "Connected", "0"))
 #define A "<brick><name>x</name></brick>"
@@ -72,6 +78,10 @@ static const struct trace traces[] = {
     {"the new brick does not serve yet", EXEC_HEAL_WAIT, "rep",
      .exchanges = {{HEAL, "?" FIRST_IS_DOWN}, {INFO("rep"), "info-rep.xml"}, {LAUNCH, "~heal-launch.txt"}},
      .code = E_REMOTE, .message = "brick 01000000000000000000000000000000 of volume rep is not online yet"},
+
+    {"all that it heals from went away", EXEC_HEAL_WAIT, "rep",
+     .exchanges = {{HEAL, "?" SOURCES_ARE_DOWN}, {INFO("rep"), "info-rep.xml"}, {LAUNCH, "~heal-launch.txt"}},
+     .code = E_REMOTE, .message = NO_SOURCE},
 
     {"somebody else's volume is not told to heal", EXEC_HEAL_WAIT, "rep",
      .exchanges = {{HEAL, "?" FIRST_IS_SOURCE}, {INFO("rep"), "=info-dist.xml"}}, .code = E_REMOTE, .permanent = true},

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "daemon/executor/heal.h"
+#include "daemon/operations/work.h"
 #include "store/base/mem.h"
 #include "tests/unit/operations/play.h"
 
@@ -299,6 +301,75 @@ static void test_placed_by_leader_before(void **state)
     play_fini(&play);
 }
 
+/* What heal info says while the volume heals on three nodes: all healed, as far as anybody is there. */
+static void hear_heal(struct play *play, size_t at, bool sources)
+{
+    struct exec_result result = {.code = 0};
+    struct heal_brick heals[3];
+    struct op_work work;
+    char *names[3];
+
+    assert_true(op_work_init(&work, play->world.store, play->engine.op_id, &play->engine.steps[at]));
+    assert_int_equal(work.exec.n_bricks, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct store_brick *brick = work.exec.bricks[i].brick;
+        CLEANUP(free_ptr) char *path = store_brick_path(brick);
+        bool there = sources || id_equal(brick->id, work.exec.new_brick.brick->id);
+
+        names[i] = mem_printf("%s:%s", work.exec.bricks[i].storage_host, path);
+        heals[i] = (struct heal_brick){names[i], there ? 0 : HEAL_UNKNOWN, there};
+    }
+    (void)heal_done(&work.exec, heals, 3, &result);
+    engine_result(&play->engine, at, &result, play->now_ms);
+    for (size_t i = 0; i < 3; i++) {
+        free(names[i]);
+    }
+    op_work_fini(&work);
+}
+
+/* All that it heals from goes away: nothing seems to be left to heal. The old brick, which has all, is not destroyed
+ * before one is back, however long that takes and whoever is asked; what is waited for is said. */
+static void test_sources_go_while_healing(void **state)
+{
+    struct engine_action action = {.kind = ENGINE_WAIT};
+    const struct store_operation *op;
+    size_t asked = 0;
+    struct play play;
+    struct id op_id;
+
+    (void)state;
+    op_id = begin_evict(&play, set_up(&play, 4)->bricks[0].id, false);
+    play_begin(&play, op_id);
+    while (asked < 20) {
+        if (!play_next(&play, &action)) {
+            play.now_ms = action.wait_ms;
+        } else if (action.kind == ENGINE_RUN && play.engine.steps[action.step].kind == HW) {
+            hear_heal(&play, action.step, false);
+            asked++;
+        } else if (action.kind == ENGINE_RUN) {
+            assert_int_not_equal(play.engine.steps[action.step].kind, BD);
+            play_answer(&play, action.step, 0, false);
+        }
+    }
+    op = store_operation(play.world.store, op_id);
+    assert_int_equal(op->phase, STORE_OP_COMMITTED);
+    assert_int_equal(op->n_parked, 1);
+    assert_non_null(strstr(op->parked[0].text, "heals from 0 of the 1 bricks that it needs: "));
+    assert_non_null(strstr(op->parked[0].text, " is not connected. The old brick is kept until then: see that "));
+    (void)play_trace(&play);
+    while (!play.engine.done) {
+        if (!play_next(&play, &action)) {
+            play.now_ms = action.wait_ms;
+        } else if (action.kind == ENGINE_RUN && play.engine.steps[action.step].kind == HW) {
+            hear_heal(&play, action.step, true);
+        } else if (action.kind == ENGINE_RUN) {
+            play_answer(&play, action.step, 0, false);
+        }
+    }
+    assert_string_equal(play_canonical(play_trace(&play)), "heal-wait@A heal-wait@B brick-destroy@C done");
+    play_fini(&play);
+}
+
 /* The volume is deleted while it heals: what is left of it to do is the old brick. */
 static void test_volume_goes_while_healing(void **state)
 {
@@ -439,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_resumes),
         cmocka_unit_test(test_placed_by_leader_before),
+        cmocka_unit_test(test_sources_go_while_healing),
         cmocka_unit_test(test_volume_goes_while_healing),
         cmocka_unit_test(test_remove_device),
         cmocka_unit_test(test_remove_device_fails),
