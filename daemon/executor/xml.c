@@ -39,6 +39,7 @@ struct reader {
     size_t items, items_max;       /* in all */
     size_t list_max;               /* of each list */
     size_t elements, elements_max; /* with attributes */
+    size_t events, events_max;     /* that are no elements */
     size_t kept, kept_max;         /* bytes of items and texts */
     size_t inside, inside_max;     /* bytes that expat has taken for itself */
     int rc;
@@ -321,10 +322,23 @@ static void on_start(void *user, const char *name, const char **attributes)
     read_attributes(reader, attributes);
 }
 
+/* Each takes its time, however short it is: expat ends a text at each end of a line, and behind it. */
+static bool count_event(struct reader *reader)
+{
+    if (++reader->events > reader->events_max) {
+        FAIL(reader, "there are more than %zu pieces of text, comments and instructions", reader->events_max);
+        return false;
+    }
+    return true;
+}
+
 static void on_text(void *user, const char *text, int len)
 {
     struct reader *reader = user;
 
+    if (!count_event(reader)) {
+        return;
+    }
     if (reader->leaf == NULL || reader->leaf_depth != reader->depth) {
         return;
     }
@@ -351,6 +365,18 @@ static void on_end(void *user, const char *name)
         close_item(reader);
     }
     cut_path(&reader->path, reader->marks[--reader->depth]);
+}
+
+static void on_comment(void *user, const char *text)
+{
+    (void)text;
+    (void)count_event(user);
+}
+
+static void on_instruction(void *user, const char *target, const char *text)
+{
+    (void)target, (void)text;
+    (void)count_event(user);
 }
 
 static void on_doctype(void *user, const char *name, const char *system_id, const char *public_id, int internal)
@@ -431,6 +457,8 @@ static void reader_init(struct reader *reader, const struct xml_rule *rules, siz
     XML_SetUserData(reader->parser, reader);
     XML_SetElementHandler(reader->parser, on_start, on_end);
     XML_SetCharacterDataHandler(reader->parser, on_text);
+    XML_SetCommentHandler(reader->parser, on_comment);
+    XML_SetProcessingInstructionHandler(reader->parser, on_instruction);
     XML_SetStartDoctypeDeclHandler(reader->parser, on_doctype);
     open_item(reader, NO_OWNER, answer);
 }
@@ -481,6 +509,7 @@ int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, siz
     struct reader reader = {.items_max = XML_ITEMS_MAX,
                             .list_max = XML_ITEMS_MAX,
                             .elements_max = XML_ELEMENTS_MAX,
+                            .events_max = XML_EVENTS_MAX,
                             .kept_max = SIZE_MAX,
                             .inside_max = XML_INSIDE_MAX};
     int rc;
@@ -511,7 +540,7 @@ struct xml_stream *xml_stream_new(const struct xml_rule *rules, size_t n_rules, 
 {
     struct xml_stream *stream = mem_calloc(1, sizeof(*stream));
 
-    stream->reader.items_max = stream->reader.elements_max = SIZE_MAX;
+    stream->reader.items_max = stream->reader.elements_max = stream->reader.events_max = SIZE_MAX;
     stream->reader.list_max = XML_STREAM_LIST_MAX;
     stream->reader.kept_max = kept_max;
     stream->reader.inside_max = XML_STREAM_INSIDE_MAX;

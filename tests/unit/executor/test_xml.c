@@ -289,6 +289,32 @@ static void test_lists_of_streams_are_bounded(void **state)
     xml_free(rules, N, &answer, sizeof(answer));
 }
 
+/* Each piece of text is an event, however short: so many are read at once, and no more. In a stream, what comes at once
+ * is short. */
+static void test_many_events(void **state)
+{
+    static const char *const events[] = {"\n>", "<!---->", "<?x?>"};
+    static const unsigned counts[] = {2, 1, 1};
+    struct err err = ERR_INIT;
+    struct answer answer;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
+        CLEANUP(buf_fini) struct buf few = BUF_INIT, many = BUF_INIT;
+
+        buf_append_str(&few, "<a><code>1</code>");
+        repeat(&few, events[i], XML_EVENTS_MAX / counts[i] - 1);
+        buf_append_str(&few, "</a>");
+        assert_int_equal(read_text(few.data, few.len, &answer, &err), 0);
+        xml_free(rules, N, &answer, sizeof(answer));
+        buf_append_str(&many, "<a><code>1</code>");
+        repeat(&many, events[i], XML_EVENTS_MAX / counts[i] + 1);
+        buf_append_str(&many, "</a>");
+        assert_int_equal(read_text(many.data, many.len, &answer, &err), E_PROTOCOL);
+        assert_string_equal(err.message, "there are more than 131072 pieces of text, comments and instructions");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_first_of_two_counts),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_many_events),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
