@@ -58,6 +58,8 @@ enum gluster_owner {
     GLUSTER_FOREIGN, /* none */
 };
 
+/* The id that we have written on the volume (user.heketi.id); "": none. */
+const char *gluster_written_id(const struct gluster_volume *volume);
 enum gluster_owner gluster_owner(const struct exec_step *step, const struct gluster_volume *volume);
 /* What follows may change this volume. False: the node gives it no id that can be one, and the step has ended. */
 bool gluster_pin(struct step_talk *talk, const char *id, const struct step_reply *reply);

@@ -47,7 +47,7 @@ static bool is_among(const struct store_strs *names, const char *name)
 
 /* ---- whose? ---- */
 
-static const char *written_id(const struct gluster_volume *volume)
+const char *gluster_written_id(const struct gluster_volume *volume)
 {
     for (size_t i = 0; i < volume->n_options; i++) {
         if (strcmp(volume->options[i].name, "user.heketi.id") == 0) {
@@ -62,7 +62,7 @@ enum gluster_owner gluster_owner(const struct exec_step *step, const struct glus
     CLEANUP(store_strs_fini) struct store_strs names = {NULL, 0};
     size_t n = 0;
 
-    if (strcmp(written_id(volume), id_text(step->known.id).text) == 0) {
+    if (strcmp(gluster_written_id(volume), id_text(step->known.id).text) == 0) {
         return GLUSTER_OURS;
     }
     known_names(&step->known, &names);
@@ -105,7 +105,7 @@ void gluster_not_ours(struct step_talk *talk, const struct gluster_volume *volum
     CLEANUP(buf_fini) struct buf unknown = BUF_INIT;
     const char *id;
 
-    id = written_id(volume);
+    id = gluster_written_id(volume);
     known_names(&talk->step->known, &names);
     for (size_t i = 0; i < volume->n_bricks && unknown.len < sizeof(talk->result.message); i++) {
         if (!is_among(&names, volume->bricks[i].name)) {

@@ -79,6 +79,45 @@ static bool has_arbiter(const struct exec_step *step)
     return false;
 }
 
+/* With these bricks, but of another kind, or with another id written on it: what it is, or NULL. The id is written
+ * last, so that a try that was cut short has none. */
+static const char *difference(const struct exec_step *step, const struct gluster_volume *found)
+{
+    const struct store_volume *volume = step->volume;
+    bool replicated = volume->durability == STORE_REPLICATE, dispersed = volume->durability == STORE_DISPERSE;
+    int64_t disperse = dispersed ? (int64_t)volume->disperse_data + volume->redundancy : 0;
+    const char *id = gluster_written_id(found);
+
+    if (found->replica != (replicated ? volume->replica : 1)) {
+        return "another number of replicas";
+    }
+    if (found->arbiter != (replicated && has_arbiter(step) ? 1 : 0)) {
+        return "another number of arbiters";
+    }
+    if (found->disperse != disperse || found->redundancy != (dispersed ? volume->redundancy : 0)) {
+        return "another dispersion";
+    }
+    return *id != '\0' && strcmp(id, id_text(volume->id).text) != 0 ? "another id (user.heketi.id)" : NULL;
+}
+
+/* True: the volume is there, and is not the one that was asked for: the step has ended. */
+static bool is_another(struct step_talk *talk, const struct gluster_volume *found)
+{
+    const char *what;
+
+    if (!same_bricks(talk->step, found)) {
+        fail_other_bricks(talk, found);
+        return true;
+    }
+    what = difference(talk->step, found);
+    if (what != NULL) {
+        step_fail(talk, E_REMOTE, true,
+                  "volume %s exists with the same bricks and %s than was asked for; it was left as it is",
+                  talk->step->volume->name, what);
+    }
+    return what != NULL;
+}
+
 static void ask_create(struct step_talk *talk, step_heard_fn heard)
 {
     const struct exec_step *step = talk->step;
@@ -171,8 +210,8 @@ static void create_looked_again(struct step_talk *talk, const struct step_reply 
     if (talk->ended) {
         return;
     }
-    if (!same_bricks(talk->step, &volumes.items[0])) {
-        fail_other_bricks(talk, &volumes.items[0]);
+    if (is_another(talk, &volumes.items[0])) {
+        /* it has ended */
     } else if (volumes.items[0].status != GLUSTER_STARTED) {
         step_fail(talk, E_REMOTE, false, "volume %s does not start", talk->step->volume->name);
     } else {
@@ -226,8 +265,8 @@ static void create_looked(struct step_talk *talk, const struct step_reply *reply
     if (meaning != GLUSTER_DONE) {
         return;
     }
-    if (!same_bricks(talk->step, &volumes.items[0])) {
-        fail_other_bricks(talk, &volumes.items[0]);
+    if (is_another(talk, &volumes.items[0])) {
+        /* it has ended */
     } else if (volumes.items[0].status == GLUSTER_STARTED) {
         ask_info(talk, create_looked_again, GLUSTER_SYNC);
     } else if (gluster_pin(talk, volumes.items[0].id, reply)) {

@@ -16,7 +16,8 @@
 #include "store/command.h"
 #include "tests/unit/executor/trace.h"
 
-#define SET_ID "volume set rep user.heketi.id " ID
+#define MADE_ID "0123456789abcdef0123456789abcdef"
+#define SET_ID "volume set rep user.heketi.id " MADE_ID
 #define ADD_REP                                                                     \
     "volume add-brick rep 198.18.0.11:" MOUNTS "/brick_5/brick 198.18.0.12:" MOUNTS \
     "/brick_5/brick 198.18.0.13:" MOUNTS "/brick_5/brick"
@@ -103,7 +104,7 @@ static const struct trace traces[] = {
      "rep",
      1,
      0,
-     {{INFO("rep"), "info-created.xml"}, {"volume set rep a.b on user.heketi.id " ID, "set-unknown.xml"}},
+     {{INFO("rep"), "info-created.xml"}, {"volume set rep a.b on user.heketi.id " MADE_ID, "set-unknown.xml"}},
      E_REMOTE,
      false,
      "option : no.such.option does not exist\nDid you mean nfs.drc-size or ...mem-factor?"},
@@ -176,7 +177,7 @@ static const struct trace traces[] = {
       {"volume create arb replica 3 arbiter 1 198.18.0.11:" MOUNTS "/brick_2/brick 198.18.0.12:" MOUNTS
        "/brick_2/brick 198.18.0.13:" MOUNTS "/brick_2/brick",
        "create-rep.xml"},
-      {"volume set arb user.heketi.id " ID, "set-id.xml"},
+      {"volume set arb user.heketi.id " MADE_ID, "set-id.xml"},
       {"volume start arb", "start-rep.xml"},
       {"sync " INFO("arb"), "info-arb.xml"}},
      E_OK,
@@ -191,7 +192,7 @@ static const struct trace traces[] = {
       {"volume create disp disperse-data 2 redundancy 1 198.18.0.11:" MOUNTS "/brick_3/brick 198.18.0.12:" MOUNTS
        "/brick_3/brick 198.18.0.13:" MOUNTS "/brick_3/brick",
        "create-rep.xml"},
-      {"volume set disp user.heketi.id " ID, "set-id.xml"},
+      {"volume set disp user.heketi.id " MADE_ID, "set-id.xml"},
       {"volume start disp", "start-rep.xml"},
       {"sync " INFO("disp"), "info-disp.xml"}},
      E_OK,
@@ -205,7 +206,7 @@ static const struct trace traces[] = {
      {{INFO("dist"), "volume-info-absent.xml"},
       {"volume create dist 198.18.0.11:" MOUNTS "/brick_4/brick 198.18.0.12:" MOUNTS "/brick_4/brick",
        "create-rep.xml"},
-      {"volume set dist user.heketi.id " ID, "set-id.xml"},
+      {"volume set dist user.heketi.id " MADE_ID, "set-id.xml"},
       {"volume start dist", "start-rep.xml"},
       {"sync " INFO("dist"), "info-dist.xml"}},
      E_OK,

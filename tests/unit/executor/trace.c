@@ -66,6 +66,10 @@ static void stage_init(struct trace_stage *stage, const struct trace *trace)
     stage->coming = (struct store_brick){.id.bytes = {9}, .pool = pool, .lv = lv, .path = paths[4]};
     stage->volume =
         (struct store_volume){.name = (char *)(uintptr_t)volume, .options = {texts, moves ? 0 : trace->options}};
+    if (trace->kind == EXEC_VOLUME_CREATE) { /* the one on the volumes that were recorded */
+        stage->volume.id = (struct id){
+            {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef}};
+    }
     stage->volume.durability = shape < 2 ? STORE_REPLICATE : shape == 2 ? STORE_DISPERSE : STORE_NONE;
     stage->volume.replica = 3;
     stage->volume.disperse_data = 2;
