@@ -432,6 +432,15 @@ static void step_done(struct engine *engine, struct engine_step *step, const str
         engine->device = result->device;
         store_strs_copy(&engine->device.paths, &result->device.paths);
     }
+    if (step->kind == EXEC_BLOCK_LOOK && engine->phase == STORE_OP_UNDO && engine_is_second(engine, step)) {
+        if (result->code == 0 && engine->block.present && result->block.present) {
+            engine_keep_larger(&engine->block, &result->block);
+            return;
+        }
+        if (result->code != 0 || engine->block.present) { /* it cannot say, or does not know what the other one knows */
+            return;
+        }
+    }
     if (step->policy != ENGINE_CONFIRMS &&
         (step->kind == EXEC_BLOCK_CREATE || step->kind == EXEC_BLOCK_EXPAND || step->kind == EXEC_BLOCK_LOOK)) {
         forget_block(engine);

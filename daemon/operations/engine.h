@@ -51,6 +51,8 @@
 #define ENGINE_LEAVE_TRIES 2     /* after so many tries bricks that cannot be reached are left to a clean-up */
 #define ENGINE_LEAVE_REFUSED 6   /* ... and those that their node refuses to destroy; busy: ENGINE_TRIES_BUSY */
 #define ENGINE_FORGET_REFUSED 10 /* after so many refusals a node keeps a peer that all others have let go of */
+#define ENGINE_CONFIRM_MS 180000 /* for a step that only says, or makes durable, what was decided before */
+#define ENGINE_IGNORED_MS 30000  /* ... on whose result nothing depends */
 #define ENGINE_PART_WAIT_MS 500  /* until another try to begin a part of a removal */
 
 enum engine_step_state { ENGINE_WAITING, ENGINE_RUNNING, ENGINE_DONE };
@@ -69,7 +71,7 @@ enum engine_policy {                /* what a failure means */
                      ENGINE_CONFIRMS,        /* a second node's word on a new block volume: asked of all, and repeated
                                                 a few times, then the operation is undone */
                      ENGINE_TURNS,           /* of an undo: a permanent refusal turns it forward; otherwise waits */
-                     ENGINE_IGNORES,         /* done, whatever the result */
+                     ENGINE_IGNORES, /* done, whatever the result, and soon; not asked of a node that hung lately */
 };
 
 struct engine_step {
@@ -184,6 +186,8 @@ struct engine_action {
 
 /* Does the step run on any node of the pool? */
 bool engine_is_pool_step(enum exec_step_kind kind);
+/* How long its next try may take, where that is less than the executor's default; else 0. */
+uint32_t engine_timeout_ms(const struct engine *engine, const struct engine_step *step);
 /* Is it repeated until its node answers? Then it need not be tried while that is known to be silent. */
 bool engine_may_spare(const struct engine_step *step);
 /* Builds the steps from the operation's record. false: the operation is not in the store (any more); nothing to free.

@@ -106,3 +106,9 @@ bool engine_block_differs(const struct engine *engine, const struct engine_step 
            strcmp(seen->password, made->password) != 0 || seen->size_gib != made->size_gib ||
            !same_hosts(&made->hosts, &seen->hosts);
 }
+
+void engine_keep_larger(struct exec_block_info *known, const struct exec_block_info *said)
+{
+    known->size_gib = said->size_gib > known->size_gib ? said->size_gib : known->size_gib;
+    known->usable_gib = said->usable_gib < known->usable_gib ? said->usable_gib : known->usable_gib;
+}

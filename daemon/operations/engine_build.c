@@ -79,6 +79,7 @@ static const struct row rows[] = {
     {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 1, EXEC_BLOCK_LOOK, TARGET, ENGINE_CONFIRMS, ALWAYS},
     {STORE_OP_EXPAND_BLOCK, STORE_OP_FORWARD, 2, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
     {STORE_OP_EXPAND_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_EXPAND_BLOCK, STORE_OP_UNDO, 1, EXEC_BLOCK_LOOK, TARGET, ENGINE_SKIPS, ALWAYS},
 
     /* Gluster may have the bricks already: then what is before stage 4 is done. Only for that a second node is asked.
      */

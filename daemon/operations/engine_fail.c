@@ -205,6 +205,29 @@ void engine_step_failed(struct engine *engine, struct engine_step *step, const s
     step->hopeless = engine_is_hopeless(engine, step);
 }
 
+/* ---- how long it may take ---- */
+
+uint32_t engine_timeout_ms(const struct engine *engine, const struct engine_step *step)
+{
+    bool syncs = step->kind == EXEC_BRICK_SYNC, probes = step->kind == EXEC_PEER_PROBE;
+
+    if (step->policy == ENGINE_IGNORES && (syncs || probes)) {
+        return ENGINE_IGNORED_MS;
+    }
+    switch (step->kind) {
+    case EXEC_BRICK_SYNC:
+    case EXEC_PEER_FORGET:
+    case EXEC_HEAL_WAIT:
+    case EXEC_BRICK_UNREPLACED:
+        return ENGINE_CONFIRM_MS;
+    case EXEC_BLOCK_LOOK:
+    case EXEC_VOLUME_LOOK:
+        return engine_is_second(engine, step) ? ENGINE_CONFIRM_MS : 0;
+    default:
+        return 0;
+    }
+}
+
 /* ---- nodes that are known to be silent ---- */
 
 bool engine_may_spare(const struct engine_step *step)

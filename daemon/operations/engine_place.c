@@ -63,7 +63,7 @@ static bool is_candidate(const struct candidates *list, size_t n, const struct s
     return false;
 }
 
-static bool is_hung(const struct engine *engine, struct id node)
+bool engine_is_hung(const struct engine *engine, struct id node)
 {
     return engine->env.node_hung != NULL && engine->env.node_hung(engine->env.user, node);
 }
@@ -83,7 +83,7 @@ static void add_candidate(const struct engine *engine, const struct engine_step 
     bool online = node->state == STORE_STATE_ONLINE && id_is_none(node->pending);
     enum fitness fit = engine_is_down(engine, node->id) ? DOWN : online ? FITTEST : FIT;
     bool refused = engine_has_refused(step, node->id);
-    bool later = is_later(step, refused) || is_hung(engine, node->id);
+    bool later = is_later(step, refused) || engine_is_hung(engine, node->id);
 
     list->items = mem_realloc_array(list->items, list->n + 1, sizeof(*list->items));
     list->items[list->n++] =
@@ -239,7 +239,22 @@ static struct id volume_node(const struct engine *engine, const struct store *st
     return choose(&list, turned ? turn_of(engine, step) : engine_tried(step), step);
 }
 
-/* A node that was not asked before, and is not known to be down. */
+/* Nothing depends on what the node says: one that is down, or hung lately, is not asked. It has not confirmed it. */
+static enum engine_place place_ignored(const struct engine *engine, struct engine_step *step)
+{
+    bool down = engine_is_down(engine, step->node);
+
+    if (!down && !engine_is_hung(engine, step->node)) {
+        return ENGINE_PLACED;
+    }
+    step->code = down ? E_CONNECT : E_TIMEOUT;
+    free(step->error);
+    step->error =
+        mem_strdup(down ? "not confirmed: the node is down" : "not confirmed: a step hung on the node lately");
+    return ENGINE_NOTHING;
+}
+
+/* A node that was not asked before, is not known to be down, and has not hung lately. */
 static enum engine_place place_second_probe(const struct engine *engine, const struct store *store,
                                             struct engine_step *step, const struct store_node *target)
 {
@@ -251,7 +266,7 @@ static enum engine_place place_second_probe(const struct engine *engine, const s
         add_pool(engine, store, step, target->cluster, heard, engine->begin_index, &list, &wait);
     }
     step->node = choose(&list, turn_of(engine, step), step);
-    return id_is_none(step->node) || engine_is_down(engine, step->node) ? ENGINE_NOTHING : ENGINE_PLACED;
+    return id_is_none(step->node) ? ENGINE_NOTHING : place_ignored(engine, step);
 }
 
 static enum engine_place place_peer(const struct engine *engine, const struct store *store, struct engine_step *step)
@@ -347,11 +362,9 @@ static enum engine_place place_volume(const struct engine *engine, const struct 
 }
 
 /* A brick of a block volume's hosting volume: it may have moved meanwhile, and a silent node is not waited for. */
-static enum engine_place place_host(const struct engine *engine, const struct store *store,
-                                    const struct engine_step *step)
+static enum engine_place place_host(const struct engine *engine, const struct store *store, struct engine_step *step)
 {
-    return store_brick(store, step->object) != NULL && !engine_is_down(engine, step->node) ? ENGINE_PLACED
-                                                                                           : ENGINE_NOTHING;
+    return store_brick(store, step->object) != NULL ? place_ignored(engine, step) : ENGINE_NOTHING;
 }
 
 /* What was left on a node may be forgotten meanwhile, with the node. */

@@ -29,6 +29,11 @@ enum engine_place engine_place_block(const struct engine *engine, const struct s
 bool engine_block_differs(const struct engine *engine, const struct engine_step *step,
                           const struct exec_result *result);
 bool engine_is_down(const struct engine *engine, struct id node);
+/* Did a step not end there lately? */
+bool engine_is_hung(const struct engine *engine, struct id node);
+/* The second word on how large a block volume is that did not grow as asked: the larger one is kept, since what is
+ * promised must not shrink, and the smaller one of what is usable. */
+void engine_keep_larger(struct exec_block_info *known, const struct exec_block_info *said);
 /* One of the fittest nodes of the pool other than `except`, another one at each try, and before one that has said no
  * one that has not. ID_NONE: there is none. Of a node that an operation adds or takes away it counts whether that began
  * before begin_index. */

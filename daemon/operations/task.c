@@ -365,6 +365,7 @@ static bool take_copies(struct op_driver *driver, struct task *task)
     work->exec.snapshot_limit = driver->env.snapshot_limit;
     work->exec.managers = driver->env.managers(driver->env.user);
     work->exec.term = driver->env.term(driver->env.user);
+    work->exec.timeout_ms = engine_timeout_ms(&task->op->engine, step);
     tell_silent(driver, task);
     return true;
 }

@@ -82,6 +82,14 @@ static void test_create(void **state)
     play_fini(&play);
 }
 
+static struct id hung;
+
+static bool has_hung(void *user, struct id node)
+{
+    (void)user;
+    return id_equal(node, hung);
+}
+
 /* Nobody waits for a brick of the hosting volume whose node is silent, known or not. */
 static void test_sync_waits_for_nobody(void **state)
 {
@@ -588,7 +596,7 @@ static void test_expand_never_seen(void **state)
     play_order(&play, EXEC_BLOCK_LOOK, -1, ENGINE_TRIES_BUSY, E_BUSY, false);
     assert_true(play_run(&play, 10 * MINUTE));
     assert_true(job_of(&play, op_id)->failed);
-    assert_non_null(strstr(steps_of(&play), "undo block-look failed"));
+    assert_non_null(strstr(steps_of(&play), "undo block-look block-look failed"));
     assert_true(id_is_none(store_block_volume(play.world.store, block)->pending));
     play_fini(&play);
 }
@@ -613,7 +621,7 @@ static void test_expand_refused(void **state)
         play_order(&play, EXEC_BLOCK_EXPAND, -1, 0, E_REMOTE, false);
         play_order(&play, EXEC_BLOCK_LOOK, -1, 1, E_CONNECT, false);
         assert_true(play_run(&play, MINUTE));
-        assert_string_equal(steps_of(&play), "block-expand block-expand undo block-look block-look failed");
+        assert_string_equal(steps_of(&play), "block-expand block-expand undo block-look block-look block-look failed");
         assert_true(job_of(&play, op_id)->failed);
         assert_int_equal(store_block_volume(play.world.store, block)->size_gib, cases[i].expected_gib);
         assert_int_equal(store_block_volume(play.world.store, block)->usable_gib, cases[i].expected_usable_gib);
@@ -632,8 +640,105 @@ static void test_expand_of_nothing(void **state)
     block = begin_expand(&play, 20);
     play_order(&play, EXEC_BLOCK_EXPAND, -1, 0, E_REMOTE, true);
     assert_true(play_run(&play, MINUTE));
-    assert_string_equal(steps_of(&play), "block-expand block-expand undo block-look failed");
+    assert_string_equal(steps_of(&play), "block-expand block-expand undo block-look block-look failed");
     assert_int_equal(store_block_volume(play.world.store, block)->size_gib, 10);
+    play_fini(&play);
+}
+
+/* How large it is after an expand that failed, two nodes have to say. Where they differ the larger size is kept, and
+ * the smaller one of what is usable, whoever of them lies; one that knows none, or has no gluster-block, changes
+ * nothing. */
+static void test_size_by_two_words(void **state)
+{
+    static const struct {
+        struct exec_block_info first, second;
+        int second_code;
+        uint32_t size_gib, usable_gib;
+    } cases[] = {
+        {{.present = true, .size_gib = 10, .usable_gib = 10},
+         {.present = true, .size_gib = 20, .usable_gib = 20},
+         0,
+         20,
+         10},
+        {{.present = true, .size_gib = 20, .usable_gib = 20},
+         {.present = true, .size_gib = 10, .usable_gib = 10},
+         0,
+         20,
+         10},
+        {{.present = true, .size_gib = 20, .usable_gib = 20}, {.present = false}, 0, 20, 20},
+        {{.present = false}, {.present = true, .size_gib = 20, .usable_gib = 20}, 0, 20, 20},
+        {{.present = true, .size_gib = 20, .usable_gib = 20}, {.present = false}, E_REMOTE, 20, 20},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct engine_action action;
+        struct play play;
+        struct id block, nodes[3] = {ID_NONE};
+        size_t n = 0;
+
+        (void)set_up(&play, 3);
+        block = begin_expand(&play, 20);
+        while (!play.engine.done) {
+            const struct engine_step *step;
+            struct exec_result result = {.code = 0};
+
+            if (!play_next(&play, &action)) {
+                assert_int_not_equal(action.wait_ms, UINT64_MAX);
+                play.now_ms = action.wait_ms;
+                continue;
+            }
+            if (action.kind != ENGINE_RUN) {
+                continue;
+            }
+            step = &play.engine.steps[action.step];
+            if (step->kind != EXEC_BLOCK_LOOK) {
+                play_answer(&play, action.step, E_REMOTE, true);
+                continue;
+            }
+            assert_true(n < 3);
+            nodes[n] = step->node;
+            result.code = n > 0 ? cases[i].second_code : 0;
+            result.permanent = true;
+            result.block = n == 0 ? cases[i].first : cases[i].second;
+            n++;
+            engine_result(&play.engine, action.step, &result, play.now_ms);
+        }
+        assert_int_equal(n, cases[i].second_code != 0 ? 3 : 2); /* no word of two: of all */
+        assert_false(id_equal(nodes[0], nodes[1]));
+        assert_int_equal(store_block_volume(play.world.store, block)->size_gib, cases[i].size_gib);
+        assert_int_equal(store_block_volume(play.world.store, block)->usable_gib, cases[i].usable_gib);
+        play_fini(&play);
+    }
+}
+
+/* A host that hung lately is not asked to make durable what is decided, and a sync has little time of its own. */
+static void test_sync_is_not_asked_of_who_hung(void **state)
+{
+    struct engine_action action;
+    struct play play;
+    size_t n = 0;
+
+    (void)state;
+    (void)set_up(&play, 3);
+    (void)begin_create(&play, 0);
+    hung = play.nodes[1];
+    play.engine.env.node_hung = has_hung;
+    while (!play.engine.done) {
+        if (!play_next(&play, &action)) {
+            play.now_ms = action.wait_ms;
+        } else if (action.kind == ENGINE_RUN) {
+            const struct engine_step *step = &play.engine.steps[action.step];
+
+            if (step->kind == EXEC_BRICK_SYNC) {
+                n++;
+                assert_false(id_equal(step->node, hung));
+                assert_int_equal(engine_timeout_ms(&play.engine, step), ENGINE_IGNORED_MS);
+            }
+            play_answer(&play, action.step, 0, false);
+        }
+    }
+    assert_int_equal(n, 2);
     play_fini(&play);
 }
 
@@ -641,6 +746,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create),
+        cmocka_unit_test(test_size_by_two_words),
+        cmocka_unit_test(test_sync_is_not_asked_of_who_hung),
         cmocka_unit_test(test_sync_waits_for_nobody),
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_hosts_change),

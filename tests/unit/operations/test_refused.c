@@ -420,6 +420,41 @@ static void test_endless_rebalance(void **state)
     }
 }
 
+static bool all_have_hung(void *user, struct id node)
+{
+    (void)user, (void)node;
+    return true;
+}
+
+/* The second probe confirms the first one: it has little time, and where every node hung lately none is asked. */
+static void test_second_probe_is_short(void **state)
+{
+    (void)state;
+    for (int hung = 0; hung < 2; hung++) {
+        struct engine_action action;
+        struct play play;
+        size_t n = 0;
+
+        play_init(&play, 3);
+        play_begin(&play, play_request(&play, PLAY_NODE_ADD));
+        play.engine.env.node_hung = hung == 1 ? all_have_hung : NULL;
+        while (!play.engine.done) {
+            if (!play_next(&play, &action)) {
+                play.now_ms = action.wait_ms;
+            } else if (action.kind == ENGINE_RUN) {
+                const struct engine_step *step = &play.engine.steps[action.step];
+
+                assert_int_equal(step->kind, EXEC_PEER_PROBE);
+                assert_int_equal(engine_timeout_ms(&play.engine, step), n == 0 ? 0 : ENGINE_IGNORED_MS);
+                n++;
+                play_answer(&play, action.step, 0, false);
+            }
+        }
+        assert_int_equal(n, hung == 1 ? 1 : 2);
+        play_fini(&play);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,7 +462,8 @@ int main(void)
         cmocka_unit_test(test_refused_by_the_others),    cmocka_unit_test(test_keeping_bricks),
         cmocka_unit_test(test_kept_in_a_volume),         cmocka_unit_test(test_kept_in_the_grown_volume),
         cmocka_unit_test(test_keeping_bricks_and_lying), cmocka_unit_test(test_refused_place),
-        cmocka_unit_test(test_keeping_a_peer),           cmocka_unit_test(test_endless_rebalance),
+        cmocka_unit_test(test_keeping_a_peer),           cmocka_unit_test(test_second_probe_is_short),
+        cmocka_unit_test(test_endless_rebalance),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
