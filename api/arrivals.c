@@ -60,10 +60,16 @@ static void serve_reads(struct api_server *server)
     serve_line(server, API_LINE_READS, READS_MAX, READS_NS);
 }
 
-/* Whose handshake has begun is to end it before others begin theirs. */
+/* Whose handshake has begun is to end it before others begin theirs. Only strangers hold up strangers. */
 static bool others_may_begin(const struct api_server *server)
 {
-    return server->n_waiting[API_LINE_STEPS] < STEPS_WAIT_MAX && server->n_waiting[API_LINE_READS] < READS_MAX;
+    const struct api_conn *conn;
+    size_t n[API_LINES] = {0};
+
+    TAILQ_FOREACH (conn, &server->conns, link) {
+        n[conn->line] += conn->waits && !api_source_comes_first(conn->source);
+    }
+    return n[API_LINE_STEPS] < STEPS_WAIT_MAX && n[API_LINE_READS] < READS_MAX;
 }
 
 static void come_again(uv_timer_t *timer)

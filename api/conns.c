@@ -1,22 +1,14 @@
-/* Who may have a connection, and how long.
+/* Connections: how they begin, and how they end.
  *
- * Strangers cost nothing but their own place. When all places are taken, a stranger has to go: of the address that has
- * most of them, the one that has waited longest. It has sent nothing, half a request, or does not take its answer. So
- * who floods us from a few addresses pushes out himself, and a client that sends its request at once is always
- * answered. Who has just come is given a moment, and who waits for us (a step of a handshake) goes after who does not.
- * Those from where a valid token came lately go after both. A connection whose request has a valid token, or had one
- * until nothing more came, goes only when there is no stranger's left, and only between two requests or while the next
- * one comes; or when there is no such one either and it takes its answer slowly or not at all (slow.c). A token is good
- * for its request: the next one without it is a stranger's. One address has a share of the places (sources.c).
- *
- * The last places are kept for the members, whose forwards come over the same port, and nobody is pushed out of them.
- * But whoever runs on a member's host has its address: so it has a share of them, and beyond it is like any other.
- */
+ * There are so many places. When all are taken, somebody has to go for the next one (places.h). The last ones are kept
+ * for the members, whose forwards come over the same port, and nobody is pushed out of them. But whoever runs on a
+ * member's host has its address: so it has a share of them, and beyond it is like any other. */
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/places.h"
 #include "api/server_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
@@ -113,88 +105,6 @@ void api_conn_quiet(struct api_conn *conn)
 
 /* ---- who has to go ---- */
 
-/* The next request has a valid token, or nothing of it is there and the last one had. */
-static bool is_known(const struct api_conn *conn)
-{
-    return conn->body_allowed || (conn->trusted && conn->sock->input->size == 0);
-}
-
-/* A stranger that nothing is worked for. */
-static bool is_stranger(const struct api_conn *conn)
-{
-    return !conn->member &&
-           (conn->request == NULL ? !is_known(conn) : conn->request->state == API_SENDING && !conn->trusted);
-}
-
-/* A stranger whose next step is his own, and of whom nothing is known. */
-static bool is_waited_for(const struct api_conn *conn)
-{
-    return is_stranger(conn) && !conn->waits && !api_source_comes_first(conn->source);
-}
-
-static bool is_unknown(const struct api_conn *conn)
-{
-    return is_stranger(conn) && !api_source_comes_first(conn->source);
-}
-
-static bool is_between(const struct api_conn *conn)
-{
-    return !conn->member && conn->request == NULL && is_known(conn);
-}
-
-/* It takes so little of its answer that it may have to go. */
-static bool is_slow(const struct api_conn *conn)
-{
-    return !conn->member && conn->request != NULL && api_slow_is(conn->request);
-}
-
-/* The source that has most of them; NULL: there are none. */
-static struct api_source *source_of_most(struct api_server *server, bool (*is)(const struct api_conn *conn))
-{
-    struct api_source *source, *most = NULL;
-    struct api_conn *conn;
-
-    TAILQ_FOREACH (source, &server->sources, link) {
-        source->n_victims = 0;
-    }
-    TAILQ_FOREACH (conn, &server->conns, link) {
-        if (!conn->cut && is(conn) && ++conn->source->n_victims > (most != NULL ? most->n_victims : 0)) {
-            most = conn->source;
-        }
-    }
-    return most;
-}
-
-/* source NULL: of any. NULL: nobody. */
-static struct api_conn *choose(struct api_server *server, const struct api_source *source)
-{
-    static bool (*const ranks[])(const struct api_conn *conn) = {is_waited_for, is_unknown, is_stranger, is_between,
-                                                                 is_slow};
-    struct api_conn *conn;
-
-    for (size_t i = 0; i < sizeof(ranks) / sizeof(*ranks); i++) {
-        const struct api_source *from = source != NULL ? source : source_of_most(server, ranks[i]);
-
-        TAILQ_FOREACH (conn, &server->conns, link) {
-            if (!conn->cut && conn->source == from && ranks[i](conn)) {
-                return conn;
-            }
-        }
-    }
-    return NULL;
-}
-
-static size_t count_of(const struct api_server *server, const struct api_source *source)
-{
-    const struct api_conn *conn;
-    size_t n = 0;
-
-    TAILQ_FOREACH (conn, &server->conns, link) {
-        n += !conn->cut && !conn->member && conn->source == source;
-    }
-    return n;
-}
-
 static void log_full(struct api_server *server, const char *what)
 {
     uint64_t now_ms = uv_now(server->loop);
@@ -221,33 +131,25 @@ static bool has_member_place(const struct api_server *server, const struct api_s
 
 enum room { ROOM_NONE, ROOM_SOON, ROOM_MADE };
 
-/* Who has just begun gets a moment to say something, before another one of whom as little is known takes his place. */
-static bool is_spared(const struct api_server *server, const struct api_conn *victim, const struct api_source *source)
-{
-    return !api_source_comes_first(source) && is_stranger(victim) &&
-           uv_now(server->loop) - victim->begun_ms < server->grace_ms;
-}
-
 /* Makes room for one more that has no such place. */
 static enum room make_room(struct api_server *server, const struct api_source *source)
 {
     size_t n = server->n_conns - server->n_cut - server->n_members;
     size_t max = server->config.connections_max - members_max(server);
-    enum api_room room = api_source_room(source, count_of(server, source), n, max);
     struct api_conn *victim;
 
-    if (room == API_ROOM_FREE) {
+    if (n < max) {
         return ROOM_MADE;
     }
-    victim = choose(server, room == API_ROOM_OF_ITS_OWN ? source : NULL);
+    victim = api_places_victim(server, source, max);
     if (victim == NULL) {
         log_full(server, "all connections are at work: another one is refused");
         return ROOM_NONE;
     }
-    if (is_spared(server, victim, source)) {
+    if (api_places_spared(victim, source)) {
         return ROOM_SOON;
     }
-    log_full(server, "too many connections: those go that have waited longest");
+    log_full(server, "too many connections: those go that have most of them");
     server->stats.pushed_out++;
     api_conn_cut(victim);
     return ROOM_MADE;

@@ -5,7 +5,8 @@
  * connections faster than they come. To take one costs little; what costs more (TLS, h2o, a place that somebody has to
  * give up) is begun for a few of them in a turn of the loop (arrivals.c). Until then they wait here, and the sources
  * have their turns one after the other. When more wait than there are places for connections, the source with most of
- * them loses its oldest one. Members and those who have shown a valid token lately come before all others.
+ * them loses its oldest one, as it loses places (places.h). Members and those who have shown a valid token lately come
+ * before all others.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 #define BACKLOG 4096  /* the kernel's own limit, net.core.somaxconn, may be lower */
 #define TAKE_MAX 1024 /* in a turn of the loop */
 #define TAKE_NS 2000000
+#define STRANGERS_PART 4
 #define LATE_MAX 8 /* sources for which there is no room yet, in a turn */
 #define LOG_EVERY_MS 10000
 #define PAUSE_MS 100 /* after a failure that the next try would only repeat */
@@ -49,16 +51,32 @@ static void drop(struct api_server *server, struct api_comer *comer)
     free(comer);
 }
 
-/* Of those of whom nothing is known, if there are any. Where all have as many, the one whose turn is furthest away. */
-static void drop_one_of_most(struct api_server *server)
+static const struct api_source *of_most(const struct api_source_list *list, const struct api_source *most)
 {
-    struct api_source_list *list = &server->came_from[TAILQ_EMPTY(&server->came_from[false])];
-    struct api_source *source, *most = NULL;
-    struct api_comer *comer;
+    const struct api_source *source;
 
     TAILQ_FOREACH (source, list, came_link) {
         most = most == NULL || source->n_comers >= most->n_comers ? source : most;
     }
+    return most;
+}
+
+/* Where all have as many, the one whose turn is furthest away. Who is known loses none to strangers beyond a quarter
+ * (places.h). */
+static void drop_one_of_most(struct api_server *server)
+{
+    const struct api_source_list *strangers = &server->came_from[false];
+    const struct api_source *source, *most = NULL;
+    struct api_comer *comer;
+    size_t n = 0;
+
+    TAILQ_FOREACH (source, strangers, came_link) {
+        n += source->n_comers;
+    }
+    if (n <= server->config.connections_max / STRANGERS_PART) {
+        most = of_most(&server->came_from[true], NULL);
+    }
+    most = of_most(strangers, most);
     CHECK(most != NULL); /* somebody waits */
     comer = TAILQ_FIRST(&most->comers);
     (void)close(comer->fd);
@@ -180,12 +198,12 @@ static void pause_taking(struct api_server *server, int error)
     (void)uv_timer_start(&server->listen_pause, look_again, PAUSE_MS, 0);
 }
 
-static void take_all(struct api_server *server)
+static void take_all(struct api_server *server, uint64_t max_ns)
 {
     uint64_t begin_ns = uv_hrtime();
     int rc = 0;
 
-    for (int n = 0; n < TAKE_MAX && rc == 0 && uv_hrtime() - begin_ns < TAKE_NS; n++) {
+    for (int n = 0; n < TAKE_MAX && rc == 0 && uv_hrtime() - begin_ns < max_ns; n++) {
         rc = take_one(server);
     }
     if (rc != 0 && rc != -EAGAIN) {
@@ -202,7 +220,7 @@ static void is_readable(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    take_all(poll->data);
+    take_all(poll->data, TAKE_NS);
 }
 
 static void look_again(uv_timer_t *timer)
@@ -279,7 +297,7 @@ int api_listener_start(struct api_server *server, struct err *reterr)
 void api_listener_close(struct api_server *server, uv_close_cb closed_cb)
 {
     if (server->listen_fd >= 0) {
-        take_all(server); /* their clients have been told that they are connected */
+        take_all(server, UINT64_MAX); /* their clients have been told that they are connected */
         uv_close((uv_handle_t *)&server->listener, closed_cb);
         (void)close(server->listen_fd);
         server->listen_fd = -1;

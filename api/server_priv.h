@@ -91,7 +91,7 @@ struct api_source {
     bool local;                                   /* this host's own */
     size_t n_conns;                               /* it lives as long as there are any */
     size_t n_members;                             /* of them in the places of members */
-    size_t n_victims;                             /* while one is chosen that has to go */
+    size_t n_places;                              /* the others, while it is chosen who has to go (places.c) */
     struct api_comer_list comers;                 /* connections that have not begun (listener.c) */
     size_t n_comers;                              /* it lives as long as there are any of these, too */
     TAILQ_ENTRY(api_source) came_link;            /* while there are */
@@ -212,7 +212,6 @@ struct api_server {
     uv_prepare_t arrivals_end; /* runs while there are connections */
     struct api_conn *reading;  /* h2o takes what was read of it; NULL: none, or it has ended of that */
     struct api_source_list sources, lines[API_LINES]; /* all; those of which a connection waits */
-    size_t n_waiting[API_LINES];                      /* connections */
     struct api_source_list known;                     /* who showed a valid token last comes last */
     size_t n_known;
     TAILQ_HEAD(api_arrived_list, api_request) arrived;

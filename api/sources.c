@@ -1,7 +1,7 @@
 /* Where connections come from, their shares, and their lines.
  *
- * Of all places that are few (connections, long answers, streams of events) one address can have most, but not all, as
- * long as it is not this host's own: clients behind a proxy share one.
+ * Of long answers and streams of events, which are few, one address can have most, but not all, as long as it is not
+ * this host's own: clients behind a proxy share one. Connections are shared out otherwise (places.h).
  *
  * Where somebody has shown a valid token is remembered, and who comes from there comes before those of whom nothing is
  * known: from many addresses nobody has more than his share of those who have none.
@@ -217,7 +217,6 @@ void api_line_stand(struct api_conn *conn, enum api_line line)
     TAILQ_INSERT_TAIL(&source->waiting[line], conn, line_link);
     conn->waits = true;
     conn->line = line;
-    conn->server->n_waiting[line]++;
 }
 
 void api_line_leave(struct api_conn *conn)
@@ -229,7 +228,6 @@ void api_line_leave(struct api_conn *conn)
         return;
     }
     conn->waits = false;
-    conn->server->n_waiting[line]--;
     TAILQ_REMOVE(&source->waiting[line], conn, line_link);
     if (TAILQ_EMPTY(&source->waiting[line])) {
         TAILQ_REMOVE(&conn->server->lines[line], source, line_link[line]);

@@ -402,6 +402,17 @@ static void test_sources_take_turns(void **state)
     }
 }
 
+static size_t n_steps_waiting(struct world *world)
+{
+    const struct api_conn *conn;
+    size_t n = 0;
+
+    TAILQ_FOREACH (conn, &server_of(world)->conns, link) {
+        n += conn->waits && conn->line == API_LINE_STEPS;
+    }
+    return n;
+}
+
 /* Others begin theirs when few are left, or all of them would be pushed out half way. */
 static void test_others_begin_later(void **state)
 {
@@ -412,17 +423,44 @@ static void test_others_begin_later(void **state)
     (void)connect_all(world, BURST);
     begin_tls(world, "X25519");
     step_all(world);
-    while (server->n_waiting[API_LINE_STEPS] == 0) {
+    while (n_steps_waiting(world) == 0) {
         turn(world);
     }
     world->clients[BURST].fd = client_connect_from(api_server_port(server), 4);
     for (int turns = 0; server->n_conns == BURST; turns++) {
         assert_true(turns < TURNS_MAX);
-        most = server->n_waiting[API_LINE_STEPS] > most ? server->n_waiting[API_LINE_STEPS] : most;
+        most = n_steps_waiting(world) > most ? n_steps_waiting(world) : most;
         turn(world);
     }
     assert_true(most > 2 * STEPS);
-    assert_in_range(server->n_waiting[API_LINE_STEPS], 0, 2 * STEPS);
+    assert_in_range(n_steps_waiting(world), 0, 2 * STEPS);
+}
+
+/* Whoever is known may have as many handshakes under way as he likes: strangers do not wait for their end. */
+static void test_others_begin_beside_known_ones(void **state)
+{
+    struct world *world = *state;
+    struct api_server *server = server_of(world);
+    struct api_source *source;
+
+    (void)connect_all(world, BURST);
+    TAILQ_FOREACH (source, &server->sources, link) {
+        api_listener_source_changes(server, source, true);
+    }
+    begin_tls(world, "X25519");
+    step_all(world);
+    while (n_steps_waiting(world) == 0) {
+        turn(world);
+    }
+    world->clients[BURST].fd = client_connect_from(api_server_port(server), 4);
+    for (int turns = 0; server->n_conns == BURST; turns++) {
+        assert_true(turns < TURNS_MAX);
+        turn(world);
+    }
+    assert_true(n_steps_waiting(world) > 2 * STEPS);
+    TAILQ_FOREACH (source, &server->sources, link) {
+        api_listener_source_changes(server, source, false);
+    }
 }
 
 static uint64_t cpu_us(void)
@@ -506,6 +544,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_second_hello, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_sources_take_turns, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_others_begin_later, setup_tls, teardown),
+        cmocka_unit_test_setup_teardown(test_others_begin_beside_known_ones, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_small_records, setup_tls, teardown),
         cmocka_unit_test_setup_teardown(test_gone_in_a_handshake, setup_tls, teardown),
     };

@@ -130,6 +130,44 @@ static void test_who_comes_alone_does_not_wait(void **state)
     (void)close(fd);
 }
 
+static size_t n_waiting_from(const struct api_server *server, uint8_t host)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct api_source *source;
+
+        TAILQ_FOREACH (source, &server->came_from[i], came_link) {
+            n += source->address.s6_addr[15] == host ? source->n_comers : 0;
+        }
+    }
+    return n;
+}
+
+/* Neither among those that wait: who is known has most of them, and the stranger one. */
+static void test_a_stranger_waits_beside_a_known_flood(void **state)
+{
+    struct world *world = *state;
+    struct api_server *server = server_of(world);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002U)};
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+    int fd = client_connect_from(api_server_port(server), 3);
+
+    memcpy(&from, &address, sizeof(address));
+    api_listener_source_changes(server, api_source_of(server, &from), true);
+    server->n_cut += 64; /* so nothing is begun for them */
+    connect_n(world, FLOOD, 2);
+    for (int turns = 0; in_the_kernels_queue(world) > 0; turns++) {
+        assert_true(turns < TURNS_MAX);
+        turn(world);
+    }
+    assert_int_equal(server->n_comers, CONNECTIONS_MAX);
+    assert_int_equal(n_waiting_from(server, 3), 1);
+    server->n_cut -= 64;
+    api_listener_source_changes(server, api_source_of(server, &from), false);
+    (void)close(fd);
+}
+
 /* Nothing turns without end, and it goes on when there are descriptors again. */
 static void test_no_descriptors(void **state)
 {
@@ -200,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_kernels_queue_is_emptied, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_comes_alone_does_not_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_stranger_waits_beside_a_known_flood, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_has_come_before_the_end_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends_with_comers, setup, teardown),

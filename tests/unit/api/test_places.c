@@ -24,6 +24,7 @@
 
 #define CONNECTIONS 100 /* the fixture's limit; 88 of them for others than members */
 #define STREAMS 64
+#define HELLO "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
 #define VOLUMES 2500
 #define DEADLINE_MS 60000
 #define NEVER_MS (10 * DEADLINE_MS)
@@ -102,6 +103,16 @@ static void expect_answer(struct fixture *f, int fd, int status)
     answer_fini(&answer);
 }
 
+/* How it ended; what came before is thrown away. */
+static int end_of(struct fixture *f, int fd)
+{
+    char data[65536];
+    ssize_t n = 1;
+
+    run_until(f, (n = recv(fd, data, sizeof(data), 0)) == 0 || (n < 0 && errno != EAGAIN));
+    return n == 0 ? 0 : errno;
+}
+
 static void close_all(const int *fds, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -153,6 +164,46 @@ static void connections(void **state)
     assert_int_equal(server_of(f)->n_conns, n); /* one was enough */
     assert_int_equal(n_slow(f), n - 1);
     close_all(fds, n + 1);
+}
+
+/* The same when they keep us at work, and none of them is known to be slow: for who has a token and for who has none.
+ */
+static void busy_connections(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = CONNECTIONS - CONNECTIONS / 8, n_sources = 3;
+    int fds[CONNECTIONS], known, stranger;
+
+    server_of(f)->deaf_ms = NEVER_MS;
+    (void)fixture_add_volumes(f, VOLUMES);
+    run_until(f, server_of(f)->n_conns == 0);
+    for (size_t i = 0; i < n; i++) {
+        fds[i] = connect_from(f, (uint8_t)(2 + i % n_sources));
+        keep_little(f);
+        ask(f, fds[i], false, "/volumes");
+    }
+    run_until(f, !TAILQ_EMPTY(&server_of(f)->requests) && TAILQ_EMPTY(&server_of(f)->arrived));
+    known = connect_from(f, 5);
+    ask(f, known, true, "/clusters");
+    expect_answer(f, known, 200);
+    stranger = connect_from(f, 6);
+    client_send(f, stranger, HELLO, strlen(HELLO));
+    expect_answer(f, stranger, 200);
+    assert_int_equal(n_slow(f), 0);
+    for (size_t i = 0; i < 20; i++) { /* who has his share gets no more */
+        int fd = client_connect_from(api_server_port(server_of(f)), (uint8_t)(2 + i % n_sources));
+
+        assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+        assert_int_not_equal(end_of(f, fd), EAGAIN);
+        (void)close(fd);
+    }
+    ask(f, known, true, "/clusters");
+    expect_answer(f, known, 200);
+    client_send(f, stranger, HELLO, strlen(HELLO));
+    expect_answer(f, stranger, 200);
+    close_all(fds, n);
+    (void)close(known);
+    (void)close(stranger);
 }
 
 /* Two clients have the two places for what threads make. */
@@ -305,16 +356,6 @@ static bool kernel_has(uint16_t server_port, int fd)
     return found;
 }
 
-/* How it ended; what came before is thrown away. */
-static int end_of(struct fixture *f, int fd)
-{
-    char data[65536];
-    ssize_t n = 1;
-
-    run_until(f, (n = recv(fd, data, sizeof(data), 0)) == 0 || (n < 0 && errno != EAGAIN));
-    return n == 0 ? 0 : errno;
-}
-
 /* A client that has not taken its answer is cut, for a newcomer or when its time is over. */
 static void nothing_is_left(void **state)
 {
@@ -438,6 +479,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connections, setup, teardown),
+        cmocka_unit_test_setup_teardown(busy_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(long_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(streams, setup, teardown),
         cmocka_unit_test_setup_teardown(streams_of_an_address, setup, teardown),
