@@ -3,6 +3,7 @@
  * There are so many places. When all are taken, somebody has to go for the next one (places.h). The last ones are kept
  * for the members, whose forwards come over the same port, and nobody is pushed out of them. But whoever runs on a
  * member's host has its address: so it has a share of them, and beyond it is like any other. */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -21,11 +22,9 @@
 void api_conn_reset(struct api_conn *conn)
 {
     static const struct linger at_once = {.l_onoff = 1};
-    int fd = h2o_socket_get_fd(conn->sock);
 
-    if (fd >= 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    }
+    conn->reset = true;
+    (void)setsockopt(conn->kept_fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
 /* A part of the answer is lost with the connection: h2o has not got all of it yet (then it has a generator), or the
@@ -84,9 +83,16 @@ static void conn_closed(void *data)
     server->n_cut -= conn->cut;
     server->bulky = server->bulky != conn ? server->bulky : NULL;
     api_arrivals_conn_gone(conn);
-    api_source_leave(conn);
+    api_line_leave(conn);
+    api_source_no_member(conn);
     SSL_CTX_free(conn->ssl);
-    free(conn);
+    conn->ssl = NULL;
+    conn->sock = NULL;
+    conn->stream = NULL;
+    if (!api_left_keep(conn)) {
+        api_source_leave(conn);
+        free(conn);
+    }
     api_server_close_step(server);
 }
 
@@ -131,17 +137,28 @@ static bool has_member_place(const struct api_server *server, const struct api_s
 
 enum room { ROOM_NONE, ROOM_SOON, ROOM_MADE };
 
+static size_t others_max(const struct api_server *server)
+{
+    return server->config.connections_max - members_max(server);
+}
+
+bool api_conn_has_room(const struct api_server *server)
+{
+    return server->n_conns - server->n_cut - server->n_members + server->n_left < others_max(server);
+}
+
 /* Makes room for one more that has no such place. */
 static enum room make_room(struct api_server *server, const struct api_source *source)
 {
-    size_t n = server->n_conns - server->n_cut - server->n_members;
-    size_t max = server->config.connections_max - members_max(server);
     struct api_conn *victim;
 
-    if (n < max) {
+    if (!api_conn_has_room(server)) {
+        api_left_look(server);
+    }
+    if (api_conn_has_room(server)) {
         return ROOM_MADE;
     }
-    victim = api_places_victim(server, source, max);
+    victim = api_places_victim(server, source, others_max(server));
     if (victim == NULL) {
         log_full(server, "all connections are at work: another one is refused");
         return ROOM_NONE;
@@ -151,7 +168,11 @@ static enum room make_room(struct api_server *server, const struct api_source *s
     }
     log_full(server, "too many connections: those go that have most of them");
     server->stats.pushed_out++;
-    api_conn_cut(victim);
+    if (victim->left) {
+        api_left_reset(victim);
+    } else {
+        api_conn_cut(victim);
+    }
     return ROOM_MADE;
 }
 
@@ -162,12 +183,13 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
-static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct api_comer *comer, bool member)
+static void conn_new(struct api_server *server, uv_tcp_t *tcp, const struct api_comer *comer, bool member, int kept_fd)
 {
     struct api_conn *conn = mem_calloc(1, sizeof(*conn));
 
     (void)uv_tcp_nodelay(tcp, 1);
     conn->server = server;
+    conn->kept_fd = kept_fd;
     conn->member = member;
     conn->address = api_source_address(&comer->from);
     conn->begun_ms = uv_now(server->loop);
@@ -194,17 +216,19 @@ bool api_conn_begin(struct api_server *server, const struct api_comer *comer)
     bool member = source->member && has_member_place(server, source);
     enum room room = member ? ROOM_MADE : make_room(server, source);
     uv_tcp_t *tcp;
+    int kept_fd;
 
     if (room == ROOM_SOON) {
         return false;
     }
-    if (room == ROOM_NONE) {
+    kept_fd = room == ROOM_MADE ? fcntl(comer->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (kept_fd < 0) {
         (void)close(comer->fd);
         return true;
     }
     tcp = mem_alloc(sizeof(*tcp));
     CHECK(uv_tcp_init(server->loop, tcp) == 0);
     CHECK(uv_tcp_open(tcp, comer->fd) == 0);
-    conn_new(server, tcp, comer, member);
+    conn_new(server, tcp, comer, member, kept_fd);
     return true;
 }

@@ -26,7 +26,8 @@
 #define TAKE_MAX 1024 /* in a turn of the loop */
 #define TAKE_NS 2000000
 #define STRANGERS_PART 4
-#define LATE_MAX 8 /* sources for which there is no room yet, in a turn */
+#define KERNEL_KEEPS 131072 /* bytes for a client, and as much again of its own: by itself up to some MiB */
+#define LATE_MAX 8          /* sources for which there is no room yet, in a turn */
 #define LOG_EVERY_MS 10000
 #define PAUSE_MS 100 /* after a failure that the next try would only repeat */
 
@@ -237,7 +238,7 @@ static int bind_to(const char *host, uint16_t port, int *ret_fd)
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(struct sockaddr_in6);
-    int on = 1, off = 0, fd, rc = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&address);
+    int on = 1, off = 0, kept = KERNEL_KEEPS, fd, rc = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&address);
 
     if (rc != 0) {
         len = sizeof(struct sockaddr_in);
@@ -251,6 +252,7 @@ static int bind_to(const char *host, uint16_t port, int *ret_fd)
         return uv_translate_sys_error(errno);
     }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kept, sizeof(kept)) != 0 || /* connections have what it has */
         (address.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0) ||
         bind(fd, (const struct sockaddr *)&address, len) != 0 || listen(fd, BACKLOG) != 0) {
         rc = uv_translate_sys_error(errno);

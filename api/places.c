@@ -62,6 +62,10 @@ static struct wish wish_of(struct api_server *server, const struct api_source *s
             wish.n_strangers += !api_source_comes_first(conn->source);
         }
     }
+    TAILQ_FOREACH (conn, &server->left, link) {
+        conn->source->n_places++;
+        wish.n_strangers += !api_source_comes_first(conn->source);
+    }
     return wish;
 }
 
@@ -105,6 +109,11 @@ static struct api_conn *idle_of(const struct wish *wish, const struct api_source
     static bool (*const ranks[])(const struct api_conn *conn) = {is_waited_for, is_strange, is_between, is_slow};
     struct api_conn *conn, *found = NULL;
 
+    TAILQ_FOREACH (conn, &wish->server->left, link) {
+        if (is_of(wish, conn, source)) {
+            return conn;
+        }
+    }
     for (size_t i = 0; found == NULL && i < sizeof(ranks) / sizeof(*ranks); i++) {
         TAILQ_FOREACH (conn, &wish->server->conns, link) {
             if (!is_of(wish, conn, source) || !ranks[i](conn)) {
@@ -148,6 +157,6 @@ bool api_places_spared(const struct api_conn *victim, const struct api_source *s
 {
     const struct api_server *server = victim->server;
 
-    return !api_source_comes_first(source) && is_strange(victim) &&
+    return !victim->left && !api_source_comes_first(source) && is_strange(victim) &&
            uv_now(server->loop) - victim->begun_ms < server->grace_ms;
 }

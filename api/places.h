@@ -12,7 +12,8 @@
  * slowly (slow.c). The same does one that has none of its own while all others have one: there are more sources than
  * places.
  *
- * Of a source that one goes first which is worth least to it: a request without a valid token, or none, and of those
+ * Of a source that one goes first which is worth least to it: one that is closed, and of whose answer the kernel still
+ * has something (left.c); a request without a valid token, or none, and of those
  * who does not wait for us (a step of a handshake) and has waited longest; then one between two requests of which the
  * last had a valid token; then the slowest of the slow; then the youngest of those at work. A token is good for its
  * request: the next one without it is a stranger's. */

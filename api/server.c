@@ -282,11 +282,12 @@ int api_server_start(uv_loop_t *loop, const struct api_config *config, const str
     }
     CHECK(uv_timer_init(loop, &server->tick) == 0);
     server->tick.data = server;
-    server->handles = 9; /* this one, and those of listener.c, arrivals.c, bulk.c, pieces.c and work.c */
+    server->handles = 10; /* this one, and those of listener.c, arrivals.c, bulk.c, left.c, pieces.c and work.c */
     start_h2o(server);
     api_listener_init(server);
     api_arrivals_init(server);
     api_bulk_init(server);
+    api_left_init(server);
     api_pieces_init(server);
     api_works_init(server);
     server->forwarder = api_forwarder_new(server);
@@ -333,6 +334,8 @@ static void dispose(uv_timer_t *timer)
     uv_close((uv_handle_t *)&server->tick, handle_closed);
     uv_close((uv_handle_t *)&server->bulk_timer, handle_closed);
     uv_close((uv_handle_t *)&server->bulk_check, handle_closed);
+    api_left_fini(server);
+    uv_close((uv_handle_t *)&server->left_timer, handle_closed);
     uv_close((uv_handle_t *)&server->pieces_idle, handle_closed);
     uv_close((uv_handle_t *)&server->copy_idle, handle_closed);
     uv_close((uv_handle_t *)&server->arrivals, handle_closed);

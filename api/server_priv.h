@@ -91,6 +91,7 @@ struct api_source {
     bool local;                                   /* this host's own */
     size_t n_conns;                               /* it lives as long as there are any */
     size_t n_members;                             /* of them in the places of members */
+    size_t left_bytes;                            /* of all that are left of it (left.c) */
     size_t n_places;                              /* the others, while it is chosen who has to go (places.c) */
     struct api_comer_list comers;                 /* connections that have not begun (listener.c) */
     size_t n_comers;                              /* it lives as long as there are any of these, too */
@@ -132,6 +133,10 @@ struct api_conn {
     size_t bad_head;                 /* the same without a valid one: its length; 0: not known yet */
     size_t head_seen;                /* bytes in which the end of the head was looked for */
     bool refused, cut;               /* its end is under way */
+    bool reset;                      /* and will be a reset */
+    int kept_fd;                     /* of the same socket, which is open until this one is closed too (left.c) */
+    bool left;                       /* closed, but for kept_fd; neither sock nor stream is there any more */
+    size_t left_bytes;               /* the kernel has for it, at the last look */
     bool discards;                   /* refused: what it sends is read and forgotten until it stops */
     uint64_t refused_ms;             /* loop time; since then */
     h2o_socket_cb read_cb;           /* refused: what h2o reads with */
@@ -218,6 +223,9 @@ struct api_server {
     struct api_request *look_next;             /* of those that are looked at again; NULL: none */
     bool look_again;                           /* from the first one, when the last has been looked at */
     TAILQ_HEAD(api_conn_list, api_conn) conns; /* the one that has waited longest comes first */
+    struct api_conn_list left;                 /* of connections that are closed, the oldest first */
+    size_t n_left;
+    uv_timer_t left_timer; /* runs while there are such */
     TAILQ_HEAD(api_request_list, api_request) requests;
     TAILQ_HEAD(api_submit_list, api_submit) submits;
     TAILQ_HEAD(api_work_list, api_work) works;
@@ -270,6 +278,19 @@ void api_conn_reset(struct api_conn *conn);
 bool api_conn_left(const struct api_conn *conn);
 /* Can nothing be sent on it any more: it was cut, or the client has reset it? */
 bool api_conn_dead(const struct api_conn *conn);
+
+/* Is there a place that nobody has, beside those of members? */
+bool api_conn_has_room(const struct api_server *server);
+
+/* ---- left.c ---- */
+
+void api_left_init(struct api_server *server); /* a handle that is closed with the server's */
+void api_left_fini(struct api_server *server); /* nothing is counted any more */
+/* The connection was closed. false: nothing is left of it but the structure. */
+bool api_left_keep(struct api_conn *conn);
+void api_left_look(struct api_server *server); /* what has been taken is forgotten */
+void api_left_end(struct api_conn *conn);      /* frees it; the kernel does not know of it */
+void api_left_reset(struct api_conn *conn);    /* the same, and the kernel forgets it */
 
 /* ---- slow.c ---- */
 

@@ -22,7 +22,7 @@
 
 #define DEAF_LOOKS 25 /* in the time after which somebody is deaf */
 
-/* What is closed before the client has taken it stays in the kernel: not for longer than an answer would. */
+/* What is closed before the client has taken it stays in the kernel (left.c): not for longer than an answer would. */
 void api_slow_begin(struct api_conn *conn)
 {
     unsigned timeout_ms = conn->server->config.send_timeout_ms;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Who has a user's key and three addresses, and keeps every connection busy, keeps nobody from being answered.
+"""Who has a user's key and three addresses, and keeps every connection busy, keeps nobody from being answered. Who leaves
+answers to our kernel fills no memory.
 
 Needs root. HECATED names the daemon (default build/release/hecated).
 """
@@ -7,6 +8,7 @@ Needs root. HECATED names the daemon (default build/release/hecated).
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ EACH = 150
 VOLUMES = 3000  # so that an answer is longer than what a kernel takes for a slow client
 ASKED_S = 5
 BOUND_S = 2
+KEPT_MAX = 64 << 20
 # Requests without end on many connections from each address; takes so many bytes a second of each one's answers, and
 # begins again where it is cut. Says a line when all are at work, and at the end, when its input ends, what it did.
 BUSY = """
@@ -76,6 +79,27 @@ while not select.select([sys.stdin], [], [], 0)[0]:
         print("busy", flush=True)
     time.sleep(max(0, end - time.monotonic()))
 print(f"{len(clients)} clients took {sum(client.taken for client in clients)} bytes, cut {sum(client.cuts for client in clients)} times")
+"""
+
+# Asks for open answers that a kernel takes as a whole, on as many connections as it can, which it half-closes; and never
+# takes the answers.
+LEFT = """
+import select, socket, sys, time
+kept, data = [], b"GET /metrics HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 2
+print("begun", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    try:
+        sock.connect((sys.argv[1], int(sys.argv[2])))
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+    kept.append(sock)
+    if len(kept) > 5000:
+        kept.pop(0).close()
+print(f"{len(kept)} connections")
 """
 
 
@@ -161,6 +185,29 @@ class SharesTest(ClusterTest):
                 self.everybody_is_answered(number, rate)
                 eventually("all is as before", lambda number=number: self.members.ask(number, "GET", "/clusters"))
         self.assertEqual(self.members.leader(), leader)
+
+    def kernel_keeps(self, number):
+        """Bytes that it keeps for the clients of a member, in its sockets."""
+        listed = run("ip", "netns", "exec", self.hosts.namespace(f"m{number}"), "ss", "-tmnaH", "sport = :8080").stdout
+        return sum(int(bytes_) for bytes_ in re.findall(r"skmem:\([^)]*,w(\d+),", listed))
+
+    def test_answers_that_nobody_takes(self):
+        self.members.any("GET", "/clusters")  # the dump is loaded
+        leader, most = self.members.leader(), 0
+        parts = urllib.parse.urlsplit(self.members.urls[leader])
+        with subprocess.Popen(["ip", "netns", "exec", self.hosts.namespace("m4"), sys.executable, "-c", LEFT,
+                               parts.hostname, str(parts.port)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                self.assertEqual(process.stdout.readline(), "begun\n")
+                end = time.monotonic() + ASKED_S
+                while time.monotonic() < end:
+                    self.answered_within(lambda: self.members.ask(leader, "GET", "/clusters", timeout_s=BOUND_S).status == 200)
+                    most = max(most, self.kernel_keeps(leader))
+            finally:
+                print(process.communicate(timeout=30)[0].strip())
+        print(f"the kernel kept at most {most >> 20} MiB for them")
+        self.assertLess(most, KEPT_MAX)
 
 
 if __name__ == "__main__":

@@ -131,14 +131,17 @@ static size_t n_slow(const struct fixture *f)
     return n;
 }
 
-/* Of what the server sends on it the kernel keeps no more than this. */
+/* Of what the server sends on the newest one the kernel keeps no more than this. */
+static void keep(struct fixture *f, int bytes)
+{
+    assert_int_equal(setsockopt(h2o_socket_get_fd(TAILQ_LAST(&server_of(f)->conns, api_conn_list)->sock), SOL_SOCKET,
+                                SO_SNDBUF, &bytes, sizeof(bytes)),
+                     0);
+}
+
 static void keep_little(struct fixture *f)
 {
-    int small = 4096;
-
-    assert_int_equal(setsockopt(h2o_socket_get_fd(TAILQ_LAST(&server_of(f)->conns, api_conn_list)->sock), SOL_SOCKET,
-                                SO_SNDBUF, &small, sizeof(small)),
-                     0);
+    keep(f, 4096);
 }
 
 /* A user's key, from two addresses. */
@@ -401,6 +404,8 @@ static void nothing_is_left_of_a_part(void **state)
     (void)fixture_add_volumes(f, 2 * VOLUMES);
     run_until(f, server_of(f)->n_conns == 0);
     fd = client_connect(port); /* with room for a part */
+    run_until(f, server_of(f)->n_conns == 1);
+    keep(f, 1 << 20);
     ask(f, fd, true, "/db/dump");
     run_until(f, is_between_parts(f));
     api_conn_cut(TAILQ_FIRST(&server_of(f)->conns));
@@ -431,7 +436,7 @@ static void a_whole_answer_is_left(void **state)
 {
     struct fixture *f = *state;
 
-    fixture_add_clusters(f, 10000);
+    fixture_add_clusters(f, 2000);
     for (size_t i = 0; i < 2; i++) {
         uint16_t port;
         int fd;
@@ -455,6 +460,107 @@ static void a_whole_answer_is_left(void **state)
         }
         (void)close(fd);
     }
+}
+
+/* Closed by its client's wish, with an answer that the kernel has as a whole and nobody takes. */
+static int leave_one(struct fixture *f, uint8_t host)
+{
+    int fd = connect_from(f, host);
+
+    ask(f, fd, true, "/clusters");
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    run_until(f, server_of(f)->n_conns == 0);
+    return fd;
+}
+
+/* It keeps its place, until the client has taken all of it, however slowly. */
+static void what_is_left_counts(void **state)
+{
+    struct fixture *f = *state;
+    struct api_server *server = server_of(f);
+    int fd, others[CONNECTIONS];
+    size_t n = CONNECTIONS - CONNECTIONS / 8;
+
+    fixture_add_clusters(f, 2000);
+    fd = leave_one(f, 2);
+    assert_int_equal(server->n_left, 1);
+    assert_true(TAILQ_FIRST(&server->left)->left_bytes > 1000);
+    for (size_t i = 0; i + 1 < n; i++) {
+        others[i] = connect_from(f, 3);
+    }
+    assert_int_equal(server->n_left, 1);
+    assert_int_equal(server->stats.pushed_out, 0);
+    assert_false(api_conn_has_room(server));
+    expect_answer(f, fd, 200);
+    assert_int_equal(end_of(f, fd), 0);
+    run_until(f, server->n_left == 0);
+    assert_true(api_conn_has_room(server));
+    close_all(others, n - 1);
+    (void)close(fd);
+}
+
+/* It is the first to go of its source, and what finds no place is not kept at all. */
+static void what_is_left_gives_way(void **state)
+{
+    struct fixture *f = *state;
+    struct api_server *server = server_of(f);
+    uint16_t port = api_server_port(server);
+    size_t n = CONNECTIONS - CONNECTIONS / 8;
+    int left[CONNECTIONS], fd;
+
+    fixture_add_clusters(f, 2000);
+    for (size_t i = 0; i < n; i++) {
+        left[i] = leave_one(f, 2);
+    }
+    assert_int_equal(server->n_left, n);
+    fd = connect_from(f, 3);
+    assert_int_equal(server->n_left, n - 1);
+    assert_false(kernel_has(port, left[0]));
+    assert_int_equal(end_of(f, left[0]), ECONNRESET);
+    ask(f, fd, true, "/clusters"); /* it is pushed out before it takes the answer */
+    run_until(f, TAILQ_FIRST(&server->conns)->used);
+    server->n_left++; /* somebody has its place */
+    api_conn_cut(TAILQ_FIRST(&server->conns));
+    run_until(f, server->n_conns == 0);
+    server->n_left--;
+    assert_false(kernel_has(port, fd));
+    assert_int_equal(server->n_left, n - 1);
+    close_all(left, n);
+    (void)close(fd);
+    run_until(f, server->n_left == 0 && server->n_conns == 0);
+}
+
+/* Bytes have a limit for a source, and for all. */
+static void what_is_left_has_a_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct api_server *server = server_of(f);
+    struct api_conn *first;
+    size_t most = 0;
+    int left[6];
+
+    fixture_add_clusters(f, 2000);
+    for (size_t i = 0; i < 6; i++) { /* as if they had more than a test can leave */
+        size_t before = server->n_left;
+
+        left[i] = leave_one(f, (uint8_t)(2 + i));
+        assert_in_range(server->n_left, before, before + 1);
+        first = TAILQ_LAST(&server->left, api_conn_list);
+        first->source->left_bytes += ((size_t)15 << 20) - first->left_bytes;
+        first->left_bytes = (size_t)15 << 20;
+        uv_timer_stop(&server->left_timer); /* nobody looks */
+        most = server->n_left > most ? server->n_left : most;
+    }
+    assert_int_equal(most, 5);
+    assert_int_equal(server->stats.pushed_out, 1);
+    first = TAILQ_LAST(&server->left, api_conn_list);
+    first->source->left_bytes += (size_t)2 << 20;
+    first->left_bytes += (size_t)2 << 20;
+    (void)close(left[0]); /* its own is the one that went */
+    left[0] = leave_one(f, 9);
+    assert_int_equal(server->stats.pushed_out, 2);
+    assert_int_equal(server->n_left, 5); /* it is one of them */
+    close_all(left, 6);
 }
 
 /* A server that ends resets nobody: whatever the client can still read, it reads. */
@@ -488,6 +594,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_left_of_a_part, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_left_of_a_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(a_whole_answer_is_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_gives_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_has_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(a_planned_end, setup, teardown),
     };
 

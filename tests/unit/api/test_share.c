@@ -68,6 +68,7 @@ static void world_init(struct world *world)
     *world = (struct world){.max = 1 + below(60), .n_sources = 1 + below(SOURCES_MAX)};
     world->server.deaf_ms = API_DEAF_MS;
     TAILQ_INIT(&world->server.conns);
+    TAILQ_INIT(&world->server.left);
     api_sources_init(&world->server);
     for (size_t i = 0; i < world->n_sources; i++) {
         struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001U + (uint32_t)i)};
@@ -84,7 +85,11 @@ static void world_init(struct world *world)
 static void leave(struct world *world, struct api_conn *conn)
 {
     world->n[index_of(world, conn->source)] -= !conn->member;
-    TAILQ_REMOVE(&world->server.conns, conn, link);
+    if (conn->left) {
+        TAILQ_REMOVE(&world->server.left, conn, link);
+    } else {
+        TAILQ_REMOVE(&world->server.conns, conn, link);
+    }
     api_source_leave(conn);
     free(client_of(conn));
 }
@@ -93,7 +98,7 @@ static void world_fini(struct world *world)
 {
     struct api_conn *conn;
 
-    while ((conn = TAILQ_FIRST(&world->server.conns)) != NULL) {
+    while ((conn = TAILQ_FIRST(&world->server.conns)) != NULL || (conn = TAILQ_FIRST(&world->server.left)) != NULL) {
         leave(world, conn);
     }
     for (size_t i = 0; i < world->n_sources; i++) {
@@ -209,6 +214,9 @@ static void expect_fair(const struct world *world, size_t from, const struct api
     TAILQ_FOREACH (conn, &world->server.conns, link) { /* nor one at work while it has another one */
         assert_false(is_at_work(victim) && conn->source == victim->source && !conn->member && !is_at_work(conn));
     }
+    TAILQ_FOREACH (conn, &world->server.left, link) { /* and what is closed is the first to go */
+        assert_true(victim->left || conn->source != victim->source);
+    }
 }
 
 /* One more comes; false: it is refused. */
@@ -239,6 +247,12 @@ static void change_one(struct world *world)
     }
     if (one_of(4)) {
         leave(world, conn);
+    } else if (!conn->member && one_of(4)) { /* the kernel still has something of its answer */
+        TAILQ_REMOVE(&world->server.conns, conn, link);
+        TAILQ_INSERT_TAIL(&world->server.left, conn, link);
+        conn->left = true;
+        conn->request = NULL;
+        conn->sock = NULL;
     } else {
         behave(world, client_of(conn));
         conn->waits = false;
