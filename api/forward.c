@@ -36,7 +36,11 @@ void api_forward_free(struct api_forward *forward)
         free(forward->headers[i].name);
         free(forward->headers[i].value);
     }
-    curl_multi_remove_handle(forward->forwarder->multi, forward->easy);
+    if (forward->waits) {
+        TAILQ_REMOVE(&forward->forwarder->waiting, forward, wait_link);
+    } else {
+        curl_multi_remove_handle(forward->forwarder->multi, forward->easy);
+    }
     curl_easy_cleanup(forward->easy);
     curl_slist_free_all(forward->sent);
     buf_fini(&forward->body);
@@ -451,5 +455,5 @@ void api_forward_start(struct api_request *request, const struct api_leader *lea
         /* libcurl sends a request again by itself when a connection from its pool turns out to be dead. */
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     }
-    CHECK(curl_multi_add_handle(forwarder->multi, easy) == CURLM_OK);
+    api_forward_wait(forward);
 }

@@ -1,4 +1,8 @@
-/* libcurl's sockets and timer on the loop. */
+/* libcurl's sockets and timer on the loop.
+ *
+ * What libcurl does when a socket is ready may be a step of a handshake. So the sockets that are ready, the forwards
+ * that are to begin and those that have ended each wait in a line, and a few of them have their turn in a turn of the
+ * loop. */
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,27 +12,17 @@
 #include "store/base/mem.h"
 #include "store/base/turn.h"
 
-struct watch { /* one socket of libcurl */
+#define TURN_NS 3000000
+
+struct api_forward_watch { /* one socket of libcurl */
     uv_poll_t poll;
     struct api_forwarder *forwarder;
     curl_socket_t fd;
+    int wanted; /* events */
+    int flags;  /* what it is ready for, as libcurl says it */
+    bool ready;
+    TAILQ_ENTRY(api_forward_watch) link; /* while it is */
 };
-
-static void collect(struct api_forwarder *forwarder)
-{
-    CURLMsg *message;
-    int left;
-
-    while ((message = curl_multi_info_read(forwarder->multi, &left)) != NULL) {
-        if (message->msg == CURLMSG_DONE) {
-            struct api_forward *forward = NULL;
-            CURLcode code = message->data.result;
-
-            CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&forward) == CURLE_OK);
-            api_forward_done(forward, code);
-        }
-    }
-}
 
 static void act(struct api_forwarder *forwarder, curl_socket_t fd, int events)
 {
@@ -37,13 +31,101 @@ static void act(struct api_forwarder *forwarder, curl_socket_t fd, int events)
     forwarder->inside = true;
     curl_multi_socket_action(forwarder->multi, fd, events, &running);
     forwarder->inside = false;
-    collect(forwarder);
 }
+
+/* ---- a turn: each does one thing, if there is one to do ---- */
+
+static bool end_one(struct api_forwarder *forwarder)
+{
+    int left;
+    const CURLMsg *message = curl_multi_info_read(forwarder->multi, &left);
+    struct api_forward *forward = NULL;
+
+    if (message == NULL) {
+        return false;
+    }
+    if (message->msg == CURLMSG_DONE) {
+        CURLcode code = message->data.result;
+
+        CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&forward) == CURLE_OK);
+        api_forward_done(forward, code);
+    }
+    return true;
+}
+
+static void poll_fired(uv_poll_t *poll, int status, int events);
+
+static bool serve_one(struct api_forwarder *forwarder)
+{
+    struct api_forward_watch *watch = TAILQ_FIRST(&forwarder->ready);
+
+    if (watch == NULL) {
+        return false;
+    }
+    TAILQ_REMOVE(&forwarder->ready, watch, link);
+    watch->ready = false;
+    CHECK(uv_poll_start(&watch->poll, watch->wanted, poll_fired) == 0);
+    act(forwarder, watch->fd, watch->flags); /* it may be gone afterwards */
+    return true;
+}
+
+static bool begin_one(struct api_forwarder *forwarder)
+{
+    struct api_forward *forward = TAILQ_FIRST(&forwarder->waiting);
+
+    if (forward == NULL) {
+        return false;
+    }
+    TAILQ_REMOVE(&forwarder->waiting, forward, wait_link);
+    forward->waits = false;
+    CHECK(curl_multi_add_handle(forwarder->multi, forward->easy) == CURLM_OK);
+    return true;
+}
+
+static void serve(uv_idle_t *idle)
+{
+    TURN("forward");
+    static bool (*const lines[])(struct api_forwarder * forwarder) = {end_one, serve_one, begin_one};
+    const size_t n_lines = sizeof(lines) / sizeof(*lines);
+    struct api_forwarder *forwarder = idle->data;
+    uint64_t begin_ns = uv_hrtime();
+
+    for (size_t n = 0; n < API_FORWARD_TURN_MAX && (n == 0 || uv_hrtime() - begin_ns < TURN_NS); n++) {
+        size_t tried = 0;
+
+        while (tried < n_lines && !lines[(n + tried) % n_lines](forwarder)) {
+            tried++;
+        }
+        if (tried == n_lines) {
+            uv_idle_stop(idle);
+            return;
+        }
+    }
+}
+
+static void wake(struct api_forwarder *forwarder)
+{
+    if (!uv_is_closing((uv_handle_t *)&forwarder->idle)) {
+        uv_idle_start(&forwarder->idle, serve);
+    }
+}
+
+void api_forward_wait(struct api_forward *forward)
+{
+    forward->waits = true;
+    TAILQ_INSERT_TAIL(&forward->forwarder->waiting, forward, wait_link);
+    wake(forward->forwarder);
+}
+
+/* ---- libcurl's timer and sockets ---- */
 
 static void timer_fired(uv_timer_t *timer)
 {
     TURN("forward");
-    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+    struct api_forwarder *forwarder = timer->data;
+
+    act(forwarder, CURL_SOCKET_TIMEOUT, 0);
+    wake(forwarder);
 }
 
 static int timer_cb(CURLM *multi, long timeout_ms, void *user)
@@ -64,13 +146,15 @@ static int timer_cb(CURLM *multi, long timeout_ms, void *user)
 
 static void poll_fired(uv_poll_t *poll, int status, int events)
 {
-    TURN("forward");
-    struct watch *watch = poll->data;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    struct api_forward_watch *watch = poll->data;
 
-    flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
-    flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
-    act(watch->forwarder, watch->fd, flags);
+    watch->flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    watch->flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
+    watch->flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
+    watch->ready = true;
+    TAILQ_INSERT_TAIL(&watch->forwarder->ready, watch, link);
+    (void)uv_poll_stop(poll); /* until it has had its turn */
+    wake(watch->forwarder);
 }
 
 static void handle_closed(struct api_forwarder *forwarder)
@@ -86,14 +170,14 @@ static void handle_closed(struct api_forwarder *forwarder)
 
 static void watch_closed(uv_handle_t *handle)
 {
-    struct watch *watch = handle->data;
+    struct api_forward_watch *watch = handle->data;
     struct api_forwarder *forwarder = watch->forwarder;
 
     free(watch);
     handle_closed(forwarder);
 }
 
-static void timer_closed(uv_handle_t *handle)
+static void own_closed(uv_handle_t *handle)
 {
     handle_closed(handle->data);
 }
@@ -101,12 +185,14 @@ static void timer_closed(uv_handle_t *handle)
 static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
     struct api_forwarder *forwarder = user;
-    struct watch *watch = socket_user;
-    int events = 0;
+    struct api_forward_watch *watch = socket_user;
 
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (watch != NULL) {
+            if (watch->ready) {
+                TAILQ_REMOVE(&forwarder->ready, watch, link);
+            }
             uv_poll_stop(&watch->poll);
             uv_close((uv_handle_t *)&watch->poll, watch_closed);
             curl_multi_assign(forwarder->multi, fd, NULL);
@@ -122,9 +208,10 @@ static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *user, void *s
         forwarder->handles++;
         curl_multi_assign(forwarder->multi, fd, watch);
     }
-    events |= what != CURL_POLL_OUT ? UV_READABLE : 0;
-    events |= what != CURL_POLL_IN ? UV_WRITABLE : 0;
-    CHECK(uv_poll_start(&watch->poll, events, poll_fired) == 0);
+    watch->wanted = (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
+    if (!watch->ready) {
+        CHECK(uv_poll_start(&watch->poll, watch->wanted, poll_fired) == 0);
+    }
     return 0;
 }
 
@@ -135,6 +222,8 @@ struct api_forwarder *api_forwarder_new(struct api_server *server)
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
     forwarder->server = server;
     TAILQ_INIT(&forwarder->forwards);
+    TAILQ_INIT(&forwarder->waiting);
+    TAILQ_INIT(&forwarder->ready);
     forwarder->multi = curl_multi_init();
     CHECK(forwarder->multi != NULL);
     curl_multi_setopt(forwarder->multi, CURLMOPT_SOCKETFUNCTION, socket_cb);
@@ -144,8 +233,9 @@ struct api_forwarder *api_forwarder_new(struct api_server *server)
     curl_multi_setopt(forwarder->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     curl_multi_setopt(forwarder->multi, CURLMOPT_MAXCONNECTS, 64L);
     CHECK(uv_timer_init(server->loop, &forwarder->timer) == 0);
-    forwarder->timer.data = forwarder;
-    forwarder->handles = 1;
+    CHECK(uv_idle_init(server->loop, &forwarder->idle) == 0);
+    forwarder->timer.data = forwarder->idle.data = forwarder;
+    forwarder->handles = 2;
     return forwarder;
 }
 
@@ -161,5 +251,6 @@ void api_forwarder_close(struct api_forwarder *forwarder, void (*closed_cb)(void
         api_forward_free(forward);
     }
     curl_multi_cleanup(forwarder->multi);
-    uv_close((uv_handle_t *)&forwarder->timer, timer_closed);
+    uv_close((uv_handle_t *)&forwarder->timer, own_closed);
+    uv_close((uv_handle_t *)&forwarder->idle, own_closed);
 }

@@ -7,6 +7,7 @@
 #include "api/server_priv.h"
 
 #define API_FORWARD_HEADERS_MAX 64
+#define API_FORWARD_TURN_MAX 16 /* begun, taken on by a step, or ended, in a turn of the loop */
 
 struct api_forward_header {
     char *name, *value;
@@ -19,6 +20,8 @@ struct api_forward {
     CURL *easy;
     struct curl_slist *sent;
     TAILQ_ENTRY(api_forward) link;
+    bool waits; /* to be begun: */
+    TAILQ_ENTRY(api_forward) wait_link;
     struct api_forward_header headers[API_FORWARD_HEADERS_MAX]; /* of the answer */
     size_t n_headers;
     int64_t length; /* Content-Length of the answer, -1 when there is none */
@@ -31,20 +34,27 @@ struct api_forward {
     char reason[CURL_ERROR_SIZE]; /* libcurl's own words */
 };
 
+struct api_forward_watch;
+
 struct api_forwarder {
     struct api_server *server;
     CURLM *multi;
     uv_timer_t timer;
+    uv_idle_t idle;   /* runs while something waits for its turn */
     unsigned handles; /* open with the loop */
     uint64_t log_after_ms;
     bool inside; /* within a call of libcurl: handles must not be removed */
     TAILQ_HEAD(api_forward_list, api_forward) forwards;
+    struct api_forward_list waiting;
+    TAILQ_HEAD(api_forward_ready, api_forward_watch) ready; /* sockets */
     void (*closed_cb)(void *user);
     void *closed_user;
 };
 
 /* Ends a forward and lets its request go. Not from within libcurl (forwarder->inside). */
 void api_forward_free(struct api_forward *forward);
+/* libcurl begins with it when it has its turn. */
+void api_forward_wait(struct api_forward *forward);
 /* libcurl has finished it. */
 void api_forward_done(struct api_forward *forward, CURLcode code);
 

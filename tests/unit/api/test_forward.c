@@ -10,11 +10,14 @@
 
 #include <cmocka.h>
 
+#include "api/forward_priv.h"
+#include "api/server_priv.h"
 #include "store/base/mem.h"
 #include "tests/unit/api/fixture.h"
 #include "tests/unit/api/peer.h"
 #include "tests/unit/api/token.h"
 
+#define MANY 80
 #define F32 "ffffffffffffffffffffffffffffffff"
 
 static int setup_with(void **state, bool auth)
@@ -479,6 +482,53 @@ static void broken_answers(void **state)
     buf_fini(&request);
 }
 
+/* ---- many at once ---- */
+
+static size_t n_forwards(const struct fixture *f, bool begun)
+{
+    const struct api_forward *forward;
+    size_t n = 0;
+
+    TAILQ_FOREACH (forward, &f->members[1].server->forwarder->forwards, link) {
+        n += begun ? !forward->waits : 1;
+    }
+    return n;
+}
+
+/* All of them are to begin in one turn, and all answers are there in one turn: a few are begun and answered in each. */
+static void many_at_once(void **state)
+{
+    static const char request[] = "GET /clusters HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct fixture *f = *state;
+    int clients[MANY];
+    size_t n;
+
+    f->members[1].serving = false;
+    fixture_lead(f, -1);
+    for (size_t i = 0; i < MANY; i++) { /* they wait for a leader */
+        clients[i] = start_request(f, 1, request);
+    }
+    while (f->members[1].server->n_conns < MANY || !TAILQ_EMPTY(&f->members[1].server->arrived)) {
+        fixture_run_once(f);
+    }
+    assert_int_equal(n_forwards(f, false), 0);
+    fixture_lead(f, 0);
+    api_server_changed(f->members[1].server);
+    for (size_t begun = 0; begun < MANY; begun = n) {
+        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+        n = n_forwards(f, true) + f->members[1].server->stats.answers[2];
+        assert_in_range(n - begun, 0, API_FORWARD_TURN_MAX);
+    }
+    for (size_t ended = f->members[1].server->stats.answers[2]; ended < MANY; ended = n) {
+        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+        n = f->members[1].server->stats.answers[2];
+        assert_in_range(n - ended, 0, API_FORWARD_TURN_MAX);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        finish_request(f, clients[i], 200, "clusters");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +549,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refusal_without_lease, setup, teardown),
         cmocka_unit_test_setup_teardown(frozen_leader, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

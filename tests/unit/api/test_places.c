@@ -530,36 +530,42 @@ static void what_is_left_gives_way(void **state)
     run_until(f, server->n_left == 0 && server->n_conns == 0);
 }
 
+/* As if the newest one had left more than a test can, and nobody looked. */
+static void leave_more(struct fixture *f, size_t mib)
+{
+    struct api_conn *conn = TAILQ_LAST(&server_of(f)->left, api_conn_list);
+
+    conn->source->left_bytes += (mib << 20) - conn->left_bytes;
+    conn->left_bytes = mib << 20;
+    uv_timer_stop(&server_of(f)->left_timer);
+}
+
 /* Bytes have a limit for a source, and for all. */
 static void what_is_left_has_a_limit(void **state)
 {
     struct fixture *f = *state;
     struct api_server *server = server_of(f);
-    struct api_conn *first;
     size_t most = 0;
     int left[6];
 
     fixture_add_clusters(f, 2000);
-    for (size_t i = 0; i < 6; i++) { /* as if they had more than a test can leave */
+    left[0] = leave_one(f, 2);
+    leave_more(f, 17);
+    left[1] = leave_one(f, 2);
+    assert_int_equal(server->n_left, 1); /* the first one has gone: its source had too many */
+    close_all(left, 2);
+    api_left_end(TAILQ_FIRST(&server->left));
+    server->stats.pushed_out = 0;
+    for (size_t i = 0; i < 6; i++) {
         size_t before = server->n_left;
 
         left[i] = leave_one(f, (uint8_t)(2 + i));
         assert_in_range(server->n_left, before, before + 1);
-        first = TAILQ_LAST(&server->left, api_conn_list);
-        first->source->left_bytes += ((size_t)15 << 20) - first->left_bytes;
-        first->left_bytes = (size_t)15 << 20;
-        uv_timer_stop(&server->left_timer); /* nobody looks */
+        leave_more(f, 15);
         most = server->n_left > most ? server->n_left : most;
     }
     assert_int_equal(most, 5);
     assert_int_equal(server->stats.pushed_out, 1);
-    first = TAILQ_LAST(&server->left, api_conn_list);
-    first->source->left_bytes += (size_t)2 << 20;
-    first->left_bytes += (size_t)2 << 20;
-    (void)close(left[0]); /* its own is the one that went */
-    left[0] = leave_one(f, 9);
-    assert_int_equal(server->stats.pushed_out, 2);
-    assert_int_equal(server->n_left, 5); /* it is one of them */
     close_all(left, 6);
 }
 
