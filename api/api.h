@@ -111,7 +111,7 @@ struct api_config {
     uint32_t max_inflight;        /* 0: not configured, the store's limit holds */
     size_t body_max_bytes;        /* 1 MiB */
     size_t import_max_bytes;      /* of POST /db/import, one at a time: 64 MiB; 0: as others */
-    size_t connections_max;       /* 512; an eighth of them only for members */
+    size_t connections_max;       /* api_connections_max; an eighth of them only for members */
     uint32_t request_timeout_ms;  /* how long a request waits for a lease, a leader, a submit: 10000 */
     const char *forward_ca_file;  /* verify the leader's certificate; NULL with tls: not verified is refused */
     uint64_t member_id;
@@ -121,6 +121,9 @@ struct api_config {
 
 struct api_server;
 
+/* How many connections may be at once, where so many files may be open: at most 512. Half of the files are for them, for
+ * as many that wait to begin, and for what is forwarded; the others are left to the process. */
+size_t api_connections_max(size_t files);
 /* Starts listening; strings of config are copied, files are read now. E_INVALID, E_IO. */
 int api_server_start(uv_loop_t *loop, const struct api_config *config, const struct api_backend *backend,
                      struct api_server **ret_server, struct err *reterr);

@@ -16,6 +16,9 @@
 #include "store/base/mem.h"
 
 #define LOG_EVERY_MS 10000
+#define CONNECTIONS_MAX 512
+#define CONNECTIONS_MIN 16 /* so that members have some, and others too */
+#define FILES_EACH 4       /* itself and kept_fd, one to the leader, and one of a comer (listener.c) */
 
 /* ---- ends ---- */
 
@@ -119,6 +122,13 @@ static void log_full(struct api_server *server, const char *what)
         server->log_full_ms = now_ms + LOG_EVERY_MS;
         LOG(LOG_WARNING, "api", what, LF_U64("connections", server->n_conns - server->n_cut));
     }
+}
+
+size_t api_connections_max(size_t files)
+{
+    size_t max = files / 2 / FILES_EACH;
+
+    return max > CONNECTIONS_MAX ? CONNECTIONS_MAX : max < CONNECTIONS_MIN ? CONNECTIONS_MIN : max;
 }
 
 static size_t members_max(const struct api_server *server)

@@ -7,7 +7,7 @@
 #include "api/server_priv.h"
 
 #define API_FORWARD_HEADERS_MAX 64
-#define API_FORWARD_TURN_MAX 16 /* begun, taken on by a step, or ended, in a turn of the loop */
+#define API_FORWARD_TURN_MAX 64 /* begun, taken on by a step, or ended, in a turn of the loop */
 
 struct api_forward_header {
     char *name, *value;

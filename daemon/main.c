@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "api/api.h"
 #include "daemon/config.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/mark.h"
@@ -255,7 +256,8 @@ static void raise_open_files(void)
         LOG(LOG_WARNING, "member",
             "the limit of open files is low: a flood of connections can shut out the other members. Raise the hard "
             "limit (LimitNOFILE= of systemd, --ulimit nofile= of Docker)",
-            LF_U64("limit", files.rlim_cur), LF_U64("needed", FILES_NEEDED));
+            LF_U64("limit", files.rlim_cur), LF_U64("needed", FILES_NEEDED),
+            LF_U64("connections", api_connections_max(files.rlim_cur)));
     }
 }
 

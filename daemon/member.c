@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "daemon/event.h"
@@ -297,6 +298,14 @@ static int start_executor(struct member *member, struct err *reterr)
     return member->executor != NULL ? 0 : reterr->code;
 }
 
+/* As of the start: a limit that is raised later counts from the next one on. */
+static size_t files_max(void)
+{
+    struct rlimit files;
+
+    return getrlimit(RLIMIT_NOFILE, &files) == 0 ? (size_t)files.rlim_cur : 0;
+}
+
 static int start_api(struct member *member, struct err *reterr)
 {
     const struct cfg *cfg = member->cfg;
@@ -315,7 +324,7 @@ static int start_api(struct member *member, struct err *reterr)
         .max_inflight = (uint32_t)cfg->max_inflight_operations,
         .body_max_bytes = 1 << 20,
         .import_max_bytes = IMPORT_BYTES_MAX,
-        .connections_max = 512,
+        .connections_max = api_connections_max(files_max()),
         .request_timeout_ms = 10000,
         .forward_ca_file = cfg->enable_tls ? cfg->api_ca : NULL,
         .member_id = (uint64_t)cfg->member_id,

@@ -82,6 +82,7 @@ class Start(unittest.TestCase):
         limits, said = self.started(256, 1024)
         self.assertEqual(limits[0], "1024")
         self.assertIn("limit of open files is low", said)
+        self.assertIn("connections=128", said)  # of clients, which leave half of the descriptors to others
 
 
 if __name__ == "__main__":

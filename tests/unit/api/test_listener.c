@@ -197,6 +197,37 @@ static void test_no_descriptors(void **state)
     buf_fini(&rest);
 }
 
+/* A low limit is kept by both together: connections, and those that wait to begin. */
+static void test_few_descriptors(void **state)
+{
+    struct world *world = *state;
+    struct api_server *server;
+    struct rlimit limit, few;
+    size_t files = 256;
+    int highest;
+
+    assert_int_equal(api_connections_max(65536), 512);
+    assert_int_equal(api_connections_max(0), 16);
+    fixture_close(&world->fixture, 0);
+    world->fixture.members[0].config.connections_max = api_connections_max(files);
+    fixture_start(&world->fixture, 0);
+    server = server_of(world);
+    server->grace_ms = 0;
+    connect_n(world, FLOOD, 2);
+    highest = dup(world->fds[0]);
+    assert_true(highest > 0 && close(highest) == 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t)highest + files / 2, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int turns = 0; in_the_kernels_queue(world) > 0 || server->n_comers > 0; turns++) {
+        assert_true(turns < TURNS_MAX);
+        turn(world);
+        assert_false(uv_is_active((uv_handle_t *)&server->listen_pause));
+    }
+    assert_true(server->n_conns > 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 /* Those that are in the kernel's queue when it ends have been told that they are connected. */
 static void test_who_has_come_before_the_end_is_answered(void **state)
 {
@@ -240,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_who_comes_alone_does_not_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_stranger_waits_beside_a_known_flood, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_few_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_has_come_before_the_end_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends_with_comers, setup, teardown),
     };
