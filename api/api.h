@@ -121,8 +121,8 @@ struct api_config {
 
 struct api_server;
 
-/* How many connections may be at once, where so many files may be open: at most 512. Half of the files are for them, for
- * as many that wait to begin, and for what is forwarded; the others are left to the process. */
+/* How many connections may be at once, where so many files may be open: at most 512. Half of the files are for them,
+ * for as many that wait to begin, and for what is forwarded; the others are left to the process. */
 size_t api_connections_max(size_t files);
 /* Starts listening; strings of config are copied, files are read now. E_INVALID, E_IO. */
 int api_server_start(uv_loop_t *loop, const struct api_config *config, const struct api_backend *backend,

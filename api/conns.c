@@ -99,6 +99,21 @@ static void conn_closed(void *data)
     api_server_close_step(server);
 }
 
+void api_conn_forget(struct api_conn *conn)
+{
+    struct api_server *server = conn->server;
+
+    TAILQ_REMOVE(&server->left, conn, link);
+    server->n_left--;
+    conn->source->left_bytes -= conn->left_bytes;
+    (void)close(conn->kept_fd);
+    api_source_leave(conn);
+    free(conn);
+    if (server->n_left == 0) {
+        uv_timer_stop(&server->left_timer);
+    }
+}
+
 void api_conn_quiet(struct api_conn *conn)
 {
     struct api_server *server = conn->server;

@@ -7,7 +7,6 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,22 +23,7 @@
 void api_left_reset(struct api_conn *conn)
 {
     api_conn_reset(conn);
-    api_left_end(conn);
-}
-
-void api_left_end(struct api_conn *conn)
-{
-    struct api_server *server = conn->server;
-
-    TAILQ_REMOVE(&server->left, conn, link);
-    server->n_left--;
-    conn->source->left_bytes -= conn->left_bytes;
-    (void)close(conn->kept_fd);
-    api_source_leave(conn);
-    free(conn);
-    if (server->n_left == 0) {
-        uv_timer_stop(&server->left_timer);
-    }
+    api_conn_forget(conn);
 }
 
 /* Bytes of answers that the client's kernel has not acknowledged. */
@@ -127,7 +111,7 @@ void api_left_look(struct api_server *server)
         conn->source->left_bytes -= conn->left_bytes;
         conn->left_bytes = bytes;
         if (bytes == 0) {
-            api_left_end(conn);
+            api_conn_forget(conn);
         }
     }
 }
@@ -177,6 +161,6 @@ void api_left_fini(struct api_server *server)
     struct api_conn *conn;
 
     while ((conn = TAILQ_FIRST(&server->left)) != NULL) {
-        api_left_end(conn); /* what the kernel has may still be taken */
+        api_conn_forget(conn); /* what the kernel has may still be taken */
     }
 }

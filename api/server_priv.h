@@ -279,6 +279,8 @@ bool api_conn_left(const struct api_conn *conn);
 /* Can nothing be sent on it any more: it was cut, or the client has reset it? */
 bool api_conn_dead(const struct api_conn *conn);
 
+/* Frees one that is closed (left.c); its kernel does not know of it. */
+void api_conn_forget(struct api_conn *conn);
 /* Is there a place that nobody has, beside those of members? */
 bool api_conn_has_room(const struct api_server *server);
 
@@ -289,8 +291,7 @@ void api_left_fini(struct api_server *server); /* nothing is counted any more */
 /* The connection was closed. false: nothing is left of it but the structure. */
 bool api_left_keep(struct api_conn *conn);
 void api_left_look(struct api_server *server); /* what has been taken is forgotten */
-void api_left_end(struct api_conn *conn);      /* frees it; the kernel does not know of it */
-void api_left_reset(struct api_conn *conn);    /* the same, and the kernel forgets it */
+void api_left_reset(struct api_conn *conn);    /* frees it, and the kernel forgets it too */
 
 /* ---- slow.c ---- */
 

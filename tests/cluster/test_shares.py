@@ -27,7 +27,7 @@ ADDRESSES = ["198.18.1.4", "198.18.1.201", "198.18.1.202"]  # of host m4
 EACH = 150
 VOLUMES = 3000  # so that an answer is longer than what a kernel takes for a slow client
 ASKED_S = 5
-BOUND_S = 2
+BOUND_S = 4
 KEPT_MAX = 64 << 20
 # Requests without end on many connections from each address; takes so many bytes a second of each one's answers, and
 # begins again where it is cut. Says a line when all are at work, and at the end, when its input ends, what it did.

@@ -554,7 +554,7 @@ static void what_is_left_has_a_limit(void **state)
     left[1] = leave_one(f, 2);
     assert_int_equal(server->n_left, 1); /* the first one has gone: its source had too many */
     close_all(left, 2);
-    api_left_end(TAILQ_FIRST(&server->left));
+    api_conn_forget(TAILQ_FIRST(&server->left));
     server->stats.pushed_out = 0;
     for (size_t i = 0; i < 6; i++) {
         size_t before = server->n_left;
