@@ -69,6 +69,8 @@ struct api_backend {
     /* Plans, proposes and answers; cb fires exactly once from the loop, possibly before submit returns. Takes nothing:
      * the request is copied. */
     void (*submit)(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user);
+    /* Somebody asks what became of this queue id. NULL: nobody wants to know. */
+    void (*asked)(void *user, struct id op_id);
     /* What store_plan makes of the request now; nothing is changed. reasons: empty, filled when there is no place. */
     enum store_code (*plan)(void *user, const struct store_request *request, struct store_reasons *reasons,
                             struct store_cmd *ret_cmd, struct store_result *ret_result);

@@ -184,7 +184,9 @@ static void get_object(struct api_request *request)
         return;
     }
     if (volume != NULL && api_volume_visible(volume)) {
-        get_volume(request, volume);
+        if (api_may_tell(request, volume)) {
+            get_volume(request, volume);
+        }
         return;
     }
     if (block != NULL && store_block_volume_shown(block)) {
@@ -236,10 +238,17 @@ static void get_queue(struct api_request *request)
 {
     const struct store *store = store_of(request);
     const struct store_job *job = store_job(store, request->id);
+    const struct store_operation *op = store_operation(store, request->id);
+    const struct api_backend *backend = &request->server->backend;
     CLEANUP(free_ptr) char *location = NULL;
     CLEANUP(free_ptr) char *error = NULL;
 
-    if (job == NULL && store_operation(store, request->id) != NULL) {
+    if (backend->asked != NULL) {
+        backend->asked(backend->user, request->id);
+    }
+    if (op != NULL && !id_is_none(op->answers)) {
+        api_answer_text(request, 500, STORE_TEXT_TAKEN_OVER);
+    } else if (op != NULL || store_operation_answering(store, request->id) != NULL) {
         api_answer_header(request, "X-Pending", strlen("X-Pending"), "true", 4);
         api_answer_empty(request, 200, NULL);
     } else if (job == NULL) {
@@ -249,7 +258,7 @@ static void get_queue(struct api_request *request)
         api_answer_text(request, 500, error);
     } else if (job->resource == STORE_RES_NONE) {
         api_answer_empty(request, 204, NULL);
-    } else {
+    } else if (job->resource != STORE_RES_VOLUME || api_may_tell(request, store_volume(store, job->resource_id))) {
         location = mem_printf("/%s/%s", collection_of(job->resource), id_text(job->resource_id).text);
         api_answer_location(request, 303, location, "See Other");
     }

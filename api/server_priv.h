@@ -429,6 +429,8 @@ void api_handle_open(struct api_request *request);
 void api_answer_cluster(struct api_request *request, int status, const struct store_cluster *cluster);
 /* A request that changes something: reads its body, checks, submits. */
 void api_handle_change(struct api_request *request);
+/* told.c: may the client learn of this volume (NULL: of none) now? false: soon; the request is handled anew then. */
+bool api_may_tell(struct api_request *request, const struct store_volume *volume);
 /* Does the maintenance mode forbid the request? Then it is answered. */
 bool api_mode_refuses(struct api_request *request);
 /* Did it come from the host of the member that received it? */

@@ -120,10 +120,18 @@ static bool is_job(enum store_request_type type)
     case STORE_REQ_DEVICE_TAGS:
     case STORE_REQ_MODE:
     case STORE_REQ_LOG_LEVEL:
+    case STORE_REQ_TOLD:
         return false;
     default:
         return true;
     }
+}
+
+void backend_asked(void *user, struct id op_id)
+{
+    struct member *member = user;
+
+    asked_note(member->asked, op_id, (int64_t)uv_now(member->loop));
 }
 
 static void finish_applied(struct submit *submit, const struct store_result *result)
@@ -135,6 +143,9 @@ static void finish_applied(struct submit *submit, const struct store_result *res
         .text = "",
     };
 
+    if (submit->request.type == STORE_REQ_VOLUME_CREATE) {
+        backend_asked(submit->member, result->op_id); /* it will be, soon */
+    }
     finish(submit, &answer);
 }
 
@@ -214,6 +225,7 @@ enum store_code backend_plan(void *user, const struct store_request *request, st
 
     member_plan_env(member, &env);
     env.reasons = reasons;
+    env.asked = NULL; /* what a volume of its own would be like */
     return store_plan(member->store, request, &env, ret_cmd, ret_result);
 }
 

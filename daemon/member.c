@@ -139,6 +139,13 @@ static bool env_node_down(void *user, struct id node)
     return op_driver_node_down(member->driver, node);
 }
 
+static bool env_asked(void *user, struct id op_id)
+{
+    struct member *member = user;
+
+    return asked_lately(member->asked, op_id, (int64_t)uv_now(member->loop));
+}
+
 void member_plan_env(struct member *member, struct store_plan_env *ret_env)
 {
     const struct cfg *cfg = member->cfg;
@@ -147,6 +154,7 @@ void member_plan_env(struct member *member, struct store_plan_env *ret_env)
     ret_env->user = member;
     ret_env->random = member_random;
     ret_env->node_down = env_node_down;
+    ret_env->asked = env_asked;
     ret_env->now_ms = member_time_ms(member);
     ret_env->brick_min_kib = (uint64_t)cfg->brick_min_gib * STORE_KIB_PER_GIB;
     ret_env->brick_max_kib = (uint64_t)cfg->brick_max_gib * STORE_KIB_PER_GIB;
@@ -211,6 +219,7 @@ static void cons_changed(void *user)
     if (status.serving && member->driver_term == 0 && !member->stopping) {
         member->driver_term = status.term;
         member->pace.begun = false; /* others have led meanwhile */
+        asked_begin(member->asked, (int64_t)uv_now(member->loop));
         op_driver_start(member->driver);
         audit_start(member);
         load_serving(member);
@@ -336,6 +345,7 @@ static int start_api(struct member *member, struct err *reterr)
         .is_member = backend_is_member,
         .store = backend_store,
         .submit = backend_submit,
+        .asked = backend_asked,
         .plan = backend_plan,
         .status = status_document,
         .operation_steps = status_operation_steps,
@@ -390,6 +400,7 @@ int member_start(uv_loop_t *loop, const struct cfg *cfg, struct keeper *keeper,
     member->failed_user = user;
     member->store = store_new();
     member->replicas = replicas_new();
+    member->asked = asked_new();
     TAILQ_INIT(&member->admins);
     audit_init(member);
     driver_env.user = member;
@@ -430,6 +441,7 @@ static void stop_done(uv_handle_t *handle)
         store_free(member->store);
     }
     replicas_free(member->replicas);
+    asked_free(member->asked);
     free(member);
     closed_cb(closed_user);
 }

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "consensus/consensus.h"
+#include "daemon/asked.h"
 #include "daemon/audit.h"
 #include "daemon/executor/executor.h"
 #include "daemon/handover.h"
@@ -40,6 +41,7 @@ struct member {
 
     struct store *store;
     struct replicas *replicas;  /* what the others are like */
+    struct asked *asked;        /* while this member leads */
     struct store_result result; /* of the command applied last: the slot that apply returns */
     struct cons *cons;
     struct executor *executor;
@@ -144,6 +146,7 @@ const char *backend_blocked(void *user);
 bool backend_leader(void *user, struct api_leader *ret_leader); /* another one, its API address */
 const struct store *backend_store(void *user);
 struct id backend_generation(void *user);
+void backend_asked(void *user, struct id op_id);
 void backend_submit(void *user, const struct store_request *request, api_submit_cb cb, void *cb_user);
 enum store_code backend_plan(void *user, const struct store_request *request, struct store_reasons *reasons,
                              struct store_cmd *ret_cmd, struct store_result *ret_result);

@@ -59,6 +59,8 @@ static const struct rule rules[] = {
     [STORE_CMD_OP_MOVED] = {check_op_moved, commit_op_moved},
     [STORE_CMD_OP_FORWARD] = {check_op_forward, commit_op_forward},
     [STORE_CMD_LEVEL] = {check_level, commit_level},
+    [STORE_CMD_TOLD] = {check_told, commit_told},
+    [STORE_CMD_TAKE_OVER] = {check_take_over, commit_take_over},
 };
 
 static const struct rule *rule_of(const struct store_cmd *cmd)

@@ -18,7 +18,8 @@ size_t id_kinds(const struct store *store, struct id id)
 {
     return (size_t)(find_cluster(store, id) != NULL) + (find_node(store, id) != NULL) +
            (find_device(store, id) != NULL) + (find_volume(store, id) != NULL) + (find_block(store, id) != NULL) +
-           (find_brick(store, id) != NULL) + (find_op(store, id) != NULL) + (find_job(store, id) != NULL);
+           (find_brick(store, id) != NULL) + (find_op(store, id) != NULL) + (find_job(store, id) != NULL) +
+           (find_answering(store, id) != NULL);
 }
 
 static void add(struct new_ids *ids, struct id id)
@@ -85,6 +86,7 @@ static struct new_ids new_ids(const struct store *store, const struct store_cmd 
     case STORE_CMD_SET_STATE: /* these are done at once: the id is their job's */
     case STORE_CMD_RESTRICT:
     case STORE_CMD_JOB:
+    case STORE_CMD_TAKE_OVER:
         add(&ids, cmd->op_id);
         break;
     case STORE_CMD_REPEAT:

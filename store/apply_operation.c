@@ -140,6 +140,7 @@ void commit_op_begin(struct store *store, uint64_t index, const struct store_cmd
         .parent = cmd->parent};
 
     CHECK(insert_op(store, &op, NULL) == 0);
+    tell_of(store, cmd->target);
     op_rule(cmd->op_type).commit(store, index, cmd);
     part_begins(store, cmd);
     commit_key(store, cmd, cmd->op_id, op.target);
@@ -331,7 +332,7 @@ static void end_op(struct store *store, uint64_t index, const struct store_cmd *
     bool gone = target_goes(&op->rec, cmd->failed);
     struct cleanup cleanup = cleanup_prepare(store, cmd, op, gone ? op_volume(store, &op->rec) : NULL);
     CLEANUP(free_ptr) char *error = NULL;
-    struct id target;
+    struct id target, taken_over;
 
     if (cmd->failed) {
         error = mem_strdup(cmd->text[0] != '\0'        ? cmd->text
@@ -390,8 +391,10 @@ static void end_op(struct store *store, uint64_t index, const struct store_cmd *
     part_ended(store, &op->rec, cmd->failed, error);
     job.resource_id = job.resource != STORE_RES_NONE ? op->rec.target : ID_NONE;
     target = op->rec.target;
+    taken_over = op->rec.answers;
     remove_op(store, op); /* with it the space of abandoned bricks */
     commit_job(store, &job);
+    end_taken_over(store, &job, taken_over);
     rebalance_begin(store, index, cmd, target);
     cleanup_begin(store, index, cmd, &cleanup);
 }

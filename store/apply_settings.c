@@ -11,8 +11,8 @@ uint32_t store_level(const struct store *store)
 
 uint32_t store_cmd_level(const struct store_cmd *cmd)
 {
-    (void)cmd; /* all commands are of the first level */
-    return 1;
+    return cmd->type == STORE_CMD_TOLD || cmd->type == STORE_CMD_TAKE_OVER || cmd->volume.untold ? STORE_LEVEL_TAKE_OVER
+                                                                                                 : STORE_LEVEL_MIN;
 }
 
 enum store_code check_settings(const struct store *store, const struct store_cmd *cmd, struct store_result *result)

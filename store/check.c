@@ -274,7 +274,8 @@ static int check_volume(const struct store *store, const struct volume_entry *vo
 static int check_volumes(const struct store *store, const struct record_set *set, struct err *reterr)
 {
     struct volume_entry *volume;
-    size_t n = 0, n_bricks = 0, n_in_clusters = 0;
+    struct untold_entry *untold;
+    size_t n = 0, n_bricks = 0, n_in_clusters = 0, n_untold = 0;
 
     TREE_EACH (volume, volume_tree, &store->volumes, by_id) {
         int rc = check_record(set, &volume->record, KIND_VOLUME, &volume->rec, reterr);
@@ -284,8 +285,15 @@ static int check_volumes(const struct store *store, const struct record_set *set
             return rc;
         }
         n_bricks += volume->rec.n_bricks;
+        n_untold += volume->rec.untold;
         n_in_clusters += RB_FIND(cluster_volume_tree, &volume->cluster->volumes, volume) == volume ? 1 : 0;
         n++;
+    }
+    TREE_EACH (untold, untold_tree, &store->untold, link) {
+        n_untold -= untold->volume->untold == untold && untold->volume->rec.untold;
+    }
+    if (n_untold != 0) {
+        return err_set(reterr, E_DAMAGED, "volumes that nobody was told of are not listed right");
     }
     if (n != store->counts.volumes || n_bricks != store->counts.bricks || n_in_clusters != n) {
         return err_set(reterr, E_DAMAGED, "volumes or bricks are not counted right");
@@ -398,7 +406,7 @@ static int check_operations(const struct store *store, const struct record_set *
     struct op_entry *op;
     struct volume_entry *volume;
     struct store_counts counts = store->counts;
-    size_t n = 0, n_users = 0, n_wrong = 0;
+    size_t n = 0, n_users = 0, n_wrong = 0, n_taken_over = 0;
     size_t n_ops[STORE_OP_TYPES][STORE_OP_PHASES];
 
     memcpy(n_ops, store->n_ops, sizeof(n_ops));
@@ -416,6 +424,7 @@ static int check_operations(const struct store *store, const struct record_set *
         if (rc != 0) {
             return rc;
         }
+        n_taken_over += !id_is_none(op->rec.answers);
         n_users += op->rec.type == STORE_OP_EXPAND_VOLUME || op->rec.type == STORE_OP_CLONE_VOLUME;
         n_ops[op->rec.type][op->rec.phase]--;
         counts.waiting -= op->rec.n_parked > 0;
@@ -429,7 +438,8 @@ static int check_operations(const struct store *store, const struct record_set *
         }
     }
     return n_wrong == 0 && n == counts.operations && counts.waiting == 0 && counts.limited == 0 &&
-                   counts.limited_waiting == 0 && counts.made_bytes == 0 && n_users == 0
+                   counts.limited_waiting == 0 && counts.made_bytes == 0 && n_users == 0 &&
+                   n_taken_over == store->n_taken_over
                ? 0
                : err_set(reterr, E_DAMAGED, "operations are not counted right");
 }
@@ -466,7 +476,7 @@ static int check_jobs(const struct store *store, const struct record_set *set, s
             return rc;
         }
         if (!id_is_none(key->rec.op_id) && find_op(store, key->rec.op_id) == NULL &&
-            find_job(store, key->rec.op_id) == NULL) {
+            find_job(store, key->rec.op_id) == NULL && find_answering(store, key->rec.op_id) == NULL) {
             return BROKEN("request key", key->rec.id, "its operation is gone");
         }
         n_keys++;

@@ -122,6 +122,8 @@ static bool known(const struct store_cmd *cmd)
     case STORE_CMD_OP_MOVED:
     case STORE_CMD_OP_FORWARD:
     case STORE_CMD_LEVEL:
+    case STORE_CMD_TOLD:
+    case STORE_CMD_TAKE_OVER:
         return true;
     }
     return false;

@@ -62,9 +62,13 @@ enum store_cmd_type { /* stored: never renumber */
                       STORE_CMD_ORDER = 28,
                       STORE_CMD_OP_MOVED = 30, /* evict: op_id; Gluster has taken the replacement */
                       STORE_CMD_OP_FORWARD =
-                          31,                  /* evict that is undone: op_id; Gluster took the replacement after all */
-                      STORE_CMD_SETTINGS = 40, /* settings: what is not zero is set */
-                      STORE_CMD_LOAD = 42,     /* op_id = the load, load: a part (store/load.h) */
+                          31,              /* evict that is undone: op_id; Gluster took the replacement after all */
+                      STORE_CMD_TOLD = 32, /* target: a volume that somebody is about to be told of */
+                      /* op_id = a new queue id, target = an untold volume, base = the queue id that answers for it,
+                       * which fails; key */
+                      STORE_CMD_TAKE_OVER = 33,
+                      STORE_CMD_SETTINGS = 40,   /* settings: what is not zero is set */
+                      STORE_CMD_LOAD = 42,       /* op_id = the load, load: a part (store/load.h) */
                       STORE_CMD_LOAD_ABORT = 43, /* op_id: takes back what was loaded */
                       STORE_CMD_LEVEL = 44,      /* settings.feature_level: the next one; everybody knows it */
                       STORE_CMD_JOB = 41,        /* op_id, time_ms: records a job that is done and made nothing */

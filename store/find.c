@@ -282,6 +282,13 @@ const struct store_operation *store_operation(const struct store *store, struct 
     return PUBLIC(entry);
 }
 
+const struct store_operation *store_operation_answering(const struct store *store, struct id id)
+{
+    const struct op_entry *entry = find_answering(store, id);
+
+    return PUBLIC(entry);
+}
+
 const struct store_job *store_job(const struct store *store, struct id id)
 {
     const struct job_entry *entry = find_job(store, id);

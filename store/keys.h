@@ -78,6 +78,7 @@ enum key_volume {
     KEY_VOLUME_RESTRICTION = 45,
     KEY_VOLUME_RESERVED = 55,
     KEY_VOLUME_CLUSTERS = 60,
+    KEY_VOLUME_UNTOLD = 61,
 };
 
 enum key_block_volume {
@@ -122,6 +123,7 @@ enum key_operation {
     KEY_OP_SKIP_HEAL = 51,
     KEY_OP_PARENT = 52,
     KEY_OP_CHILD = 53,
+    KEY_OP_ANSWERS = 54,
 };
 
 enum key_job {

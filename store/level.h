@@ -13,6 +13,7 @@
  *      OP_BEGIN is refused by the number of those operations only that take a place (limit.c)
  *      REPEAT is refused when its job has STORE_JOB_KEYS_MAX keys, or all have STORE_KEYS_MAX (level 1: by planners)
  *      EXPIRE_JOBS counts keys as well as jobs
+ *      TOLD, TAKE_OVER, and volumes that are untold
  *      OP_END of a node's delete by force ends a part of what waits for the node, when that is much, and not itself
  */
 #ifndef HECATE_STORE_LEVEL_H
@@ -25,6 +26,7 @@
 #define STORE_LEVEL_KEYS 2
 #define STORE_LEVEL_PLACES 2
 #define STORE_LEVEL_FORGET 2
+#define STORE_LEVEL_TAKE_OVER 2
 
 struct store;
 struct store_cmd;

@@ -168,7 +168,8 @@ static enum store_code plan_request(const struct store *store, const struct stor
         }
         return STORE_OK;
     case STORE_REQ_CLUSTER_DELETE:
-        cmd->type = STORE_CMD_CLUSTER_DELETE;
+    case STORE_REQ_TOLD:
+        cmd->type = request->type == STORE_REQ_TOLD ? STORE_CMD_TOLD : STORE_CMD_CLUSTER_DELETE;
         return STORE_OK;
     case STORE_REQ_NODE_ADD:
         cmd->target = ID_NONE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/plan_priv.h"
 #include "store/words.h"
 
@@ -282,6 +283,31 @@ enum store_code plan_repeat(const struct store *store, struct id first, struct i
     return STORE_OK;
 }
 
+/* ---- a request without a name again ---- */
+
+/* Kubernetes asks so: a gid of its own, no name, no key. Whoever sends no gid may want two of the same. */
+static bool may_be_repeated(const struct store *store, const struct store_volume_request *wish,
+                            const struct store_cmd *cmd)
+{
+    return store_level(store) >= STORE_LEVEL_TAKE_OVER && wish->name[0] == '\0' && wish->gid != 0 && !wish->block &&
+           (cmd->key[0] == '\0' || cmd->key_made);
+}
+
+static bool plan_take_over(const struct store *store, const struct store_plan_env *env, struct store_cmd *cmd)
+{
+    struct id op_id;
+    const struct volume_entry *first =
+        env->asked != NULL ? find_untold(store, cmd->fingerprint, env->asked, env->user, &op_id) : NULL;
+
+    if (first != NULL) {
+        cmd->type = STORE_CMD_TAKE_OVER;
+        cmd->op_type = (enum store_op_type)0;
+        cmd->target = first->rec.id;
+        cmd->base = op_id;
+    }
+    return first != NULL;
+}
+
 enum store_code plan_volume_create(const struct store *store, const struct store_request *request,
                                    const struct store_plan_env *env, struct store_cmd *cmd, struct store_result *result)
 {
@@ -289,6 +315,7 @@ enum store_code plan_volume_create(const struct store *store, const struct store
     CLEANUP(plan_candidates_fini) struct plan_candidates list = {NULL, 0};
     const struct volume_entry *repeated;
     enum store_code code = plan_list_clusters(store, wish->clusters, wish->n_clusters, &list, result);
+    bool repeatable;
 
     code = code == STORE_OK ? check_wish(wish, env, result) : code;
     if (code == STORE_OK && wish->name[0] != '\0') {
@@ -297,12 +324,17 @@ enum store_code plan_volume_create(const struct store *store, const struct store
             return plan_repeat(store, repeated->rec.id, repeated->rec.created_by, env, cmd, result);
         }
     }
+    repeatable = may_be_repeated(store, wish, cmd);
+    if (code == STORE_OK && repeatable && plan_take_over(store, env, cmd)) {
+        return STORE_OK;
+    }
     code = code == STORE_OK ? check_busy(store, cmd, result) : code;
     if (code == STORE_OK) {
         code = plan_keep_eligible(&list, wish, PLAN_TEST_TYPE | PLAN_TEST_NAME | PLAN_TEST_COUNT, env, PREFIX, result);
     }
     if (code == STORE_OK) {
         code = plan_new_volume(store, &list, wish, env, cmd->fingerprint, PREFIX, &cmd->volume, result);
+        cmd->volume.untold = repeatable;
     }
     return code;
 }

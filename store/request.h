@@ -30,6 +30,7 @@ enum store_request_type {
     STORE_REQ_MODE = 40,
     STORE_REQ_LOG_LEVEL = 41,
     STORE_REQ_CLEANUP = 42, /* of operations: they end by themselves, so it is a job that is done at once */
+    STORE_REQ_TOLD = 43,    /* somebody is about to be told of the volume */
 };
 
 #define STORE_REQ_LAST 63 /* the codec reads numbers up to here */

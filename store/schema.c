@@ -127,6 +127,7 @@ static const struct field volume_fields[] = {
     SCALAR(struct store_volume, reserved_gib, KEY_VOLUME_RESERVED, F_U32),
     {KEY_VOLUME_CLUSTERS, F_IDS, ITEMS_MAX, offsetof(struct store_volume, clusters),
      offsetof(struct store_volume, n_clusters), NULL},
+    SCALAR(struct store_volume, untold, KEY_VOLUME_UNTOLD, F_BOOL),
 };
 const struct schema schema_volume = SCHEMA(struct store_volume, "volume", volume_fields);
 
@@ -175,6 +176,7 @@ static const struct field operation_fields[] = {
     SCALAR(struct store_operation, skip_heal, KEY_OP_SKIP_HEAL, F_BOOL),
     SCALAR(struct store_operation, parent, KEY_OP_PARENT, F_ID),
     SCALAR(struct store_operation, child, KEY_OP_CHILD, F_ID),
+    SCALAR(struct store_operation, answers, KEY_OP_ANSWERS, F_ID),
 };
 const struct schema schema_operation = SCHEMA(struct store_operation, "operation", operation_fields);
 

@@ -68,6 +68,9 @@ const struct store_volume *store_volume(const struct store *store, struct id id)
 const struct store_brick *store_brick(const struct store *store, struct id id);
 const struct store_block_volume *store_block_volume(const struct store *store, struct id id);
 const struct store_operation *store_operation(const struct store *store, struct id id);
+#define STORE_TEXT_TAKEN_OVER "The volume was taken over by a repetition of the request; repeat it to get another one"
+/* The operation that this queue id answers for instead of its own, which a repetition has taken over; or NULL. */
+const struct store_operation *store_operation_answering(const struct store *store, struct id id);
 const struct store_job *store_job(const struct store *store, struct id id);
 const struct store_settings *store_settings(const struct store *store); /* never NULL; zero while nothing is set */
 const struct store_volume *store_volume_by_name(const struct store *store, struct id cluster, const char *name);
@@ -169,6 +172,9 @@ struct store_plan_env {
     void (*random)(void *user, void *data, size_t len);
     /* Is this node known to be down? NULL: nobody is. */
     bool (*node_down)(void *user, struct id node);
+    /* Has somebody asked lately what became of this queue id? Then no repetition takes it over. NULL: none ever does.
+     */
+    bool (*asked)(void *user, struct id op_id);
     int64_t now_ms;
     /* limits and settings of heketi.json (heketi-storage.md 5.1, 12.4); store_plan_env_init sets Heketi's defaults */
     uint64_t brick_min_kib, brick_max_kib;

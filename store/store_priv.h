@@ -26,6 +26,7 @@ RB_HEAD(node_device_tree, device_entry);
 RB_HEAD(volume_tree, volume_entry);
 RB_HEAD(cluster_volume_tree, volume_entry);
 RB_HEAD(name_tree, volume_entry);
+RB_HEAD(untold_tree, untold_entry);
 RB_HEAD(block_tree, block_entry);
 RB_HEAD(cluster_block_tree, block_entry);
 RB_HEAD(hosted_tree, block_entry);
@@ -127,7 +128,13 @@ struct volume_entry {
     struct ids shown_blocks;    /* of them, those that clients may see */
     size_t n_expands, n_clones; /* operations that expand it, that clone from it */
     size_t made_bytes;          /* of its record while it is being made, else 0 */
+    struct untold_entry *untold;
     bool shown;
+};
+
+struct untold_entry { /* by fingerprint: what a repetition looks for */
+    struct volume_entry *volume;
+    RB_ENTRY(untold_entry) link;
 };
 
 struct block_entry {
@@ -177,6 +184,8 @@ struct store {
     struct host_tree manage_hosts, storage_hosts;
     struct device_tree devices;
     struct volume_tree volumes;
+    struct untold_tree untold;
+    size_t n_taken_over; /* operations for which another id answers */
     struct block_tree blocks;
     struct brick_index bricks; /* abandoned ones included */
     struct op_tree ops;
@@ -202,6 +211,7 @@ RB_PROTOTYPE(node_device_tree, device_entry, in_node, device_cmp);
 RB_PROTOTYPE(volume_tree, volume_entry, by_id, volume_cmp);
 RB_PROTOTYPE(cluster_volume_tree, volume_entry, in_cluster, volume_cmp);
 RB_PROTOTYPE(name_tree, volume_entry, by_name, name_cmp);
+RB_PROTOTYPE(untold_tree, untold_entry, link, untold_cmp);
 RB_PROTOTYPE(block_tree, block_entry, by_id, block_cmp);
 RB_PROTOTYPE(cluster_block_tree, block_entry, in_cluster, block_cmp);
 RB_PROTOTYPE(hosted_tree, block_entry, hosted, block_cmp);
@@ -463,6 +473,8 @@ RULE(volume_clone);
 RULE(op_learn);
 RULE(op_redo);
 RULE(restrict);
+RULE(told);
+RULE(take_over);
 RULE(order);
 
 /* Bricks of a create or replan: shape, devices, nodes, space. STORE_OK, STORE_BAD_REQUEST or STORE_STALE_PLAN. */
@@ -489,6 +501,20 @@ struct store_volume volume_with_bricks(const struct volume_entry *volume, struct
 /* The volume of an equal request: REPEATED with its answer, or STALE_PLAN when that has expired. */
 enum store_code check_same_volume(const struct store *store, const struct volume_entry *volume,
                                   struct store_result *result);
+/* The operation whose queue id this one is, taken over from its own; NULL: none. */
+struct op_entry *find_answering(const struct store *store, struct id id);
+/* The list of volumes that nobody has been told of (apply_take_over.c): nothing for others. */
+void untold_enter(struct store *store, struct volume_entry *volume);
+void untold_leave(struct store *store, struct volume_entry *volume);
+/* An untold volume that this request may take over, and the queue id that answers for it; NULL: there is none. asked:
+ * was this queue id asked for lately? */
+struct volume_entry *find_untold(const struct store *store, struct id fingerprint,
+                                 bool (*asked)(void *user, struct id op_id), void *user, struct id *ret_op_id);
+/* The job has just been recorded of an operation; if another id answers for it (not ID_NONE), its outcome is that
+ * one's, its own has failed. */
+void end_taken_over(struct store *store, const struct store_job *job, struct id answers);
+/* Somebody knows this object: if it is a volume, nobody takes it over any more. */
+void tell_of(struct store *store, struct id id);
 /* The newest running expand that this one, of the volume by so much, is taken for the repetition of: an equal one,
  * unless the client told them apart by a request key. NULL: it is a request of its own. */
 struct op_entry *find_same_expand(const struct store *store, const struct store_cmd *cmd, struct id volume,

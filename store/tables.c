@@ -372,7 +372,9 @@ static void charge_made(struct store *store, struct volume_entry *entry, size_t 
 
 void update_volume(struct store *store, struct volume_entry *entry, const struct store_volume *next)
 {
+    untold_leave(store, entry); /* it is found there by what the record says */
     record_store(&store->records, KIND_VOLUME, &entry->record, &entry->rec, next);
+    untold_enter(store, entry);
     charge_made(store, entry, volume_is_made(&entry->rec) ? entry->record.blob->len : 0);
     follow(entry->bricks, entry->rec.bricks, entry->rec.n_bricks);
     show_volume(store, entry, id_is_none(entry->rec.pending));
@@ -383,6 +385,7 @@ void remove_volume(struct store *store, struct volume_entry *entry)
     CHECK(RB_EMPTY(&entry->blocks));
     show_volume(store, entry, false);
     charge_made(store, entry, 0);
+    untold_leave(store, entry);
     ids_fini(&entry->shown_blocks);
     unlink_bricks(store, &entry->bricks, entry->rec.n_bricks);
     RB_REMOVE(volume_tree, &store->volumes, entry);
@@ -460,18 +463,28 @@ static void count_op(struct store *store, const struct store_operation *rec, siz
     bool waits = rec->n_parked > 0, limited = op_takes_place(rec);
 
     store->n_ops[rec->type][rec->phase] += one;
+    store->n_taken_over += id_is_none(rec->answers) ? 0 : one;
     store->counts.operations += one;
     store->counts.waiting += waits ? one : 0;
     store->counts.limited += limited ? one : 0;
     store->counts.limited_waiting += waits && limited ? one : 0;
 }
 
+static bool is_queue_id(const struct store *store, struct id id)
+{
+    return find_op(store, id) != NULL || find_job(store, id) != NULL || find_answering(store, id) != NULL;
+}
+
 int insert_op(struct store *store, const struct store_operation *rec, struct err *reterr)
 {
     struct op_entry *entry;
 
-    if (id_is_none(rec->id) || find_op(store, rec->id) != NULL || find_job(store, rec->id) != NULL) {
+    if (id_is_none(rec->id) || is_queue_id(store, rec->id)) {
         return damaged(reterr, "operation", rec->id, "no id, or twice");
+    }
+    if (!id_is_none(rec->answers) &&
+        (rec->type != STORE_OP_CREATE_VOLUME || id_equal(rec->answers, rec->id) || is_queue_id(store, rec->answers))) {
+        return damaged(reterr, "operation", rec->id, "taken over though it makes no volume, or by an id of another");
     }
     if (!bricks_linkable(store, rec->abandoned, rec->n_abandoned)) {
         return damaged(reterr, "operation", rec->id, "an abandoned brick is on an unknown device, or listed twice");
@@ -525,7 +538,7 @@ int insert_job(struct store *store, const struct store_job *rec, struct err *ret
 {
     struct job_entry *entry;
 
-    if (id_is_none(rec->id) || find_job(store, rec->id) != NULL || find_op(store, rec->id) != NULL) {
+    if (id_is_none(rec->id) || is_queue_id(store, rec->id)) {
         return damaged(reterr, "job", rec->id, "no id, or twice");
     }
     entry = mem_calloc(1, sizeof(*entry));

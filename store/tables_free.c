@@ -98,10 +98,12 @@ void take_content(struct store *store)
                            .storage_hosts = store->storage_hosts,
                            .devices = store->devices,
                            .volumes = store->volumes,
+                           .untold = store->untold,
                            .blocks = store->blocks,
                            .bricks = store->bricks,
                            .ops = store->ops,
                            .ops_by_age = store->ops_by_age,
+                           .n_taken_over = store->n_taken_over,
                            .counts = store->counts,
                            .shown = store->shown,
                            .shown_blocks = store->shown_blocks,
@@ -112,12 +114,14 @@ void take_content(struct store *store)
     RB_INIT(&store->storage_hosts);
     RB_INIT(&store->devices);
     RB_INIT(&store->volumes);
+    RB_INIT(&store->untold);
     RB_INIT(&store->blocks);
     RB_INIT(&store->ops);
     RB_INIT(&store->ops_by_age);
     store->bricks = (struct brick_index){.seed = gone->bricks.seed};
     store->counts = (struct store_counts){.jobs = gone->counts.jobs};
     memset(store->n_ops, 0, sizeof(store->n_ops));
+    store->n_taken_over = 0;
     store->shown = store->shown_blocks = (struct ids)IDS_INIT;
     store->gone = gone;
     record_set_init(&store->records);

@@ -101,6 +101,8 @@ struct store_volume {
     struct id *clusters;  /* that the request allowed; none: all */
     size_t n_clusters;
     struct id fingerprint; /* of the request that created it (a repeated one is recognised); ID_NONE: unknown */
+    /* Made for a request without a name, and nobody has been told of it yet: an equal request may take it over. */
+    bool untold;
 };
 
 struct store_block_volume { /* its cluster is that of its hosting volume */
@@ -191,6 +193,9 @@ struct store_operation { /* its id is the queue id */
     bool skip_heal;   /* evict, remove: as asked, nothing about healing is checked or awaited */
     struct id parent; /* the operation that this one is a part of, or ID_NONE */
     struct id child;  /* remove: the part under way, or ID_NONE; a part that failed leaves its error in `reason` */
+    /* Volume create that a repetition has taken over: the queue id that answers for it instead of its own, which has
+     * failed. ID_NONE: its own. */
+    struct id answers;
 };
 
 /* Who may change anything (heketi-rest.md 6.13). UNSET: never set; the configuration of the leader decides. */

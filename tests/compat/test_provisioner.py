@@ -15,7 +15,8 @@ from provisioner import Lost, LosingProxy, Once, Provisioner, Refused  # noqa: E
 from servers import Servers  # noqa: E402
 
 HOSTS = ["192.0.2.11", "192.0.2.12", "192.0.2.13"]
-SLOW = {"faults": {"delete": {"command": "volume delete", "delay": 0.5}, "grow": {"command": "volume add-brick", "delay": 0.5}}}
+SLOW = {"faults": {"create": {"command": "volume create", "delay": 7}, "delete": {"command": "volume delete", "delay": 0.5},
+                   "grow": {"command": "volume add-brick", "delay": 0.5}}}
 WAIT_S = 30
 
 
@@ -36,6 +37,18 @@ class Cluster(unittest.TestCase):
         cls.addClassCleanup(cls.proxy.stop)
         admin = Provisioner(cls.proxy.url, cls.user, cls.key)
         cls.cluster = cls.make_cluster(admin)
+        cls.wait_level(admin)
+
+    @staticmethod
+    def wait_level(admin):
+        """Until what came with the newest feature level is in use."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            level = admin.get("/cluster/upgrade")
+            if level["feature_level"] == level["all_know"]:
+                break
+            assert time.monotonic() < deadline, level
+            time.sleep(0.05)
 
     @staticmethod
     def make_cluster(admin):
@@ -63,7 +76,7 @@ class Cluster(unittest.TestCase):
         return self.provisioner().get("/volumes")["volumes"]
 
     def slow(self, fault):
-        """A step takes half a second, so that what comes in the middle does come in the middle."""
+        """A step takes longer, so that what comes in the middle does come in the middle."""
         self.servers.control({"action": "fault-on", "fault": fault})
         self.addCleanup(self.servers.control, {"action": "fault-off", "fault": fault})
 
@@ -139,22 +152,64 @@ class Authentication(Cluster):
                 Provisioner(self.proxy.url, user, key).provision(1, 2000)
         self.assertEqual(self.volumes(), [])
         # Role user may create, but not ask for the end: the original says so and deletes nothing.
-        with self.assertRaisesRegex(Refused, "Administrator access required"):
-            Provisioner(self.proxy.url, "user", "user-secret").provision(1, 2000)
+        user = Provisioner(self.proxy.url, "user", "user-secret")
+        for _ in range(2):  # and the same volume, however often
+            with self.assertRaisesRegex(Refused, "Administrator access required"):
+                user.provision(1, 2000)
+            user.back_off()
+        self.assertEqual(len(self.volumes()), 1)
 
 
 class LostAnswers(Cluster):
     def test_create(self):
-        """The request is repeated as a new one: two volumes, of which the controller knows the second."""
+        """The claim is tried again with the same gid: nobody waits for the first one's volume any more."""
         self.proxy.lose = Once("POST", "/volumes")
         with self.assertRaises(Lost):
             self.provisioner().provision(1, 2000)
+        self.provisioner().back_off()
         volume = self.provisioner().provision(1, 2000)
+        self.assertEqual(self.volumes(), [volume["id"]])
+        with self.assertRaisesRegex(Refused, "taken over by a repetition"):
+            self.provisioner().follow(self.proxy.queues[0])
+        self.provisioner().delete(volume["id"])
+
+    def test_create_at_once(self):
+        """The first one may still be waited for: two volumes, of which the controller knows the second."""
+        self.proxy.lose = Once("POST", "/volumes")
+        with self.assertRaises(Lost):
+            self.provisioner().provision(1, 2000)
+        self.provisioner().provision(1, 2000)
         self.provisioner().follow(self.proxy.queues[0])
         self.assertEqual(len(self.volumes()), 2)
         for left in self.volumes():
             self.provisioner().delete(left)
-        self.assertEqual(self.volumes(), [])
+
+    def test_poll_of_a_create(self):
+        """The next try finds it, though it is not made yet."""
+        self.slow("create")
+        self.proxy.lose = lambda method, path: path.startswith("/queue/")
+        with self.assertRaises(Lost):
+            self.provisioner().provision(1, 2000)
+        self.proxy.lose = lambda method, path: False
+        self.provisioner().back_off()
+        volume = self.provisioner().provision(1, 2000)
+        self.assertEqual(self.volumes(), [volume["id"]])
+        self.provisioner().delete(volume["id"])
+
+    def test_two_classes(self):
+        """Two claims of storage classes that give out the same gids: each gets its own, however late it asks."""
+        first, second = self.provisioner(), self.provisioner()
+        self.proxy.lose = Once("POST", "/volumes")
+        with self.assertRaises(Lost):
+            first.provision(1, 2000)
+        first.back_off()
+        volume = second.provision(1, 2000)
+        with self.assertRaisesRegex(Refused, "taken over by a repetition"):
+            first.follow(self.proxy.queues[0])  # it was only asleep
+        other = first.provision(1, 2000)
+        self.assertNotEqual(other["id"], volume["id"])
+        for left in (volume, other):
+            self.provisioner().delete(left["id"])
 
     def test_poll(self):
         """A job goes on without its client; its end is told as often as it is asked for."""
@@ -169,12 +224,17 @@ class LostAnswers(Cluster):
         self.provisioner().follow(self.proxy.queues[-1])
         self.assertEqual(self.volumes(), [])
 
-    def test_clean_up_after_lost_endpoints(self):
-        """The controller deletes what it cannot use."""
+    def test_lost_endpoints(self):
+        """The controller has been told of the volume, so nobody else gets it: it is left."""
         self.proxy.lose = Once("GET", "/clusters/" + self.cluster)
         with self.assertRaises(Lost):
             self.provisioner().provision(1, 2000)
-        self.assertEqual(self.volumes(), [])
+        left, = self.volumes()
+        self.provisioner().back_off()
+        volume = self.provisioner().provision(1, 2000)
+        self.assertNotEqual(volume["id"], left)
+        for item in (volume["id"], left):
+            self.provisioner().delete(item)
 
     def test_delete(self):
         """While the first delete runs, a second one is told so; only then the volume is unknown."""

@@ -21,6 +21,7 @@ struct run {
     struct buf log[COMMANDS_MAX]; /* for replay */
     size_t n_log;
     size_t codes[16];
+    size_t n_taken_over;
 };
 
 /* One command on all stores. */
@@ -35,6 +36,7 @@ static enum store_code apply_all(struct run *run, const struct store_cmd *cmd)
     store_cmd_encode(cmd, &run->log[run->n_log++]);
     code = world_apply(&run->world, cmd);
     run->codes[code]++;
+    run->n_taken_over += code == STORE_OK && cmd->type == STORE_CMD_TAKE_OVER;
     after = store_digest(run->world.store);
     if (code != STORE_OK) {
         struct store_counts now = store_counts(run->world.store);
@@ -132,6 +134,34 @@ static void random_volume(struct run *run, struct store_volume_request *wish)
     }
 }
 
+/* As Kubernetes asks: nothing tells one request from the next. */
+static void random_claim(struct run *run, struct store_request *request)
+{
+    struct store_volume_request *wish = &request->volume;
+
+    store_request_fini(request);
+    store_request_init(request, STORE_REQ_VOLUME_CREATE);
+    wish->size_gib = 1;
+    wish->durability = STORE_REPLICATE;
+    wish->replica = 2;
+    wish->gid = 2000 + (int64_t)world_below(&run->world, 2);
+}
+
+static void random_create(struct run *run, struct store_request *request)
+{
+    if (world_below(&run->world, 2) == 0) {
+        random_claim(run, request);
+    } else {
+        random_volume(run, &request->volume);
+    }
+}
+
+static bool asked(void *user, struct id op_id)
+{
+    (void)op_id;
+    return world_below(user, 2) == 0;
+}
+
 static void random_request(struct run *run, struct store_request *request)
 {
     static const enum store_request_type types[] = {
@@ -144,6 +174,7 @@ static void random_request(struct run *run, struct store_request *request)
         STORE_REQ_VOLUME_CLONE,   STORE_REQ_VOLUME_RESTRICT, STORE_REQ_MODE,           STORE_REQ_LOG_LEVEL,
         STORE_REQ_CLEANUP,        STORE_REQ_BLOCK_CREATE,    STORE_REQ_BLOCK_CREATE,   STORE_REQ_BLOCK_EXPAND,
         STORE_REQ_BLOCK_DELETE,   STORE_REQ_BRICK_EVICT,     STORE_REQ_BRICK_EVICT,    STORE_REQ_DEVICE_RESYNC,
+        STORE_REQ_TOLD,
     };
     struct world *w = &run->world;
     struct store_counts counts = store_counts(w->store);
@@ -185,7 +216,7 @@ static void random_request(struct run *run, struct store_request *request)
         request->target = pick_device(run, counts.devices);
         break;
     case STORE_REQ_VOLUME_CREATE:
-        random_volume(run, &request->volume);
+        random_create(run, request);
         break;
     case STORE_REQ_VOLUME_EXPAND:
         request->target = pick_volume(run, counts.volumes);
@@ -202,6 +233,7 @@ static void random_request(struct run *run, struct store_request *request)
         request->target = pick_volume(run, counts.volumes);
         break;
     case STORE_REQ_VOLUME_DELETE:
+    case STORE_REQ_TOLD:
         request->target = pick_volume(run, counts.volumes);
         break;
     case STORE_REQ_MODE:
@@ -574,6 +606,7 @@ static void test_random(void **state)
 {
     struct run *run = mem_calloc(1, sizeof(*run));
     struct store_counts counts;
+    struct store_cmd level;
     size_t shared = 0;
 
     (void)state;
@@ -582,7 +615,14 @@ static void test_random(void **state)
     run->world.env.block_size_gib = 20;
     run->others[0] = store_new();
     run->others[1] = store_new();
+    run->world.env.asked = asked;
     for (size_t i = 0; i < STEPS; i++) {
+        if (i == STEPS / 8) {
+            store_cmd_init(&level, STORE_CMD_LEVEL);
+            level.settings.feature_level = 2;
+            assert_int_equal(apply_all(run, &level), STORE_OK);
+            store_cmd_fini(&level);
+        }
         step(run);
         if (i % 100 == 99) {
             through_snapshot(run);
@@ -592,6 +632,7 @@ static void test_random(void **state)
     }
     replay(run);
     counts = store_counts(run->world.store);
+    printf("%zu volumes were taken over\n", run->n_taken_over);
     printf(
         "%zu commands: ok %zu, repeated %zu, not found %zu, conflict %zu, bad request %zu, no allocation %zu, in use "
         "%zu, stale %zu; %zu nodes, %zu devices, %zu volumes, %zu block volumes, %zu bricks, %zu operations, %zu "

@@ -83,7 +83,7 @@ static bool is_job(enum store_request_type type)
 {
     return type != STORE_REQ_CLUSTER_CREATE && type != STORE_REQ_CLUSTER_FLAGS && type != STORE_REQ_CLUSTER_DELETE &&
            type != STORE_REQ_NODE_TAGS && type != STORE_REQ_DEVICE_TAGS && type != STORE_REQ_MODE &&
-           type != STORE_REQ_LOG_LEVEL;
+           type != STORE_REQ_LOG_LEVEL && type != STORE_REQ_TOLD;
 }
 
 static enum store_code backend_plan(void *user, const struct store_request *request, struct store_reasons *reasons,
