@@ -66,8 +66,8 @@ struct member {
     bool staged;              /* a database was staged here, and ours is empty until it is loaded */
     char staged_trouble[512]; /* why it could not be loaded; "" */
     bool resetting;           /* the command for it is on its way */
-    bool wants_normal;        /* maintenance mode: SIGUSR2 was sent to this member, which may not lead */
-    unsigned tells_normal;    /* so many times more the others are told, whatever the mode is here */
+    enum store_mode mode_seen; /* the one that was applied last */
+    uint64_t wish, wish_done;  /* SIGUSR2 was sent to this member: as in struct replica */
     struct handover handover;
     bool raising;                         /* a command for the feature level is on its way */
     TAILQ_HEAD(admin_list, admin) admins; /* changes of members that are waited for */
@@ -122,9 +122,9 @@ void member_keep_replicas(struct member *member, const struct cons_status *statu
 void member_lag_start(struct member *member);
 void member_metrics(void *user, struct buf *buf);
 /* mode.c */
-/* Leads this member: proposes the normal mode if it is wanted and not there. */
-void member_mode_pursue(struct member *member, bool wanted);
-bool member_mode_tell(struct member *member); /* what the others are told now: is the mode to be normal? */
+/* Leads this member: proposes the normal mode if a member wishes it and it is not there. */
+void member_mode_pursue(struct member *member);
+void member_mode_told(struct member *member, const struct replica *other); /* another member told something */
 void member_settings_changed(struct member *member);
 /* members.c: administration of the cluster of members, for the API */
 const char *members_standing(enum cons_standing standing);

@@ -216,14 +216,29 @@ static bool parse_digest(const char *text, struct store_digest *ret_digest)
     return true;
 }
 
+/* Those that are still told, for whoever told them to stop. */
+static json_t *list_done(const struct replicas *replicas)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; replicas != NULL && i < replicas->n_members; i++) {
+        const struct replica *replica = &replicas->members[i];
+
+        if (replica->wish != 0 && replica->wish == replica->wish_done) {
+            CHECK(json_array_append_new(list, json_integer((json_int_t)replica->wish)) == 0);
+        }
+    }
+    return list;
+}
+
 void replicas_encode(const struct replicas_word *word, struct buf *buf)
 {
     json_t *document = json_pack(
-        "{s:s, s:I, s:s, s:b, s:b, s:I, s:s, s:[II], s:[II]}", "version", word->version, "applied_index",
-        (json_int_t)word->applied_index, "digest", digest_text(&word->digest).text, "wants_normal", word->wants_normal,
-        "holds", word->holds, "expires", (json_int_t)word->expires_s, "key", word->key != NULL ? word->key : "",
-        "levels", (json_int_t)word->level_min, (json_int_t)word->level_max, "disk_mib", (json_int_t)word->disk_free_mib,
-        (json_int_t)word->disk_total_mib);
+        "{s:s, s:I, s:s, s:I, s:o, s:b, s:I, s:s, s:[II], s:[II]}", "version", word->version, "applied_index",
+        (json_int_t)word->applied_index, "digest", digest_text(&word->digest).text, "wish", (json_int_t)word->wish,
+        "wishes_done", list_done(word->wishes_done), "holds", word->holds, "expires", (json_int_t)word->expires_s,
+        "key", word->key != NULL ? word->key : "", "levels", (json_int_t)word->level_min, (json_int_t)word->level_max,
+        "disk_mib", (json_int_t)word->disk_free_mib, (json_int_t)word->disk_total_mib);
     char *text;
 
     CHECK(document != NULL);
@@ -270,6 +285,38 @@ static void set_key(struct replica *replica, const char *key)
     }
 }
 
+static uint64_t wish_of(const json_t *value)
+{
+    json_int_t wish = json_integer_value(value);
+
+    return wish > 0 ? (uint64_t)wish : 0;
+}
+
+static void set_others_done(struct replica *replica, const json_t *list)
+{
+    replica->n_others_done = 0;
+    for (size_t i = 0; i < json_array_size(list) && i < REPLICAS_MAX; i++) {
+        replica->others_done[replica->n_others_done++] = wish_of(json_array_get(list, i));
+    }
+}
+
+void replicas_wishes_done(struct replicas *replicas)
+{
+    for (size_t i = 0; i < replicas->n_members; i++) {
+        replicas->members[i].wish_done = replicas->members[i].wish;
+    }
+}
+
+uint64_t replicas_wish(const struct replicas *replicas)
+{
+    for (size_t i = 0; i < replicas->n_members; i++) {
+        if (replicas->members[i].wish != replicas->members[i].wish_done) {
+            return replicas->members[i].wish;
+        }
+    }
+    return 0;
+}
+
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len)
 {
     json_t *document = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
@@ -291,7 +338,8 @@ bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *da
         replica->index = (uint64_t)index;
         replica->digest = digest;
         replica->waits = true;
-        replica->wants_normal = json_is_true(json_object_get(document, "wants_normal"));
+        replica->wish = wish_of(json_object_get(document, "wish"));
+        set_others_done(replica, json_object_get(document, "wishes_done"));
         replica->holds = json_is_true(json_object_get(document, "holds"));
         replica->fresh = true;
         replica->level_min = (uint32_t)number_at(document, "levels", 0, UINT32_MAX);

@@ -22,10 +22,13 @@ struct replica {
     char version[REPLICAS_VERSION_MAX + 1];
     uint64_t index; /* the digest is of the state after this entry of the log */
     struct store_digest digest;
-    bool waits;                             /* to be compared when we get to that index */
-    uint64_t compared_index;                /* 0: not compared yet */
-    bool differs;                           /* then */
-    bool wants_normal;                      /* it was told to leave maintenance mode */
+    bool waits;                         /* to be compared when we get to that index */
+    uint64_t compared_index;            /* 0: not compared yet */
+    bool differs;                       /* then */
+    uint64_t wish;                      /* it was told to leave maintenance mode: a number of this once; 0: no */
+    uint64_t wish_done;                 /* the last wish of it that needs nothing more, see replicas_wishes_done */
+    uint64_t others_done[REPLICAS_MAX]; /* it leads: wishes of other members that need nothing more */
+    size_t n_others_done;
     bool holds;                             /* the virtual addresses are on its host */
     int64_t expires_s;                      /* its certificate; 0: it has none */
     char key[REPLICAS_KEY_MAX + 1];         /* the digest of that one's public key; "": none, or none was told */
@@ -61,7 +64,9 @@ struct replicas_word {
     const char *version;
     uint64_t applied_index;
     struct store_digest digest;
-    bool wants_normal, holds; /* as in struct replica */
+    uint64_t wish;                      /* as in struct replica */
+    const struct replicas *wishes_done; /* names those of them that are done; NULL: none, since we do not lead */
+    bool holds;                         /* as in struct replica */
     int64_t expires_s;
     const char *key; /* NULL or "": none */
     uint32_t level_min, level_max;
@@ -69,6 +74,11 @@ struct replicas_word {
 };
 void replicas_encode(const struct replicas_word *word, struct buf *buf);
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len);
+
+/* The mode is normal, or became so: no wish that was told until now needs anything more. */
+void replicas_wishes_done(struct replicas *replicas);
+/* A wish that was told and is not done; 0: there is none. */
+uint64_t replicas_wish(const struct replicas *replicas);
 
 /* What is known of a member; NULL: it has told nothing yet. */
 const struct replica *replicas_get(const struct replicas *replicas, uint64_t member_id);

@@ -26,7 +26,8 @@ void member_tell(struct member *member)
         struct replicas_word word = {.version = HECATE_VERSION,
                                      .applied_index = status.applied_index,
                                      .digest = store_digest(member->store),
-                                     .wants_normal = member_mode_tell(member),
+                                     .wish = member->wish,
+                                     .wishes_done = member_serving(member) ? member->replicas : NULL,
                                      .holds = member->address_held,
                                      .expires_s = cons_tls_expires_s(member->cons),
                                      .key = own_key(member, &status),
@@ -102,7 +103,7 @@ void member_told(void *user, uint64_t member_id, const void *data, size_t len)
     cons_get_status(member->cons, &status);
     member_compare(member, status.applied_index);
     keys_told(member, member_id, replicas_get(member->replicas, member_id)->key);
-    member_mode_pursue(member, replicas_get(member->replicas, member_id)->wants_normal);
+    member_mode_told(member, replicas_get(member->replicas, member_id));
     if (replicas_get(member->replicas, member_id)->holds) {
         handover_told(member, member_id);
     }
@@ -113,7 +114,7 @@ static void tell_due(uv_timer_t *timer)
     TURN("tell members");
     struct member *member = timer->data;
 
-    member_mode_pursue(member, member->wants_normal);
+    member_mode_pursue(member);
     upgrade_pursue(member);
     keys_pursue(member);
     replicas_grow_old(member->replicas);

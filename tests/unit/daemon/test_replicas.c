@@ -65,6 +65,38 @@ static void test_what_is_told_is_known(void **state)
     assert_string_equal(replicas_get(*state, 2)->version, "0.2.0");
 }
 
+static void tell_wish(struct replicas *to, uint64_t member, uint64_t wish, const struct replicas *wishes_done)
+{
+    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
+
+    replicas_encode(&(struct replicas_word){.version = "v", .wish = wish, .wishes_done = wishes_done}, &buf);
+    assert_true(replicas_told(to, member, buf.data, buf.len));
+}
+
+static void test_wishes(void **state)
+{
+    struct replicas *other = replicas_new();
+    const struct replica *leader;
+
+    assert_int_equal(replicas_wish(*state), 0);
+    tell_wish(*state, 2, INT64_MAX, NULL);
+    tell_wish(*state, 3, 0, NULL);
+    assert_int_equal(replicas_wish(*state), INT64_MAX);
+    tell_wish(other, 1, 0, *state);
+    assert_int_equal(replicas_get(other, 1)->n_others_done, 0);
+    replicas_wishes_done(*state);
+    assert_int_equal(replicas_wish(*state), 0);
+    tell_wish(*state, 2, INT64_MAX, NULL); /* it did not hear that yet */
+    assert_int_equal(replicas_wish(*state), 0);
+    tell_wish(other, 1, 0, *state);
+    leader = replicas_get(other, 1);
+    assert_int_equal(leader->n_others_done, 1);
+    assert_int_equal(leader->others_done[0], INT64_MAX);
+    tell_wish(*state, 2, 7, NULL);
+    assert_int_equal(replicas_wish(*state), 7);
+    replicas_free(other);
+}
+
 static void test_behind_us(void **state)
 {
     apply(*state, 10, 100);
@@ -212,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_told_is_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wishes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_behind_us, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ahead_of_us, setup, teardown),
         cmocka_unit_test_setup_teardown(test_differs_until_it_agrees_again, setup, teardown),

@@ -55,6 +55,12 @@ static bool all_have(struct fixture *any, void *user)
     return true;
 }
 
+static bool wishes_nothing(struct fixture *any, void *user)
+{
+    (void)any;
+    return ((struct member *)user)->wish == 0;
+}
+
 static void test_any_member_leads_out_of_maintenance(void **state)
 {
     enum store_mode read_only = STORE_MODE_READ_ONLY, normal = STORE_MODE_NORMAL;
@@ -68,13 +74,13 @@ static void test_any_member_leads_out_of_maintenance(void **state)
         member = follower ? fixture_follower(&fixture) : fixture_leader(&fixture);
         member_reset_mode(member);
         fixture_until(&fixture, "normal everywhere", all_have, &normal);
-        assert_false(member->wants_normal); /* or the next maintenance would end at once */
+        fixture_until(&fixture, "the signal counts no more", wishes_nothing, member);
     }
     set_mode(read_only);
     member_reset_mode(fixture_leader(&fixture));
     fixture_until(&fixture, "normal everywhere", all_have, &normal);
     member_reset_mode(fixture_follower(&fixture)); /* there is nothing to do */
-    assert_false(fixture_follower(&fixture)->wants_normal);
+    fixture_until(&fixture, "the signal counts no more", wishes_nothing, fixture_follower(&fixture));
 }
 
 static bool leader_has(struct fixture *any, void *user)
@@ -98,6 +104,85 @@ static void test_a_signal_before_the_news(void **state)
     member_reset_mode(fixture_follower(&fixture));
     fixture_until(&fixture, "normal everywhere", all_have, &normal);
     store_request_fini(&request);
+}
+
+/* What a member would tell now, at some other time. */
+static void tell(struct member *from, struct member *to, uint64_t wish, const struct replicas *wishes_done)
+{
+    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
+
+    replicas_encode(&(struct replicas_word){.version = "0.1.0", .wish = wish, .wishes_done = wishes_done}, &buf);
+    member_told(to, (uint64_t)from->cfg->member_id, buf.data, buf.len);
+}
+
+struct told {
+    const struct member *from, *to;
+    uint64_t index;
+};
+
+static bool was_told(struct fixture *any, void *user)
+{
+    const struct told *told = user;
+    const struct replica *replica = replicas_get(told->to->replicas, (uint64_t)told->from->cfg->member_id);
+
+    (void)any;
+    return replica != NULL && replica->index >= told->index;
+}
+
+/* A signal counts for what was set before it, however late and often it is told. */
+static void test_an_old_signal_ends_no_newer_maintenance(void **state)
+{
+    enum store_mode read_only = STORE_MODE_READ_ONLY, normal = STORE_MODE_NORMAL;
+    struct member *leader = fixture_leader(&fixture), *follower = fixture_follower(&fixture);
+    struct told told = {follower, leader, 0};
+    uint64_t old;
+
+    (void)state;
+    for (int without_work = 0; without_work < 2; without_work++) {
+        if (!without_work) {
+            set_mode(read_only);
+        }
+        member_reset_mode(follower);
+        old = follower->wish;
+        fixture_until(&fixture, "normal everywhere", all_have, &normal);
+        fixture_until(&fixture, "the signal counts no more", wishes_nothing, follower);
+        set_mode(read_only);
+        tell(follower, leader, old, NULL);
+        assert_false(leader->resetting);
+        told.index = store_applied_index(leader->store);
+        fixture_until(&fixture, "the leader was told again", was_told, &told);
+        assert_int_equal(store_settings(leader->store)->mode, read_only);
+    }
+    member_reset_mode(follower); /* a new one counts */
+    fixture_until(&fixture, "normal everywhere", all_have, &normal);
+}
+
+/* A signal, and another one before the member hears what became of the first. */
+static void test_old_news_takes_no_newer_signal_back(void **state)
+{
+    enum store_mode read_only = STORE_MODE_READ_ONLY, normal = STORE_MODE_NORMAL;
+    struct member *leader = fixture_leader(&fixture), *follower = fixture_follower(&fixture);
+    struct replicas *old = replicas_new();
+    CLEANUP(buf_fini) struct buf buf = BUF_INIT;
+    uint64_t newer;
+
+    (void)state;
+    member_reset_mode(follower);
+    replicas_encode(&(struct replicas_word){.version = "0.1.0", .wish = follower->wish}, &buf);
+    assert_true(replicas_told(old, (uint64_t)follower->cfg->member_id, buf.data, buf.len));
+    replicas_wishes_done(old);
+    fixture_until(&fixture, "the signal counts no more", wishes_nothing, follower);
+
+    set_mode(read_only);
+    member_reset_mode(follower);
+    newer = follower->wish;
+    tell(leader, follower, 0, old);
+    follower->mode_seen = STORE_MODE_READ_ONLY; /* and the mode that the first one brought about is applied only now */
+    member_settings_changed(follower);
+    assert_int_equal(follower->wish, newer);
+    fixture_until(&fixture, "normal everywhere", all_have, &normal);
+    fixture_until(&fixture, "the signal counts no more", wishes_nothing, follower);
+    replicas_free(old);
 }
 
 static void test_a_log_level_is_that_of_all_members(void **state)
@@ -219,6 +304,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_member_leads_out_of_maintenance),
         cmocka_unit_test(test_a_signal_before_the_news),
+        cmocka_unit_test(test_an_old_signal_ends_no_newer_maintenance),
+        cmocka_unit_test(test_old_news_takes_no_newer_signal_back),
         cmocka_unit_test(test_a_log_level_is_that_of_all_members),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_rebalance_on_expansion),
