@@ -62,10 +62,10 @@ struct member {
     struct metrics metrics;
     struct audit audit;
     uv_timer_t audit_timer;
-    struct load *load;        /* of a whole database, under way; NULL: none */
-    bool staged;              /* a database was staged here, and ours is empty until it is loaded */
-    char staged_trouble[512]; /* why it could not be loaded; "" */
-    bool resetting;           /* the command for it is on its way */
+    struct load *load;         /* of a whole database, under way; NULL: none */
+    bool staged;               /* a database was staged here, and ours is empty until it is loaded */
+    char staged_trouble[512];  /* why it could not be loaded; "" */
+    bool resetting;            /* the command for it is on its way */
     enum store_mode mode_seen; /* the one that was applied last */
     uint64_t wish, wish_done;  /* SIGUSR2 was sent to this member: as in struct replica */
     struct handover handover;
