@@ -180,7 +180,7 @@ static void set_defaults(struct cfg *cfg)
     cfg->iat_leeway_s = 120;
 }
 
-static void warn(struct cfg_warnings *warnings, char *text)
+void cfg_warn(struct cfg_warnings *warnings, char *text)
 {
     warnings->items = mem_realloc_array(warnings->items, warnings->n + 1, sizeof(*warnings->items));
     warnings->items[warnings->n++] = text;
@@ -224,7 +224,7 @@ static int set_value(struct cfg *cfg, const struct cfg_key *key, const json_t *v
 
     switch (key->type) {
     case CFG_OBSOLETE:
-        warn(warnings, mem_printf("%s: %s has no effect and is ignored", source, name));
+        cfg_warn(warnings, mem_printf("%s: %s has no effect and is ignored", source, name));
         return 0;
     case CFG_STR:
         if (json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value)) {
@@ -319,7 +319,7 @@ static int unknown_key(const char *section, const char *name, const char *source
         return err_set(reterr, E_INVALID, "%s: %s is not a known key (a key that starts with _ would be a comment)%s",
                        source, path, hint);
     }
-    warn(warnings, mem_printf("%s: %s is not a known key and is ignored%s", source, path, hint));
+    cfg_warn(warnings, mem_printf("%s: %s is not a known key and is ignored%s", source, path, hint));
     return 0;
 }
 
@@ -335,7 +335,8 @@ static int parse_object(struct cfg *cfg, const json_t *object, const char *secti
         const struct cfg_key *key = NULL;
         int rc;
 
-        if (*name == '_') {
+        /* To Heketi null is the same as no such key. */
+        if (*name == '_' || (json_is_null(value) && !is_ours(path))) {
             continue;
         }
         for (size_t i = 0; i < N_KEYS && key == NULL; i++) {
@@ -436,6 +437,9 @@ int cfg_parse(const char *text, size_t len, const char *source, struct cfg *ret_
     }
     if (rc == 0) {
         rc = cfg_validate(ret_cfg, source, reterr);
+    }
+    if (rc == 0) {
+        cfg_warn_of_values(ret_cfg, source, ret_warnings);
     }
     if (rc != 0) {
         cfg_fini(ret_cfg);

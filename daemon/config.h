@@ -2,8 +2,8 @@
  *
  * Typed: a wrong type is an error that names the key and what was expected. An unknown key is an error in the parts
  * that Heketi does not have; elsewhere it is ignored with a warning, as are Heketi's obsolete keys and those of what
- * this release does not do. There, 0 and "" stand for the default, since Heketi takes them so. Keys that start with `_`
- * are comments. Keys match case-insensitively, as Heketi's do. The environment overrides the file.
+ * this release does not do. There, 0, "" and null stand for the default, since Heketi takes them so. Keys that start
+ * with `_` are comments. Keys match case-insensitively, as Heketi's do. The environment overrides the file.
  */
 #ifndef HECATE_DAEMON_CONFIG_H
 #define HECATE_DAEMON_CONFIG_H

@@ -1,5 +1,5 @@
 /* What the configuration means as a whole: settings held against each other, addresses, log levels. */
-#include "daemon/config.h"
+#include "daemon/config_priv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -247,6 +247,23 @@ static int check_words(const struct cfg *cfg, const char *source, struct err *re
         return err_wrap(reterr, "%s: glusterfs.sshexec", source);
     }
     return 0;
+}
+
+void cfg_warn_of_values(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
+{
+    enum log_level level;
+
+    if (!log_level_parse(cfg->loglevel, &level)) {
+        cfg_warn(warnings, mem_printf("%s: glusterfs.loglevel is \"%s\" and taken as \"info\", expected \"none\", "
+                                      "\"critical\", \"error\", \"warning\", \"info\" or \"debug\"",
+                                      source, cfg->loglevel));
+    }
+    if (strcmp(cfg->zone_checking, "none") != 0 && strcmp(cfg->zone_checking, "strict") != 0) {
+        cfg_warn(
+            warnings,
+            mem_printf("%s: glusterfs.zone_checking is \"%s\" and taken as \"none\", expected \"none\" or \"strict\"",
+                       source, cfg->zone_checking));
+    }
 }
 
 int cfg_validate(const struct cfg *cfg, const char *source, struct err *reterr)

@@ -242,7 +242,7 @@ struct exec_config {
     const char *fstab, *mount_options;
     const char *pv_data_alignment, *vg_extent_size, *lv_chunk_size;
     const char *lvm_wrapper;    /* "" */
-    const char *block_prealloc; /* of gluster-block create: full, or what it knows besides */
+    const char *block_prealloc; /* of gluster-block create: full or no */
     bool backup_lvm_metadata;
     uint32_t xfs_sw, xfs_su;
     uint32_t gluster_timeout_s;   /* 600 */

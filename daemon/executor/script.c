@@ -1,6 +1,10 @@
 #include "daemon/executor/script.h"
 
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "store/base/mem.h"
 #include "store/words.h"
@@ -16,23 +20,54 @@ void script_set(struct buf *buf, const char *name, const char *value)
 
 /* ---- checks ---- */
 
-/* As LVM reads sizes: 4M, 0.5g, 256KiB. */
-static bool is_size(const char *text)
+/* In KiB, as LVM reads sizes: 4M, 0.5g, 256KiB, or a number of the unit that the option has by itself. 0: it is none.
+ */
+static double size_kib(const char *text, char unit)
 {
+    static const char units[] = "kmgtpe";
     size_t digits = strspn(text, "0123456789.");
+    const char *rest = text + digits, *at;
+    char *end;
+    double size = strtod(text, &end);
 
-    return text[0] >= '0' && text[0] <= '9' && digits < 32 &&
-           (text[digits] == '\0' || store_is_made_of(text + digits, STORE_LETTERS, 3));
+    if (!isdigit((unsigned char)*text) || digits >= 32 || end != rest) {
+        return 0;
+    }
+    if (*rest != '\0') {
+        unit = (char)tolower((unsigned char)*rest);
+        rest += strcasecmp(rest + 1, "iB") == 0 ? strlen(rest) : 1;
+    }
+    at = strchr(units, unit);
+    return at != NULL && *rest == '\0' ? ldexp(size, 10 * (int)(at - units)) : 0;
+}
+
+/* What pvcreate, vgcreate and lvcreate take; with others each device or brick would fail. */
+static int check_sizes(const struct exec_config *config, struct err *reterr)
+{
+    double alignment = size_kib(config->pv_data_alignment, 'k');
+    double extent = size_kib(config->vg_extent_size, 'm');
+    double chunk = size_kib(config->lv_chunk_size, 'k');
+    int exponent;
+
+    if (alignment <= 0) {
+        return err_set(reterr, E_INVALID, "pv_data_alignment is '%s', which is no number with a unit, such as 256K",
+                       config->pv_data_alignment);
+    }
+    if (extent < 1 || (frexp(extent, &exponent) != 0.5 && fmod(extent, 128) != 0)) {
+        return err_set(reterr, E_INVALID,
+                       "vg_physicalextentsize is '%s', expected a power of two or a multiple of 128K, such as 4M",
+                       config->vg_extent_size);
+    }
+    if (chunk < 64 || chunk > 1024 * 1024 || fmod(chunk, 64) != 0) {
+        return err_set(reterr, E_INVALID,
+                       "lv_chunksize is '%s', expected a multiple of 64K from 64K to 1G, such as 256K",
+                       config->lv_chunk_size);
+    }
+    return 0;
 }
 
 int exec_config_check(const struct exec_config *config, struct err *reterr)
 {
-    const struct {
-        const char *what, *text;
-    } sizes[] = {{"pv_data_alignment", config->pv_data_alignment},
-                 {"vg_physicalextentsize", config->vg_extent_size},
-                 {"lv_chunksize", config->lv_chunk_size}};
-
     if (config->fstab[0] != '/' || !store_is_made_of(config->fstab, STORE_LETTERS "/._-", 1024)) {
         return err_set(reterr, E_INVALID, "fstab is '%s', which is no plain path", config->fstab);
     }
@@ -40,21 +75,15 @@ int exec_config_check(const struct exec_config *config, struct err *reterr)
         return err_set(reterr, E_INVALID, "mountopts is '%s', which has characters that are not allowed",
                        config->mount_options);
     }
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-        if (!is_size(sizes[i].text)) {
-            return err_set(reterr, E_INVALID, "%s is '%s', which is no number with a unit, such as 256K", sizes[i].what,
-                           sizes[i].text);
-        }
-    }
     /* Its words are meant as such, options among them. */
     if (*config->lvm_wrapper != '\0' && !store_is_made_of(config->lvm_wrapper, STORE_LETTERS " /._=,:+@-", 1024)) {
         return err_set(reterr, E_INVALID, "lvm_wrapper is '%s', which has characters that are not allowed",
                        config->lvm_wrapper);
     }
-    if (!store_is_made_of(config->block_prealloc, STORE_LETTERS "_-", 64)) {
-        return err_set(reterr, E_INVALID, "block_prealloc is '%s', which is no word", config->block_prealloc);
+    if (strcmp(config->block_prealloc, "full") != 0 && strcmp(config->block_prealloc, "no") != 0) {
+        return err_set(reterr, E_INVALID, "block_prealloc is '%s', expected full or no", config->block_prealloc);
     }
-    return 0;
+    return check_sizes(config, reterr);
 }
 
 int script_check_host(const char *host, struct err *reterr)

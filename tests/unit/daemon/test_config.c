@@ -232,9 +232,18 @@ static void test_words_of_commands(void **state)
         {"mountopts", "-o x", "glusterfs.sshexec: mountopts is "},
         {"pv_data_alignment", "-y", "glusterfs.sshexec: pv_data_alignment is "},
         {"vg_physicalextentsize", "4M --yes", "glusterfs.sshexec: vg_physicalextentsize is "},
+        {"vg_physicalextentsize", "4Q", "vg_physicalextentsize is '4Q', expected a power of two or a multiple of 128K"},
+        {"vg_physicalextentsize", "100K", "vg_physicalextentsize is "},
+        {"pv_data_alignment", "0", "pv_data_alignment is '0', which is no number with a unit"},
+        {"pv_data_alignment", "1..2K", "pv_data_alignment is "},
+        {"pv_data_alignment", "256Kilo", "pv_data_alignment is "},
         {"lv_chunksize", "-", "glusterfs.sshexec: lv_chunksize is "},
+        {"lv_chunksize", "63K", "lv_chunksize is '63K', expected a multiple of 64K from 64K to 1G"},
+        {"lv_chunksize", "100", "lv_chunksize is "},
+        {"lv_chunksize", "2g", "lv_chunksize is "},
         {"lvm_wrapper", "x;reboot", "glusterfs.sshexec: lvm_wrapper is "},
         {"block_prealloc", "--json", "glusterfs.sshexec: block_prealloc is "},
+        {"block_prealloc", "garbage", "glusterfs.sshexec: block_prealloc is 'garbage', expected full or no"},
     };
 
     (void)state;
@@ -245,6 +254,57 @@ static void test_words_of_commands(void **state)
 
         expect_error(text, rows[i].part);
     }
+}
+
+static void test_sizes_as_lvm_reads_them(void **state)
+{
+    static const char *const sizes[][3] = {
+        {"256K", "4M", "256K"}, {"1m", "3", "64"}, {"0.5g", "1k", "1G"}, {"256KiB", "1.125MiB", "0.25M"}};
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        CLEANUP(free_ptr)
+        char *text = mem_printf("{\"glusterfs\":{\"executor\":\"mock\",\"sshexec\":{\"pv_data_alignment\":\"%s\","
+                                "\"vg_physicalextentsize\":\"%s\",\"lv_chunksize\":\"%s\"}}," CLUSTER "}",
+                                sizes[i][0], sizes[i][1], sizes[i][2]);
+
+        if (parse(text, &cfg, &warnings, &err) != 0) {
+            fail_msg("%s", err.message);
+        }
+        cfg_fini(&cfg);
+        cfg_warnings_fini(&warnings);
+    }
+}
+
+/* With these Heketi goes on; null is to it what a key is that is not there. */
+static void test_values_that_heketi_goes_on_with(void **state)
+{
+    static const char text[] =
+        "{\"port\":null,\"enable_tls\":null,\"jwt\":null,\"glusterfs\":{\"executor\":\"mock\",\"loglevel\":\"loud\","
+        "\"zone_checking\":\"Strict\",\"brick_max_size_gb\":null,\"db\":null,\"sshexec\":null}," CLUSTER "}";
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    if (parse(text, &cfg, &warnings, &err) != 0) {
+        fail_msg("%s", err.message);
+    }
+    assert_string_equal(cfg.port, "8080");
+    assert_int_equal(cfg.brick_max_gib, 4096);
+    assert_int_equal(warnings.n, 2);
+    assert_string_equal(warnings.items[0],
+                        "test.json: glusterfs.loglevel is \"loud\" and taken as \"info\", expected \"none\", "
+                        "\"critical\", \"error\", \"warning\", \"info\" or \"debug\"");
+    assert_string_equal(warnings.items[1], "test.json: glusterfs.zone_checking is \"Strict\" and taken as \"none\", "
+                                           "expected \"none\" or \"strict\"");
+    cfg_fini(&cfg);
+    cfg_warnings_fini(&warnings);
+    expect_error("{" MOCK ",\"cluster\":null}", "cluster must be an object");
+    expect_error("{" MOCK ",\"cluster\":{\"name\":null}}", "cluster.name must be a string");
 }
 
 static void test_virtual_ips(void **state)
@@ -365,6 +425,8 @@ int main(void)
         cmocka_unit_test(test_errors_name_the_key),
         cmocka_unit_test(test_files_that_heketi_takes),
         cmocka_unit_test(test_words_of_commands),
+        cmocka_unit_test(test_sizes_as_lvm_reads_them),
+        cmocka_unit_test(test_values_that_heketi_goes_on_with),
         cmocka_unit_test(test_virtual_ips),
         cmocka_unit_test(test_plain_only_on_loopback),
         cmocka_unit_test(test_environment_overrides),
