@@ -1,5 +1,6 @@
 #include "daemon/health.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -196,6 +197,41 @@ static void warn_space(const struct member *member, health_cb cb, void *user)
     }
 }
 
+static bool is_address(const char *host)
+{
+    struct in6_addr address;
+
+    return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
+}
+
+/* Heketi takes such names, too; what Kubernetes does with them nothing else shows. */
+static void warn_names(const struct member *member, health_cb cb, void *user)
+{
+    const struct store_node *node = NULL, *first = NULL;
+    size_t n = 0;
+    char text[512], more[64] = "";
+
+    while ((node = store_node_next(member->store, node)) != NULL) {
+        if (node->storage.n > 0 && !is_address(node->storage.items[0])) {
+            first = n++ == 0 ? node : first;
+        }
+    }
+    if (n == 0) {
+        return;
+    }
+    if (n > 1) {
+        text_print(more, sizeof(more), ", nor are those of %zu other nodes", n - 1);
+    }
+    text_print(text, sizeof(text), "the storage host name %.255s of node %s is no IP address%s",
+               first->storage.items[0], id_text(first->id).text, more);
+    cb(user, "storage-name", text,
+       "endpoints of Kubernetes take addresses only: each try to bind a claim fails there and leaves a volume behind. "
+       "If "
+       "Kubernetes is to use the node, take it away ('hecate node disable', 'hecate node remove', 'hecate device "
+       "delete' "
+       "of each device, 'hecate node delete') and add it with its address as 'storage'");
+}
+
 static void warn_mode(const struct member *member, health_cb cb, void *user)
 {
     enum store_mode mode = store_settings(member->store)->mode;
@@ -215,6 +251,7 @@ bool health_warn(const struct member *member, const struct cons_status *status, 
     warn_lag(status, cb, user);
     warn_operations(member, cb, user);
     warn_space(member, cb, user);
+    warn_names(member, cb, user);
     warn_mode(member, cb, user);
     if (status->role == CONS_LEADER && !status->serving) {
         cb(user, "not-serving", "the leader has no lease at the moment: requests wait",

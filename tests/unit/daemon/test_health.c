@@ -312,6 +312,46 @@ static void test_remedy_for_a_dead_node(void **state)
     expect_codes(leader, NULL, "");
 }
 
+static void add_node(const char *storage, const char *manage)
+{
+    struct member *leader = fixture_leader(&fixture);
+    struct store_request request;
+    struct answer answer;
+
+    store_request_init(&request, STORE_REQ_NODE_ADD);
+    request.cluster = fixture.cluster;
+    request.zone = 1;
+    store_strs_add(&request.manage, manage);
+    store_strs_add(&request.storage, storage);
+    answer = fixture_submit(&fixture, leader, &request);
+    store_request_fini(&request);
+    assert_int_equal(answer.kind, API_ACCEPTED);
+    assert_false(fixture_finish(&fixture, leader, answer.op_id)->failed);
+}
+
+/* Kubernetes does not take them, and nobody says so but this. */
+static void test_storage_names(void **state)
+{
+    struct member *leader = fixture_leader(&fixture);
+    const char *before = mem_strdup(buf_str(&((struct heard *)(uintptr_t)warnings(leader, NULL))->codes));
+    const struct heard *heard;
+
+    (void)state;
+    add_node("2001:db8::7", "by-name.example.com"); /* a name to manage it is all right */
+    assert_string_equal(buf_str(&((struct heard *)(uintptr_t)warnings(leader, NULL))->codes), before);
+    add_node("gl2.example.com", "192.0.2.77");
+    heard = warnings(leader, NULL);
+    assert_non_null(strstr(buf_str(&((struct heard *)(uintptr_t)heard)->codes), "storage-name "));
+    assert_non_null(
+        strstr(buf_str(&((struct heard *)(uintptr_t)heard)->texts), "the storage host name gl2.example.com of node "));
+    assert_non_null(strstr(buf_str(&((struct heard *)(uintptr_t)heard)->texts), " is no IP address\n"));
+    add_node("192.0.2.78.9", "192.0.2.78");
+    heard = warnings(leader, NULL);
+    assert_non_null(strstr(buf_str(&((struct heard *)(uintptr_t)heard)->texts),
+                           " is no IP address, nor are those of 1 other nodes\n"));
+    free((void *)(uintptr_t)before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_answered_operation),
         cmocka_unit_test(test_space),
         cmocka_unit_test(test_remedy_for_a_dead_node),
+        cmocka_unit_test(test_storage_names),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
