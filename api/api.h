@@ -100,6 +100,8 @@ struct api_backend {
                   void *cb_user);
 };
 
+#define API_ADMIN_PLACES 100 /* of those for creates (store_places): a user's key does not get them */
+
 struct api_config {
     const char *listen_host; /* "0.0.0.0", "::" or an address; */
     uint16_t port;

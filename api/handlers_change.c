@@ -133,12 +133,23 @@ static bool fills_limit(const struct store_operation *op)
     return id_is_none(op->parent) && (op->type < STORE_OP_OWN_FIRST || op->type == STORE_OP_NODE_REMOVE);
 }
 
+/* Users alone cannot take all places: the last ones for creates are the administrator's. */
+static bool is_full_for_users(const struct api_request *request)
+{
+    struct store_places places = store_places(store_of(request));
+
+    return places.taken + request->server->n_counted >= places.n - API_ADMIN_PLACES;
+}
+
 static bool is_busy(const struct api_request *request, const struct store_request *change)
 {
     const struct api_server *server = request->server;
     const struct store_operation *op = NULL;
     size_t count = server->n_counted;
 
+    if (request->role == API_ROLE_USER && is_full_for_users(request)) {
+        return true;
+    }
     if (server->config.max_inflight == 0 || !is_counted(change) || refused_anyway(request, change)) {
         return false;
     }

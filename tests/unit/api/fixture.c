@@ -423,12 +423,17 @@ void fixture_add_clusters(struct fixture *fixture, size_t n)
     }
 }
 
-struct id fixture_add_volumes(struct fixture *fixture, size_t n)
+static struct id large_topology(struct fixture *fixture)
 {
     struct id cluster;
 
     fixture->members[0].large = true;
     assert_true(id_parse(make_topology(fixture, 0), ID_TEXT_LEN, &cluster));
+    return cluster;
+}
+
+static void create_volumes(struct fixture *fixture, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
         struct store_request request;
         struct store_result result;
@@ -441,7 +446,37 @@ struct id fixture_add_volumes(struct fixture *fixture, size_t n)
         assert_int_equal(result.code, STORE_OK);
         store_request_fini(&request);
     }
+}
+
+struct id fixture_add_volumes(struct fixture *fixture, size_t n)
+{
+    struct id cluster = large_topology(fixture);
+
+    create_volumes(fixture, n);
     return cluster;
+}
+
+struct id fixture_begin_volumes(struct fixture *fixture, size_t n)
+{
+    struct id cluster = large_topology(fixture);
+
+    for (size_t i = 0; i < 2; i++) {
+        fixture->members[i].ends = false;
+    }
+    create_volumes(fixture, n);
+    return cluster;
+}
+
+void fixture_level(struct fixture *fixture, uint32_t level)
+{
+    struct store_result result;
+    struct store_cmd cmd;
+
+    store_cmd_init(&cmd, STORE_CMD_LEVEL);
+    cmd.settings.feature_level = level;
+    apply(&fixture->members[0], &cmd, &result);
+    assert_int_equal(result.code, STORE_OK);
+    store_cmd_fini(&cmd);
 }
 
 static struct id add_ended(struct fixture_member *member, struct store_request *request)

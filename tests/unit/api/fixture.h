@@ -73,6 +73,10 @@ void fixture_run_once(struct fixture *fixture);
 void fixture_add_clusters(struct fixture *fixture, size_t n);
 /* A topology (its cluster is returned), and n volumes of three bricks. The first member is large from then on. */
 struct id fixture_add_volumes(struct fixture *fixture, size_t n);
+/* The same, but the volumes are being made, as all that follows is: no operation ends from then on. */
+struct id fixture_begin_volumes(struct fixture *fixture, size_t n);
+/* Raises the feature level of the store. */
+void fixture_level(struct fixture *fixture, uint32_t level);
 /* A topology, a hosting volume (which is returned) and n block volumes on it. The first member is large from then on.
  */
 struct id fixture_add_blocks(struct fixture *fixture, size_t n);

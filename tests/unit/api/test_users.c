@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "tests/unit/api/fixture.h"
 #include "tests/unit/api/token.h"
 
@@ -21,7 +22,6 @@ static int setup(void **state)
     fixture_start(fixture, 0);
     fixture_start(fixture, 1);
     fixture_lead(fixture, 0);
-    make_topology(fixture, 0);
     *state = fixture;
     return 0;
 }
@@ -55,6 +55,7 @@ static void volumes_for_administrators(void **state)
                       hosting[] = "{\"size\":100,\"block\":true}";
     struct fixture *f = *state;
 
+    make_topology(f, 0);
     for (size_t member = 0; member < 2; member++) { /* the second one forwards */
         expect_create(f, member, false, named, 401);
         expect_create(f, member, false, hosting, 401);
@@ -65,10 +66,42 @@ static void volumes_for_administrators(void **state)
     expect_create(f, 1, true, hosting, 202);
 }
 
+/* However many a user asks for, the administrator finds a place. */
+static void keeps_places(struct fixture *f, size_t places)
+{
+    static const char small[] = "{\"size\":1,\"durability\":{\"type\":\"none\"}}";
+    size_t for_users = places - API_ADMIN_PLACES;
+
+    (void)fixture_begin_volumes(f, for_users - 2);
+    for (size_t member = 0; member < 2; member++) {
+        expect_create(f, member, false, small, 202);
+    }
+    for (size_t member = 0; member < 2; member++) {
+        expect_create(f, member, false, small, 429);
+        expect_create(f, member, true, small, 202);
+    }
+    assert_int_equal(store_counts(f->store).operations, for_users + 2);
+    assert_int_equal(store_counts(f->store).limited, for_users + 2);
+}
+
+static void places_for_administrators(void **state)
+{
+    fixture_level(*state, STORE_LEVEL_PLACES);
+    keeps_places(*state, STORE_OPERATIONS_MAX - STORE_OPERATIONS_KEPT);
+}
+
+/* Until all members are of this release there is one limit for all operations. */
+static void places_at_the_first_level(void **state)
+{
+    keeps_places(*state, STORE_OPERATIONS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(volumes_for_administrators, setup, teardown),
+        cmocka_unit_test_setup_teardown(places_for_administrators, setup, teardown),
+        cmocka_unit_test_setup_teardown(places_at_the_first_level, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
