@@ -147,6 +147,9 @@ static bool is_busy(const struct api_request *request, const struct store_reques
     const struct store_operation *op = NULL;
     size_t count = server->n_counted;
 
+    if (store_key_known(store_of(request), change->key)) {
+        return false; /* it takes no place: it is answered what the first one was */
+    }
     if (request->role == API_ROLE_USER && is_full_for_users(request)) {
         return true;
     }
@@ -322,6 +325,16 @@ static int check_flags(const struct api_request *request, bool *ret_dry_run, boo
     return 0;
 }
 
+/* Only here: what is forwarded has the client's own key, and the leader reads the token itself. */
+static void set_key(const struct api_request *request, struct store_request *change)
+{
+    bool marked = request->role == API_ROLE_USER && *request->key != '\0';
+
+    free(change->key);
+    change->key = mem_printf("%s%s", marked ? API_USER_KEY_MARK : "", request->key);
+    change->key_made = request->key_made;
+}
+
 void api_handle_change(struct api_request *request)
 {
     const h2o_iovec_t *entity = &request->req->entity;
@@ -340,6 +353,9 @@ void api_handle_change(struct api_request *request)
     status = api_body_read(request->route, entity->base != NULL ? entity->base : "", entity->len, &body, &text);
     body.request.target = request->id;
     body.request.force_forget = body.request.force_forget || forget;
+    if (!dry_run) {
+        set_key(request, &body.request);
+    }
     if (status == 0 && request->route == API_ROUTE_VOLUME_CREATE) {
         status = check_volume_create(request, &body, &text);
     }
@@ -355,9 +371,6 @@ void api_handle_change(struct api_request *request)
     if (status == 0 && dry_run) {
         status = api_handle_dry_run(request, &body.request, &text);
     } else if (status == 0) {
-        free(body.request.key);
-        body.request.key = mem_strdup(request->key);
-        body.request.key_made = request->key_made;
         submit_change(request, &body.request);
     }
     if (status != 0) {

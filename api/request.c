@@ -144,6 +144,7 @@ static bool key_refused(struct api_request *request)
 {
     h2o_req_t *req = request->req;
     ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("idempotency-key"), -1);
+    size_t max = request->role == API_ROLE_USER ? API_KEY_MAX - strlen(API_USER_KEY_MARK) : API_KEY_MAX;
     h2o_iovec_t value;
 
     if (at < 0) {
@@ -155,8 +156,10 @@ static bool key_refused(struct api_request *request)
             value.len = 0;
         }
     }
-    if (value.len == 0 || value.len > API_KEY_MAX) {
-        api_answer_text(request, 400, "Idempotency-Key must have 1 to 128 printable characters");
+    if (value.len == 0 || value.len > max) {
+        CLEANUP(free_ptr) char *text = mem_printf("Idempotency-Key must have 1 to %zu printable characters", max);
+
+        api_answer_text(request, 400, text);
         return true;
     }
     free(request->key);

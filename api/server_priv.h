@@ -30,6 +30,9 @@
 #define API_REQUEST_MAGIC 0x61726571
 #define API_SERVER_MAGIC 0x61737276
 #define API_KEY_MAX 128
+/* What a user names a request counts as another name than the administrator's: the store gets it with this before it,
+ * which no client can send. So their keys may be one character shorter. */
+#define API_USER_KEY_MARK "\x7f"
 
 /* Headers between members: on the request, and on the answer of a member that turned out not to lead. */
 #define API_FORWARDED_BY "Hecate-Forwarded"

@@ -181,6 +181,11 @@ struct store_counts store_counts(const struct store *store)
     return store->counts;
 }
 
+bool store_key_known(const struct store *store, const char *key)
+{
+    return find_key(store, key) != NULL; /* none is empty */
+}
+
 int64_t store_jobs_oldest_ms(const struct store *store)
 {
     const struct job_entry *oldest = AFTER(&store->jobs_by_end, by_end, -1);

@@ -143,6 +143,8 @@ struct store_places {
     size_t taken, n;
 };
 struct store_places store_places(const struct store *store);
+/* Whether a request with this key was done and is remembered; never for "". */
+bool store_key_known(const struct store *store, const char *key);
 /* Operations of this type in this phase. */
 size_t store_operations_of(const struct store *store, enum store_op_type type, enum store_op_phase phase);
 /* The smallest ended_ms of all jobs, INT64_MAX when there is none: whether an EXPIRE_JOBS would do anything. */
