@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cmd_volume.h"
 #include "cli/http.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -312,6 +313,11 @@ static const struct cli_command commands[] = {
      run_unlock, NULL},
     {"volume", "endpoint patch", "ID", "print a patch for the Endpoints of Kubernetes", NULL, NULL, 0, run_endpoint,
      NULL},
+    {"volume", "unclaimed", "FILE", "list volumes that no PersistentVolume in FILE names",
+     "FILE is what kubectl get pv -o json prints. A volume that is listed may still be in use: by another cluster, by "
+     "a "
+     "mount without Kubernetes, by a claim that is being made now. Find that out before you delete one.",
+     NULL, 0, run_unclaimed, NULL},
     {"volume", "delete", "ID", "delete a volume and what is on it", NULL, NULL, 0, run_delete, NULL},
 };
 

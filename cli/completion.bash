@@ -48,7 +48,7 @@ _hecate_words() {
     'server state examine') choices='gluster' ;;
     topology) choices='info load' ;;
     upgrade) choices='finalize hold status' ;;
-    volume) choices='clone create delete endpoint expand info list set-block-hosting-restriction' ;;
+    volume) choices='clone create delete endpoint expand info list set-block-hosting-restriction unclaimed' ;;
     'volume endpoint') choices='patch' ;;
     'volume set-block-hosting-restriction') choices='locked unlocked' ;;
     'blockvolume create') own='--size --name --ha --auth --clusters' ;;
