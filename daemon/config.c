@@ -80,7 +80,8 @@ static const struct cfg_key keys[] = {
     STR("glusterfs", "zone_checking", zone_checking, "none", "HEKETI_ZONE_CHECKING"),
     STR("glusterfs", "oldest_client", oldest_client, "", NULL),
     BOOL("glusterfs", "auto_create_block_hosting_volume", block_auto, "HEKETI_AUTO_CREATE_BLOCK_HOSTING_VOLUME"),
-    INT("glusterfs", "block_hosting_volume_size", block_size_gib, 0, 0, 1 << 20, "HEKETI_BLOCK_HOSTING_VOLUME_SIZE"),
+    INT("glusterfs", "block_hosting_volume_size", block_size_gib, 0, INT32_MIN, 1 << 20,
+        "HEKETI_BLOCK_HOSTING_VOLUME_SIZE"),
     STR("glusterfs", "block_hosting_volume_options", block_options, "group gluster-block",
         "HEKETI_BLOCK_HOSTING_VOLUME_OPTIONS"),
     INT("glusterfs", "max_inflight_operations", max_inflight_operations, 0, 0, INT32_MAX,
@@ -103,7 +104,7 @@ static const struct cfg_key keys[] = {
     STR("glusterfs.sshexec", "known_hosts", ssh_known_hosts, "", "SSH_KNOWN_HOSTS"),
     BOOL("glusterfs.sshexec", "trust_first_use", ssh_trust_first_use, NULL),
     BOOL("glusterfs.sshexec", "sudo", ssh_sudo, NULL),
-    INT("glusterfs.sshexec", "snapshot_limit", ssh_snapshot_limit, 0, 0, 256, "HEKETI_SNAPSHOT_LIMIT"),
+    INT("glusterfs.sshexec", "snapshot_limit", ssh_snapshot_limit, 0, INT32_MIN, 256, "HEKETI_SNAPSHOT_LIMIT"),
     BOOL("glusterfs.sshexec", "rebalance_on_expansion", ssh_rebalance, "HEKETI_GLUSTERAPP_REBALANCE_ON_EXPANSION"),
     BOOL("glusterfs.sshexec", "backup_lvm_metadata", ssh_backup_lvm_metadata, NULL),
     INT("glusterfs.sshexec", "gluster_cli_timeout", ssh_gluster_timeout_s, 600, 1, 86400, "HEKETI_GLUSTER_CLI_TIMEOUT"),
@@ -439,7 +440,7 @@ int cfg_parse(const char *text, size_t len, const char *source, struct cfg *ret_
         rc = cfg_validate(ret_cfg, source, reterr);
     }
     if (rc == 0) {
-        cfg_warn_of_values(ret_cfg, source, ret_warnings);
+        cfg_skip_values(ret_cfg, source, ret_warnings);
     }
     if (rc != 0) {
         cfg_fini(ret_cfg);

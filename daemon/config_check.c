@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -171,18 +172,23 @@ static int check_files(const struct cfg *cfg, const char *source, struct err *re
     return 0;
 }
 
+/* Digits alone: it is put into commands and texts as it is written. */
+static bool is_port(const char *text)
+{
+    unsigned long port = strtoul(text, NULL, 10);
+
+    return text[strspn(text, "0123456789")] == '\0' && port > 0 && port <= 65535;
+}
+
 static int check_values(const struct cfg *cfg, const char *source, struct err *reterr)
 {
     enum store_mode mode;
-    char *end;
-    unsigned long port = strtoul(cfg->port, &end, 10);
 
-    if (*cfg->port == '\0' || *end != '\0' || port == 0 || port > 65535) {
+    if (!is_port(cfg->port)) {
         return err_set(reterr, E_INVALID, "%s: port is \"%s\", expected a string with a number from 1 to 65535", source,
                        cfg->port);
     }
-    port = strtoul(cfg->ssh_port, &end, 10);
-    if (*cfg->ssh_port == '\0' || *end != '\0' || port == 0 || port > 65535) {
+    if (!is_port(cfg->ssh_port)) {
         return err_set(reterr, E_INVALID,
                        "%s: glusterfs.sshexec.port is \"%s\", expected a string with a number from 1 to 65535", source,
                        cfg->ssh_port);
@@ -249,10 +255,22 @@ static int check_words(const struct cfg *cfg, const char *source, struct err *re
     return 0;
 }
 
-void cfg_warn_of_values(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
+void cfg_skip_values(struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
 {
+    const struct {
+        const char *key;
+        int64_t *value;
+    } numbers[] = {{"block_hosting_volume_size", &cfg->block_size_gib},
+                   {"sshexec.snapshot_limit", &cfg->ssh_snapshot_limit}};
     enum log_level level;
 
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        if (*numbers[i].value < 0) {
+            cfg_warn(warnings, mem_printf("%s: glusterfs.%s is %" PRId64 " and taken as 0, the default", source,
+                                          numbers[i].key, *numbers[i].value));
+            *numbers[i].value = 0;
+        }
+    }
     if (!log_level_parse(cfg->loglevel, &level)) {
         cfg_warn(warnings, mem_printf("%s: glusterfs.loglevel is \"%s\" and taken as \"info\", expected \"none\", "
                                       "\"critical\", \"error\", \"warning\", \"info\" or \"debug\"",

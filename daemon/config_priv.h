@@ -11,7 +11,8 @@ int cfg_parse_peers(struct cfg *cfg, const json_t *list, const char *source, str
 int cfg_parse_virtual_ips(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr);
 
 void cfg_warn(struct cfg_warnings *warnings, char *text); /* takes the text */
-/* Of values with which Heketi goes on as if they were not there. */
-void cfg_warn_of_values(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings);
+/* Warns of values with which Heketi goes on as if they were not there; numbers become their defaults, words are taken
+ * so by those who read them. */
+void cfg_skip_values(struct cfg *cfg, const char *source, struct cfg_warnings *warnings);
 
 #endif

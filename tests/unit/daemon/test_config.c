@@ -150,6 +150,11 @@ static void test_errors_name_the_key(void **state)
     expect_error("{\"port\":\"1\",\"port\":\"2\"}", "duplicate");
     expect_error("{\"port\":8080," MOCK "," CLUSTER "}", "port must be a string");
     expect_error("{\"port\":\"80800\"," MOCK "," CLUSTER "}", "port is \"80800\"");
+    expect_error("{\"port\":\"+80\"," MOCK "," CLUSTER "}", "port is \"+80\", expected a string with a number");
+    expect_error("{\"port\":\" 80\"," MOCK "," CLUSTER "}", "port is \" 80\"");
+    expect_error("{\"port\":\"-18446744073709551536\"," MOCK "," CLUSTER "}", "port is \"-1"); /* 80 to strtoul */
+    expect_error("{\"glusterfs\":{\"executor\":\"mock\",\"sshexec\":{\"port\":\"+22\"}}," CLUSTER "}",
+                 "glusterfs.sshexec.port is \"+22\"");
     expect_error("{\"port\":\"80\\u0000\"," MOCK "," CLUSTER "}", "test.json");
     expect_error("{\"enable_tls\":\"yes\"}", "enable_tls must be true or false");
     expect_error("{\"glusterfs\":{\"executor\":\"magic\"}," CLUSTER "}", "glusterfs.executor is \"magic\"");
@@ -284,7 +289,8 @@ static void test_values_that_heketi_goes_on_with(void **state)
 {
     static const char text[] =
         "{\"port\":null,\"enable_tls\":null,\"jwt\":null,\"glusterfs\":{\"executor\":\"mock\",\"loglevel\":\"loud\","
-        "\"zone_checking\":\"Strict\",\"brick_max_size_gb\":null,\"db\":null,\"sshexec\":null}," CLUSTER "}";
+        "\"zone_checking\":\"Strict\",\"brick_max_size_gb\":null,\"db\":null,\"kubeexec\":null,"
+        "\"block_hosting_volume_size\":-100,\"sshexec\":{\"snapshot_limit\":\"-1\",\"xfs_sw\":null}}," CLUSTER "}";
     struct cfg_warnings warnings;
     struct cfg cfg;
     struct err err;
@@ -295,11 +301,17 @@ static void test_values_that_heketi_goes_on_with(void **state)
     }
     assert_string_equal(cfg.port, "8080");
     assert_int_equal(cfg.brick_max_gib, 4096);
-    assert_int_equal(warnings.n, 2);
+    assert_int_equal(cfg.block_size_gib, 0);
+    assert_int_equal(cfg.ssh_snapshot_limit, 0);
+    assert_int_equal(warnings.n, 4);
     assert_string_equal(warnings.items[0],
+                        "test.json: glusterfs.block_hosting_volume_size is -100 and taken as 0, the default");
+    assert_string_equal(warnings.items[1],
+                        "test.json: glusterfs.sshexec.snapshot_limit is -1 and taken as 0, the default");
+    assert_string_equal(warnings.items[2],
                         "test.json: glusterfs.loglevel is \"loud\" and taken as \"info\", expected \"none\", "
                         "\"critical\", \"error\", \"warning\", \"info\" or \"debug\"");
-    assert_string_equal(warnings.items[1], "test.json: glusterfs.zone_checking is \"Strict\" and taken as \"none\", "
+    assert_string_equal(warnings.items[3], "test.json: glusterfs.zone_checking is \"Strict\" and taken as \"none\", "
                                            "expected \"none\" or \"strict\"");
     cfg_fini(&cfg);
     cfg_warnings_fini(&warnings);
