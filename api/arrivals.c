@@ -60,8 +60,9 @@ static void serve_reads(struct api_server *server)
     serve_line(server, API_LINE_READS, READS_MAX, READS_NS);
 }
 
-/* Whose handshake has begun is to end it before others begin theirs. Only strangers hold up strangers. */
-static bool others_may_begin(const struct api_server *server)
+/* Whose handshake has begun is to end it before others begin theirs. Only strangers hold up strangers; and those that
+ * keep us reading, only each other: one source can do that with the connections that it has. */
+static enum api_others others_may_begin(const struct api_server *server)
 {
     const struct api_conn *conn;
     size_t n[API_LINES] = {0};
@@ -69,7 +70,9 @@ static bool others_may_begin(const struct api_server *server)
     TAILQ_FOREACH (conn, &server->conns, link) {
         n[conn->line] += conn->waits && !api_source_comes_first(conn->source);
     }
-    return n[API_LINE_STEPS] < STEPS_WAIT_MAX && n[API_LINE_READS] < READS_MAX;
+    return n[API_LINE_STEPS] >= STEPS_WAIT_MAX ? API_OTHERS_NONE
+           : n[API_LINE_READS] >= READS_MAX    ? API_OTHERS_NEW
+                                               : API_OTHERS_ALL;
 }
 
 static void come_again(uv_timer_t *timer)

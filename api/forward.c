@@ -45,6 +45,7 @@ void api_forward_free(struct api_forward *forward)
     curl_slist_free_all(forward->sent);
     buf_fini(&forward->body);
     buf_fini(&forward->inflight);
+    api_forward_wake(forward->forwarder);
     free(forward);
 }
 

@@ -69,9 +69,41 @@ static bool serve_one(struct api_forwarder *forwarder)
     return true;
 }
 
+/* Of the source that has fewest with the leader, who has waited longest. NULL: nobody may begin now. Whoever asks for
+ * much, or takes it slowly, fills what the leader gives us, and everybody else would have to race for the rest. */
+static struct api_forward *next_one(struct api_forwarder *forwarder)
+{
+    struct api_forward *forward, *next = NULL;
+    struct api_source *source;
+    size_t n = 0;
+
+    TAILQ_FOREACH (source, &forwarder->server->sources, link) {
+        source->n_forwards = 0;
+    }
+    TAILQ_FOREACH (forward, &forwarder->forwards, link) {
+        n += !forward->waits;
+        if (!forward->waits && forward->request != NULL) {
+            forward->request->conn->source->n_forwards++;
+        }
+    }
+    TAILQ_FOREACH (forward, &forwarder->waiting, wait_link) {
+        if (forward->request == NULL) {
+            return forward; /* ends at once */
+        }
+        source = forward->request->conn->source;
+        if (next == NULL || source->n_forwards < next->request->conn->source->n_forwards) {
+            next = forward;
+        }
+    }
+    if (next == NULL) {
+        return NULL;
+    }
+    return n < API_FORWARDS_MAX + (next->request->conn->source->n_forwards == 0 ? API_FORWARDS_SPARE : 0) ? next : NULL;
+}
+
 static bool begin_one(struct api_forwarder *forwarder)
 {
-    struct api_forward *forward = TAILQ_FIRST(&forwarder->waiting);
+    struct api_forward *forward = next_one(forwarder);
 
     if (forward == NULL) {
         return false;
@@ -103,7 +135,7 @@ static void serve(uv_idle_t *idle)
     }
 }
 
-static void wake(struct api_forwarder *forwarder)
+void api_forward_wake(struct api_forwarder *forwarder)
 {
     if (!uv_is_closing((uv_handle_t *)&forwarder->idle)) {
         uv_idle_start(&forwarder->idle, serve);
@@ -114,7 +146,7 @@ void api_forward_wait(struct api_forward *forward)
 {
     forward->waits = true;
     TAILQ_INSERT_TAIL(&forward->forwarder->waiting, forward, wait_link);
-    wake(forward->forwarder);
+    api_forward_wake(forward->forwarder);
 }
 
 /* ---- libcurl's timer and sockets ---- */
@@ -125,7 +157,7 @@ static void timer_fired(uv_timer_t *timer)
     struct api_forwarder *forwarder = timer->data;
 
     act(forwarder, CURL_SOCKET_TIMEOUT, 0);
-    wake(forwarder);
+    api_forward_wake(forwarder);
 }
 
 static int timer_cb(CURLM *multi, long timeout_ms, void *user)
@@ -154,7 +186,7 @@ static void poll_fired(uv_poll_t *poll, int status, int events)
     watch->ready = true;
     TAILQ_INSERT_TAIL(&watch->forwarder->ready, watch, link);
     (void)uv_poll_stop(poll); /* until it has had its turn */
-    wake(watch->forwarder);
+    api_forward_wake(watch->forwarder);
 }
 
 static void handle_closed(struct api_forwarder *forwarder)

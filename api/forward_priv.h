@@ -8,6 +8,9 @@
 
 #define API_FORWARD_HEADERS_MAX 64
 #define API_FORWARD_TURN_MAX 64 /* begun, taken on by a step, or ended, in a turn of the loop */
+/* With the leader at once: it gives a member no more places than that. And for sources that have none there. */
+#define API_FORWARDS_MAX 64
+#define API_FORWARDS_SPARE 32
 
 struct api_forward_header {
     char *name, *value;
@@ -55,6 +58,8 @@ struct api_forwarder {
 void api_forward_free(struct api_forward *forward);
 /* libcurl begins with it when it has its turn. */
 void api_forward_wait(struct api_forward *forward);
+/* One has ended: another one may begin. */
+void api_forward_wake(struct api_forwarder *forwarder);
 /* libcurl has finished it. */
 void api_forward_done(struct api_forward *forward, CURLcode code);
 

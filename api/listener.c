@@ -27,6 +27,7 @@
 #define TAKE_NS 2000000
 #define STRANGERS_PART 4
 #define KERNEL_KEEPS 131072 /* bytes for a client, and as much again of its own: by itself up to some MiB */
+#define KERNEL_TAKES 65536  /* the same for what it sends */
 #define LATE_MAX 8          /* sources for which there is no room yet, in a turn */
 #define LOG_EVERY_MS 10000
 #define PAUSE_MS 100 /* after a failure that the next try would only repeat */
@@ -114,8 +115,8 @@ void api_listener_source_changes(struct api_server *server, struct api_source *s
     }
 }
 
-/* Up to n, each source in its turn. */
-static size_t begin_some(struct api_server *server, struct api_source_list *list, size_t n)
+/* Up to n, each source in its turn; new: only those that have no connection. */
+static size_t begin_some(struct api_server *server, struct api_source_list *list, size_t n, bool new)
 {
     struct api_source *source;
     size_t begun = 0;
@@ -125,7 +126,7 @@ static size_t begin_some(struct api_server *server, struct api_source_list *list
 
         TAILQ_REMOVE(list, source, came_link); /* the others of it come after all other sources */
         TAILQ_INSERT_TAIL(list, source, came_link);
-        if (api_conn_begin(server, comer)) {
+        if ((!new || source->n_conns == 0) && api_conn_begin(server, comer)) {
             drop(server, comer);
             begun++;
         } else {
@@ -135,12 +136,12 @@ static size_t begin_some(struct api_server *server, struct api_source_list *list
     return begun;
 }
 
-size_t api_listener_begin(struct api_server *server, size_t n, bool others_may)
+size_t api_listener_begin(struct api_server *server, size_t n, enum api_others others)
 {
-    bool others = others_may && !TAILQ_EMPTY(&server->came_from[false]);
-    size_t begun = begin_some(server, &server->came_from[true], n - others);
+    bool any = others != API_OTHERS_NONE && !TAILQ_EMPTY(&server->came_from[false]);
+    size_t begun = begin_some(server, &server->came_from[true], n - any, false);
 
-    return begun + (others ? begin_some(server, &server->came_from[false], n - begun) : 0);
+    return begun + (any ? begin_some(server, &server->came_from[false], n - begun, others == API_OTHERS_NEW) : 0);
 }
 
 void api_listener_drop_all(struct api_server *server)
@@ -238,7 +239,8 @@ static int bind_to(const char *host, uint16_t port, int *ret_fd)
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(struct sockaddr_in6);
-    int on = 1, off = 0, kept = KERNEL_KEEPS, fd, rc = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&address);
+    int on = 1, off = 0, kept = KERNEL_KEEPS, taken = KERNEL_TAKES, fd,
+        rc = uv_ip6_addr(host, port, (struct sockaddr_in6 *)&address);
 
     if (rc != 0) {
         len = sizeof(struct sockaddr_in);
@@ -253,6 +255,7 @@ static int bind_to(const char *host, uint16_t port, int *ret_fd)
     }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kept, sizeof(kept)) != 0 || /* connections have what it has */
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &taken, sizeof(taken)) != 0 ||
         (address.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0) ||
         bind(fd, (const struct sockaddr *)&address, len) != 0 || listen(fd, BACKLOG) != 0) {
         rc = uv_translate_sys_error(errno);

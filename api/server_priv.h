@@ -95,6 +95,7 @@ struct api_source {
     size_t n_conns;                               /* it lives as long as there are any */
     size_t n_members;                             /* of them in the places of members */
     size_t left_bytes;                            /* of all that are left of it (left.c) */
+    size_t n_forwards;                            /* while it is chosen who is passed on to the leader */
     size_t n_places;                              /* the others, while it is chosen who has to go (places.c) */
     struct api_comer_list comers;                 /* connections that have not begun (listener.c) */
     size_t n_comers;                              /* it lives as long as there are any of these, too */
@@ -343,8 +344,13 @@ void api_listener_init(struct api_server *server); /* a handle that api_listener
 int api_listener_start(struct api_server *server, struct err *reterr);
 /* Nobody comes any more; who has come is still served. */
 void api_listener_close(struct api_server *server, uv_close_cb closed_cb);
-/* Begins with up to n of those that wait, of each kind of source only if it may; how many. */
-size_t api_listener_begin(struct api_server *server, size_t n, bool others_may);
+enum api_others { /* of sources that do not come first, those that may begin now: */
+                  API_OTHERS_NONE,
+                  API_OTHERS_NEW, /* that have no connection */
+                  API_OTHERS_ALL,
+};
+/* Begins with up to n of those that wait; how many. */
+size_t api_listener_begin(struct api_server *server, size_t n, enum api_others others);
 /* The source is known now, or no longer: its place among those that wait changes. */
 void api_listener_source_changes(struct api_server *server, struct api_source *source, bool known);
 void api_listener_drop_all(struct api_server *server); /* of those that wait */
