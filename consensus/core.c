@@ -93,6 +93,17 @@ static void load_entries(struct core *core, const struct disk_image *image)
     }
 }
 
+static bool check_end(struct core *core)
+{
+    if (core_last_index(core) > WIRE_INDEX_MAX) {
+        core_fail(core,
+                  "the log ends at entry %lu, where none can: move the data directory away, run 'hecate member replace "
+                  "%lu' and start this member",
+                  (unsigned long)core_last_index(core), (unsigned long)core->config.id);
+    }
+    return !core->failed;
+}
+
 /* From the disk, where it was when its checksum was made; what a release wrote once must read for ever. */
 static bool check_configurations(struct core *core, const struct disk_image *image)
 {
@@ -140,13 +151,14 @@ struct core *core_new(const struct core_config *config, const struct core_env *e
     }
     core->snapshot_index = image->snap_index;
     core->snapshot_term = image->snap_term;
+    core->snapshot_conf_index = image->conf_index;
     core->snapshot_len = image->snap_len;
     core->applied_index = image->snap_index;
     if (image->snap_index > 0) {
         core_conf_applied(core, image->conf_index, image->conf, image->conf_len);
     }
     load_entries(core, image);
-    if (!check_configurations(core, image)) {
+    if (!check_end(core) || !check_configurations(core, image)) {
         return core;
     }
     if (image->snap_index > 0 && env->restore(env->user, image->snap_index, image->snap, image->snap_len) != 0) {

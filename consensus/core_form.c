@@ -184,15 +184,16 @@ static bool all_acked(const struct core *core)
 }
 
 /* A member that was there before, under the same number, gets the log of that time again, in which it may have voted:
- * not before its own admission is in its log does it belong. Who serves says where that is. */
+ * not before its own admission is in its log does it belong. Who serves says where that is; and it is that admission,
+ * and no invention of the one who sends the log, when two members tell the same. */
 static void poll_joining(struct core *core, uint64_t now)
 {
     if (core->state_writing) {
         return;
     }
-    if (core->join_index > 0 && core->conf_applied_index >= core->join_index) {
+    if (core->join_index > 0 && core->conf_applied_index >= core->join_index && core_judge_joined(core)) {
         write_state(core, CORE_JOINED, core->cluster_id);
-    } else if (core->join_index == 0 && now >= core->hello_us) {
+    } else if ((core->join_index == 0 || core->conf_applied_index >= core->join_index) && now >= core->hello_us) {
         core->hello_us = now + CORE_GREET_EVERY_US;
         greet_all(core);
     }

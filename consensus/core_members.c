@@ -252,19 +252,6 @@ static bool may_introduce(const struct core *core, int from, const struct raft_c
                                : index > core_conf_newest(core) && !is_sure(core) && is_ours(core, before, by);
 }
 
-/* FNV-1a over ids: members of one configuration come in one order. */
-static uint64_t digest_members(const struct raft_configuration *conf)
-{
-    uint64_t digest = UINT64_C(14695981039346656037);
-
-    for (unsigned i = 0; i < conf->n; i++) {
-        for (unsigned j = 0; j < 64; j += 8) {
-            digest = (digest ^ (uint8_t)(conf->servers[i].id >> j)) * UINT64_C(1099511628211);
-        }
-    }
-    return digest;
-}
-
 /* Another one has told the same. */
 static bool is_told_by_two(const struct core *core, int from, uint64_t index, uint64_t members)
 {
@@ -286,7 +273,7 @@ static void introduce(struct core *core, int from, uint64_t by, uint64_t index, 
                       const struct raft_configuration *before)
 {
     struct core_introduced *introduced = &core->introduced;
-    bool firm = is_told_by_two(core, from, index, digest_members(conf)), changed;
+    bool firm = is_told_by_two(core, from, index, core_judge_digest(conf)), changed;
     size_t n_before = introduced->n;
 
     if (firm) {
@@ -330,6 +317,22 @@ static void note_moved(struct core *core, int from, uint64_t index, const struct
     }
 }
 
+/* Who tells it need not be known to our log: it may be behind. */
+static void note_told(struct core *core, const struct wire *wire)
+{
+    struct raft_configuration conf;
+
+    if (wire->body_len == 0 || wire->key[WK_STATE] != CORE_FORMED ||
+        (core_formed(core) && !id_equal(core_wire_cluster(wire), core->cluster_id)) ||
+        !core_conf_parse(wire->body, wire->body_len, &conf)) {
+        return;
+    }
+    if (has(&conf, wire->key[WK_FROM]) && has(&conf, core->config.id)) {
+        core_judge_note(core, wire->key[WK_FROM], wire->key[WK_CONF_INDEX], core_judge_digest(&conf));
+    }
+    raft_configuration_close(&conf);
+}
+
 void core_members_introduced(struct core *core, int from, const struct wire *wire)
 {
     uint64_t index = wire->key[WK_CONF_INDEX];
@@ -339,6 +342,7 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
         !core_conf_parse(wire->body, wire->body_len, &conf)) {
         return;
     }
+    note_told(core, wire);
     read_before(core, &before);
     if (has(&conf, wire->key[WK_FROM]) && has(&conf, core->config.id) &&
         (!core_formed(core) || id_equal(core_wire_cluster(wire), core->cluster_id))) {
@@ -347,7 +351,7 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
         }
         if (from >= 0) {
             core->peers[from].told_index = index;
-            core->peers[from].told_members = digest_members(&conf);
+            core->peers[from].told_members = core_judge_digest(&conf);
         }
         if (may_introduce(core, from, &before, index)) {
             introduce(core, from, wire->key[WK_FROM], index, &conf, &before);
@@ -384,6 +388,7 @@ void core_members_stranger(struct core *core, int at, const struct wire *wire)
     if (CORE_SKIP(PART_INTRODUCED)) {
         core_members_introduced(core, -1, wire);
     }
+    note_told(core, wire);
     if (at >= 0 && (wire->key[WK_FLAGS] & 1) != 0) {
         core_form_greet(core, wire->key[WK_FROM], false);
     }

@@ -49,6 +49,13 @@ struct core_doubt { /* a member says that our log ends before what we have ackno
     uint64_t since_us;
 };
 
+/* The configuration that a member, or one that our log does not know, has told last (core_judge.c). */
+#define CORE_TOLD_MAX (2 * CORE_PEERS_MAX)
+struct core_told {
+    uint64_t by; /* 0: nobody */
+    uint64_t index, digest, at_us;
+};
+
 struct core_peer_state {
     bool connected; /* we can send */
     uint64_t connected_us;
@@ -131,7 +138,7 @@ struct core {
     size_t n_entries, cap_entries;
     uint64_t first;
     uint64_t bytes_before; /* the end of what came before the first entry: struct core_entry */
-    uint64_t snapshot_index, snapshot_term;
+    uint64_t snapshot_index, snapshot_term, snapshot_conf_index;
     bool snapshot_taking;
     uint64_t snapshot_refused; /* of the last own one that could not be read again; 0: none */
     uint64_t snapshot_len;     /* bytes of the last one */
@@ -183,6 +190,7 @@ struct core {
 
     struct core_peer_state peers[CORE_PEERS_MAX];
     struct core_introduced introduced;
+    struct core_told told[CORE_TOLD_MAX];
     uint64_t told_conf_index; /* of the newest configuration that a member has told of */
     bool keys_known;          /* as the owner knows it */
     uint64_t ask_us;          /* when the members may be asked again who they are */
@@ -255,6 +263,23 @@ uint64_t core_conf_until(const struct core *core, uint64_t index); /* of the las
 bool core_conf_succeeds(const struct raft_configuration *before, const struct raft_configuration *after);
 uint64_t core_conf_before(const struct core *core); /* of the one before it, or of this one if it is applied; 0: none */
 const struct raft_configuration *core_raft_configuration(const struct core *core); /* the newest */
+/* core_judge.c */
+uint64_t core_judge_digest(const struct raft_configuration *conf);
+/* It has told a configuration that has itself and us. */
+void core_judge_note(struct core *core, uint64_t by, uint64_t index, uint64_t digest);
+/* The next configuration in a log. before: the one before it, NULL none is known. */
+bool core_judge_next(const struct core *core, const struct raft_configuration *before,
+                     const struct raft_configuration *conf);
+enum core_judgement {
+    CORE_JUDGED_TAKE,
+    CORE_JUDGED_WAIT,   /* until another member has told it as well */
+    CORE_JUDGED_REFUSE, /* nobody sends such a one */
+};
+/* That of a snapshot: it may be several changes ahead of ours. */
+enum core_judgement core_judge_jump(const struct core *core, uint64_t by, uint64_t index,
+                                    const struct raft_configuration *conf);
+/* JOINING: others have told the configuration that our log has reached; it has us. */
+bool core_judge_joined(const struct core *core);
 /* core_members.c */
 bool core_formed(const struct core *core);   /* FORMED, JOINED or JOINING */
 bool core_learning(const struct core *core); /* our own log does not say yet who the members are */

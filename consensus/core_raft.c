@@ -114,6 +114,7 @@ static void write_snapshot(struct core *core, struct raft_update *update)
     core_log_reset(core, op->index);
     core->snapshot_index = op->index;
     core->snapshot_term = op->index_term;
+    core->snapshot_conf_index = op->conf_index;
     core->env.disk(core->env.user, op);
 }
 

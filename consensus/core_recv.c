@@ -88,7 +88,7 @@ static int judge_configuration(struct core *core, uint64_t from, uint64_t index,
     if (!core_conf_parse(flat->data, flat->len, &conf)) {
         return E_PROTOCOL;
     }
-    if (*known && !core_conf_succeeds(before, &conf)) {
+    if (!core_judge_next(core, *known ? before : NULL, &conf)) {
         raft_configuration_close(&conf);
         core_refuse(core, from, index, E_PROTOCOL, "it changes more than one member, or leaves fewer than two votes");
         return E_PROTOCOL;
@@ -147,7 +147,7 @@ static int decode_entries(struct core *core, uint64_t from, const struct wire *w
     if (last > 0) {
         core_conf_read(core, last, &before);
     }
-    rc = decode_each(core, from, wire, entries, &before, last > 0 && !CORE_SKIP(PART_SUCCESSION), ret_n);
+    rc = decode_each(core, from, wire, entries, &before, last > 0, ret_n);
     raft_configuration_close(&before);
     return rc;
 }
@@ -258,7 +258,7 @@ static bool recv_append(struct core *core, uint64_t from, const struct wire *wir
         return true;
     }
     if (contradicts(core, from, &message) || count > ENTRIES_MAX || count * FLAT_HEADER > wire->body_len ||
-        wire->body_len > APPEND_BYTES_MAX || message.prev_log_index > WIRE_NUMBER_MAX - count) {
+        wire->body_len > APPEND_BYTES_MAX || message.prev_log_index > WIRE_INDEX_MAX - count) {
         return false;
     }
     if (message.term < raft_current_term(&core->raft)) {

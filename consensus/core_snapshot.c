@@ -18,6 +18,7 @@
 #define CHUNK ((size_t)256 << 10)
 #define CHUNKS_AHEAD 8
 #define SNAPSHOT_MAX (UINT64_C(4) << 30)
+#define JUMP_MAX (UINT64_C(1) << 32)  /* entries that a member may have missed */
 #define RESTARTS_LATER 4              /* so often the time without progress doubles */
 #define PAUSE_TIMES 3                 /* what the last one took, before the next one for the same member */
 #define REFUSED_US UINT64_C(10000000) /* so long the same one is not looked at again */
@@ -93,6 +94,13 @@ static void begin(struct core *core, size_t at)
     send_chunks(core, at);
 }
 
+/* One with an older configuration than ours is not sent: the others tell ours, and only what they tell as well is
+ * believed (core_judge.c). A new one is taken first, unless that cannot be read. */
+static bool is_behind(const struct core *core, uint64_t conf_index)
+{
+    return conf_index < core->conf_applied_index && core->snapshot_refused < core->conf_applied_index;
+}
+
 static uint64_t stuck_us(const struct core *core, const struct core_peer_state *peer)
 {
     return (2000 * (uint64_t)core->config.election_timeout_ms) << peer->restarts;
@@ -112,10 +120,11 @@ void core_snapshot_send(struct core *core, uint64_t peer_id, uint64_t index)
         return;
     }
     core->peers[at].wanted = true;
-    if (core->image.loading || core_now(core) < core->peers[at].again_us) {
+    if (core->image.loading || core_now(core) < core->peers[at].again_us ||
+        is_behind(core, core->snapshot_conf_index)) {
         return; /* when that is over */
     }
-    if (core->image.data == NULL || core->image.index < index) {
+    if (core->image.data == NULL || core->image.index < index || core->image.conf_index < core->snapshot_conf_index) {
         struct disk_op *op = mem_calloc(1, sizeof(*op));
 
         image_drop(core);
@@ -283,6 +292,24 @@ static void provide(struct core_incoming *incoming, uint64_t offset)
     }
 }
 
+/* What it says in its first chunk, with the whole configuration: whether more of it is worth anything. */
+static enum core_judgement judge_begin(struct core *core, uint64_t from, const struct wire *wire)
+{
+    struct raft_configuration conf;
+    enum core_judgement judgement;
+
+    if ((wire->key[WK_LAST_INDEX] > core_last_index(core) + JUMP_MAX && !CORE_SKIP(PART_FAR_SNAPSHOT)) ||
+        wire->body_len < wire->key[WK_CONF_LEN] || !core_conf_parse(wire->body, wire->key[WK_CONF_LEN], &conf)) {
+        return CORE_JUDGED_REFUSE;
+    }
+    judgement = core_judge_jump(core, from, wire->key[WK_CONF_INDEX], &conf);
+    raft_configuration_close(&conf);
+    if (judgement == CORE_JUDGED_WAIT) {
+        core_word_ask(core);
+    }
+    return judgement;
+}
+
 bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
 {
     struct core_incoming *incoming = &core->incoming;
@@ -307,6 +334,16 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
         return false; /* of this very term */
     }
     if (offset == 0) {
+        switch (judge_begin(core, id, wire)) {
+        case CORE_JUDGED_TAKE:
+            break;
+        case CORE_JUDGED_WAIT:
+            return true; /* not acknowledged: it comes again */
+        case CORE_JUDGED_REFUSE:
+            core_refuse(core, id, wire->key[WK_LAST_INDEX], E_PROTOCOL,
+                        "a snapshot that is too far ahead, or with a configuration that no leader can have");
+            return false;
+        }
         incoming_begin(incoming, id, wire);
     } else if (incoming->from != id || incoming->index != wire->key[WK_LAST_INDEX] || incoming->offset != offset ||
                incoming->conf_len != conf_len || incoming->total != total - conf_len) {
@@ -331,10 +368,6 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
         &(struct wire){
             .key = {[WK_TYPE] = WIRE_SNAPSHOT_ACK, [WK_LAST_INDEX] = incoming->index, [WK_OFFSET] = incoming->offset}});
     if (incoming->offset == total) {
-        if (!core_conf_valid(incoming->conf, incoming->conf_len)) {
-            incoming_drop(core);
-            return false;
-        }
         decode(core, wire->key[WK_MSG_TERM]);
     }
     return true;
@@ -389,12 +422,23 @@ static uint64_t keep_from(const struct core *core)
     return from;
 }
 
+/* By a member that cannot use the last one. */
+static bool is_wanted(const struct core *core)
+{
+    bool wanted = false;
+
+    for (size_t i = 0; i < core->config.n_peers; i++) {
+        wanted = wanted || core->peers[i].wanted;
+    }
+    return wanted && core->role == CORE_LEADER && is_behind(core, core->snapshot_conf_index);
+}
+
 void core_snapshot_maybe_take(struct core *core)
 {
     struct disk_op *op;
 
     if (core->snapshot_taking || core_raft_installing(core) || core->applied_index <= core->snapshot_index ||
-        !is_due(core)) {
+        !(is_due(core) || is_wanted(core))) {
         return;
     }
     op = mem_calloc(1, sizeof(*op));
@@ -431,6 +475,7 @@ void core_snapshot_taken(struct core *core, struct disk_op *op)
     core->snapshot_len = op->data_len;
     core->snapshot_index = op->index;
     core->snapshot_term = op->index_term;
+    core->snapshot_conf_index = op->conf_index;
     core_raft_step(core, &event);
     if (!core->failed) {
         core_log_trim(core, core->raft.trail.offset + 1);
@@ -451,7 +496,12 @@ static void go_on(struct core *core, size_t at)
 
     if (peer->sending && core->image.data != NULL && is_stuck(core, peer) && peer->connected) {
         peer->restarts += peer->restarts < RESTARTS_LATER;
-        begin(core, at);
+        if (is_behind(core, core->image.conf_index)) {
+            peer->sending = false;
+            peer->wanted = true;
+        } else {
+            begin(core, at);
+        }
     } else if (peer->wanted && !peer->sending && !CORE_SKIP(PART_SNAPSHOT_RESTART)) {
         core_snapshot_send(core, core->config.peers[at].id, core->snapshot_index);
     }

@@ -54,6 +54,9 @@ enum core_part {
     PART_LEASE_LOST = 44,        /* who has lost its lease for long gives up for any later term */
     PART_MOVES = 45,             /* one member moves our term seldom, not as often as elections fit */
     PART_GIVE_BACK = 46,         /* a move that led to a leader costs nothing */
+    PART_JUMP = 47,              /* a snapshot's configuration is ours, one change away, or told by two */
+    PART_FAR_SNAPSHOT = 49,      /* no snapshot is further ahead than a member can have missed */
+    PART_JOINED_BY_TWO = 48,     /* a newcomer's log counts when two members tell the configuration it has reached */
 };
 
 extern unsigned long core_test_skipped; /* bit set of enum core_part; defined in tests/simulation */

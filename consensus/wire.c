@@ -143,12 +143,18 @@ uint64_t wire_type(const uint8_t *frame, size_t len)
 /* What is narrowed, added to or counted with later. */
 static bool in_range(const uint64_t *keys)
 {
-    static const enum wire_key numbers[] = {WK_TERM,      WK_NUMBER,     WK_LEASE_US, WK_MSG_TERM, WK_PREV_INDEX,
-                                            WK_PREV_TERM, WK_COMMIT,     WK_COUNT,    WK_REJECTED, WK_LAST_INDEX,
-                                            WK_LAST_TERM, WK_CONF_INDEX, WK_OFFSET,   WK_TOTAL,    WK_CONF_LEN};
+    static const enum wire_key numbers[] = {WK_TERM,      WK_NUMBER, WK_LEASE_US, WK_MSG_TERM, WK_PREV_TERM,
+                                            WK_LAST_TERM, WK_OFFSET, WK_TOTAL,    WK_CONF_LEN};
+    static const enum wire_key indexes[] = {WK_PREV_INDEX, WK_COMMIT,     WK_COUNT,
+                                            WK_REJECTED,   WK_LAST_INDEX, WK_CONF_INDEX};
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (keys[numbers[i]] > WIRE_NUMBER_MAX) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+        if (keys[indexes[i]] > WIRE_INDEX_MAX) {
             return false;
         }
     }

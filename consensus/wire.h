@@ -17,6 +17,8 @@
 #define WIRE_PREFIX 10                      /* length, CRC, header length */
 #define WIRE_FRAME_MAX ((size_t)64 << 20)   /* anything longer is damage */
 #define WIRE_NUMBER_MAX (UINT64_C(1) << 62) /* terms, indexes, sizes: sums of two of them do not overflow */
+/* Indexes of entries: more than any log ever has, and far from where they could not go on. */
+#define WIRE_INDEX_MAX (UINT64_C(1) << 48)
 
 enum wire_type {                     /* on the wire: never renumber */
                  WIRE_HELLO = 1,     /* first on a connection, and again when the sender's state changes */

@@ -305,7 +305,7 @@ static uint64_t number(struct input *input, const struct core_status *status)
     case 3:
         return status->commit_index + (kind & 31) - 8;
     case 4:
-        return WIRE_NUMBER_MAX - (kind & 31);
+        return ((kind & 16) != 0 ? WIRE_NUMBER_MAX : WIRE_INDEX_MAX) - (kind & 15);
     case 5:
         return UINT64_MAX - (kind & 31);
     case 6:

@@ -26,8 +26,10 @@ static void test_second_leader_of_a_term(void **state)
                                        [WK_LAST_INDEX] = 1000,
                                        [WK_LAST_TERM] = TERM,
                                        [WK_CONF_INDEX] = 1,
-                                       [WK_CONF_LEN] = 100,
-                                       [WK_TOTAL] = 1000}};
+                                       [WK_CONF_LEN] = lone.conf.len,
+                                       [WK_TOTAL] = 1000},
+                               .body = (const uint8_t *)lone.conf.data,
+                               .body_len = lone.conf.len};
 
     (void)state;
     claim_lead();
@@ -206,7 +208,7 @@ static void test_told_configuration(void **state)
     claim_lead();
     assert_true(core_keys_known(lone.core));
     assert_true(lone_hears(3, WIRE_HELLO,
-                           (struct wire){.key = {[WK_STATE] = CORE_FORMED, [WK_CONF_INDEX] = WIRE_NUMBER_MAX},
+                           (struct wire){.key = {[WK_STATE] = CORE_FORMED, [WK_CONF_INDEX] = WIRE_INDEX_MAX},
                                          .body = (const uint8_t *)conf.data,
                                          .body_len = conf.len}));
     assert_true(core_keys_known(lone.core));

@@ -125,8 +125,10 @@ static void test_snapshots(void **state)
                                                  [WK_LAST_INDEX] = 1000,
                                                  [WK_LAST_TERM] = 1,
                                                  [WK_CONF_INDEX] = 1,
-                                                 [WK_CONF_LEN] = 100,
-                                                 [WK_TOTAL] = 1 << 30}});
+                                                 [WK_CONF_LEN] = lone.conf.len,
+                                                 [WK_TOTAL] = 1 << 28},
+                                         .body = (const uint8_t *)lone.conf.data,
+                                         .body_len = lone.conf.len});
     }
     assert_int_equal(lone.n_ops, 0);
 }
@@ -139,12 +141,13 @@ static void test_snapshot_that_does_not_end(void **state)
                                        [WK_LAST_INDEX] = 1000,
                                        [WK_LAST_TERM] = 1,
                                        [WK_CONF_INDEX] = 1,
-                                       [WK_CONF_LEN] = 100,
-                                       [WK_TOTAL] = 1 << 30},
+                                       [WK_CONF_LEN] = lone.conf.len,
+                                       [WK_TOTAL] = 1 << 28},
                                .body = data,
                                .body_len = LARGE};
 
     (void)state;
+    memcpy(data, lone.conf.data, lone.conf.len);
     say(WIRE_SNAPSHOT, chunk);
     assert_non_null(lone.core->incoming.data);
     core_closed(lone.core, LIAR);

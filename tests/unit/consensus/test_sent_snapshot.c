@@ -67,6 +67,7 @@ static int set_up(void **state)
         }
     }
     answer(2, 0, core_last_index(lone.core));
+    lone.core->snapshot_conf_index = 1; /* of the one that the disk gives */
     loads = 0;
     memset(lone.chunks, 0, sizeof(lone.chunks));
     return 0;
@@ -183,7 +184,7 @@ static void test_not_needed_any_more(void **state)
 /* Answers with any numbers: no more than a frame for each, and the other member is served all the same. */
 static void test_odd_rejections(void **state)
 {
-    const uint64_t odd[] = {0, 1, 2, 3, 4, 1000, WIRE_NUMBER_MAX - 1, WIRE_NUMBER_MAX};
+    const uint64_t odd[] = {0, 1, 2, 3, 4, 1000, WIRE_INDEX_MAX - 1, WIRE_INDEX_MAX};
     const size_t n = sizeof(odd) / sizeof(odd[0]);
     unsigned answers = 0, appends = lone.appends[3];
     uint64_t begin_us = lone.now;

@@ -24,10 +24,9 @@ static void encode(struct buf *buf, const struct wire *wire)
 static void test_round_trip(void **state)
 {
     struct buf buf = BUF_INIT;
-    struct wire wire = {
-        .key = {[WK_TYPE] = WIRE_APPEND, [WK_TERM] = 1, [WK_COMMIT] = WIRE_NUMBER_MAX, [WK_COUNT] = 128},
-        .body = (const uint8_t *)"body",
-        .body_len = 4};
+    struct wire wire = {.key = {[WK_TYPE] = WIRE_APPEND, [WK_TERM] = 1, [WK_COMMIT] = WIRE_INDEX_MAX, [WK_COUNT] = 128},
+                        .body = (const uint8_t *)"body",
+                        .body_len = 4};
     struct wire back;
 
     (void)state;
@@ -91,9 +90,10 @@ static bool decodes(uint8_t first, uint64_t first_value, uint8_t second, uint64_
 
 static void test_strange_headers(void **state)
 {
-    static const enum wire_key numbers[] = {WK_TERM,   WK_MSG_TERM, WK_PREV_INDEX, WK_PREV_TERM, WK_COMMIT,
-                                            WK_COUNT,  WK_REJECTED, WK_LAST_INDEX, WK_LAST_TERM, WK_CONF_INDEX,
-                                            WK_OFFSET, WK_TOTAL,    WK_CONF_LEN,   WK_NUMBER,    WK_LEASE_US};
+    static const enum wire_key numbers[] = {WK_TERM,  WK_MSG_TERM, WK_PREV_TERM, WK_LAST_TERM, WK_OFFSET,
+                                            WK_TOTAL, WK_CONF_LEN, WK_NUMBER,    WK_LEASE_US};
+    static const enum wire_key indexes[] = {WK_PREV_INDEX, WK_COMMIT,     WK_COUNT,
+                                            WK_REJECTED,   WK_LAST_INDEX, WK_CONF_INDEX};
 
     (void)state;
     assert_true(decodes(WK_TYPE, WIRE_HELLO, WK_FROM, 2));
@@ -103,6 +103,11 @@ static void test_strange_headers(void **state)
         assert_true(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)numbers[i], WIRE_NUMBER_MAX));
         assert_false(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)numbers[i], WIRE_NUMBER_MAX + 1));
         assert_false(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)numbers[i], UINT64_MAX));
+    }
+    for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+        assert_true(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)indexes[i], WIRE_INDEX_MAX));
+        assert_false(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)indexes[i], WIRE_INDEX_MAX + 1));
+        assert_false(decodes(WK_TYPE, WIRE_HELLO, (uint8_t)indexes[i], UINT64_MAX));
     }
     assert_false(decodes(WK_TYPE, WIRE_VOTE, WK_VERSION, 256 + 2));
     assert_false(decodes(WK_TYPE, WIRE_VOTE_RESULT, WK_FEATURES, 65536));

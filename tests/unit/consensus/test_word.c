@@ -298,7 +298,7 @@ static void test_index_to_join(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         start(3, states[i]);
-        greet_at(2, 2, WIRE_ADMITTED, WIRE_NUMBER_MAX);
+        greet_at(2, 2, WIRE_ADMITTED, WIRE_INDEX_MAX);
         greet_at(3, 2, 0, 9);
         assert_int_equal(lone.core->disk_state, states[i]);
         assert_int_equal(lone.core->join_index, 0);
@@ -336,16 +336,16 @@ static void test_one_silences_nobody(void **state)
 
     (void)state;
     start(3, CORE_EMPTY);
-    greet_with(2, WIRE_NUMBER_MAX, &two);
+    greet_with(2, WIRE_INDEX_MAX, &two);
     assert_true(is_heard(3));
     greet_with(3, 9, &four);
     assert_true(is_heard(4));                  /* one member is enough for that: who leads may not be in the file */
     assert_string_equal(address_of(2), "a:2"); /* but not to send us elsewhere */
-    greet_with(2, WIRE_NUMBER_MAX, &two);
+    greet_with(2, WIRE_INDEX_MAX, &two);
     assert_true(is_heard(3) && is_heard(4));
     greet_with(4, 9, &four); /* two say so */
     assert_string_equal(address_of(2), "b:2");
-    greet_with(2, WIRE_NUMBER_MAX, &two);
+    greet_with(2, WIRE_INDEX_MAX, &two);
     greet_with(2, 9, &two); /* under the same number, too */
     greet_with(2, 10, &two);
     assert_true(is_heard(3) && is_heard(4));
@@ -376,7 +376,7 @@ static void test_one_takes_no_place_away(void **state)
     buf_append(&many, bytes.base, bytes.len);
     raft_free(bytes.base);
     start(3, CORE_EMPTY);
-    greet_with(2, WIRE_NUMBER_MAX, &many);
+    greet_with(2, WIRE_INDEX_MAX, &many);
     greet_with(3, 9, &four);
     greet_with(2, 9, &four);
     assert_true(is_heard(3) && is_heard(4));
