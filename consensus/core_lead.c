@@ -54,6 +54,38 @@ bool core_leads_another(const struct core *core, uint64_t from, uint64_t term)
            !(core_word_is_followed(core, from, term) && !core_word_is_followed(core, core->led_by, term));
 }
 
+/* Another member than this one and ourselves votes, as far as we know: whoever leads has such a one behind him, or our
+ * vote. */
+static bool has_third_voter(const struct core *core, uint64_t from)
+{
+    const struct raft_configuration *conf = core_raft_configuration(core);
+    bool third = false;
+
+    for (unsigned i = 0; i < conf->n; i++) {
+        third = third || (conf->servers[i].role == RAFT_VOTER && conf->servers[i].id != from &&
+                          conf->servers[i].id != core->config.id);
+    }
+    for (size_t i = 0; i < core->config.n_peers && core_learning(core); i++) {
+        uint64_t id = core->config.peers[i].id;
+
+        third =
+            third || (id != from && id != core->config.id && (core->peers[i].configured || core_speaks(core, (int)i)));
+    }
+    return third;
+}
+
+bool core_lead_is_doubtful(struct core *core, uint64_t from, uint64_t term)
+{
+    if (term == core->led_term || term < core->term_on_disk || /* core_leads_another */
+        (term == core->term_on_disk && (core->vote_on_disk == from || core->role == CORE_LEADER)) ||
+        lease_handed_over(&core->lease, term, from) || core_word_is_followed(core, from, term) ||
+        !has_third_voter(core, from) || CORE_SKIP(PART_FOLLOWED)) {
+        return false;
+    }
+    core_word_ask(core);
+    return true;
+}
+
 /* We hold a lease, and it has sent back a number of ours that left since that began: it was in our term then. No later
  * one has begun since, for that takes a majority, and one has promised us to elect nobody else. Not for ever: somebody
  * may have lied to it as well, and it can only come back when we give up. */
@@ -206,7 +238,7 @@ void core_recv_lease(struct core *core, uint64_t from, const struct wire *wire)
     uint64_t term = wire->key[WK_TERM];
     uint64_t number = wire->key[WK_NUMBER];
 
-    if (core_leads_another(core, from, term)) {
+    if (core_leads_another(core, from, term) || core_lead_is_doubtful(core, from, term)) {
         return;
     }
     if (term == raft_current_term(&core->raft) && core->role == CORE_FOLLOWER) {

@@ -318,6 +318,8 @@ void core_raft_recv(struct core *core, struct raft_message *message);
 /* core_lead.c */
 /* It says that it leads in this term, and another one does. */
 bool core_leads_another(const struct core *core, uint64_t from, uint64_t term);
+/* It says that it leads in this term, not before ours, and nothing but its word says so: those who may know are asked. */
+bool core_lead_is_doubtful(struct core *core, uint64_t from, uint64_t term);
 bool core_lead_is_firm(const struct core *core); /* who leads, as we have heard, has given us something */
 /* The frame is of a later term, in which its sender cannot be yet. */
 bool core_is_claim(struct core *core, size_t at, const struct wire *wire);

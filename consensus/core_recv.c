@@ -336,6 +336,13 @@ static bool is_pre_vote(const struct wire *wire)
     return wire->key[WK_TYPE] == WIRE_VOTE && (wire->key[WK_FLAGS] & 2) != 0;
 }
 
+/* As if it were lost. */
+static bool is_doubtful(struct core *core, uint64_t from, const struct wire *wire)
+{
+    return (wire->key[WK_TYPE] == WIRE_APPEND || wire->key[WK_TYPE] == WIRE_SNAPSHOT) &&
+           core_lead_is_doubtful(core, from, wire->key[WK_MSG_TERM]);
+}
+
 static bool dispatch(struct core *core, size_t at, struct wire *wire)
 {
     uint64_t from = core->config.peers[at].id, reach = core_term_reach(core);
@@ -345,8 +352,8 @@ static bool dispatch(struct core *core, size_t at, struct wire *wire)
         core_term_bring_near(wire, reach);
     }
     if (core_is_claim(core, at, wire) || disk_is_behind(core, wire) || log_is_full(core, wire) ||
-        core_word_in_doubt(core, from, wire) || (is_far && CORE_SKIP(PART_FAR_TERMS)) ||
-        core_term_in_excess(core, at, wire)) {
+        (!is_far && is_doubtful(core, from, wire)) || core_word_in_doubt(core, from, wire) ||
+        (is_far && CORE_SKIP(PART_FAR_TERMS)) || core_term_in_excess(core, at, wire)) {
         return true;
     }
     if (is_far && wire->key[WK_TYPE] == WIRE_APPEND) {

@@ -126,6 +126,11 @@ static bool hands_over(const struct lease *lease, uint64_t term, uint64_t to)
            (lease->successor == 0 || lease->successor == to + 1 || CORE_SKIP(PART_HAND_OVER));
 }
 
+bool lease_handed_over(const struct lease *lease, uint64_t term, uint64_t to)
+{
+    return lease->successor == to + 1 && term == lease->promise_term + 1;
+}
+
 bool lease_may_follow(const struct lease *lease, uint64_t now, uint64_t term, uint64_t leader)
 {
     if (CORE_SKIP(PART_CLAIMS)) {

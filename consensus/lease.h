@@ -58,6 +58,8 @@ bool lease_may_vote(const struct lease *lease, uint64_t now, uint64_t vote_term,
 /* Can this member lead in this later term? Nobody is elected without those who have promised, unless their leader says
  * that it hands over to him. */
 bool lease_may_follow(const struct lease *lease, uint64_t now, uint64_t term, uint64_t leader);
+/* The leader that was followed has said that it hands over to that one, who leads in this term. */
+bool lease_handed_over(const struct lease *lease, uint64_t term, uint64_t to);
 /* When lease_may_vote becomes true for everything. */
 uint64_t lease_silent_until(const struct lease *lease);
 /* End of the leader's lease; 0 when there is none. */

@@ -101,6 +101,7 @@ static void put_log(const struct lone_config *config, struct disk_image *image)
 
     image->cluster_id.bytes[0] = 7;
     image->term = config->term;
+    image->vote = config->no_vote ? 0 : 2;
     image->first = 1;
     flat_append(&flat, 1, RAFT_CHANGE, lone.conf.data, (uint32_t)lone.conf.len);
     if (config->term > 1) {

@@ -25,6 +25,7 @@ struct lone_config {
     enum core_disk_state disk_state;
     uint64_t term;          /* of the disk; above 1: entry 2 is a barrier of it */
     const struct buf *conf; /* entry 1 if not the usual one */
+    bool no_vote;           /* in that term; otherwise member 2 has it */
     bool no_snapshots;      /* however many bytes the log has */
 };
 void lone_start(const struct lone_config *config);
