@@ -259,8 +259,10 @@ static void test_timed(void **state)
 static void test_later_terms(void **state)
 {
     (void)state;
+    core_test_skipped |= 1UL << PART_FOLLOWED; /* it would hide some of it */
     directed_expect(PART_LATER_TERMS, mostly_served, 2, 2);
     directed_expect(PART_LATER_TERMS, mostly_elected, 2, 2);
+    core_test_skipped = 0;
 }
 
 /* ---- honest candidates ---- */

@@ -101,7 +101,7 @@ static void put_log(const struct lone_config *config, struct disk_image *image)
 
     image->cluster_id.bytes[0] = 7;
     image->term = config->term;
-    image->vote = config->no_vote ? 0 : 2;
+    image->vote = config->vote > 0 ? config->vote : 2;
     image->first = 1;
     flat_append(&flat, 1, RAFT_CHANGE, lone.conf.data, (uint32_t)lone.conf.len);
     if (config->term > 1) {
@@ -193,6 +193,13 @@ int lone_tear_down(void **state)
 uint64_t lone_term(void)
 {
     return raft_current_term(&lone.core->raft);
+}
+
+void lone_hears_of(uint64_t from, uint64_t leader, uint64_t term)
+{
+    assert_true(
+        lone_hears(from, WIRE_HELLO,
+                   (struct wire){.key = {[WK_STATE] = CORE_FORMED, [WK_TERM] = term, [WK_FOLLOWS] = leader + 1}}));
 }
 
 bool lone_hears(uint64_t from, enum wire_type type, struct wire wire)

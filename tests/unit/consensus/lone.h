@@ -25,7 +25,7 @@ struct lone_config {
     enum core_disk_state disk_state;
     uint64_t term;          /* of the disk; above 1: entry 2 is a barrier of it */
     const struct buf *conf; /* entry 1 if not the usual one */
-    bool no_vote;           /* in that term; otherwise member 2 has it */
+    uint64_t vote;          /* in that term; 0: member 2 has it */
     bool no_snapshots;      /* however many bytes the log has */
 };
 void lone_start(const struct lone_config *config);
@@ -36,6 +36,7 @@ uint64_t lone_term(void);
 void lone_put_configuration(struct buf *buf, const char *const *addresses, size_t n, int first_role);
 /* Another member says something, of the same cluster. What core_recv says. */
 bool lone_hears(uint64_t from, enum wire_type type, struct wire wire);
+void lone_hears_of(uint64_t from, uint64_t leader, uint64_t term); /* that it follows that one in this term */
 void lone_disk_answers(void); /* all that was given to it, and what follows from that */
 
 #endif

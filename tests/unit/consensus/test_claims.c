@@ -47,7 +47,7 @@ static void test_second_leader_of_a_term(void **state)
 
 static void start_with_four(void)
 {
-    lone_start(&(struct lone_config){.n_members = 4, .disk_state = CORE_FORMED, .term = TERM});
+    lone_start(&(struct lone_config){.n_members = 4, .disk_state = CORE_FORMED, .term = TERM, .vote = 3});
     for (uint64_t id = 2; id <= 4; id++) {
         assert_true(lone_hears(id, WIRE_HELLO, (struct wire){.key = {[WK_STATE] = CORE_FORMED}}));
     }
@@ -64,39 +64,35 @@ static bool say_to_lead(uint64_t from, uint64_t in_term)
     return taken;
 }
 
-static void say_to_follow(uint64_t from, uint64_t leader, uint64_t in_term)
-{
-    assert_true(
-        lone_hears(from, WIRE_HELLO,
-                   (struct wire){.key = {[WK_STATE] = CORE_FORMED, [WK_TERM] = in_term, [WK_FOLLOWS] = leader + 1}}));
-}
-
-/* The liar was there first, with empty words. Whom a second member follows is believed instead; until then no
- * connection ends for it in a term of which there is nothing yet. */
+/* The liar was there first, with our vote and empty words. Whom a second member follows is believed instead; until then
+ * no connection ends for it in a term of which there is nothing yet. */
 static void test_first_word_gives_way_to_two(void **state)
 {
     (void)state;
     for (uint64_t in_term = TERM; in_term <= TERM + 1; in_term++) {
         start_with_four();
+        if (in_term > TERM) {
+            claim_vote(3, 0); /* not that of a majority */
+        }
         assert_true(say_to_lead(3, in_term));
         assert_int_equal(core_raft_leader(lone.core), 3);
         assert_int_equal(claim_append(2, in_term), in_term > TERM);
         assert_int_equal(core_last_index(lone.core), 2);
         assert_int_equal(lone.asked[4], 1); /* at once */
-        say_to_follow(3, 3, in_term);       /* nobody is his own witness */
-        say_to_follow(2, 2, in_term);
-        say_to_follow(4, 0, in_term);
+        lone_hears_of(3, 3, in_term);       /* nobody is his own witness */
+        lone_hears_of(2, 2, in_term);
+        lone_hears_of(4, 0, in_term);
         assert_int_equal(claim_append(2, in_term), in_term > TERM);
-        say_to_follow(4, 2, in_term - 1);
+        lone_hears_of(4, 2, in_term - 1);
         assert_int_equal(claim_append(2, in_term), in_term > TERM);
         assert_int_equal(core_last_index(lone.core), 2);
-        say_to_follow(4, 2, in_term);
+        lone_hears_of(4, 2, in_term);
         claim_number(2, 9, 1);
         assert_int_equal(lone.core->lease.promise_until > 0, in_term == TERM);
         assert_true(claim_append(2, in_term));
         assert_int_equal(core_last_index(lone.core), 3);
         assert_int_equal(core_raft_leader(lone.core), 2);
-        say_to_follow(4, 3, in_term); /* what a leader has given stays */
+        lone_hears_of(4, 3, in_term); /* what a leader has given stays */
         assert_false(say_to_lead(3, in_term));
         assert_int_equal(core_raft_leader(lone.core), 2);
         if (in_term == TERM) {
@@ -111,7 +107,7 @@ static void test_old_word_of_a_second(void **state)
     (void)state;
     start_with_four();
     assert_true(say_to_lead(3, TERM));
-    say_to_follow(4, 2, TERM);
+    lone_hears_of(4, 2, TERM);
     lone.now += 3000000;
     assert_false(claim_append(2, TERM));
     assert_int_equal(core_last_index(lone.core), 2);
@@ -124,7 +120,7 @@ static void test_who_gave_entries_stays(void **state)
     start_with_four();
     assert_true(claim_append(3, TERM));
     assert_int_equal(core_last_index(lone.core), 3);
-    say_to_follow(4, 2, TERM);
+    lone_hears_of(4, 2, TERM);
     assert_false(say_to_lead(2, TERM));
     assert_false(claim_append(2, TERM));
     assert_int_equal(core_raft_leader(lone.core), 3);
@@ -136,8 +132,8 @@ static void test_first_of_two_with_witnesses(void **state)
     (void)state;
     start_with_four();
     assert_true(say_to_lead(3, TERM));
-    say_to_follow(4, 3, TERM);
-    say_to_follow(3, 2, TERM); /* it contradicts itself: that is no witness for itself, but for the other one */
+    lone_hears_of(4, 3, TERM);
+    lone_hears_of(3, 2, TERM); /* it contradicts itself: that is no witness for itself, but for the other one */
     assert_false(claim_append(2, TERM));
 }
 
@@ -161,8 +157,9 @@ static void test_whom_we_elected(void **state)
     claim_vote(2, 0);
     assert_int_equal(lone.voted, 1);
     assert_int_equal(lone_term(), TERM + 1);
-    assert_false(claim_append(3, TERM + 1));
+    assert_true(claim_append(3, TERM + 1)); /* as if it were lost */
     assert_int_equal(core_last_index(lone.core), 2);
+    assert_int_equal(lone.core->led_term, 0);
     assert_true(claim_append(2, TERM + 1));
     assert_int_equal(core_last_index(lone.core), 3);
 }
@@ -187,6 +184,7 @@ static void test_fewer_vote_now(void **state)
     flat_append(&body, TERM + 1, RAFT_CHANGE, conf.data, (uint32_t)conf.len);
     frame.body = (const uint8_t *)body.data;
     frame.body_len = body.len;
+    lone_hears_of(4, 3, TERM + 1);
     assert_true(lone_hears(3, WIRE_APPEND, frame));
     lone_disk_answers();
     (void)core_poll(lone.core);
@@ -234,8 +232,36 @@ static void test_later_term(void **state)
     assert_int_equal(lone_term(), TERM);
     assert_int_equal(core_last_index(lone.core), 2);
     lone.now += PROMISE_US;
+    lone_hears_of(2, 3, TERM + 1);
     assert_true(claim_append(3, TERM + 1));
     assert_int_equal(lone_term(), TERM + 1);
+    assert_int_equal(core_last_index(lone.core), 3);
+}
+
+/* The first that this process hears of anybody is a later term, or that of ours in which another one has our vote. */
+static void test_nobody_alone(void **state)
+{
+    (void)state;
+    memset(lone.asked, 0, sizeof(lone.asked));
+    for (uint64_t in_term = TERM; in_term <= TERM + 1; in_term++) {
+        lone_hears_of(3, 3, in_term); /* nobody is his own witness */
+        lone_hears_of(2, 3, in_term + 1);
+        assert_true(claim_append(3, in_term));
+        claim_number(3, 9, 1);
+        assert_int_equal(lone_term(), TERM);
+        assert_int_equal(core_last_index(lone.core), 2);
+        assert_int_equal(core_raft_leader(lone.core), 0);
+        assert_int_equal(lone.core->lease.promise_until, 0);
+    }
+    assert_true(lone.asked[2] > 0);
+    lone_hears_of(2, 3, TERM + 1);
+    assert_true(claim_append(3, TERM + 1));
+    assert_int_equal(core_raft_leader(lone.core), 3);
+    assert_int_equal(core_last_index(lone.core), 3);
+    lone_end();
+    lone_start(&(struct lone_config){.n_members = 2, .disk_state = CORE_FORMED, .term = TERM});
+    lone_hears_of(2, 2, TERM);
+    assert_true(claim_append(2, TERM + 1)); /* nobody else could say anything */
     assert_int_equal(core_last_index(lone.core), 3);
 }
 
@@ -388,6 +414,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whom_we_elected, claim_set_up, lone_tear_down),
         cmocka_unit_test_teardown(test_fewer_vote_now, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_told_configuration, claim_set_up, lone_tear_down),
+        cmocka_unit_test_setup_teardown(test_nobody_alone, claim_set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_later_term, claim_set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_forged_transfer, claim_set_up, lone_tear_down),
         cmocka_unit_test_setup_teardown(test_transfer, claim_set_up, lone_tear_down),

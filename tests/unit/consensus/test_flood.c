@@ -48,6 +48,7 @@ static void test_terms(void **state)
 {
     (void)state;
     for (int i = 0; i < FRAMES; i++) {
+        lone_hears_of(3, LIAR, lone_term() + 1);
         say(WIRE_APPEND,
             (struct wire){.key = {[WK_MSG_TERM] = lone_term() + 1, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1}});
     }
@@ -61,6 +62,7 @@ static void test_entries(void **state)
     uint8_t *data = mem_calloc(1, LARGE);
 
     (void)state;
+    lone_hears_of(3, LIAR, 9);
     say(WIRE_APPEND, (struct wire){.key = {[WK_MSG_TERM] = 9, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1}});
     for (uint64_t i = 0; i < 100; i++) {
         CLEANUP(buf_fini) struct buf body = BUF_INIT;
@@ -108,6 +110,7 @@ static void test_uncommitted(void **state)
 static void test_answers(void **state)
 {
     (void)state;
+    lone_hears_of(3, LIAR, 9);
     say(WIRE_APPEND,
         (struct wire){.key = {[WK_MSG_TERM] = 9, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1, [WK_COMMIT] = 1}});
     assert_int_equal(lone.core->metas, 1);
@@ -154,6 +157,7 @@ static void test_snapshot_that_does_not_end(void **state)
     assert_null(lone.core->incoming.data);
     say(WIRE_SNAPSHOT, chunk);
     assert_non_null(lone.core->incoming.data);
+    lone_hears_of(3, LIAR, 2);
     say(WIRE_APPEND, (struct wire){.key = {[WK_MSG_TERM] = 2, [WK_PREV_INDEX] = 1, [WK_PREV_TERM] = 1}});
     (void)core_poll(lone.core);
     assert_null(lone.core->incoming.data);

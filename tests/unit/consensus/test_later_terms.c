@@ -215,6 +215,7 @@ static void test_far_leader(void **state)
     uint64_t far = TERM + 2 * FAR + 1;
 
     (void)state;
+    lone_hears_of(3, 2, far);
     assert_true(claim_append(2, far));
     assert_int_equal(lone_term(), TERM + FAR);
     assert_int_equal(core_last_index(lone.core), 2);

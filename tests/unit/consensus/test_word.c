@@ -25,6 +25,11 @@ static void start(size_t n, enum core_disk_state state)
     start_with(n, state, NULL);
 }
 
+static void start_with_vote(uint64_t vote)
+{
+    lone_start(&(struct lone_config){.n_members = 3, .disk_state = CORE_FORMED, .term = TERM, .vote = vote});
+}
+
 static void end(void)
 {
     lone_disk_answers();
@@ -149,7 +154,7 @@ static void test_lost(void **state)
 static void test_doubt_ends(void **state)
 {
     (void)state;
-    start(3, CORE_FORMED);
+    start_with_vote(3);
     greet(3, 3, 0, 0, true);
     greet(2, 2, WIRE_MEMBER, 9, true);
     append(3, TERM);
@@ -157,6 +162,9 @@ static void test_doubt_ends(void **state)
     end();
     start(3, CORE_FORMED);
     greet(2, 2, WIRE_MEMBER, 9, true);
+    append(2, TERM + 1);
+    assert_int_equal(lone.voted, 0); /* it alone says so */
+    greet_in(TERM + 1, 3, 2, 0, 0, true);
     append(2, TERM + 1);
     assert_int_equal(lone.voted, 1);
     end();
@@ -166,7 +174,7 @@ static void test_doubt_ends(void **state)
 static void test_follower(void **state)
 {
     (void)state;
-    start(3, CORE_FORMED);
+    start_with_vote(3);
     greet(3, 3, 0, 0, true);
     append(3, TERM);
     greet(2, 2, WIRE_MEMBER, 9, true);
@@ -186,7 +194,7 @@ static void test_follower(void **state)
 static void test_refuted(void **state)
 {
     (void)state;
-    start(3, CORE_FORMED);
+    start_with_vote(3);
     greet_in(TERM + 9, 2, 2, WIRE_MEMBER, 9, true);
     greet(3, 3, WIRE_MEMBER, 2, true); /* its majority may still be with us */
     append(3, TERM);
