@@ -54,9 +54,7 @@ bool core_leads_another(const struct core *core, uint64_t from, uint64_t term)
            !(core_word_is_followed(core, from, term) && !core_word_is_followed(core, core->led_by, term));
 }
 
-/* Another member than this one and ourselves votes, as far as we know: whoever leads has such a one behind him, or our
- * vote. */
-static bool has_third_voter(const struct core *core, uint64_t from)
+bool core_lead_has_third(const struct core *core, uint64_t from)
 {
     const struct raft_configuration *conf = core_raft_configuration(core);
     bool third = false;
@@ -79,7 +77,7 @@ bool core_lead_is_doubtful(struct core *core, uint64_t from, uint64_t term)
     if (term == core->led_term || term < core->term_on_disk || /* core_leads_another */
         (term == core->term_on_disk && (core->vote_on_disk == from || core->role == CORE_LEADER)) ||
         lease_handed_over(&core->lease, term, from) || core_word_is_followed(core, from, term) ||
-        !has_third_voter(core, from) || CORE_SKIP(PART_FOLLOWED)) {
+        !core_lead_has_third(core, from) || CORE_SKIP(PART_FOLLOWED)) {
         return false;
     }
     core_word_ask(core);

@@ -320,6 +320,9 @@ void core_raft_recv(struct core *core, struct raft_message *message);
 bool core_leads_another(const struct core *core, uint64_t from, uint64_t term);
 /* It says that it leads in this term, not before ours, and nothing but its word says so: those who may know are asked. */
 bool core_lead_is_doubtful(struct core *core, uint64_t from, uint64_t term);
+/* Another member than this one and ourselves votes, as far as we know: whoever leads has such a one behind him, or our
+ * vote. */
+bool core_lead_has_third(const struct core *core, uint64_t from);
 bool core_lead_is_firm(const struct core *core); /* who leads, as we have heard, has given us something */
 /* The frame is of a later term, in which its sender cannot be yet. */
 bool core_is_claim(struct core *core, size_t at, const struct wire *wire);

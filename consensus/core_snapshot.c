@@ -18,6 +18,8 @@
 #define CHUNK ((size_t)256 << 10)
 #define CHUNKS_AHEAD 8
 #define SNAPSHOT_MAX (UINT64_C(4) << 30)
+#define USUAL_TIMES 4
+#define USUAL_BYTES (UINT64_C(256) << 20)
 #define JUMP_MAX (UINT64_C(1) << 32)  /* entries that a member may have missed */
 #define RESTARTS_LATER 4              /* so often the time without progress doubles */
 #define PAUSE_TIMES 3                 /* what the last one took, before the next one for the same member */
@@ -292,6 +294,16 @@ static void provide(struct core_incoming *incoming, uint64_t offset)
     }
 }
 
+/* Far larger than our own: it would take that much memory before anybody can say whether it is one. Our vote alone is
+ * not enough for that; who leads for certain is followed by another member, where there is one. */
+static bool is_too_large(struct core *core, uint64_t from, const struct wire *wire)
+{
+    uint64_t own = core->snapshot_len + core_log_bytes(core, core->first, core_last_index(core));
+
+    return wire->key[WK_TOTAL] > USUAL_TIMES * own + USUAL_BYTES && core_lead_has_third(core, from) &&
+           !core_word_is_followed(core, from, wire->key[WK_MSG_TERM]) && !CORE_SKIP(PART_LARGE_SNAPSHOT);
+}
+
 /* What it says in its first chunk, with the whole configuration: whether more of it is worth anything. */
 static enum core_judgement judge_begin(struct core *core, uint64_t from, const struct wire *wire)
 {
@@ -304,6 +316,9 @@ static enum core_judgement judge_begin(struct core *core, uint64_t from, const s
     }
     judgement = core_judge_jump(core, from, wire->key[WK_CONF_INDEX], &conf);
     raft_configuration_close(&conf);
+    if (judgement == CORE_JUDGED_TAKE && is_too_large(core, from, wire)) {
+        judgement = CORE_JUDGED_WAIT;
+    }
     if (judgement == CORE_JUDGED_WAIT) {
         core_word_ask(core);
     }

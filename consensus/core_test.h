@@ -55,6 +55,7 @@ enum core_part {
     PART_MOVES = 45,             /* one member moves our term seldom, not as often as elections fit */
     PART_GIVE_BACK = 46,         /* a move that led to a leader costs nothing */
     PART_JUMP = 47,              /* a snapshot's configuration is ours, one change away, or told by two */
+    PART_LARGE_SNAPSHOT = 51,    /* one that is large, next to our own, is taken of whom a second member follows */
     PART_FOLLOWED = 50,          /* who leads has our vote, or a second member follows it */
     PART_FAR_SNAPSHOT = 49,      /* no snapshot is further ahead than a member can have missed */
     PART_JOINED_BY_TWO = 48,     /* a newcomer's log counts when two members tell the configuration it has reached */

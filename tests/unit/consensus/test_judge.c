@@ -32,6 +32,8 @@ static void put_members(struct buf *buf, const uint64_t *ids, size_t n, size_t n
     raft_free(bytes.base);
 }
 
+static uint64_t total = 1000; /* of its data */
+
 static bool send_at(uint64_t index, uint64_t conf_index, const struct buf *conf)
 {
     CLEANUP(buf_fini) struct buf body = BUF_INIT;
@@ -45,7 +47,7 @@ static bool send_at(uint64_t index, uint64_t conf_index, const struct buf *conf)
                                              [WK_LAST_TERM] = TERM,
                                              [WK_CONF_INDEX] = conf_index,
                                              [WK_CONF_LEN] = conf->len,
-                                             [WK_TOTAL] = conf->len + 1000},
+                                             [WK_TOTAL] = conf->len + total},
                                      .body = (const uint8_t *)body.data,
                                      .body_len = body.len});
     lone_disk_answers();
@@ -179,6 +181,31 @@ static void test_borne_out(void **state)
     }
 }
 
+/* Our vote alone lets nobody fill our memory. */
+static void test_large(void **state)
+{
+    (void)state;
+    for (size_t n = 2; n <= 3; n++) {
+        start(n, CORE_FORMED);
+        total = UINT64_C(257) << 20;
+        lone_hears_of(2, 2, TERM);
+        assert_true(send_members(all, n, n));
+        assert_int_equal(is_taken(), n == 2); /* there is nobody else */
+        if (n == 3) {
+            assert_true(lone.asked[3] > 0);
+            lone_hears_of(3, 2, TERM - 1);
+            assert_true(send_members(all, n, n));
+            assert_false(is_taken());
+            lone_hears_of(3, 2, TERM);
+            assert_true(send_members(all, n, n));
+            assert_true(is_taken());
+        }
+        assert_in_range(lone.core->incoming.cap, 0, 1 << 20); /* it grows with what comes */
+        end();
+    }
+    total = 1000;
+}
+
 static uint64_t joined(void)
 {
     lone.now += 200000;
@@ -250,8 +277,9 @@ static void test_first_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_near),      cmocka_unit_test(test_never),  cmocka_unit_test(test_far_index),
-        cmocka_unit_test(test_borne_out), cmocka_unit_test(test_joined), cmocka_unit_test(test_first_alone),
+        cmocka_unit_test(test_near),        cmocka_unit_test(test_never),  cmocka_unit_test(test_far_index),
+        cmocka_unit_test(test_borne_out),   cmocka_unit_test(test_joined), cmocka_unit_test(test_large),
+        cmocka_unit_test(test_first_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
