@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "store/base/mem.h"
 #include "tests/simulation/directed.h"
 
 /* Promises on their way to one member are late. */
@@ -282,13 +283,94 @@ static void test_resign(void **state)
     directed_expect(PART_RESIGN, deaf_leader, 20, 18);
 }
 
+/* ---- who leads is followed by two ---- */
+
+static uint64_t deaf_voter(void *user, size_t from, size_t to, const struct wire *wire)
+{
+    const bool *active = user;
+
+    (void)from;
+    return *active && to == 2 && wire->key[WK_TYPE] == WIRE_VOTE ? SIM_DROP : 0;
+}
+
+/* It was elected without member 2, the other one dies, and member 2 starts anew: nobody can say that it leads. It has
+ * no majority, so it gives up, and somebody is elected. */
+static bool third_is_down(uint64_t seed)
+{
+    size_t leader;
+    bool active = true;
+    struct sim_config config = {.seed = seed, .hooks = {.user = &active, .frame = deaf_voter}};
+    struct sim *sim = directed_new(&config, &leader);
+    bool ok = true;
+
+    if (leader == 2) {
+        ok = sim_transfer(sim, leader, 0) == 0 && directed_wait_leader(sim, 5 * SIM_S, 0);
+        leader = 0;
+    }
+    sim_crash(sim, 1 - leader);
+    sim_crash(sim, 2);
+    active = false;
+    sim_restart(sim, 2);
+    sim_run(sim, 300 * SIM_MS); /* its lease has ended */
+    return directed_end(sim, ok && sim_wait_serving(sim, 3 * SIM_S, NULL));
+}
+
+static void say(struct sim *sim, size_t from, size_t to, struct wire wire)
+{
+    CLEANUP(buf_fini) struct buf frame = BUF_INIT;
+
+    wire.key[WK_FROM] = from + 1;
+    wire.key[WK_TERM] = wire.key[WK_MSG_TERM];
+    wire_encode(&wire, &frame);
+    (void)core_recv(sim->members[to].core, from + 1, (const uint8_t *)frame.data, frame.len);
+    sim_touched(sim, to);
+}
+
+/* One that has just started has promised nobody anything, and the first that it hears is a liar. */
+static bool liar_at_start(uint64_t seed)
+{
+    size_t leader, liar, b;
+    struct sim_config config = {.seed = seed};
+    struct sim *sim = directed_new(&config, &leader);
+    struct core_status before = sim_status(sim, leader);
+    struct wire hello = {.key = {[WK_TYPE] = WIRE_HELLO,
+                                 [WK_STATE] = CORE_FORMED,
+                                 [WK_CLUSTER_HIGH] = id_half(&before.cluster_id, 0),
+                                 [WK_CLUSTER_LOW] = id_half(&before.cluster_id, 8),
+                                 [WK_MSG_TERM] = before.term}};
+
+    directed_others(sim, leader, &liar, &b);
+    sim_cut(sim, liar, b, true); /* it is in its place */
+    sim_cut(sim, b, liar, true);
+    sim_crash(sim, b);
+    sim_run(sim, 500 * SIM_MS);
+    sim_restart(sim, b);
+    for (int i = 0; i < 50; i++) {
+        say(sim, liar, b, hello);
+        say(sim, liar, b, (struct wire){.key = {[WK_TYPE] = WIRE_APPEND, [WK_MSG_TERM] = before.term + 1}});
+        sim_run(sim, 5 * SIM_MS);
+    }
+    sim_run(sim, 200 * SIM_MS);
+    return directed_end(sim, sim_status(sim, b).term == before.term && sim_status(sim, b).leader_id == leader + 1 &&
+                                 sim_leader(sim) == (int)leader);
+}
+
+static void test_followed(void **state)
+{
+    (void)state;
+    for (uint64_t seed = sim_seed(1), end = seed + 20; seed < end; seed++) {
+        assert_true(third_is_down(seed));
+    }
+    directed_expect(PART_FOLLOWED, liar_at_start, 10, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promise),       cmocka_unit_test(test_margin),         cmocka_unit_test(test_echo_number),
         cmocka_unit_test(test_start_promise), cmocka_unit_test(test_late_order),     cmocka_unit_test(test_own_promise),
         cmocka_unit_test(test_hand_over),     cmocka_unit_test(test_quick_failover), cmocka_unit_test(test_false_close),
-        cmocka_unit_test(test_resign),
+        cmocka_unit_test(test_resign),        cmocka_unit_test(test_followed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
