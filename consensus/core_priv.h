@@ -318,7 +318,8 @@ void core_raft_recv(struct core *core, struct raft_message *message);
 /* core_lead.c */
 /* It says that it leads in this term, and another one does. */
 bool core_leads_another(const struct core *core, uint64_t from, uint64_t term);
-/* It says that it leads in this term, not before ours, and nothing but its word says so: those who may know are asked. */
+/* It says that it leads in this term, not before ours, and nothing but its word says so: those who may know are asked.
+ */
 bool core_lead_is_doubtful(struct core *core, uint64_t from, uint64_t term);
 /* Another member than this one and ourselves votes, as far as we know: whoever leads has such a one behind him, or our
  * vote. */
