@@ -80,12 +80,18 @@ static void come_again(uv_timer_t *timer)
     api_arrivals_wake(timer->data);
 }
 
+/* They have descriptors until they have ended: no more than connections may have. */
+static size_t cut_max(const struct api_server *server)
+{
+    return server->config.connections_max < CUT_MAX ? server->config.connections_max : CUT_MAX;
+}
+
 /* false: those that are left wait for others to have had their time, or to end. */
 static bool serve_comers(struct api_server *server)
 {
     TURN("api accept");
 
-    if (server->n_comers == 0 || server->n_cut >= CUT_MAX) {
+    if (server->n_comers == 0 || server->n_cut >= cut_max(server)) {
         return false; /* turn_ends looks for those that have ended */
     }
     if (api_listener_begin(server, BEGIN_MAX, others_may_begin(server)) == 0) {
@@ -143,7 +149,7 @@ static void turn_ends(uv_prepare_t *prepare)
 
     if (server->n_comers > 0) {
         api_end_lost(server); /* they may be what it waits for */
-        if (server->n_cut < CUT_MAX && !uv_is_active((uv_handle_t *)&server->comers_timer)) {
+        if (server->n_cut < cut_max(server) && !uv_is_active((uv_handle_t *)&server->comers_timer)) {
             api_arrivals_wake(server);
         }
     }

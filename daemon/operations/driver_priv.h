@@ -76,6 +76,7 @@ struct node_state {
     bool no_glusterd;       /* answers, but its glusterd does not run */
     bool down, doubtful;    /* as it was told last */
     bool fencing, checking;
+    bool absent;           /* the last look found nobody: more than a step that did not end */
     bool gone;             /* it was deleted */
     bool up;               /* it answers again, or is gone, and not all operations have heard of it: */
     struct id told;        /* those up to this one have */
@@ -165,6 +166,7 @@ void nodes_note(struct op_driver *driver, struct id node, const struct exec_resu
 /* Gluster commands are rather given to others: it is down, or its answers had no meaning lately. */
 bool nodes_doubtful(const struct op_driver *driver, struct id node);
 /* What it says, or what came of it, that the node does not answer. NULL: it does, as far as is known. */
+bool nodes_absent(const struct op_driver *driver, struct id node); /* the last look at it had no answer */
 const char *nodes_silence(const struct op_driver *driver, struct id node);
 /* A step did not end there in its time, or a gluster command took far longer than they do. */
 void nodes_note_hung(struct op_driver *driver, struct id node);

@@ -80,6 +80,13 @@ bool nodes_doubtful(const struct op_driver *driver, struct id node)
     return state != NULL && is_doubtful(state);
 }
 
+bool nodes_absent(const struct op_driver *driver, struct id node)
+{
+    const struct node_state *state = find(driver, node);
+
+    return state != NULL && state->absent;
+}
+
 const char *nodes_silence(const struct op_driver *driver, struct id node)
 {
     const struct node_state *state = find(driver, node);
@@ -370,6 +377,7 @@ static void check_done(void *user, const struct exec_result *result)
 
     if (state != NULL) {
         state->checking = false;
+        state->absent = result->code == E_CANCELLED ? state->absent : exec_is_unreachable(result->code);
         note(driver, state, false, result->code == E_REMOTE, result);
         tasks_run(driver);
     }

@@ -12,12 +12,14 @@ static const char *state_name(const struct op *op, size_t step)
     return op->engine.steps[step].progress != NULL ? "running" : "waiting"; /* it is asked for now and then */
 }
 
-static enum op_trouble trouble_of(const struct engine_step *step)
+/* A step that does not end may wait for another node there, and a connection may fail that others get: no reason to
+ * give the node up, as long as it answers when it is looked at. */
+static enum op_trouble trouble_of(const struct op_driver *driver, const struct engine_step *step)
 {
     if (!step->failed) {
         return OP_TROUBLE_NONE;
     }
-    if (exec_is_unreachable(step->code)) {
+    if (exec_is_unreachable(step->code) && nodes_absent(driver, step->node)) {
         return OP_TROUBLE_SILENT;
     }
     return step->code == E_REMOTE && step->kind != EXEC_HEAL_WAIT ? OP_TROUBLE_REFUSED : OP_TROUBLE_BUSY;
@@ -35,7 +37,7 @@ static struct op_step_view view_of(const struct op_driver *driver, const struct 
         .attempts = step->tries + step->busy + (step->state == ENGINE_RUNNING),
         .since_ms = driver_clock_ms(driver) - step->since_ms,
         .last_error = step->error != NULL ? step->error : "",
-        .trouble = trouble_of(step),
+        .trouble = trouble_of(driver, step),
         .progress = step->progress != NULL ? step->progress : "",
     };
 }

@@ -33,14 +33,27 @@ static bool is_parked(struct fixture *f)
     return store_operation(f->world.store, op_id)->n_parked > 0;
 }
 
+static enum op_trouble expected;
+
+/* Nodes are looked at now and then. */
+static bool is_seen(struct fixture *f)
+{
+    struct seen seen = {.trouble = OP_TROUBLE_NONE};
+
+    (void)op_driver_visit(f->driver, op_id, SIZE_MAX, see, &seen);
+    return seen.trouble == expected;
+}
+
 static void test_troubles(void **state)
 {
     static const struct {
         const char *orders;
         enum op_trouble trouble;
     } cases[] = {
-        {"[{\"step\":\"volume-delete\",\"code\":\"connect\"}]", OP_TROUBLE_SILENT},
-        {"[{\"step\":\"volume-delete\",\"code\":\"timeout\"}]", OP_TROUBLE_SILENT},
+        {"[{\"step\":\"volume-delete\",\"code\":\"connect\"},{\"step\":\"glusterd-check\",\"code\":\"connect\"}]",
+         OP_TROUBLE_SILENT},
+        {"[{\"step\":\"volume-delete\",\"code\":\"connect\"}]", OP_TROUBLE_BUSY}, /* looks are answered */
+        {"[{\"step\":\"volume-delete\",\"code\":\"timeout\"}]", OP_TROUBLE_BUSY},
         {"[{\"step\":\"volume-delete\",\"code\":\"busy\"}]", OP_TROUBLE_BUSY},
         {"[{\"step\":\"brick-destroy\",\"code\":\"busy\"}]", OP_TROUBLE_BUSY},
         {"[{\"step\":\"brick-destroy\",\"fail\":\"not this one\"}]", OP_TROUBLE_REFUSED},
@@ -59,6 +72,8 @@ static void test_troubles(void **state)
         (void)fixture_delete(&f, volume_id);
         op_id = f.world.result.op_id;
         fixture_until(&f, is_parked);
+        expected = cases[i].trouble;
+        fixture_until(&f, is_seen);
         (void)op_driver_visit(f.driver, op_id, SIZE_MAX, see, &seen);
         assert_int_equal(seen.trouble, cases[i].trouble);
         assert_non_null(strstr(cases[i].orders, seen.step));
