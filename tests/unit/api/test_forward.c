@@ -529,6 +529,44 @@ static void many_at_once(void **state)
     }
 }
 
+/* One source asks for more than the leader takes of us at once, and does not take its answers: another one has its turn
+ * all the same. */
+static void sources_take_turns(void **state)
+{
+    static const char request[] = "GET /clusters HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct fixture *f = *state;
+    const struct api_forward *forward;
+    int clients[API_FORWARDS_MAX + 6], listener;
+    const size_t n = sizeof(clients) / sizeof(*clients);
+    bool begun[2] = {false, false};
+    uint16_t port;
+
+    listener = peer_listen(&port); /* it says nothing */
+    f->members[1].leader_port = port;
+    for (size_t i = 0; i < n; i++) {
+        clients[i] = client_connect_from(api_server_port(f->members[1].server), i + 2 < n ? 2 : 3);
+        client_send(f, clients[i], request, strlen(request));
+        while (n_forwards(f, false) <= i) {
+            fixture_run_once(f);
+        }
+    }
+    for (unsigned turns = 0; !begun[0]; turns++) {
+        assert_true(turns < 1000);
+        fixture_run_once(f);
+        TAILQ_FOREACH (forward, &f->members[1].server->forwarder->forwards, link) {
+            if (forward->request->conn->source->address.s6_addr[15] == 3 && !forward->waits) {
+                begun[begun[0]] = true;
+            }
+        }
+    }
+    assert_false(begun[1]); /* of the spare ones it has one */
+    assert_int_equal(n_forwards(f, true), API_FORWARDS_MAX + 1);
+    for (size_t i = 0; i < n; i++) {
+        (void)close(clients[i]);
+    }
+    (void)close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +588,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(frozen_leader, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(sources_take_turns, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
