@@ -50,7 +50,7 @@ struct core_doubt { /* a member says that our log ends before what we have ackno
 };
 
 /* The configuration that a member, or one that our log does not know, has told last (core_judge.c). */
-#define CORE_TOLD_MAX (2 * CORE_PEERS_MAX)
+#define CORE_TOLD_MAX ((size_t)2 * CORE_PEERS_MAX)
 struct core_told {
     uint64_t by; /* 0: nobody */
     uint64_t index, digest, at_us;
