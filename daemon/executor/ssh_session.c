@@ -160,15 +160,18 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
     ssh_session_pump(session);
 }
 
-/* While a packet is not sent the library receives nothing: what a host has said that does not listen must not wake us
- * again and again. Its own word for it (block directions) is kept beyond the sending. */
 static void want(struct ssh_session *session)
 {
+    int events = UV_READABLE;
+
     if (session->stands) { /* it goes on in the next turn, whatever the socket says */
         (void)uv_poll_stop(&session->poll);
         return;
     }
-    CHECK(uv_poll_start(&session->poll, session->unsent ? UV_WRITABLE : UV_READABLE, poll_cb) == 0);
+    if ((libssh2_session_block_directions(session->ssh2) & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0) {
+        events |= UV_WRITABLE;
+    }
+    CHECK(uv_poll_start(&session->poll, events, poll_cb) == 0);
 }
 
 /* ---- the states; each returns true when the next one may be tried at once ---- */
@@ -430,9 +433,8 @@ static bool step(struct ssh_session *session)
 void ssh_session_pump(struct ssh_session *session)
 {
     ssh_session_begin(session);
-    do {
-        session->more = session->more || ssh_session_has_had_its_time(session); /* at first: of others */
-    } while (!session->more && step(session));
+    while (step(session)) {
+    }
     ssh_session_pause(session);
     if (session->state != SSH_CLOSING && session->state >= SSH_HANDSHAKE) {
         if (session->more) {
@@ -493,7 +495,6 @@ static void connected(uv_connect_t *request, int status)
     session->ssh2 = libssh2_session_init_ex(ssh_alloc, ssh_free, ssh_realloc, session);
     CHECK(session->ssh2 != NULL);
     (void)libssh2_session_callback_set(session->ssh2, LIBSSH2_CALLBACK_RECV, (void *)(uintptr_t)ssh_recv);
-    (void)libssh2_session_callback_set(session->ssh2, LIBSSH2_CALLBACK_SEND, (void *)(uintptr_t)ssh_send);
     /* Without group exchange, where the host says how long we compute. */
     (void)libssh2_session_method_pref(session->ssh2, LIBSSH2_METHOD_KEX, KEX_METHODS);
     libssh2_session_set_blocking(session->ssh2, 0);
