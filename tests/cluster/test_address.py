@@ -72,7 +72,7 @@ class AddressTest(AddressCluster):
                 client.recv(1)
         successor = self.leader_has_it(others)
         self.thaw(leader)
-        eventually("the thawed member follows", lambda: self.members.status(leader)["leader"]["id"] == successor)
+        eventually("the thawed member follows", lambda: self.follows(leader, successor))
         self.assertEqual(self.leader_has_it(), successor)
 
     def thaw(self, number):

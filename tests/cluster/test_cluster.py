@@ -156,6 +156,10 @@ class ClusterTest(unittest.TestCase):
             return upgrade["feature_level"] == upgrade["all_know"]
         eventually("the level that all members know", raised)
 
+    def follows(self, number, leader):
+        status = self.members.status(number) or {}  # it may know of none yet
+        return (status.get("leader") or {}).get("id") == leader
+
     def assert_equal_replicas(self):
         digests = eventually("all members at one index", self.digests)
         self.assertEqual(len(set(digests)), 1, digests)
@@ -217,9 +221,7 @@ class Faults(ClusterTest):
         successor = self.members.leader(among=others)
         self.assertEqual(self.members.finish(self.create("frozen", among=others), among=others).status, 303)
         os.kill(self.pid(leader), signal.SIGCONT)
-        eventually("the thawed member follows",
-                   lambda: (self.members.status(leader) or {}).get("leader", {}) and
-                   self.members.status(leader)["leader"]["id"] == self.members.leader())
+        eventually("the thawed member follows", lambda: self.follows(leader, self.members.leader()))
         self.assertIn(successor, others)
         self.assertEqual(len(self.volumes(leader)), 1)
         self.assert_equal_replicas()
