@@ -306,14 +306,16 @@ static void submit_change(struct api_request *request, const struct store_reques
 }
 
 /* Flags that Heketi does not have. 0, or the status and text of a refusal. */
-static int check_flags(const struct api_request *request, bool *ret_dry_run, bool *ret_forget, struct buf *text)
+static int check_flags(const struct api_request *request, bool *ret_dry_run, bool *ret_force, struct buf *text)
 {
-    bool create = request->route == API_ROUTE_VOLUME_CREATE, delete = request->route == API_ROUTE_NODE_DELETE;
-    const char *name = create ? "dry_run" : "forceforget";
-    enum api_flag asked = create || delete ? api_query_flag(request, name) : API_FLAG_NO;
+    const char *name = request->route == API_ROUTE_VOLUME_CREATE   ? "dry_run"
+                       : request->route == API_ROUTE_VOLUME_DELETE ? "heketidb"
+                       : request->route == API_ROUTE_NODE_DELETE   ? "forceforget"
+                                                                   : NULL;
+    enum api_flag asked = name != NULL ? api_query_flag(request, name) : API_FLAG_NO;
 
-    *ret_dry_run = create && asked == API_FLAG_YES;
-    *ret_forget = delete &&asked == API_FLAG_YES;
+    *ret_dry_run = request->route == API_ROUTE_VOLUME_CREATE && asked == API_FLAG_YES;
+    *ret_force = !*ret_dry_run && asked == API_FLAG_YES;
     if (asked == API_FLAG_UNCLEAR) {
         buf_printf(text, "%s must be true or false", name);
         return 400;
@@ -340,11 +342,11 @@ void api_handle_change(struct api_request *request)
     const h2o_iovec_t *entity = &request->req->entity;
     struct buf text = BUF_INIT;
     struct api_body body;
-    bool dry_run, forget;
+    bool dry_run, force;
     int status;
 
     CHECK(api_body_wanted(request->route));
-    status = check_flags(request, &dry_run, &forget, &text);
+    status = check_flags(request, &dry_run, &force, &text);
     if (status != 0) {
         api_answer_text(request, status, buf_str(&text));
         buf_fini(&text);
@@ -352,7 +354,7 @@ void api_handle_change(struct api_request *request)
     }
     status = api_body_read(request->route, entity->base != NULL ? entity->base : "", entity->len, &body, &text);
     body.request.target = request->id;
-    body.request.force_forget = body.request.force_forget || forget;
+    body.request.force = body.request.force || force;
     if (!dry_run) {
         set_key(request, &body.request);
     }

@@ -500,7 +500,7 @@ static int check(enum api_route route, struct record *record, struct api_body *b
     case API_ROUTE_DEVICE_ADD:
         return check_device(record, &body->request, text);
     case API_ROUTE_DEVICE_DELETE:
-        body->request.force_forget = record->force_forget;
+        body->request.force = record->force_forget;
         return 0;
     case API_ROUTE_VOLUME_CREATE:
         return check_volume(record, body, text);

@@ -130,6 +130,9 @@ int cli_set_state(struct cli *cli, const char *prefix, const char *word, const c
                   json_t *more);
 /* DELETE PREFIX/ID with this body (stolen, or NULL), a job. WORD for what is printed. */
 int cli_delete(struct cli *cli, const char *prefix, const char *word, const char *missing, json_t *body);
+/* DELETE PREFIX/ID, with this query if the flag (CLI_BOOL) is set; a job. */
+int cli_delete_query(struct cli *cli, const char *prefix, const char *word, const char *missing, const char *flag,
+                     const char *query);
 /* A job (body stolen) whose resource is printed as JSON or by this layout. */
 int cli_job_shown(struct cli *cli, const char *path, json_t *body, void (*layout)(FILE *out, const json_t *object));
 /* GET of a document that may be long and long in the making, printed as it comes. */

@@ -75,21 +75,7 @@ static int run_add(struct cli *cli)
 
 static int run_delete(struct cli *cli)
 {
-    CLEANUP(free_ptr) char *path = NULL;
-    const char *id = NULL;
-
-    if (!flag_bool(cli, "force-forget")) {
-        return cli_delete(cli, "/nodes/", "Node", MISSING, NULL);
-    }
-    if (cli_need_id(cli, MISSING, &id) != 0) {
-        return -1;
-    }
-    path = mem_printf("/nodes/%s", id);
-    if (http_job_query(cli, "DELETE", path, "forceforget=true", NULL, NULL) != 0) {
-        return -1;
-    }
-    fprintf(cli->out, "Node %s deleted\n", id);
-    return 0;
+    return cli_delete_query(cli, "/nodes/", "Node", MISSING, "force-forget", "forceforget=true");
 }
 
 static int run_enable(struct cli *cli)

@@ -194,7 +194,7 @@ static int run_create(struct cli *cli)
 
 static int run_delete(struct cli *cli)
 {
-    return cli_delete(cli, "/volumes/", "Volume", MISSING, NULL);
+    return cli_delete_query(cli, "/volumes/", "Volume", MISSING, "heketi-database", "heketidb=true");
 }
 
 static int run_expand(struct cli *cli)
@@ -300,6 +300,10 @@ static const struct cli_flag clone_flags[] = {
     {"name", 0, CLI_STRING, false, NULL, "NAME", "name of the new volume; else vol_ID"},
 };
 
+static const struct cli_flag delete_flags[] = {
+    {"heketi-database", 0, CLI_BOOL, false, NULL, NULL, "also if it is Heketi's own, heketidbstorage"},
+};
+
 static const struct cli_command commands[] = {
     {"volume", "list", "", "volumes of all clusters", NULL, NULL, 0, run_list, NULL},
     {"volume", "info", "ID", "a volume", NULL, NULL, 0, run_info, NULL},
@@ -318,7 +322,7 @@ static const struct cli_command commands[] = {
      "a "
      "mount without Kubernetes, by a claim that is being made now. Find that out before you delete one.",
      NULL, 0, run_unclaimed, NULL},
-    {"volume", "delete", "ID", "delete a volume and what is on it", NULL, NULL, 0, run_delete, NULL},
+    {"volume", "delete", "ID", "delete a volume and what is on it", NULL, delete_flags, 1, run_delete, NULL},
 };
 
 const struct cli_group cli_volume = {"volume", "Volumes", commands, sizeof(commands) / sizeof(*commands), NULL};

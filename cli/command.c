@@ -76,6 +76,26 @@ int cli_delete(struct cli *cli, const char *prefix, const char *word, const char
     return rc;
 }
 
+int cli_delete_query(struct cli *cli, const char *prefix, const char *word, const char *missing, const char *flag,
+                     const char *query)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+    const char *id = NULL;
+
+    if (!flag_bool(cli, flag)) {
+        return cli_delete(cli, prefix, word, missing, NULL);
+    }
+    if (cli_need_id(cli, missing, &id) != 0) {
+        return -1;
+    }
+    path = mem_printf("%s%s", prefix, id);
+    if (http_job_query(cli, "DELETE", path, query, NULL, NULL) != 0) {
+        return -1;
+    }
+    fprintf(cli->out, "%s %s deleted\n", word, id);
+    return 0;
+}
+
 int cli_job_shown(struct cli *cli, const char *path, json_t *body, void (*layout)(FILE *out, const json_t *object))
 {
     json_t *object;

@@ -11,8 +11,13 @@ uint32_t store_level(const struct store *store)
 
 uint32_t store_cmd_level(const struct store_cmd *cmd)
 {
-    return cmd->type == STORE_CMD_TOLD || cmd->type == STORE_CMD_TAKE_OVER || cmd->volume.untold ? STORE_LEVEL_TAKE_OVER
-                                                                                                 : STORE_LEVEL_MIN;
+    if (cmd->type == STORE_CMD_TOLD || cmd->type == STORE_CMD_TAKE_OVER || cmd->volume.untold) {
+        return STORE_LEVEL_TAKE_OVER;
+    }
+    if (cmd->type == STORE_CMD_OP_BEGIN && cmd->op_type == STORE_OP_DELETE_VOLUME && cmd->force) {
+        return STORE_LEVEL_HEKETI_DB;
+    }
+    return STORE_LEVEL_MIN;
 }
 
 enum store_code check_settings(const struct store *store, const struct store_cmd *cmd, struct store_result *result)

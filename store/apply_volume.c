@@ -372,7 +372,7 @@ enum store_code check_volume_delete(const struct store *store, const struct stor
         pending_by(store, volume->rec.pending, STORE_OP_CLONE_VOLUME)) {
         return refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
-    if (strcmp(volume->rec.name, PROTECTED_NAME) == 0) {
+    if (strcmp(volume->rec.name, PROTECTED_NAME) == 0 && !cmd->force) {
         return refuse(result, STORE_CONFLICT, "Cannot delete volume containing the Heketi database");
     }
     if (!RB_EMPTY(&volume->blocks)) {

@@ -98,7 +98,7 @@ struct store_cmd {
     struct id target;
     enum store_state state;       /* SET_STATE */
     bool failed;                  /* OP_END */
-    bool force;                   /* OP_BEGIN of device delete, node delete */
+    bool force;                   /* OP_BEGIN of device delete, node delete, volume delete */
     char *text;                   /* never NULL */
     struct store_cluster cluster; /* CLUSTER_CREATE, CLUSTER_FLAGS */
     struct store_node node;       /* OP_BEGIN of node add: the whole record; tags and so on */

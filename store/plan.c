@@ -119,7 +119,7 @@ static enum store_code plan_target(const struct store_request *request, const st
                                    struct store_cmd *cmd, enum store_op_type type)
 {
     begin(cmd, env, type);
-    cmd->force = request->force_forget;
+    cmd->force = request->force;
     cmd->skip_heal = request->skip_heal;
     return STORE_OK;
 }

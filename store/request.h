@@ -76,7 +76,7 @@ struct store_request {
     struct id node;                          /* DEVICE_ADD */
     char *device_name;                       /* DEVICE_ADD; "" otherwise */
     bool destroy_data;                       /* DEVICE_ADD */
-    bool force_forget;                       /* DEVICE_DELETE, NODE_DELETE */
+    bool force;                              /* DEVICE_DELETE, NODE_DELETE: forget; VOLUME_DELETE: also Heketi's own */
     bool skip_heal;                          /* BRICK_EVICT, *_STATE failed: healcheck "disable" */
     struct store_volume_request volume;      /* VOLUME_CREATE; VOLUME_EXPAND: size_gib to add; VOLUME_CLONE: name */
     enum store_mode mode;                    /* MODE */

@@ -304,7 +304,7 @@ static const struct field request_fields[] = {
     SCALAR(struct store_request, node, KEY_REQ_NODE, F_ID),
     STR(struct store_request, device_name, KEY_REQ_DEVICE_NAME),
     SCALAR(struct store_request, destroy_data, KEY_REQ_DESTROY, F_BOOL),
-    SCALAR(struct store_request, force_forget, KEY_REQ_FORCE, F_BOOL),
+    SCALAR(struct store_request, force, KEY_REQ_FORCE, F_BOOL),
     STRUCT(struct store_request, volume, KEY_REQ_VOLUME, &schema_volume_request),
     ENUM(struct store_request, restriction, KEY_REQ_RESTRICTION, STORE_LOCKED_BY_UPDATE),
     SCALAR(struct store_request, skip_heal, KEY_REQ_SKIP_HEAL, F_BOOL),

@@ -154,7 +154,7 @@ static enum store_code forget(struct run *run, enum store_request_type type, str
 
     store_request_init(&request, type);
     request.target = target;
-    request.force_forget = true;
+    request.force = true;
     return world_request(&run->world, &request);
 }
 

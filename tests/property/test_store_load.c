@@ -258,7 +258,7 @@ static void ask(struct run *run)
     store_request_init(&request, types[world_below(w, sizeof(types) / sizeof(*types))]);
     request.target = run->ids[world_below(w, run->n_ids)];
     request.state = world_below(w, 2) > 0 ? STORE_STATE_OFFLINE : STORE_STATE_FAILED;
-    request.force_forget = world_below(w, 2) > 0;
+    request.force = world_below(w, 2) > 0;
     request.volume.size_gib = 1;
     (void)world_request(w, &request);
 }

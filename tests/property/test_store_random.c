@@ -185,7 +185,7 @@ static void random_request(struct run *run, struct store_request *request)
     request->zone = (uint32_t)(1 + world_below(w, 3));
     request->state = (enum store_state)world_below(w, 3);
     request->tag_change = (enum store_tag_change)world_below(w, 3);
-    request->destroy_data = request->force_forget = world_below(w, 2) > 0;
+    request->destroy_data = request->force = world_below(w, 2) > 0;
     random_tags(run, &request->tags);
     request->cluster = pick_cluster(run, counts.clusters);
     request->node = pick_node(run, counts.nodes);

@@ -114,7 +114,7 @@ static void ask_forget(struct scene *scene, struct id device)
 
     store_request_init(&request, STORE_REQ_DEVICE_DELETE);
     request.target = device;
-    request.force_forget = true;
+    request.force = true;
     (void)sim_ops_request(&scene->ops, &request);
 }
 

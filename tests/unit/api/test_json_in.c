@@ -351,10 +351,10 @@ static void device_delete(void **state)
 
     (void)state;
     reads(API_ROUTE_DEVICE_DELETE, "", &body);
-    assert_false(body.request.force_forget);
+    assert_false(body.request.force);
     api_body_fini(&body);
     reads(API_ROUTE_DEVICE_DELETE, "{\"forceforget\":true}", &body);
-    assert_true(body.request.force_forget);
+    assert_true(body.request.force);
     api_body_fini(&body);
     expect(API_ROUTE_DEVICE_DELETE, "x", 1, 422, UNPARSED);
     /* other deletes do not look at their body */

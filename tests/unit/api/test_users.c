@@ -86,6 +86,31 @@ static void volumes_for_administrators(void **state)
     expect_create(f, 1, true, hosting, 202);
 }
 
+/* Heketi's own database is deleted by an administrator only, who says that it is meant. */
+static void heketi_database(void **state)
+{
+    static const char path[] = "/volumes/ffffffffffffffffffffffffffffffff";
+    static const struct {
+        bool admin;
+        const char *value;
+        unsigned status;
+    } cases[] = {{false, "true", 401}, {true, "false", 404}, {true, "true", 400 /* level 1 */}, {true, "yes", 400}};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+        bool admin = cases[i / 2].admin;
+        CLEANUP(free_ptr) char *at = mem_printf("%s?heketidb=%s", path, cases[i / 2].value);
+        CLEANUP(free_ptr)
+        char *token =
+            token_bearer(admin ? "admin" : "user", admin ? ADMIN_KEY : USER_KEY, "DELETE", path, (int64_t)time(NULL));
+        CLEANUP(free_ptr) char *header = mem_printf("Authorization: %s\r\n", token);
+        struct answer answer = client_do(f, i % 2, "DELETE", at, header, NULL);
+
+        assert_int_equal(answer.status, cases[i / 2].status);
+        answer_fini(&answer);
+    }
+}
+
 /* However many a user asks for, the administrator finds a place. */
 static void keeps_places(struct fixture *f, size_t places)
 {
@@ -157,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(volumes_for_administrators, setup, teardown),
+        cmocka_unit_test_setup_teardown(heketi_database, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_are_ones_own, setup, teardown),
         cmocka_unit_test_setup_teardown(places_for_administrators, setup, teardown),
         cmocka_unit_test_setup_teardown(places_at_the_first_level, setup, teardown),

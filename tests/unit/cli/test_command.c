@@ -332,6 +332,8 @@ static void test_delete(void **state)
     static const struct exchange node[] = {{"DELETE", "/nodes/" N1, 202, NULL, AT_QUEUE, NULL}, DONE};
     static const struct exchange lost[] = {{"DELETE", "/nodes/" N1 "?forceforget=true", 202, NULL, AT_QUEUE, NULL},
                                            DONE};
+    static const struct exchange heketis[] = {{"DELETE", "/volumes/" V1 "?heketidb=true", 202, NULL, AT_QUEUE, NULL},
+                                              DONE};
     static const struct exchange volume[] = {{"DELETE", "/volumes/" V1, 202, NULL, AT_QUEUE, NULL}, PENDING, DONE};
 
     (void)state;
@@ -340,6 +342,7 @@ static void test_delete(void **state)
     expect_run(forget, 0, "Device " D1 " deleted\n", "", "device", "delete", D1, "--force-forget");
     expect_run(node, 0, "Node " N1 " deleted\n", "", "node", "delete", N1);
     expect_run(volume, 0, "Volume " V1 " deleted\n", "", "volume", "delete", V1);
+    expect_run(heketis, 0, "Volume " V1 " deleted\n", "", "volume", "delete", V1, "--heketi-database");
 }
 
 /* ---- volumes ---- */

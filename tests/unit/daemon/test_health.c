@@ -330,10 +330,10 @@ static void test_remedy_for_a_dead_node(void **state)
     store_request_init(&request, STORE_REQ_NODE_STATE);
     ask(&request, fixture.nodes[0], STORE_STATE_FAILED);
     store_request_init(&request, STORE_REQ_DEVICE_DELETE);
-    request.force_forget = true;
+    request.force = true;
     ask(&request, device, STORE_STATE_ONLINE);
     store_request_init(&request, STORE_REQ_NODE_DELETE);
-    request.force_forget = true;
+    request.force = true;
     ask(&request, fixture.nodes[0], STORE_STATE_ONLINE);
     fixture_until(&fixture, "nothing waits any more", nothing_left, leader);
     expect_codes(leader, NULL, "");

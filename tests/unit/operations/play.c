@@ -95,7 +95,7 @@ struct id play_request(struct play *play, enum play_what what)
         assert_int_equal(world_state(world, STORE_REQ_DEVICE_STATE, device, STORE_STATE_FAILED), STORE_OK);
         store_request_init(&request, STORE_REQ_DEVICE_DELETE);
         request.target = device;
-        request.force_forget = what == PLAY_DEVICE_FORGET;
+        request.force = what == PLAY_DEVICE_FORGET;
         code = world_request(world, &request);
         break;
     }

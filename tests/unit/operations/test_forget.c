@@ -44,7 +44,7 @@ static struct id forget(enum store_request_type type, struct id target)
 
     store_request_init(&request, type);
     request.target = target;
-    request.force_forget = true;
+    request.force = true;
     assert_int_equal(world_request(&play.world, &request), STORE_OK);
     return play.world.result.op_id;
 }

@@ -136,7 +136,7 @@ static void request(struct fixture *f, enum store_request_type type, struct id t
 
     store_request_init(&request, type);
     request.target = target;
-    request.force_forget = forget;
+    request.force = forget;
     assert_int_equal(world_request(&f->world, &request), STORE_OK);
     op_driver_begun(f->driver, f->world.result.op_id);
 }

@@ -296,7 +296,7 @@ static void forget(enum store_request_type type, struct id target, struct id fol
 
     store_request_init(&request, type);
     request.target = target;
-    request.force_forget = true;
+    request.force = true;
     assert_int_equal(world_request(&f.world, &request), STORE_OK);
     assert_int_equal(world_end_leaving(&f.world, f.world.result.op_id, follow_id), STORE_OK);
 }

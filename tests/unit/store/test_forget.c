@@ -76,7 +76,7 @@ static enum store_code ask_forget(enum store_request_type type, struct id target
 
     store_request_init(&request, type);
     request.target = target;
-    request.force_forget = force;
+    request.force = force;
     return world_request(&world, &request);
 }
 

@@ -80,7 +80,7 @@ static enum store_code forget(enum store_request_type type, struct id target)
 
     store_request_init(&request, type);
     request.target = target;
-    request.force_forget = true;
+    request.force = true;
     return world_request(&world, &request);
 }
 

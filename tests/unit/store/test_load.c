@@ -124,7 +124,7 @@ static void clean_ups_in_parts(void **state)
     assert_int_equal(world_state(&source, STORE_REQ_DEVICE_STATE, devices[0], STORE_STATE_FAILED), STORE_OK);
     store_request_init(&request, STORE_REQ_DEVICE_DELETE);
     request.target = devices[0];
-    request.force_forget = true;
+    request.force = true;
     assert_int_equal(world_request(&source, &request), STORE_OK);
     assert_int_equal(world_end_leaving(&source, source.result.op_id, world_id(&source)), STORE_OK);
     assert_int_equal(store_counts(source.store).operations, VOLUMES + 1);

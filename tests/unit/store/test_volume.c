@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "tests/unit/store/world.h"
 
 static struct world world;
@@ -405,17 +406,48 @@ static void test_protected_volume(void **state)
     EXPECT(STORE_CONFLICT, "Cannot delete volume containing the Heketi database");
 }
 
+/* With force it is deleted as any other, where all members know of that. */
+static void test_protected_volume_forced(void **state)
+{
+    struct store_request request;
+    struct id volume;
+
+    (void)state;
+    (void)world_topology(&world, 3, 100 * GIB, NULL, NULL);
+    volume = world_volume(&world, 1, 3, "heketidbstorage");
+    for (int i = 0; i < 2; i++) {
+        store_request_init(&request, STORE_REQ_VOLUME_DELETE);
+        request.target = volume;
+        request.force = true;
+        (void)world_request(&world, &request);
+        if (i == 0) {
+            EXPECT(STORE_BAD_REQUEST, "This needs feature level 2; the cluster is at 1");
+            world_level(&world, STORE_LEVEL_HEKETI_DB);
+        }
+    }
+    assert_int_equal(world.result.code, STORE_OK);
+    assert_int_equal(world_end(&world, world.result.op_id, NULL), STORE_OK);
+    assert_null(store_volume(world.store, volume));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_create),           T(test_create_failed),
-        T(test_end_without_text), T(test_name_in_use),
-        T(test_name_repeated),    T(test_name_repeated_after_expiry),
-        T(test_request_key),      T(test_key_and_name),
-        T(test_cluster_key),      T(test_expiry_is_bounded),
-        T(test_delete),           T(test_protected_volume),
+        T(test_create),
+        T(test_create_failed),
+        T(test_end_without_text),
+        T(test_name_in_use),
+        T(test_name_repeated),
+        T(test_name_repeated_after_expiry),
+        T(test_request_key),
+        T(test_key_and_name),
+        T(test_cluster_key),
+        T(test_expiry_is_bounded),
+        T(test_delete),
+        T(test_protected_volume),
+        T(test_protected_volume_forced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
