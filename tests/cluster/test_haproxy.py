@@ -20,6 +20,34 @@ from test_cluster import ROOT, ClusterTest  # noqa: E402
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 URL = "http://127.0.0.1:8080"
 KILLS = 4
+POLLERS = 4
+
+
+class Polls:
+    """Clients that read through the balancer all the time, one request after the other."""
+
+    def __init__(self, balancer):
+        self.balancer, self.stop, self.lock = balancer, threading.Event(), threading.Lock()
+        self.count, self.failed = 0, []
+        self.threads = [threading.Thread(target=self.poll) for _ in range(POLLERS)]
+
+    def poll(self):
+        while not self.stop.is_set():
+            answer = self.balancer.ask(0, "GET", "/clusters", timeout_s=60)
+            with self.lock:
+                self.count += 1
+                if answer is None or answer.status != 200:
+                    self.failed.append(answer and (answer.status, answer.body))
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
 
 
 class HaproxyTest(ClusterTest):
@@ -34,7 +62,7 @@ class HaproxyTest(ClusterTest):
         with open(os.path.join(ROOT, "docs", "haproxy.cfg"), encoding="utf-8") as file:
             text = file.read()
         for number in (1, 2, 3):  # the sample's addresses become those of the test's hosts; nothing else changes
-            self.assertEqual(text.count(f"192.0.2.{number}:8080"), 2)
+            self.assertEqual(text.count(f"192.0.2.{number}:8080"), 3)
             text = text.replace(f"192.0.2.{number}:8080", f"{self.hosts.address(f'm{number}')}:8080")
         config = os.path.join(self.folder, "haproxy.cfg")
         with open(config, "w", encoding="utf-8") as file:
@@ -59,6 +87,9 @@ class HaproxyTest(ClusterTest):
         """How many requests have had to wait there for a leader."""
         text = self.members.ask(number, "GET", "/metrics").body
         return int(re.search(r"^hecate_api_requests_waited_total (\d+)$", text, re.MULTILINE).group(1))
+
+    def polls(self):
+        return Polls(self.balancer)
 
     def test_requests_go_to_the_leader(self):
         leader = self.members.leader()
@@ -86,21 +117,7 @@ class HaproxyTest(ClusterTest):
         self.load_topology()
         through, self.members = self.members, self.balancer
         eventually("the leader answers", lambda: self.answers() == through.leader())
-        stop, failed, counts = threading.Event(), [], []
-
-        def poll():
-            count = 0
-            while not stop.is_set():
-                answer = self.balancer.ask(0, "GET", "/clusters", timeout_s=30)
-                count += 1
-                if answer is None or answer.status != 200:
-                    failed.append(answer and (answer.status, answer.body))
-            counts.append(count)
-
-        pollers = [threading.Thread(target=poll) for _ in range(4)]
-        for poller in pollers:
-            poller.start()
-        try:
+        with self.polls() as polls:
             for _ in range(KILLS):
                 leader = through.leader()
                 self.cluster("kill", str(leader))
@@ -108,12 +125,26 @@ class HaproxyTest(ClusterTest):
                 self.cluster("start", str(leader))
                 eventually("it serves again", lambda back=leader: (answer := through.ask(back, "GET", "/readyz")) and
                            answer.status == 200)
-        finally:
-            stop.set()
-            for poller in pollers:
-                poller.join()
-        print(f"{sum(counts)} polls around {KILLS} kills, {len(failed)} failed")
-        self.assertEqual(failed, [])
+        print(f"{polls.count} polls around {KILLS} kills, {len(polls.failed)} failed")
+        self.assertEqual(polls.failed, [])
+
+    def test_no_read_fails_while_nobody_can_be_elected(self):
+        """What was on its way to the leader that dies waits for the next one, however long an election takes."""
+        self.load_topology()
+        leader = self.members.leader()
+        eventually("the leader answers", lambda: self.answers() == leader)
+        left = next(number for number in (1, 2, 3) if number != leader)
+        killed = [leader] + [number for number in (1, 2, 3) if number not in (leader, left)]
+        with self.polls() as polls:
+            for number in killed:
+                self.cluster("kill", str(number))
+            before = self.waited(left)
+            eventually("all polls wait at the member that is left", lambda: self.waited(left) >= before + POLLERS)
+            for number in killed:
+                self.cluster("start", str(number))
+            eventually("somebody leads", self.answers)
+        print(f"{polls.count} polls while nobody could be elected, {len(polls.failed)} failed")
+        self.assertEqual(polls.failed, [])
 
     def test_requests_wait_while_nobody_leads(self):
         self.load_topology()
