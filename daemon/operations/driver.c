@@ -120,7 +120,7 @@ static bool node_down(void *user, struct id node)
 
 static bool node_hung(void *user, struct id node)
 {
-    return nodes_hung_ms(user, node) != 0;
+    return late_is(user, node);
 }
 
 static const char *node_silent(void *user, struct id node)

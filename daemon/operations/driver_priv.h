@@ -1,5 +1,5 @@
 /* Inside the driver: driver.c (operations and their commands), task.c (steps on their way), nodes.c (who answers,
- * fences), view.c (what is shown). */
+ * fences), late.c (who takes long), view.c (what is shown). */
 #ifndef HECATE_DAEMON_OPERATIONS_DRIVER_PRIV_H
 #define HECATE_DAEMON_OPERATIONS_DRIVER_PRIV_H
 
@@ -26,11 +26,18 @@
 #define DRIVER_TURN_NS UINT64_C(3000000)
 #define DRIVER_ADVANCE_STEPS 64 /* of one operation; the next ones a little later */
 #define DRIVER_LOOK_MAX 256     /* operations that hear that a node is back; operations or steps that are freed */
-#define DRIVER_SLOW_MS 30000    /* a step that takes longer keeps no place in its pool */
+/* A step that takes longer keeps no place in its pool; of a gluster command, its node gets no other one meanwhile. */
+#define DRIVER_SLOW_MS 30000
 /* A gluster command that took longer has hung, even if it has ended well: most take seconds. */
 #define DRIVER_LATE_MS 60000
 /* A node where a step hung, or did not end in its time, gets gluster commands after the others for so long. */
 #define DRIVER_HUNG_MS 3600000
+/* So does one that needs for them on average this long at least, and a multiple of what others of its pool need. */
+#define DRIVER_TARDY_MS 10000
+#define DRIVER_TARDY_TIMES 4
+#define DRIVER_TARDY_STEPS 4 /* that the average is about, at least */
+/* A fence that is not raised for longer: gluster commands do not wait for it. */
+#define DRIVER_FENCE_SLOW_MS 3000
 
 struct op;
 struct node_state;
@@ -50,9 +57,12 @@ struct task { /* a step that waits for its node's fence or for its turn, or runs
     struct exec_call *call;
     struct op_work *work; /* NULL until it runs: what waits holds no copies */
     uint64_t placed_ms, started_ms;
+    bool slow;     /* its node is known to take long for it */
+    bool lined;    /* among its node's `lined` */
     char *refusal; /* while DOUBTED: what the node said */
     TAILQ_ENTRY(task) link;
     STAILQ_ENTRY(task) fencing;
+    TAILQ_ENTRY(task) lined_link;
 };
 TAILQ_HEAD(driver_task_list, task);
 STAILQ_HEAD(driver_task_queue, task);
@@ -84,13 +94,20 @@ struct node_state {
     unsigned strikes;      /* how often in a row it gave cause to */
     uint64_t avoid_ms;     /* until then no answer to a check clears it */
     uint64_t fence_term;
-    uint64_t hung_ms;                 /* clock + 1 when a step was given up there last; 0: never */
-    uint64_t doubtful_ms;             /* clock when that began or ended */
-    uint64_t last_ok_ms;              /* clock + 1; 0: never */
-    uint64_t said_ms;                 /* clock + 1 when it was logged last that it does not answer; 0: never */
-    uint64_t n_unsaid;                /* tries since then */
-    struct driver_task_queue waiting; /* for the fence */
-    struct driver_task_queue fenced;  /* who waited, and is still to be told what came of it: */
+    uint64_t fence_since_ms;              /* clock + 1 since when it is being raised; 0: it is raised */
+    uint64_t hung_ms;                     /* clock + 1 when a step was given up there last; 0: never */
+    uint64_t late_ms;                     /* clock + 1 since when gluster commands are rather given to others */
+    size_t n_slow;                        /* gluster commands that run there and take long */
+    uint64_t usual_ms;                    /* what they need there, on average */
+    unsigned n_usual;                     /* of so many, counted up to DRIVER_TARDY_STEPS */
+    struct driver_task_list lined;        /* gluster commands that are to run there and wait for their turn */
+    uint64_t doubtful_ms;                 /* clock when that began or ended */
+    uint64_t last_ok_ms;                  /* clock + 1; 0: never */
+    uint64_t said_ms;                     /* clock + 1 when it was logged last that it does not answer; 0: never */
+    uint64_t n_unsaid;                    /* tries since then */
+    struct driver_task_queue waiting;     /* for the fence */
+    struct driver_task_queue waiting_any; /* the same, gluster commands: another node could do them */
+    struct driver_task_queue fenced;      /* who waited, and is still to be told what came of it: */
     struct exec_result fence;
     char error[512];
 };
@@ -151,6 +168,9 @@ void task_fenced(struct task *task, const struct exec_result *result); /* code 0
 void tasks_run(struct op_driver *driver);                              /* starts what may run now */
 void tasks_yield(struct op_driver *driver, struct id node);            /* the node is silent */
 void tasks_yield_slow(struct op_driver *driver);                       /* those that take long */
+/* It has not begun on its node, and is given back, to be done by another one. */
+#define TASK_MOVES "another step on the node did not end in its time"
+void task_moves(struct task *task, const char *reason);
 /* All: what runs is cancelled, what waits is withdrawn in later turns by tasks_free_some. No operation of this term
  * may be looked at afterwards. */
 void tasks_cancel(struct op_driver *driver);
@@ -168,10 +188,6 @@ bool nodes_doubtful(const struct op_driver *driver, struct id node);
 /* What it says, or what came of it, that the node does not answer. NULL: it does, as far as is known. */
 bool nodes_absent(const struct op_driver *driver, struct id node); /* the last look at it had no answer */
 const char *nodes_silence(const struct op_driver *driver, struct id node);
-/* A step did not end there in its time, or a gluster command took far longer than they do. */
-void nodes_note_hung(struct op_driver *driver, struct id node);
-/* Clock + 1 when that was last; 0: not lately. Gluster commands are rather given to others. */
-uint64_t nodes_hung_ms(const struct op_driver *driver, struct id node);
 /* A node says that a newer term has taken over. While a majority gives us the lease at an instant after its answer
  * there is no such term, and the node is in the wrong: then this is what came of the step. false: nobody knows yet. */
 bool nodes_judge(struct op_driver *driver, const char *said, struct exec_result *ret_result);
@@ -186,6 +202,26 @@ void nodes_go_on(struct op_driver *driver);
 void nodes_silent(const struct op_driver *driver, struct id cluster, struct store_strs *ret_names);
 /* Is the node's fence raised in this term? If not: raises it, task_fenced follows later. */
 bool nodes_fence(struct op_driver *driver, struct task *task, const char *host);
+struct node_state *nodes_find(const struct op_driver *driver, struct id node); /* NULL: nothing is known of it */
+struct node_state *nodes_find_or_add(struct op_driver *driver, struct id node);
 RB_PROTOTYPE(driver_node_tree, node_state, link, node_cmp);
+
+/* late.c */
+/* A step did not end there in its time, or a gluster command took far longer than they do. */
+void late_note_hung(struct op_driver *driver, struct id node);
+/* A gluster command ended there. */
+void late_note_took(struct op_driver *driver, struct id node, uint64_t took_ms);
+/* One takes long, or does not any more. */
+void late_note_slow(struct op_driver *driver, struct id node, bool slow);
+/* Gluster commands are rather given to others, as one hung there lately, takes long now, or would wait for the fence.
+ */
+bool late_is(const struct op_driver *driver, struct id node);
+/* It has waited since then to run on a node that is late since, and another node of the pool is not. */
+bool late_moves(const struct op_driver *driver, struct id node, uint64_t placed_ms);
+/* A gluster command gets in its node's line, or out of it. */
+void late_line(struct op_driver *driver, struct task *task);
+void late_unline(struct op_driver *driver, struct task *task);
+/* What has not begun on a node that is late goes to others, *left of them at most. */
+void late_move_on(struct op_driver *driver, struct node_state *state, size_t *left);
 
 #endif

@@ -40,7 +40,7 @@ struct candidate {
     const struct store_node *node;
     enum fitness fit;     /* whatever it has answered before */
     enum fitness fit_now; /* at this try */
-    bool refused;
+    bool refused, hung;
 };
 
 struct candidates {
@@ -83,11 +83,13 @@ static void add_candidate(const struct engine *engine, const struct engine_step 
     bool online = node->state == STORE_STATE_ONLINE && id_is_none(node->pending);
     enum fitness fit = engine_is_down(engine, node->id) ? DOWN : online ? FITTEST : FIT;
     bool refused = engine_has_refused(step, node->id);
-    bool later = is_later(step, refused) || engine_is_hung(engine, node->id);
 
     list->items = mem_realloc_array(list->items, list->n + 1, sizeof(*list->items));
-    list->items[list->n++] =
-        (struct candidate){.node = node, .fit = fit, .fit_now = fit > LATER && later ? LATER : fit, .refused = refused};
+    list->items[list->n++] = (struct candidate){.node = node,
+                                                .fit = fit,
+                                                .fit_now = fit > LATER && is_later(step, refused) ? LATER : fit,
+                                                .refused = refused,
+                                                .hung = engine_is_hung(engine, node->id)};
 }
 
 /* All of the pool that are not listed yet. */
@@ -116,13 +118,35 @@ static void count_others(const struct candidates *list, struct id chosen, struct
     }
 }
 
+/* Those that hung come later. If all but one did, it is rather the pool that is slow, and that one is quick since it
+ * does nothing: then this one comes later at each second try. Where one hung and one did not, nobody knows more. */
+static void put_off_hung(struct candidates *list, const struct engine_step *step)
+{
+    size_t n_hung = 0, n_well = 0;
+    bool swap;
+
+    for (size_t i = 0; i < list->n; i++) {
+        n_hung += list->items[i].fit > DOWN && list->items[i].hung;
+        n_well += list->items[i].fit > DOWN && !list->items[i].hung;
+    }
+    swap = n_hung > 1 && n_well == 1 && engine_tried(step) % 2 == 1;
+    for (size_t i = 0; i < list->n; i++) {
+        struct candidate *item = &list->items[i];
+
+        if (item->fit_now > LATER && item->hung != swap) {
+            item->fit_now = LATER;
+        }
+    }
+}
+
 /* Of the fittest the turn-th; where that one comes later, the next one that does not. ID_NONE: there is none. */
-static struct id choose(const struct candidates *list, size_t turn, struct engine_step *step)
+static struct id choose(struct candidates *list, size_t turn, struct engine_step *step)
 {
     struct id chosen = ID_NONE;
     enum fitness best = NOT_FIT;
     size_t n = 0;
 
+    put_off_hung(list, step);
     for (size_t i = 0; i < list->n; i++) {
         best = list->items[i].fit_now > best ? list->items[i].fit_now : best;
     }
@@ -146,10 +170,16 @@ static struct id choose(const struct candidates *list, size_t turn, struct engin
     return chosen;
 }
 
-/* Spreads gluster commands of different operations over the pool, and the tries, polls and turns of one. */
+/* Spreads gluster commands of different operations over these many, and the tries, polls and turns of one over all. */
+static size_t turn_among(const struct engine *engine, const struct engine_step *step, size_t n)
+{
+    return (n > 0 ? engine->op_id.bytes[0] % n : 0) + engine_tried(step) + step->polls + engine->turns;
+}
+
+/* The same, over the pool. */
 static size_t turn_of(const struct engine *engine, const struct engine_step *step)
 {
-    return (size_t)engine->op_id.bytes[0] + engine_tried(step) + step->polls + engine->turns;
+    return turn_among(engine, step, SIZE_MAX);
 }
 
 struct id engine_pool_node(const struct engine *engine, const struct store *store, struct engine_step *step,
@@ -218,6 +248,41 @@ static struct id brick_node(const struct store *store, const struct store_brick 
     return device->node;
 }
 
+static void add_bricks_nodes(const struct engine *engine, const struct store *store, const struct engine_step *step,
+                             const struct store_volume *volume, struct id except, struct candidates *list)
+{
+    for (size_t i = 0; i < volume->n_bricks; i++) {
+        const struct store_node *node = store_node(store, brick_node(store, &volume->bricks[i]));
+
+        if (!id_equal(node->id, except) && !is_candidate(list, list->n, node)) {
+            add_candidate(engine, step, node, list);
+        }
+    }
+}
+
+static int candidate_cmp(const void *a, const void *b)
+{
+    return id_cmp(&((const struct candidate *)a)->node->id, &((const struct candidate *)b)->node->id);
+}
+
+/* Of a volume that is there: a node that has bricks of it, another one for each operation and try, then any node of the
+ * pool. One that lies or hangs is in the way of the volumes only that it has bricks of. ID_NONE: there is none. */
+static struct id spread_node(const struct engine *engine, const struct store *store, struct engine_step *step,
+                             const struct store_volume *volume, bool *ret_wait)
+{
+    CLEANUP(candidates_fini) struct candidates list = {.n = 0};
+    struct id except = engine_heard(engine, step);
+    size_t n_bricks_nodes;
+
+    add_bricks_nodes(engine, store, step, volume, except, &list);
+    n_bricks_nodes = list.n;
+    if (n_bricks_nodes > 0) {
+        qsort(list.items, list.n, sizeof(*list.items), candidate_cmp);
+    }
+    add_pool(engine, store, step, volume->cluster, except, 0, &list, ret_wait);
+    return choose(&list, turn_among(engine, step, n_bricks_nodes), step);
+}
+
 /* The node of the first brick; after failures, or when it is down, that of another brick, then any node of the pool,
  * but not the one that was heard before. Where those of the bricks have sent it to and fro, any node of the pool.
  * ID_NONE: there is none. */
@@ -228,12 +293,8 @@ static struct id volume_node(const struct engine *engine, const struct store *st
     bool turned = engine->turns > 0 && engine->phase != STORE_OP_COMMITTED;
     struct id except = engine_heard(engine, step);
 
-    for (size_t i = 0; i < volume->n_bricks && !turned; i++) {
-        const struct store_node *node = store_node(store, brick_node(store, &volume->bricks[i]));
-
-        if (!id_equal(node->id, except) && !is_candidate(&list, list.n, node)) {
-            add_candidate(engine, step, node, &list);
-        }
+    if (!turned) {
+        add_bricks_nodes(engine, store, step, volume, except, &list);
     }
     add_pool(engine, store, step, volume->cluster, except, 0, &list, ret_wait);
     return choose(&list, turned ? turn_of(engine, step) : engine_tried(step), step);
@@ -355,9 +416,8 @@ static enum engine_place place_volume(const struct engine *engine, const struct 
     if (step->kind == EXEC_VOLUME_EXPAND && older_expand(engine, store, volume)) {
         return ENGINE_HELD;
     }
-    step->node = step->kind == EXEC_VOLUME_CREATE
-                     ? volume_node(engine, store, step, volume, &wait)
-                     : engine_pool_node(engine, store, step, volume->cluster, engine_heard(engine, step), 0, &wait);
+    step->node = step->kind == EXEC_VOLUME_CREATE ? volume_node(engine, store, step, volume, &wait)
+                                                  : spread_node(engine, store, step, volume, &wait);
     return id_is_none(step->node) ? engine_place_alone(engine, step, wait) : ENGINE_PLACED;
 }
 

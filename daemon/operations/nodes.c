@@ -26,21 +26,23 @@ static int node_cmp(const struct node_state *a, const struct node_state *b)
 
 RB_GENERATE(driver_node_tree, node_state, link, node_cmp);
 
-static struct node_state *find(const struct op_driver *driver, struct id node)
+struct node_state *nodes_find(const struct op_driver *driver, struct id node)
 {
     struct node_state key = {.node = node};
 
     return RB_FIND(driver_node_tree, (struct driver_node_tree *)(uintptr_t)&driver->nodes, &key);
 }
 
-static struct node_state *find_or_add(struct op_driver *driver, struct id node)
+struct node_state *nodes_find_or_add(struct op_driver *driver, struct id node)
 {
-    struct node_state *state = find(driver, node);
+    struct node_state *state = nodes_find(driver, node);
 
     if (state == NULL) {
         state = mem_calloc(1, sizeof(*state));
         state->node = node;
         STAILQ_INIT(&state->waiting);
+        STAILQ_INIT(&state->waiting_any);
+        TAILQ_INIT(&state->lined);
         STAILQ_INIT(&state->fenced);
         RB_INSERT(driver_node_tree, &driver->nodes, state);
     }
@@ -68,28 +70,28 @@ static bool is_doubtful(const struct node_state *state)
 
 bool op_driver_node_down(const struct op_driver *driver, struct id node)
 {
-    const struct node_state *state = find(driver, node);
+    const struct node_state *state = nodes_find(driver, node);
 
     return state != NULL && is_down(state);
 }
 
 bool nodes_doubtful(const struct op_driver *driver, struct id node)
 {
-    const struct node_state *state = find(driver, node);
+    const struct node_state *state = nodes_find(driver, node);
 
     return state != NULL && is_doubtful(state);
 }
 
 bool nodes_absent(const struct op_driver *driver, struct id node)
 {
-    const struct node_state *state = find(driver, node);
+    const struct node_state *state = nodes_find(driver, node);
 
     return state != NULL && state->absent;
 }
 
 const char *nodes_silence(const struct op_driver *driver, struct id node)
 {
-    const struct node_state *state = find(driver, node);
+    const struct node_state *state = nodes_find(driver, node);
 
     return state != NULL && state->silence.silent ? state->error : NULL;
 }
@@ -211,21 +213,9 @@ static void note(struct op_driver *driver, struct node_state *state, bool fenced
 
 void nodes_note(struct op_driver *driver, struct id node, const struct exec_result *result)
 {
-    struct node_state *state = find_or_add(driver, node);
+    struct node_state *state = nodes_find_or_add(driver, node);
 
     note(driver, state, true, state->no_glusterd, result);
-}
-
-void nodes_note_hung(struct op_driver *driver, struct id node)
-{
-    find_or_add(driver, node)->hung_ms = driver_clock_ms(driver) + 1;
-}
-
-uint64_t nodes_hung_ms(const struct op_driver *driver, struct id node)
-{
-    const struct node_state *state = find(driver, node);
-
-    return state != NULL && driver_clock_ms(driver) + 1 - state->hung_ms < DRIVER_HUNG_MS ? state->hung_ms : 0;
 }
 
 bool nodes_judge(struct op_driver *driver, const char *said, struct exec_result *ret_result)
@@ -248,7 +238,7 @@ void nodes_silent(const struct op_driver *driver, struct id cluster, struct stor
     const struct store_node *node = NULL;
 
     while ((node = store_cluster_node_next(store, cluster, node)) != NULL) {
-        const struct node_state *state = find(driver, node->id);
+        const struct node_state *state = nodes_find(driver, node->id);
 
         if (state != NULL && silence_is_unnoticed(&state->silence, driver_clock_ms(driver))) {
             store_strs_add(ret_names, node->storage.items[0]);
@@ -258,7 +248,7 @@ void nodes_silent(const struct op_driver *driver, struct id cluster, struct stor
 
 uint64_t nodes_may_say(struct op_driver *driver, struct id node)
 {
-    struct node_state *state = find_or_add(driver, node);
+    struct node_state *state = nodes_find_or_add(driver, node);
     uint64_t now_ms = driver_clock_ms(driver), n = ++state->n_unsaid;
 
     if (state->said_ms != 0 && now_ms + 1 - state->said_ms < DRIVER_SAID_MS) {
@@ -288,7 +278,7 @@ struct probe {
 static void ask(struct op_driver *driver, enum exec_step_kind kind, const char *host, struct id node,
                 exec_done_cb answered, void (*cb)(void *user, int code, const char *message), void *user)
 {
-    const struct node_state *state = find(driver, node);
+    const struct node_state *state = nodes_find(driver, node);
     struct probe *probe = mem_calloc(1, sizeof(*probe));
 
     *probe = (struct probe){.driver = driver,
@@ -359,7 +349,7 @@ static struct node_state *asked(struct probe *probe)
     driver->calls--;
     LIST_REMOVE(probe, link);
     return probe->generation == driver->generation && driver->running && !id_is_none(probe->node)
-               ? find(driver, probe->node)
+               ? nodes_find(driver, probe->node)
                : NULL;
 }
 
@@ -425,6 +415,7 @@ void nodes_go_on(struct op_driver *driver)
 
     RB_FOREACH (state, driver_node_tree, &driver->nodes) {
         go_on(driver, state, &left);
+        late_move_on(driver, state, &left);
     }
 }
 
@@ -447,11 +438,13 @@ static void fence_done(void *user, const struct exec_result *result)
     if (state != NULL) {
         if (result->code == 0) {
             state->fence_term = probe->step.term;
+            state->fence_since_ms = 0;
         } else if ((n = nodes_may_say(driver, probe->node)) > 0) {
             LOG(LOG_WARNING, "nodes", "the fence is not raised", LF_STR("host", probe->host),
                 LF_U64("term", probe->step.term), LF_U64("tries", n), LF_STR("reason", result->message));
         }
         STAILQ_CONCAT(&state->fenced, &state->waiting);
+        STAILQ_CONCAT(&state->fenced, &state->waiting_any);
         state->fence = *result;
         nodes_note(driver, probe->node, result);
         if (result->code == 0) {
@@ -469,6 +462,10 @@ static bool raise_fence(struct op_driver *driver, struct node_state *state, cons
     if (state->fence_term == driver->env.term(driver->env.user)) {
         return true;
     }
+    if (state->fence_since_ms == 0) {
+        state->fence_since_ms = driver_clock_ms(driver) + 1;
+        driver_wake(driver, driver_clock_ms(driver) + DRIVER_FENCE_SLOW_MS);
+    }
     if (!state->fencing) {
         state->fencing = true;
         ask(driver, EXEC_FENCE, host, state->node, fence_done, NULL, NULL);
@@ -478,12 +475,16 @@ static bool raise_fence(struct op_driver *driver, struct node_state *state, cons
 
 bool nodes_fence(struct op_driver *driver, struct task *task, const char *host)
 {
-    struct node_state *state = find_or_add(driver, task->node);
+    struct node_state *state = nodes_find_or_add(driver, task->node);
 
     if (raise_fence(driver, state, host)) {
         return true;
     }
-    STAILQ_INSERT_TAIL(&state->waiting, task, fencing);
+    if (engine_is_pool_step(task->kind)) {
+        STAILQ_INSERT_TAIL(&state->waiting_any, task, fencing);
+    } else {
+        STAILQ_INSERT_TAIL(&state->waiting, task, fencing);
+    }
     return false;
 }
 
@@ -497,7 +498,8 @@ static void drop_gone(struct op_driver *driver)
     for (state = RB_MIN(driver_node_tree, &driver->nodes); state != NULL; state = next) {
         next = RB_NEXT(driver_node_tree, &driver->nodes, state);
         if (store_node(driver_store(driver), state->node) != NULL || !STAILQ_EMPTY(&state->waiting) ||
-            !STAILQ_EMPTY(&state->fenced)) {
+            !STAILQ_EMPTY(&state->waiting_any) || !STAILQ_EMPTY(&state->fenced) || !TAILQ_EMPTY(&state->lined) ||
+            state->n_slow > 0) {
             continue;
         }
         if (!state->gone) {
@@ -517,15 +519,16 @@ static void nodes_timer(uv_timer_t *timer)
     const struct store_node *node = NULL;
 
     tasks_yield_slow(driver);
+    driver_wake(driver, driver_clock_ms(driver)); /* what waits may have another node to go to by now */
     if (!driver->env.serving(driver->env.user)) {
         return;
     }
     drop_gone(driver);
     while ((node = store_node_next(driver_store(driver), node)) != NULL) {
-        struct node_state *state = find_or_add(driver, node->id);
+        struct node_state *state = nodes_find_or_add(driver, node->id);
 
         /* A node that is just being added is looked at by its own operation. */
-        if (!id_is_none(node->pending) && STAILQ_EMPTY(&state->waiting)) {
+        if (!id_is_none(node->pending) && STAILQ_EMPTY(&state->waiting) && STAILQ_EMPTY(&state->waiting_any)) {
             continue;
         }
         if (is_fence(state->cause) && driver_clock_ms(driver) < state->avoid_ms) {

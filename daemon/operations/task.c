@@ -26,6 +26,9 @@ static struct driver_task_list *list_of(const struct task *task)
 
 static void task_free(struct task *task)
 {
+    if (!is_gone(task)) { /* else nodes_stop has forgotten its node's line */
+        late_unline(task->driver, task);
+    }
     TAILQ_REMOVE(list_of(task), task, link);
     if (task->work != NULL) {
         op_work_fini(task->work);
@@ -116,11 +119,11 @@ static bool is_alone(const struct task *task)
 {
     const struct store *store = driver_store(task->driver);
     const struct store_node *node = store_node(store, task->node), *other = NULL;
-    bool hung = nodes_hung_ms(task->driver, task->node) != 0; /* nor do they to this one, unless all have */
+    bool late = late_is(task->driver, task->node); /* nor do they to this one, unless all are */
 
     while (node != NULL && (other = store_cluster_node_next(store, node->cluster, other)) != NULL) {
         if (other != node && other->state == STORE_STATE_ONLINE && id_is_none(other->pending) &&
-            !nodes_doubtful(task->driver, other->id) && (hung || nodes_hung_ms(task->driver, other->id) == 0)) {
+            !nodes_doubtful(task->driver, other->id) && (late || !late_is(task->driver, other->id))) {
             return false;
         }
     }
@@ -148,7 +151,21 @@ static bool has_hung(const struct task *task, const struct exec_result *result)
     uint64_t took_ms = driver_clock_ms(task->driver) - task->started_ms;
 
     return (result->code == E_TIMEOUT && took_ms >= DRIVER_SLOW_MS) ||
-           (engine_is_pool_step(task->kind) && took_ms >= DRIVER_LATE_MS);
+           (engine_is_pool_step(task->kind) && took_ms >= DRIVER_LATE_MS) ||
+           (task->work->exec.timeout_ms == ENGINE_IGNORED_MS && took_ms >= ENGINE_IGNORED_MS / 2);
+}
+
+static void note_end(struct op_driver *driver, const struct task *task, const struct exec_result *result)
+{
+    if (task->slow) {
+        late_note_slow(driver, task->node, false);
+    }
+    nodes_note(driver, task->node, result);
+    if (has_hung(task, result)) {
+        late_note_hung(driver, task->node);
+    } else if (engine_is_pool_step(task->kind) && !exec_is_unreachable(result->code)) {
+        late_note_took(driver, task->node, driver_clock_ms(driver) - task->started_ms);
+    }
 }
 
 static void task_done(void *user, const struct exec_result *result)
@@ -164,13 +181,14 @@ static void task_done(void *user, const struct exec_result *result)
     }
     schedule_done(driver->schedule, &task->item, outcome_of(task, result));
     if (task->op != NULL && result->code == E_FENCED) {
+        if (task->slow) {
+            late_note_slow(driver, task->node, false);
+            task->slow = false;
+        }
         refused(task, result->message);
     } else {
         if (task->op != NULL) {
-            nodes_note(driver, task->node, result);
-            if (has_hung(task, result)) {
-                nodes_note_hung(driver, task->node);
-            }
+            note_end(driver, task, result);
         }
         answer(task, result);
     }
@@ -273,7 +291,22 @@ static void enqueue(struct task *task)
         }
     }
     task->state = TASK_QUEUED;
+    if (engine_is_pool_step(task->kind)) {
+        late_line(driver, task);
+    }
     schedule_add(driver->schedule, &task->item, task);
+}
+
+void task_moves(struct task *task, const char *reason)
+{
+    struct exec_result moves = {.code = E_BUSY};
+
+    CHECK(task->state == TASK_FENCING || task->state == TASK_QUEUED);
+    text_put(moves.message, sizeof(moves.message), reason);
+    if (task->state == TASK_QUEUED) {
+        schedule_done(task->driver->schedule, &task->item, SCHEDULE_FAILED);
+    }
+    answer(task, &moves);
 }
 
 void task_fenced(struct task *task, const struct exec_result *result)
@@ -319,20 +352,6 @@ static void tell_silent(struct op_driver *driver, struct task *task)
         nodes_silent(driver, node->cluster, &task->work->silent);
         task->work->exec.silent = &task->work->silent;
     }
-}
-
-/* While the step waited for its turn, another one has hung where it is to run: it rather goes to another node. */
-static bool move_on(struct op_driver *driver, struct task *task)
-{
-    static const struct exec_result moves = {.code = E_BUSY,
-                                             .message = "another step on the node did not end in its time"};
-
-    if (!engine_is_pool_step(task->kind) || task->placed_ms >= nodes_hung_ms(driver, task->node)) {
-        return false;
-    }
-    schedule_done(driver->schedule, &task->item, SCHEDULE_FAILED);
-    answer(task, &moves);
-    return true;
 }
 
 /* While the step waited for its turn, its node fell silent: it would wait for it to answer. */
@@ -385,7 +404,11 @@ static void run(struct op_driver *driver, struct task *task)
         withdraw(task);
         return;
     }
-    if (move_on(driver, task) || spare(driver, task)) {
+    if (engine_is_pool_step(task->kind) && late_moves(driver, task->node, task->placed_ms)) {
+        task_moves(task, TASK_MOVES);
+        return;
+    }
+    if (spare(driver, task)) {
         return;
     }
     if (!take_copies(driver, task)) {
@@ -393,6 +416,7 @@ static void run(struct op_driver *driver, struct task *task)
         lapse(task);
         return;
     }
+    late_unline(driver, task);
     TAILQ_REMOVE(list_of(task), task, link);
     task->state = TASK_RUNNING;
     TAILQ_INSERT_TAIL(list_of(task), task, link);
@@ -441,14 +465,20 @@ void tasks_yield(struct op_driver *driver, struct id node)
     }
 }
 
-/* What it does on its node goes on; only others need not wait for a place beside it. */
+/* What it does on its node goes on: it may change something there as long as it is not known to have ended. Only others
+ * need not wait for a place beside it, nor go to its node meanwhile. */
 void tasks_yield_slow(struct op_driver *driver)
 {
     struct task *task;
 
     TAILQ_FOREACH (task, &driver->running_tasks, link) {
-        if (task->state == TASK_RUNNING && driver_clock_ms(driver) - task->started_ms >= DRIVER_SLOW_MS) {
-            schedule_yield(driver->schedule, &task->item);
+        if (task->state != TASK_RUNNING || driver_clock_ms(driver) - task->started_ms < DRIVER_SLOW_MS) {
+            continue;
+        }
+        schedule_yield(driver->schedule, &task->item);
+        if (!task->slow && task->op != NULL && engine_is_pool_step(task->kind)) {
+            task->slow = true;
+            late_note_slow(driver, task->node, true);
         }
     }
 }

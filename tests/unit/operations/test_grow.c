@@ -79,8 +79,8 @@ static const struct scenario scenarios[] = {
      .type = EXPAND,
      .nodes = 3,
      .orders = {{BC, FIRST, 0, E_REMOTE, true, 0}},
-     .trace = "volume-look@A brick-create@B volume-look@A volume-look@C replan volume-look@A brick-create@A "
-              "brick-create@C volume-expand@A brick-sync@A brick-sync@C done+leave",
+     .trace = "volume-look@A brick-create@A volume-look@A volume-look@B replan volume-look@B brick-create@B "
+              "brick-create@C volume-expand@B brick-sync@B brick-sync@C done+leave",
      .bricks = 4,
      .followed = 2},
     {.name = "expand: add-brick refused",

@@ -83,8 +83,8 @@ static void check_block_volumes(const char *order, uint64_t took_ms)
     fixture_until(&f, fixture_no_operations);
     assert_int_equal(n_slow, 1);
     assert_int_equal(mock_world_count(exec_mock_world(f.executor), "block "), 2 * BLOCKS);
-    assert_true(nodes_hung_ms(f.driver, f.nodes[HUNG]) != 0);
-    assert_true(nodes_hung_ms(f.driver, f.nodes[0]) == 0);
+    assert_true(late_is(f.driver, f.nodes[HUNG]));
+    assert_false(late_is(f.driver, f.nodes[0]));
     fixture_fini(&f);
 }
 

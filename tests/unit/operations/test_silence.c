@@ -79,6 +79,24 @@ static void test_well(void **state)
     assert_false(silence_is_unnoticed(&silence, fall_ms + SILENCE_WELL_MS + SILENCE_UNNOTICED_MS));
 }
 
+/* It is well each time for as long as makes its next fall a first one. */
+static void test_stalls(void **state)
+{
+    struct silence silence = {.silent = false};
+    uint64_t waited_ms = 0;
+
+    (void)state;
+    for (uint64_t now_ms = 1000; now_ms < UINT64_C(24) * 3600 * 1000; now_ms += CHECK_MS) {
+        silence_note(&silence, now_ms % (SILENCE_WELL_MS + 2 * SILENCE_UNNOTICED_MS) < SILENCE_UNNOTICED_MS, now_ms);
+        waited_ms += silence_is_unnoticed(&silence, now_ms) ? CHECK_MS : 0;
+    }
+    assert_in_range(waited_ms, SILENCE_UNNOTICED_MS, 8 * SILENCE_UNNOTICED_MS);
+    silence_note(&silence, false, UINT64_C(24) * 3600 * 1000);
+    silence_note(&silence, true, UINT64_C(24) * 3600 * 1000 + SILENCE_LONG_WELL_MS); /* as if it had never fallen */
+    assert_true(silence_is_unnoticed(&silence, UINT64_C(24) * 3600 * 1000 + SILENCE_LONG_WELL_MS));
+    assert_int_equal(silence.doublings, 0);
+}
+
 static size_t unnoticed(struct fixture *f)
 {
     struct store_strs names = {.n = 0};
@@ -116,7 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fall), cmocka_unit_test(test_answers_again), cmocka_unit_test(test_flapping),
-        cmocka_unit_test(test_well), cmocka_unit_test(test_driver),
+        cmocka_unit_test(test_well), cmocka_unit_test(test_stalls),        cmocka_unit_test(test_driver),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
