@@ -18,8 +18,9 @@
 #define CONS_MEMBERS_MAX 9
 #define CONS_TELL_MAX 4096
 #define CONS_COMMAND_MAX ((size_t)1 << 20) /* bytes of a command */
-#define CONS_TEXT_MAX 256                  /* of an address, of a note */
-#define CONS_KEY_SIZE 65                   /* SHA-256 of a public key (SubjectPublicKeyInfo), in hex digits, and NUL */
+#define CONS_SNAPSHOT_HEAD 4096
+#define CONS_TEXT_MAX 256 /* of an address, of a note */
+#define CONS_KEY_SIZE 65  /* SHA-256 of a public key (SubjectPublicKeyInfo), in hex digits, and NUL */
 
 struct cons_peer {
     uint64_t id;         /* member id, 1..2^63 */
@@ -61,6 +62,10 @@ struct cons_fsm {
      * second state's memory. An error: the snapshot is not kept, and the log stays. */
     int (*snapshot_check)(uint64_t index, const uint8_t *data, size_t len, struct err *reterr);
     void (*snapshot_free)(void *handle);
+    /* Whether bytes can be those of a state after the entries up to index, by the first CONS_SNAPSHOT_HEAD of them
+     * (all, if there are fewer): judged before more of what a leader sends is taken. Pure, fast. 0; E_UNSUPPORTED: of a
+     * later release; anything else: nobody writes such. */
+    int (*snapshot_judge)(uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes, struct err *reterr);
     /* A state from a snapshot's bytes, in a thread (on the loop at start): must touch nothing else. It is that after
      * the entries up to index; one that has applied more is damaged. An error: what a leader sent is dropped,
      * E_UNSUPPORTED is that of a later release; at start the member ends. free: in any thread. */

@@ -19,6 +19,7 @@
 #define CORE_ADDRESS_MAX 700 /* characters: host and port, what the owner notes beside them, what the core does */
 #define CORE_KEY_LEN 64      /* of a member's key in its address: hex digits of its digest */
 #define CORE_ENTRY_MAX ((size_t)1 << 20) /* bytes of a command; no follower takes more */
+#define CORE_SNAPSHOT_HEAD 4096          /* bytes by which the owner judges a snapshot that begins to come */
 #define CORE_FRAME_BYTES ((uint64_t)1 << 20)
 #define CORE_INFLIGHT_BYTES ((uint64_t)4 << 20)
 #define CORE_WINDOW_BYTES ((uint64_t)8 << 20)
@@ -67,7 +68,8 @@ struct disk_op {
     size_t conf_len;
     uint8_t *data; /* DECODE, INSTALL, and the answer of SNAP_GET */
     size_t data_len;
-    void *handle; /* SNAP_PUT: given to env.snapshot's owner for encoding */
+    void *handle; /* SNAP_PUT: given to env.snapshot's owner for encoding; INSTALL: the state it replaces, NULL none */
+    bool kept;    /* INSTALL: that was written aside */
     void *state;  /* DECODE, INSTALL: the snapshot decoded, for env.adopt; FREE: what env.adopt returned */
     /* DECODE: 0, or why there is no state; E_UNSUPPORTED: it is of a later release. SNAP_PUT: the same of what was
      * encoded; then it does not count. */
@@ -100,6 +102,10 @@ struct core_env {
     /* Whether the owner can apply a command: 0; E_UNSUPPORTED: not in this release; anything else: in none. Pure, fast.
      * No other command gets into the log. */
     int (*judge)(void *user, const uint8_t *data, size_t len, struct err *reterr);
+    /* The same of a snapshot at index that a leader sends, by its first CORE_SNAPSHOT_HEAD bytes: no more of it is
+     * taken before. */
+    int (*judge_head)(void *user, uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes,
+                      struct err *reterr);
     void (*apply)(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
     /* Asked before each committed entry is applied. false: that and all behind it wait for a later input, and core_poll
      * wants to be called soon. NULL: nothing waits. */

@@ -84,12 +84,17 @@ static const struct raft_server *server_of(const struct raft_configuration *conf
     return NULL;
 }
 
-static unsigned count_voters(const struct raft_configuration *conf)
+bool core_conf_names(const struct raft_configuration *conf, uint64_t id)
+{
+    return server_of(conf, id) != NULL;
+}
+
+unsigned core_conf_voters(const struct raft_configuration *conf, uint64_t but)
 {
     unsigned n = 0;
 
     for (unsigned i = 0; i < conf->n; i++) {
-        n += conf->servers[i].role == RAFT_VOTER;
+        n += conf->servers[i].role == RAFT_VOTER && conf->servers[i].id != but;
     }
     return n;
 }
@@ -104,7 +109,7 @@ bool core_conf_succeeds(const struct raft_configuration *before, const struct ra
         stay += then != NULL;
         n += then == NULL || then->role != now->role || strcmp(then->address, now->address) != 0;
     }
-    return n + (before->n - stay) <= 1 && (count_voters(after) >= 2 || count_voters(before) < 2);
+    return n + (before->n - stay) <= 1 && (core_conf_voters(after, 0) >= 2 || core_conf_voters(before, 0) < 2);
 }
 
 void core_conf_correct(struct core *core)
@@ -222,12 +227,9 @@ static const char *refuse_key(const struct raft_server *server, const struct cor
 static const char *refuse_ever(const struct core *core, const struct raft_configuration *conf,
                                const struct raft_server *server, const struct core_change *change)
 {
-    unsigned n_voters = 0;
+    unsigned n_voters = core_conf_voters(conf, change->id);
     bool votes = change->kind != CORE_ADD && server != NULL && server->role == RAFT_VOTER;
 
-    for (unsigned i = 0; i < conf->n; i++) {
-        n_voters += conf->servers[i].role == RAFT_VOTER && conf->servers[i].id != change->id;
-    }
     if (change->kind == CORE_ADD) {
         return server != NULL                             ? "it is a member already"
                : conf->n >= CORE_PEERS_MAX                ? "there are as many members as there may be"

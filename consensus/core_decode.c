@@ -86,16 +86,6 @@ static bool get_server(struct reader *reader, struct raft_configuration *conf)
            raft_configuration_add(conf, id, address, role) == 0;
 }
 
-static bool has_voter(const struct raft_configuration *conf)
-{
-    for (unsigned i = 0; i < conf->n; i++) {
-        if (conf->servers[i].role == RAFT_VOTER) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool get_all(struct reader *reader, struct raft_configuration *conf)
 {
     uint64_t n;
@@ -116,7 +106,7 @@ static bool get_all(struct reader *reader, struct raft_configuration *conf)
             return false;
         }
     }
-    return has_voter(conf);
+    return core_conf_voters(conf, 0) > 0;
 }
 
 bool core_conf_parse(const uint8_t *data, size_t len, struct raft_configuration *ret_conf)

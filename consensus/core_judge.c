@@ -57,16 +57,6 @@ void core_judge_note(struct core *core, uint64_t by, uint64_t index, uint64_t di
     *at = (struct core_told){.by = by, .index = index, .digest = digest, .at_us = core_now(core)};
 }
 
-static bool has(const struct raft_configuration *conf, uint64_t id)
-{
-    for (unsigned i = 0; i < conf->n; i++) {
-        if (conf->servers[i].id == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Members of it, neither ourselves nor that one, have told the very same. */
 static unsigned count_tellers(const struct core *core, uint64_t index, const struct raft_configuration *conf,
                               uint64_t but)
@@ -78,7 +68,7 @@ static unsigned count_tellers(const struct core *core, uint64_t index, const str
         const struct core_told *told = &core->told[i];
 
         n += told->by != 0 && told->by != core->config.id && told->by != but && told->index == index &&
-             told->digest == digest && has(conf, told->by);
+             told->digest == digest && core_conf_names(conf, told->by);
     }
     return n;
 }
@@ -94,31 +84,16 @@ static unsigned count_others(const struct core *core, const struct raft_configur
     for (size_t i = 0; i < core->config.n_peers; i++) {
         uint64_t id = core->config.peers[i].id;
 
-        n += id != core->config.id && !has(conf, id) &&
+        n += id != core->config.id && !core_conf_names(conf, id) &&
              (core_learning(core) ? core->peers[i].configured || core_speaks(core, (int)i)
                                   : core_members_ours(core, id));
     }
     return n;
 }
 
-static unsigned count_voters(const struct raft_configuration *conf)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < conf->n; i++) {
-        n += conf->servers[i].role == RAFT_VOTER;
-    }
-    return n;
-}
-
 static bool votes_alone(const struct core *core, const struct raft_configuration *conf)
 {
-    for (unsigned i = 0; i < conf->n; i++) {
-        if (conf->servers[i].role == RAFT_VOTER && conf->servers[i].id != core->config.id) {
-            return false;
-        }
-    }
-    return true;
+    return core_conf_voters(conf, core->config.id) == 0;
 }
 
 bool core_judge_next(const struct core *core, const struct raft_configuration *before,
@@ -145,8 +120,8 @@ enum core_judgement core_judge_jump(const struct core *core, uint64_t by, uint64
     if (ours != NULL && core_conf_succeeds(ours, conf)) {
         return CORE_JUDGED_TAKE;
     }
-    if (!has(conf, core->config.id) || votes_alone(core, conf) ||
-        (count_voters(conf) < 2 && ours != NULL && count_voters(ours) >= 2)) {
+    if (!core_conf_names(conf, core->config.id) || votes_alone(core, conf) ||
+        (core_conf_voters(conf, 0) < 2 && ours != NULL && core_conf_voters(ours, 0) >= 2)) {
         return CORE_JUDGED_REFUSE;
     }
     return count_tellers(core, index, conf, by) > 0 || count_others(core, conf) < 2 ? CORE_JUDGED_TAKE
@@ -161,7 +136,7 @@ bool core_judge_joined(const struct core *core)
 
     core_conf_decode(core->conf, core->conf_len, &conf);
     others = count_others(core, &conf);
-    told = has(&conf, core->config.id) &&
+    told = core_conf_names(&conf, core->config.id) &&
            count_tellers(core, core->conf_applied_index, &conf, 0) >= (others < 2 ? others : 2);
     raft_configuration_close(&conf);
     return told || CORE_SKIP(PART_JOINED_BY_TWO);

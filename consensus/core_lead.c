@@ -17,14 +17,12 @@ static bool same_voters_since(const struct core *core, uint64_t term)
 /* Whom our vote has elected in this term: three vote, and it was not for ourselves. 0: it does not tell. */
 static uint64_t elected_by_us(const struct core *core, uint64_t term)
 {
-    const struct raft_configuration *conf = core_raft_configuration(core);
     uint64_t vote = core->vote_on_disk;
-    unsigned n_voters = 0;
 
-    for (unsigned i = 0; i < conf->n; i++) {
-        n_voters += conf->servers[i].role == RAFT_VOTER;
-    }
-    return vote != core->config.id && n_voters <= 3 && same_voters_since(core, term) ? vote : 0;
+    return vote != core->config.id && core_conf_voters(core_raft_configuration(core), 0) <= 3 &&
+                   same_voters_since(core, term)
+               ? vote
+               : 0;
 }
 
 bool core_lead_is_firm(const struct core *core)

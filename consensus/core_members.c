@@ -92,16 +92,6 @@ static bool know(struct core *core, const struct raft_server *server)
     return set_address(&core->config.peers[at], core_plain_address(server->address)) || changed;
 }
 
-static bool has(const struct raft_configuration *conf, uint64_t id)
-{
-    for (unsigned i = 0; i < conf->n; i++) {
-        if (conf->servers[i].id == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- who speaks ---- */
 
 bool core_speaks(const struct core *core, int at)
@@ -122,7 +112,7 @@ static bool is_introduced(const struct core *core, uint64_t id)
 /* In our newest configuration, or in the one before it. */
 static bool is_ours(const struct core *core, const struct raft_configuration *before, uint64_t id)
 {
-    return !core_learning(core) && (has(core_raft_configuration(core), id) || has(before, id));
+    return !core_learning(core) && (core_conf_names(core_raft_configuration(core), id) || core_conf_names(before, id));
 }
 
 /* The one that is committed for certain: after a restart that is known before anything is applied. */
@@ -224,7 +214,7 @@ void core_members_update(struct core *core)
         changed = know(core, &newest->servers[i]) || changed;
     }
     for (unsigned i = 0; i < before.n; i++) {
-        changed = (!has(newest, before.servers[i].id) && know(core, &before.servers[i])) || changed;
+        changed = (!core_conf_names(newest, before.servers[i].id) && know(core, &before.servers[i])) || changed;
     }
     raft_configuration_close(&before);
     if (changed) {
@@ -327,7 +317,7 @@ static void note_told(struct core *core, const struct wire *wire)
         !core_conf_parse(wire->body, wire->body_len, &conf)) {
         return;
     }
-    if (has(&conf, wire->key[WK_FROM]) && has(&conf, core->config.id)) {
+    if (core_conf_names(&conf, wire->key[WK_FROM]) && core_conf_names(&conf, core->config.id)) {
         core_judge_note(core, wire->key[WK_FROM], wire->key[WK_CONF_INDEX], core_judge_digest(&conf));
     }
     raft_configuration_close(&conf);
@@ -344,7 +334,7 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
     }
     note_told(core, wire);
     read_before(core, &before);
-    if (has(&conf, wire->key[WK_FROM]) && has(&conf, core->config.id) &&
+    if (core_conf_names(&conf, wire->key[WK_FROM]) && core_conf_names(&conf, core->config.id) &&
         (!core_formed(core) || id_equal(core_wire_cluster(wire), core->cluster_id))) {
         if (from >= 0 && index > core->told_conf_index) {
             core->told_conf_index = index;
@@ -357,7 +347,8 @@ void core_members_introduced(struct core *core, int from, const struct wire *wir
             introduce(core, from, wire->key[WK_FROM], index, &conf, &before);
         }
     }
-    if (has(&conf, core->config.id) && core_formed(core) && id_equal(core_wire_cluster(wire), core->cluster_id)) {
+    if (core_conf_names(&conf, core->config.id) && core_formed(core) &&
+        id_equal(core_wire_cluster(wire), core->cluster_id)) {
         note_moved(core, from, index, &conf);
     }
     raft_configuration_close(&before);

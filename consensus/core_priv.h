@@ -87,6 +87,9 @@ struct core_peer_state {
     uint64_t send_index, send_offset, acked_offset, progress_us;
     uint64_t begun_us, again_us; /* of the last one; and when the next one may begin */
     unsigned restarts;           /* without any progress */
+    /* incoming ones of it that were refused, one after the other; and until when none is looked at */
+    unsigned refusals;
+    uint64_t refused_until_us;
 };
 
 /* Whom another member names to one that does not vote: it may have been away while members changed. */
@@ -111,14 +114,13 @@ struct core_incoming { /* the snapshot being received */
     uint64_t leader_term; /* of its sender */
     uint8_t *conf, *data;
     size_t conf_len, cap, offset; /* cap: of data, which grows with what has come */
+    bool judged;                  /* by its head */
 };
 
 /* A snapshot that is whole: nothing of it counts, and nothing is given up for it, before it can be read. */
 struct core_decoding {
     bool active;
     uint64_t from, term;
-    /* the last one that was refused, and until when the same one is not looked at again */
-    uint64_t refused_from, refused_index, refused_term, refused_until_us;
 };
 
 struct core {
@@ -263,6 +265,8 @@ uint64_t core_conf_until(const struct core *core, uint64_t index); /* of the las
 bool core_conf_succeeds(const struct raft_configuration *before, const struct raft_configuration *after);
 uint64_t core_conf_before(const struct core *core); /* of the one before it, or of this one if it is applied; 0: none */
 const struct raft_configuration *core_raft_configuration(const struct core *core); /* the newest */
+bool core_conf_names(const struct raft_configuration *conf, uint64_t id);          /* it is a member there */
+unsigned core_conf_voters(const struct raft_configuration *conf, uint64_t but); /* who vote there, without that one */
 /* core_judge.c */
 uint64_t core_judge_digest(const struct raft_configuration *conf);
 /* It has told a configuration that has itself and us. */

@@ -109,6 +109,9 @@ static void write_snapshot(struct core *core, struct raft_update *update)
     op->data_len = decoded->data_len;
     op->state = TAKE_PTR(decoded->state);
     op->keep_from = op->index + 1;
+    if (core->applied_index > 0 && core->disk_state != CORE_JOINING) { /* what a newcomer has so far is of others */
+        op->handle = core->env.snapshot(core->env.user);
+    }
     raft_configuration_close(&update->snapshot.metadata.configuration);
     raft_free(update->snapshot.chunk.base); /* the token; the bytes are in op->data */
     core_log_reset(core, op->index);
@@ -196,12 +199,7 @@ const struct raft_configuration *core_raft_configuration(const struct core *core
 
 bool core_conf_has(const struct core *core, uint64_t id)
 {
-    for (unsigned i = 0; core->raft_started && i < core->raft.configuration.n; i++) {
-        if (core->raft.configuration.servers[i].id == id) {
-            return true;
-        }
-    }
-    return false;
+    return core->raft_started && core_conf_names(&core->raft.configuration, id);
 }
 
 enum core_voting core_conf_voting(const struct core *core, uint64_t id)

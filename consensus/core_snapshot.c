@@ -20,10 +20,12 @@
 #define SNAPSHOT_MAX (UINT64_C(4) << 30)
 #define USUAL_TIMES 4
 #define USUAL_BYTES (UINT64_C(256) << 20)
-#define JUMP_MAX (UINT64_C(1) << 32)  /* entries that a member may have missed */
-#define RESTARTS_LATER 4              /* so often the time without progress doubles */
-#define PAUSE_TIMES 3                 /* what the last one took, before the next one for the same member */
-#define REFUSED_US UINT64_C(10000000) /* so long the same one is not looked at again */
+#define JUMP_MAX (UINT64_C(1) << 32) /* entries that a member may have missed */
+#define RESTARTS_LATER 4             /* so often the time without progress doubles */
+#define PAUSE_TIMES 3                /* what the last one took, before the next one for the same member */
+/* So long none is taken of who has sent one that was refused; the time doubles so often, until one was installed. */
+#define REFUSED_US UINT64_C(10000000)
+#define REFUSED_LATER 5
 
 /* Giving memory back takes long when it is much: in a thread. Takes data and state, either may be NULL. */
 static void free_beside(struct core *core, uint8_t *data, void *state)
@@ -238,6 +240,20 @@ static void install(struct core *core, struct disk_op *op)
     core->decoded = NULL;
 }
 
+/* It costs its sender a pause, and so little of our time: also of others, which nobody could tell from it. */
+static void refuse(struct core *core, uint64_t from, uint64_t index, int code, const char *text)
+{
+    int at = core_peer_index(core, from);
+
+    if (at >= 0) {
+        struct core_peer_state *peer = &core->peers[at];
+
+        peer->refused_until_us = core_now(core) + (REFUSED_US << peer->refusals);
+        peer->refusals += peer->refusals < REFUSED_LATER;
+    }
+    core_refuse(core, from, index, code, text);
+}
+
 void core_snapshot_decoded(struct core *core, struct disk_op *op)
 {
     struct core_decoding *decoding = &core->decoding;
@@ -245,25 +261,12 @@ void core_snapshot_decoded(struct core *core, struct disk_op *op)
 
     decoding->active = false;
     if (op->refused != 0) {
-        decoding->refused_from = decoding->from;
-        decoding->refused_index = op->index;
-        decoding->refused_term = op->index_term;
-        decoding->refused_until_us = core_now(core) + REFUSED_US;
-        core_refuse(core, decoding->from, op->index, op->refused, op->message);
+        refuse(core, decoding->from, op->index, op->refused, op->message);
     } else if (decoding->term == raft_current_term(&core->raft) && core->role != CORE_LEADER && core_speaks(core, at) &&
                !core_raft_installing(core) && op->index > raft_commit_index(&core->raft)) {
         install(core, op);
     }
     free_beside(core, TAKE_PTR(op->data), TAKE_PTR(op->state)); /* if it has become nothing */
-}
-
-/* The same again, which could not be read a moment ago. */
-static bool was_refused(struct core *core, uint64_t from, const struct wire *wire)
-{
-    const struct core_decoding *decoding = &core->decoding;
-
-    return decoding->refused_from == from && decoding->refused_index == wire->key[WK_LAST_INDEX] &&
-           decoding->refused_term == wire->key[WK_LAST_TERM] && core_now(core) < decoding->refused_until_us;
 }
 
 /* Starts over in the same memory: a sender that never ends one must not make the thread that frees pile up. */
@@ -325,6 +328,47 @@ static enum core_judgement judge_begin(struct core *core, uint64_t from, const s
     return judgement;
 }
 
+/* 0, or why no more of it is taken: as soon as its beginning is there. */
+static int judge_head(struct core *core)
+{
+    struct core_incoming *incoming = &core->incoming;
+    uint64_t head = incoming->total < CORE_SNAPSHOT_HEAD ? incoming->total : CORE_SNAPSHOT_HEAD;
+    struct err err = ERR_INIT;
+    int rc;
+
+    if (incoming->judged || incoming->offset < incoming->conf_len + head || CORE_SKIP(PART_SNAPSHOT_HEAD)) {
+        return 0;
+    }
+    incoming->judged = true;
+    rc = core->env.judge_head(core->env.user, incoming->index, incoming->data, (size_t)head, incoming->total, &err);
+    if (rc != 0) {
+        refuse(core, incoming->from, incoming->index, rc, err.message);
+        incoming_drop(core);
+    }
+    return rc;
+}
+
+/* Takes the bytes of a chunk. */
+static void take(struct core_incoming *incoming, const struct wire *wire)
+{
+    uint64_t offset = wire->key[WK_OFFSET];
+
+    provide(incoming, offset + wire->body_len);
+    for (size_t i = 0; i < wire->body_len;) {
+        uint64_t at = offset + i;
+        size_t part = wire->body_len - i;
+
+        if (at < incoming->conf_len) {
+            part = incoming->conf_len - at < part ? (size_t)(incoming->conf_len - at) : part;
+            memcpy(incoming->conf + at, wire->body + i, part);
+        } else {
+            memcpy(incoming->data + (at - incoming->conf_len), wire->body + i, part);
+        }
+        i += part;
+    }
+    incoming->offset = offset + wire->body_len;
+}
+
 bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
 {
     struct core_incoming *incoming = &core->incoming;
@@ -332,6 +376,7 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
     uint64_t offset = wire->key[WK_OFFSET];
     uint64_t total = wire->key[WK_TOTAL];
     uint64_t conf_len = wire->key[WK_CONF_LEN];
+    int rc;
 
     if (total > SNAPSHOT_MAX || conf_len == 0 || conf_len > total || conf_len > CORE_CONF_MAX || offset > total ||
         wire->body_len > total - offset || wire->key[WK_LAST_TERM] == 0 ||
@@ -341,7 +386,8 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
     }
     /* Rule 12: one that arrives while another is being installed is dropped. */
     if (((core_raft_installing(core) || core->decoding.active) && !CORE_SKIP(PART_SNAPSHOT_ONCE)) ||
-        was_refused(core, id, wire) || wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) ||
+        (core_now(core) < core->peers[from].refused_until_us && !CORE_SKIP(PART_SNAPSHOT_PAUSE)) ||
+        wire->key[WK_MSG_TERM] != raft_current_term(&core->raft) ||
         wire->key[WK_LAST_INDEX] <= raft_commit_index(&core->raft)) {
         return true;
     }
@@ -364,20 +410,11 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
                incoming->conf_len != conf_len || incoming->total != total - conf_len) {
         return true; /* of an older transfer */
     }
-    provide(incoming, offset + wire->body_len);
-    for (size_t i = 0; i < wire->body_len;) {
-        uint64_t at = offset + i;
-        size_t part = wire->body_len - i;
-
-        if (at < conf_len) {
-            part = conf_len - at < part ? (size_t)(conf_len - at) : part;
-            memcpy(incoming->conf + at, wire->body + i, part);
-        } else {
-            memcpy(incoming->data + (at - conf_len), wire->body + i, part);
-        }
-        i += part;
+    take(incoming, wire);
+    rc = judge_head(core);
+    if (rc != 0) {
+        return rc == E_UNSUPPORTED; /* as if it were lost */
     }
-    incoming->offset = offset + wire->body_len;
     core_send(
         core, id,
         &(struct wire){
@@ -391,6 +428,7 @@ bool core_snapshot_recv(struct core *core, size_t from, const struct wire *wire)
 void core_snapshot_installed(struct core *core, struct disk_op *op)
 {
     struct raft_event event = {.type = RAFT_PERSISTED_SNAPSHOT};
+    int at = core_peer_index(core, core->decoding.from);
 
     event.persisted_snapshot.metadata.index = op->index;
     event.persisted_snapshot.metadata.term = op->index_term;
@@ -400,6 +438,9 @@ void core_snapshot_installed(struct core *core, struct disk_op *op)
     core->snapshot_len = op->data_len;
     free_beside(core, TAKE_PTR(op->data), core->env.adopt(core->env.user, op->index, TAKE_PTR(op->state)));
     core->applied_index = op->index;
+    if (at >= 0) {
+        core->peers[at].refusals = 0;
+    }
     core_conf_applied(core, op->conf_index, op->conf, op->conf_len);
     core_raft_step(core, &event);
 }

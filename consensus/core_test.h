@@ -58,6 +58,8 @@ enum core_part {
     PART_LARGE_SNAPSHOT = 51,    /* one that is large, next to our own, is taken of whom a second member follows */
     PART_FOLLOWED = 50,          /* who leads has our vote, or a second member follows it */
     PART_FAR_SNAPSHOT = 49,      /* no snapshot is further ahead than a member can have missed */
+    PART_SNAPSHOT_HEAD = 52,     /* a snapshot is judged by its beginning before more of it is taken */
+    PART_SNAPSHOT_PAUSE = 53,    /* who has sent one that was refused waits before the next */
     PART_JOINED_BY_TWO = 48,     /* a newcomer's log counts when two members tell the configuration it has reached */
 };
 

@@ -28,6 +28,7 @@ struct disk {
     pthread_cond_t log_wake, snapshot_wake;
     struct queue log_queue, snapshot_queue, done;
     uint64_t snapshot_index; /* of the one that counts */
+    bool installed;          /* the leader sent it */
     enum spare spare;
     bool closing, snapshot_ended;
     bool broken; /* after a failure nothing more is written; the text is the first one's */
@@ -132,6 +133,7 @@ static int do_install(struct disk *disk, struct disk_op *op, struct err *err)
     if (rc == 0) {
         pthread_mutex_lock(&disk->lock);
         disk->snapshot_index = log_snapshot_index(disk->log);
+        disk->installed = log_snapshot_installed(disk->log);
         pthread_mutex_unlock(&disk->lock);
     }
     return rc;
@@ -248,6 +250,25 @@ static int encode(struct disk *disk, struct disk_op *op, struct err *err)
     return disk->config.check(disk->config.user, op->index, op->data, op->data_len, err);
 }
 
+/* What a snapshot of the leader replaces. A leader that lies could send another one: that would replace its own lie, so
+ * the first one kept stays until a snapshot of our own shows that this member went on with what it got. */
+static int keep_aside(struct disk *disk, struct disk_op *op, struct err *err)
+{
+    CLEANUP(free_ptr) uint8_t *data = NULL;
+    bool installed;
+    size_t len;
+
+    if (op->handle == NULL) {
+        return 0;
+    }
+    pthread_mutex_lock(&disk->lock);
+    installed = disk->installed;
+    pthread_mutex_unlock(&disk->lock);
+    disk->config.encode(disk->config.user, op->handle, &data, &len);
+    disk->config.handle_free(disk->config.user, TAKE_PTR(op->handle));
+    return log_keep_aside(disk->log, data, len, !installed, &op->kept, err);
+}
+
 /* Writes the file of our own snapshot, or of one that the leader sent. */
 static void put_snapshot(struct disk *disk, struct disk_op *op)
 {
@@ -261,7 +282,8 @@ static void put_snapshot(struct disk *disk, struct disk_op *op)
         answer(disk, op, 0, &err);
         return;
     }
-    rc = log_snapshot_write(disk->log, op, &err);
+    rc = op->kind == DISK_INSTALL ? keep_aside(disk, op, &err) : 0;
+    rc = rc == 0 ? log_snapshot_write(disk->log, op, &err) : rc;
     free(TAKE_PTR(op->data));
     if (rc != 0) {
         answer(disk, op, rc, &err);
@@ -363,6 +385,7 @@ int disk_open(const struct disk_config *config, struct disk **ret_disk, struct d
         return rc;
     }
     disk->snapshot_index = log_snapshot_index(disk->log);
+    disk->installed = log_snapshot_installed(disk->log);
     CHECK(pthread_mutex_init(&disk->lock, NULL) == 0);
     CHECK(pthread_cond_init(&disk->log_wake, NULL) == 0);
     CHECK(pthread_cond_init(&disk->snapshot_wake, NULL) == 0);

@@ -19,7 +19,8 @@ struct disk_config {
     size_t segment_bytes; /* 0: default */
     /* Any thread: there is something to take. */
     void (*notify)(void *user);
-    /* Snapshot thread: the bytes of a snapshot handle, malloc'ed; whether they can be read again; and the state that
+    /* Snapshot thread: the bytes of a snapshot handle, malloc'ed (what a snapshot of the leader replaces is written
+     * aside as these); whether they can be read again; and the state that
      * bytes of the leader are, after all entries up to index. An error of check or decode is told in the answer, and
      * nothing fails. */
     void (*encode)(void *user, void *handle, uint8_t **ret_data, size_t *ret_len);

@@ -294,6 +294,32 @@ uint64_t log_snapshot_index(const struct log *log)
     return log->manifest.snap_index;
 }
 
+bool log_snapshot_installed(const struct log *log)
+{
+    const struct log_manifest *m = &log->manifest;
+
+    return m->snap_index > 0 && m->keep_from > m->snap_index; /* an own one keeps the entries that it ends with */
+}
+
+int log_keep_aside(const struct log *log, const uint8_t *data, size_t len, bool over, bool *ret_kept,
+                   struct err *reterr)
+{
+    int fd = over ? -1 : openat(log->dir_fd, LOG_REPLACED, O_RDONLY | O_CLOEXEC);
+    int rc;
+
+    if (fd >= 0) {
+        (void)close(fd); /* only looked for */
+        *ret_kept = false;
+        return 0;
+    }
+    if (!over && errno != ENOENT) {
+        return log_fail(reterr, log, "cannot open", LOG_REPLACED);
+    }
+    rc = log_write_file(log, LOG_REPLACED, LOG_REPLACED ".new", data, len, reterr);
+    *ret_kept = rc == 0;
+    return rc;
+}
+
 /* How many of the oldest segments hold nothing that has to be kept: what they had from keep_from on, the next one has.
  */
 static size_t droppable(const struct log *log, uint64_t keep_from)

@@ -11,6 +11,8 @@
  *
  * snap-INDEX     a snapshot with its configuration and a CRC32C.
  *
+ * replaced.backup  the state that a snapshot of the leader has replaced, as its owner encodes it. Never read.
+ *
  * spare          zeros, the next segment.
  *
  * After the last whole record only zeros and good sectors of the one next record, in their places and in the newest
@@ -55,5 +57,10 @@ int log_snapshot_adopt(struct log *log, const struct disk_op *op, bool replace_l
 /* Fills op with the snapshot of that index. E_NOT_FOUND when its file is gone (a newer one was adopted). */
 int log_snapshot_read(const struct log *log, uint64_t index, struct disk_op *op, struct err *reterr);
 uint64_t log_snapshot_index(const struct log *log);
+/* The snapshot that counts was sent by the leader: this member has taken none since. */
+bool log_snapshot_installed(const struct log *log);
+/* Writes a state aside. over: also if there is one already. *ret_kept: it was written. */
+int log_keep_aside(const struct log *log, const uint8_t *data, size_t len, bool over, bool *ret_kept,
+                   struct err *reterr);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "consensus/log.h"
 
+#define LOG_REPLACED "replaced.backup"
 #define LOG_SPARE "spare"
 
 struct log_manifest {

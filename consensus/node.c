@@ -484,6 +484,7 @@ int cons_start(uv_loop_t *loop, const struct cons_config *config, const struct c
                                  .send = env_send,
                                  .disk = env_disk,
                                  .judge = node_judge,
+                                 .judge_head = node_judge_head,
                                  .apply = node_apply,
                                  .may_apply = node_may_apply,
                                  .snapshot = env_snapshot,

@@ -12,6 +12,12 @@ int node_judge(void *user, const uint8_t *data, size_t len, struct err *reterr)
     return ((struct cons *)user)->fsm.judge(data, len, reterr);
 }
 
+int node_judge_head(void *user, uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes,
+                    struct err *reterr)
+{
+    return ((struct cons *)user)->fsm.snapshot_judge(index, head, len, size_bytes, reterr);
+}
+
 static void tell_doubt(struct cons *c, uint64_t doubt_by)
 {
     if (c->doubt_by != doubt_by && doubt_by != 0) {
@@ -25,6 +31,12 @@ static void tell_doubt(struct cons *c, uint64_t doubt_by)
 
 void node_tell_snapshot(const struct disk_op *op)
 {
+    if (op->kind == DISK_INSTALL && op->status == 0 && op->kept) {
+        LOG(LOG_WARNING, "raft",
+            "a snapshot of the leader replaces the state of this member, which is kept in replaced.backup in the data "
+            "directory",
+            LF_U64("index", op->index));
+    }
     if (op->kind == DISK_SNAP_PUT && op->status == 0 && op->refused != 0) {
         LOG(LOG_CRITICAL, "raft",
             "this member's own snapshot cannot be read again: it is not kept, and the log grows until one can; please "

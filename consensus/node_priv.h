@@ -55,11 +55,14 @@ void node_want_turn(struct cons *c);
 void node_apply_start(struct cons *c);
 void node_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len);
 bool node_may_apply(void *user);
-/* node_judge.c: the same for judge */
+/* node_judge.c: the same for judge and judge_head */
 int node_judge(void *user, const uint8_t *data, size_t len, struct err *reterr);
+int node_judge_head(void *user, uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes,
+                    struct err *reterr);
 /* Logged once for each member that sends such, and now and then again; so is a doubt about our own log, once. */
 void node_tell_refusal(struct cons *c);
-void node_tell_snapshot(const struct disk_op *op); /* the disk's answer: our own, if it does not count */
+void node_tell_snapshot(
+    const struct disk_op *op); /* the disk's answer: our own, if it does not count; what one has replaced */
 /* node_ask.c */
 /* In the log a member's address, note and key stand together; the core keeps the key. The buffers have CONS_TEXT_MAX
  * bytes. */

@@ -177,6 +177,14 @@ static int fsm_snapshot_check(uint64_t index, const uint8_t *data, size_t len, s
     return rc == 0 ? check_index(applied, index, reterr) : rc;
 }
 
+static int fsm_snapshot_judge(uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes, struct err *reterr)
+{
+    uint64_t applied;
+    int rc = store_snapshot_judge(head, len, size_bytes, &applied, reterr);
+
+    return rc == 0 ? check_index(applied, index, reterr) : rc;
+}
+
 static int fsm_state_decode(uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
 {
     struct store *store;
@@ -225,6 +233,7 @@ struct cons_fsm member_machine(struct member *member)
         .snapshot_encode = fsm_snapshot_encode,
         .snapshot_check = fsm_snapshot_check,
         .snapshot_free = fsm_snapshot_free,
+        .snapshot_judge = fsm_snapshot_judge,
         .state_decode = fsm_state_decode,
         .state_free = fsm_state_free,
         .state_adopt = fsm_state_adopt,

@@ -22,7 +22,9 @@
 #define SNAPSHOT_VERSION 1
 #define HEADER_BYTES (8 + 4 + 4 + 8 + 4 * KIND_COUNT + 16 + 8)
 #define CRC_BYTES 4
+#define RECORD_BYTES_MIN 16 /* its id */
 #define RECORD_BYTES_MAX (64u << 20)
+_Static_assert(HEADER_BYTES + CRC_BYTES <= STORE_SNAPSHOT_HEAD, "the header is in what is judged first");
 
 struct store_snapshot *store_snapshot_take(const struct store *store)
 {
@@ -318,14 +320,16 @@ static int read_records(struct reading *reading, const uint8_t *header, const ui
     return len == 0 ? 0 : err_set(reterr, E_DAMAGED, "%zu bytes after the last record", len);
 }
 
-static int check_header(const uint8_t *data, size_t len, struct err *reterr)
+static bool is_snapshot(const uint8_t *data, size_t len)
 {
-    if (len < HEADER_BYTES + CRC_BYTES || memcmp(data, SNAPSHOT_MAGIC, 8) != 0) {
-        return err_set(reterr, E_DAMAGED, "not a snapshot");
-    }
-    if (crc32c(0, data, len - CRC_BYTES) != get(data + len - CRC_BYTES, CRC_BYTES)) {
-        return err_set(reterr, E_DAMAGED, "wrong checksum");
-    }
+    return len >= HEADER_BYTES + CRC_BYTES && memcmp(data, SNAPSHOT_MAGIC, 8) == 0;
+}
+
+/* What the header says of itself, in a snapshot of this many bytes. */
+static int check_words(const uint8_t *data, uint64_t size_bytes, struct err *reterr)
+{
+    uint64_t records = 0;
+
     if (get(data + 8, 4) != SNAPSHOT_VERSION || get(data + 12, 4) < STORE_LEVEL_MIN ||
         get(data + 12, 4) > STORE_LEVEL_MAX) {
         return err_set(
@@ -335,9 +339,38 @@ static int check_header(const uint8_t *data, size_t len, struct err *reterr)
             (unsigned long long)get(data + 8, 4), (unsigned long long)get(data + 12, 4), SNAPSHOT_VERSION,
             STORE_LEVEL_MIN, STORE_LEVEL_MAX);
     }
-    if (get(data + HEADER_BYTES - 8, 8) != len - HEADER_BYTES - CRC_BYTES) {
+    if (get(data + HEADER_BYTES - 8, 8) != size_bytes - HEADER_BYTES - CRC_BYTES) {
         return err_set(reterr, E_DAMAGED, "wrong length");
     }
+    for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+        records += get(data + 24 + 4 * kind, 4);
+    }
+    return records <= (size_bytes - HEADER_BYTES - CRC_BYTES) / RECORD_BYTES_MIN
+               ? 0
+               : err_set(reterr, E_DAMAGED, "%llu records in %llu bytes", (unsigned long long)records,
+                         (unsigned long long)size_bytes);
+}
+
+static int check_header(const uint8_t *data, size_t len, struct err *reterr)
+{
+    if (!is_snapshot(data, len)) {
+        return err_set(reterr, E_DAMAGED, "not a snapshot");
+    }
+    return crc32c(0, data, len - CRC_BYTES) == get(data + len - CRC_BYTES, CRC_BYTES)
+               ? check_words(data, len, reterr)
+               : err_set(reterr, E_DAMAGED, "wrong checksum");
+}
+
+int store_snapshot_judge(const void *head, size_t len, uint64_t size_bytes, uint64_t *ret_applied, struct err *reterr)
+{
+    int rc =
+        is_snapshot(head, len) ? check_words(head, size_bytes, reterr) : err_set(reterr, E_DAMAGED, "not a snapshot");
+
+    if (rc != 0) {
+        (void)err_wrap(reterr, "snapshot");
+        return rc;
+    }
+    *ret_applied = get((const uint8_t *)head + 16, 8);
     return 0;
 }
 

@@ -59,6 +59,11 @@ int store_snapshot_decode_until(const void *data, size_t len, const atomic_bool 
  * memory of one record. Not seen: whether records fit to each other (objects that are named and missing, names or
  * bricks twice, space), which decode finds. ret_applied: the index that it is at. E_DAMAGED, E_UNSUPPORTED. */
 int store_snapshot_check(const void *data, size_t len, uint64_t *ret_applied, struct err *reterr);
+/* Whether it can be a snapshot of so many bytes that begins with these STORE_SNAPSHOT_HEAD ones (all, if it has fewer):
+ * what it is, of which release, its length, and that it has room for as many records as are said. E_DAMAGED,
+ * E_UNSUPPORTED. */
+#define STORE_SNAPSHOT_HEAD 4096
+int store_snapshot_judge(const void *head, size_t len, uint64_t size_bytes, uint64_t *ret_applied, struct err *reterr);
 
 /* Lookups: NULL when unknown. Pending objects are found too; callers that show things to clients look at `pending`. */
 const struct store_cluster *store_cluster(const struct store *store, struct id id);

@@ -83,6 +83,15 @@ static int env_judge(void *user, const uint8_t *data, size_t len, struct err *re
                                       : 0;
 }
 
+static int env_judge_head(void *user, uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes,
+                          struct err *reterr)
+{
+    (void)user;
+    CHECK(index > 0 && len <= size_bytes && len <= CORE_SNAPSHOT_HEAD &&
+          (len == size_bytes || len == CORE_SNAPSHOT_HEAD));
+    return len > 0 && head[0] == 0xff ? err_set(reterr, E_DAMAGED, "no snapshot") : 0;
+}
+
 static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
 {
     ((struct world *)user)->sum += crc32c(0, data, len); /* the bytes are there */
@@ -157,6 +166,7 @@ static void snapshot_answers(struct world *world, struct disk_op *op)
         put(&world->queues[0], op);
         break;
     case DISK_INSTALL:
+        free(TAKE_PTR(op->handle));
         put(&world->queues[0], op);
         break;
     case DISK_DECODE:
@@ -230,6 +240,7 @@ static void start(struct world *world, uint8_t kind)
                                  .send = env_send,
                                  .disk = env_disk,
                                  .judge = env_judge,
+                                 .judge_head = env_judge_head,
                                  .apply = env_apply,
                                  .snapshot = env_snapshot,
                                  .snapshot_free = env_snapshot_free,

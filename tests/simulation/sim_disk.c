@@ -202,6 +202,9 @@ static void snap_done(struct sim_member *member)
         sim_handle_free(member->sim, TAKE_PTR(op->handle));
         push_log(member, op);
     } else if (op->kind == DISK_INSTALL) {
+        if (op->handle != NULL) {
+            sim_handle_free(member->sim, TAKE_PTR(op->handle)); /* written aside, and never read */
+        }
         push_log(member, op);
     } else if (op->kind == DISK_DECODE) {
         op->next = NULL;

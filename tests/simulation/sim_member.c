@@ -117,6 +117,20 @@ static int env_judge(void *user, const uint8_t *data, size_t len, struct err *re
     return len >= 3 && memcmp(data, "new", 3) == 0 ? err_set(reterr, E_UNSUPPORTED, "a new command") : 0;
 }
 
+static int env_judge_head(void *user, uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes,
+                          struct err *reterr)
+{
+    uint64_t applied;
+
+    (void)user;
+    (void)size_bytes;
+    if (len < SNAP_HEADER) {
+        return err_set(reterr, E_DAMAGED, "no snapshot");
+    }
+    memcpy(&applied, head, sizeof(applied));
+    return applied <= index ? 0 : err_set(reterr, E_DAMAGED, "a snapshot of more than its entries");
+}
+
 static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
 {
     struct sim_member *member = user;
@@ -314,6 +328,7 @@ void sim_member_start(struct sim_member *member)
                                  .send = env_send,
                                  .disk = env_disk,
                                  .judge = env_judge,
+                                 .judge_head = env_judge_head,
                                  .apply = env_apply,
                                  .may_apply = env_may_apply,
                                  .snapshot = env_snapshot,

@@ -54,6 +54,19 @@ static int env_judge(void *user, const uint8_t *data, size_t len, struct err *re
     return 0;
 }
 
+static int env_judge_head(void *user, uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes,
+                          struct err *reterr)
+{
+    (void)user;
+    (void)index;
+    (void)size_bytes;
+    lone.judged++;
+    if (len == 0 || (len >= 3 && memcmp(head, "bad", 3) == 0)) {
+        return err_set(reterr, E_DAMAGED, "no snapshot");
+    }
+    return len >= 3 && memcmp(head, "new", 3) == 0 ? err_set(reterr, E_UNSUPPORTED, "a new snapshot") : 0;
+}
+
 static void env_apply(void *user, uint64_t index, uint64_t term, const uint8_t *data, size_t len)
 {
     (void)user;
@@ -118,6 +131,7 @@ void lone_start(const struct lone_config *config)
                                  .send = env_send,
                                  .disk = env_disk,
                                  .judge = env_judge,
+                                 .judge_head = env_judge_head,
                                  .apply = env_apply,
                                  .snapshot = env_snapshot,
                                  .changed = env_nothing,

@@ -16,7 +16,8 @@ struct lone {
     struct buf conf;                                                      /* entry 1 */
     unsigned asked[LONE_MEMBERS_MAX + 1];                                 /* greetings that ask for one, by member */
     unsigned chunks[LONE_MEMBERS_MAX + 1], appends[LONE_MEMBERS_MAX + 1]; /* that left, by member */
-    unsigned voted; /* votes and acknowledgements of entries that left */
+    unsigned judged; /* snapshots, by their beginning: "bad" is none, "new" is of a later release */
+    unsigned voted;  /* votes and acknowledgements of entries that left */
 };
 extern struct lone lone;
 

@@ -562,13 +562,17 @@ static void acknowledged(const struct disk_op *op)
 
 static struct disk_op *scripted(size_t step)
 {
+    struct disk_op *op;
+
     switch (step) {
     case 0:
         return state_op(CORE_FORMED);
     case 6:
         return snapshot_op(DISK_SNAP_PUT, 3, "own");
     case 13:
-        return snapshot_op(DISK_INSTALL, 20, "of the leader");
+        op = snapshot_op(DISK_INSTALL, 20, "of the leader");
+        op->handle = mem_strdup("before");
+        return op;
     case 14:
         return new_op(DISK_SNAP_GET);
     default:

@@ -91,6 +91,12 @@ static int snapshot_check(uint64_t index, const uint8_t *data, size_t len, struc
     return len == sizeof(struct handle) ? 0 : err_set(reterr, E_DAMAGED, "wrong length");
 }
 
+static int snapshot_judge(uint64_t index, const uint8_t *head, size_t len, uint64_t size_bytes, struct err *reterr)
+{
+    (void)size_bytes;
+    return snapshot_check(index, head, len, reterr);
+}
+
 static int state_decode(uint64_t index, const uint8_t *data, size_t len, void **ret_state, struct err *reterr)
 {
     (void)index;
@@ -148,8 +154,9 @@ static int start(int i, struct err *err)
                                  .lease_ms = 1500,            /* other leader only because it is busy for a moment */
                                  .heartbeat_ms = 50,
                                  .snapshot_threshold = 500};
-    const struct cons_fsm fsm = {&members[i],    judge,         apply,        snapshot_take, snapshot_encode,
-                                 snapshot_check, snapshot_free, state_decode, free,          state_adopt};
+    const struct cons_fsm fsm = {&members[i],     judge,          apply,         snapshot_take,
+                                 snapshot_encode, snapshot_check, snapshot_free, snapshot_judge,
+                                 state_decode,    free,           state_adopt};
     const struct cons_events events = {.user = &members[i], .changed = changed, .told = told, .failed = failed};
 
     members[i].applied = members[i].sum = 0;

@@ -84,6 +84,11 @@ static int decode_code(const struct buf *buf)
     assert_int_equal(store_snapshot_check(copy, buf->len, &applied, &found) == 0, rc == 0);
     if (rc == 0) {
         assert_int_equal(applied, store_applied_index(store));
+        applied = 0;
+        assert_int_equal(store_snapshot_judge(copy, buf->len < STORE_SNAPSHOT_HEAD ? buf->len : STORE_SNAPSHOT_HEAD,
+                                              buf->len, &applied, &found),
+                         0);
+        assert_int_equal(applied, store_applied_index(store));
         store_free(store);
     } else {
         assert_memory_equal(err.message, "snapshot: ", 10);
@@ -259,6 +264,47 @@ static void test_damaged(void **state)
     fix_crc(&buf);
     assert_int_equal(decode_code(&buf), E_UNSUPPORTED);
     buf_fini(&buf);
+}
+
+static int judge_code(const struct buf *head, uint64_t size_bytes)
+{
+    struct err err = ERR_INIT;
+    uint64_t applied;
+
+    return store_snapshot_judge(head->data, head->len, size_bytes, &applied, &err);
+}
+
+/* The beginning alone tells what it is, of which release, and how long it must be. */
+static void test_judged_by_its_head(void **state)
+{
+    struct buf buf, zeros = BUF_INIT;
+
+    (void)state;
+    fill();
+    buf = encode(world.store);
+    for (size_t i = 0; i < STORE_SNAPSHOT_HEAD; i++) {
+        buf_append_char(&zeros, '\0');
+    }
+    assert_int_equal(judge_code(&zeros, 256 << 20), E_DAMAGED);
+    for (uint64_t size = 0; size < 2 * buf.len; size++) {
+        assert_int_equal(judge_code(&buf, size) == 0, size == buf.len);
+    }
+    for (size_t len = 0; len < 88; len++) { /* the header and the checksum */
+        assert_int_equal(judge_code(&(struct buf){buf.data, len, len}, buf.len), E_DAMAGED);
+    }
+    for (size_t i = 0; i < 16; i++) { /* the word, its version and level */
+        buf.data[i] = (char)(buf.data[i] ^ 0x40);
+        assert_int_equal(judge_code(&buf, buf.len), i < 8 ? E_DAMAGED : E_UNSUPPORTED);
+        buf.data[i] = (char)(buf.data[i] ^ 0x40);
+    }
+    for (size_t kind = 0; kind < KIND_COUNT; kind++) { /* more records than there is room for */
+        buf.data[25 + 4 * kind] = 0x7f;
+        assert_int_equal(judge_code(&buf, buf.len), E_DAMAGED);
+        buf.data[25 + 4 * kind] = 0;
+    }
+    assert_int_equal(judge_code(&buf, buf.len), 0);
+    buf_fini(&buf);
+    buf_fini(&zeros);
 }
 
 /* A snapshot of n records of one kind with these bytes, and the digest that the records in `proper` have. */
@@ -528,9 +574,10 @@ static void test_insert_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_round_trip),    T(test_stopped),        T(test_empty),           T(test_canonical),
-        T(test_concurrent),    T(test_damaged),        T(test_foreign_records), T(test_check_records),
-        T(test_check_indexes), T(test_insert_refused),
+        T(test_round_trip),         T(test_stopped),         T(test_empty),
+        T(test_canonical),          T(test_concurrent),      T(test_damaged),
+        T(test_judged_by_its_head), T(test_foreign_records), T(test_check_records),
+        T(test_check_indexes),      T(test_insert_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
