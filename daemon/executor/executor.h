@@ -41,6 +41,8 @@ enum exec_step_kind {
     EXEC_VOLUME_CLONE,       /* snapshot of `source`, clone of it as `volume`; exists: done. result.volume */
     EXEC_CLONE_START,        /* options of its own, start; the snapshot goes */
     EXEC_SNAPSHOT_DELETE,    /* the snapshot that VOLUME_CLONE may have left; absent: done */
+    EXEC_VOLUME_CHECK, /* is the volume started, of its kind, with `bricks` in order? Otherwise a permanent refusal;
+                          it is not there or not started, or has none of them: E_BUSY */
     /* With gluster-block, on any node of the pool; result.block is what it says afterwards. */
     EXEC_BLOCK_CREATE = 60, /* `block` on `volume`, exported by `hosts`; it is there: left, whoever exports it */
     EXEC_BLOCK_EXPAND,      /* to block->new_gib; is as large: done */
@@ -87,7 +89,7 @@ struct exec_step {
     struct exec_known known;
     bool undo; /* VOLUME_DELETE: of what a create has left; somebody else's volume of the name is left, too: done */
     /* BRICK_CREATE, _SYNC, _DESTROY: exactly one; with a volume: all, in order; VOLUME_EXPAND: the new ones;
-     * VOLUME_LOOK: those looked for */
+     * VOLUME_LOOK: those looked for; VOLUME_CHECK: those just made */
     const struct exec_brick *bricks;
     size_t n_bricks;
     const struct store_block_volume *block; /* BLOCK_*; volume is its hosting volume, without bricks */

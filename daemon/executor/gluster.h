@@ -58,6 +58,22 @@ enum gluster_owner {
     GLUSTER_FOREIGN, /* none */
 };
 
+/* Two names of one brick? Gluster writes those of clones in two ways. */
+bool gluster_same_brick(const char *a, const char *b);
+
+/* ---- is it as it was asked for? (gluster_shape.c) ---- */
+
+/* How many bricks of each set are arbiters, of the volume that the step's bricks are to be in. */
+int64_t gluster_arbiters(const struct exec_step *step);
+/* Of another kind than the step's volume: what differs, or NULL. */
+const char *gluster_kind_differs(const struct exec_step *step, const struct gluster_volume *found);
+/* Where the volume has the brick; behind its last one: nowhere. */
+size_t gluster_place(const struct gluster_volume *found, const struct exec_brick *brick);
+/* Has it these bricks, one after another, from there on? */
+bool gluster_in_order(const struct gluster_volume *found, size_t at, const struct exec_brick *bricks, size_t n);
+
+/* ---- whose is it? ---- */
+
 /* The id that we have written on the volume (user.heketi.id); "": none. */
 const char *gluster_written_id(const struct gluster_volume *volume);
 enum gluster_owner gluster_owner(const struct exec_step *step, const struct gluster_volume *volume);

@@ -19,6 +19,14 @@ static char *plain(const char *name)
     return path != NULL ? mem_printf("%.*s:%s", (int)(path - name), name, path + strlen(":/var")) : mem_strdup(name);
 }
 
+bool gluster_same_brick(const char *a, const char *b)
+{
+    CLEANUP(free_ptr) char *left = plain(a), *right = NULL;
+
+    right = plain(b);
+    return strcmp(left, right) == 0;
+}
+
 static int compare(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

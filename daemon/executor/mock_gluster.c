@@ -88,6 +88,12 @@ static void drop_volume(struct mock_world *world, struct fact *volume)
     (void)mock_drop(&world->facts, mem_strdup(volume->text));
 }
 
+static char *kind_text(const struct store_volume *volume)
+{
+    return mem_printf("%d %u %u %u", (int)volume->durability, volume->replica, volume->disperse_data,
+                      volume->redundancy);
+}
+
 static void volume_create(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
     struct fact *volume = find_volume(world, step, step->volume->name);
@@ -99,6 +105,7 @@ static void volume_create(struct mock_world *world, const struct exec_step *step
         return;
     }
     volume = mock_add(&world->facts, volume_text(step, step->volume->name));
+    volume->other = kind_text(step->volume);
     if (!add_parts(world, volume, step, result)) {
         drop_volume(world, volume);
     }
@@ -260,6 +267,38 @@ static void volume_look(struct mock_world *world, const struct exec_step *step, 
     }
 }
 
+/* One after another, in their order. */
+static bool in_order(struct mock_world *world, const struct fact *volume, const struct exec_step *step)
+{
+    const struct fact *first = find_brick(world, &step->bricks[0]);
+    size_t at = 0;
+
+    while (at < volume->n_parts && volume->parts[at] != first) {
+        at++;
+    }
+    for (size_t i = 0; i < step->n_bricks; i++) {
+        if (at + i >= volume->n_parts || volume->parts[at + i] != find_brick(world, &step->bricks[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void volume_check(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    CLEANUP(free_ptr) char *kind = kind_text(step->volume);
+    const struct fact *volume = find_volume(world, step, step->volume->name);
+
+    if (volume == NULL) {
+        if (world->strict) {
+            mock_fail(result, "the volume is not there", false);
+            result->code = E_BUSY;
+        }
+    } else if (!in_order(world, volume, step) || (volume->other != NULL && strcmp(volume->other, kind) != 0)) {
+        mock_fail(result, "the volume is another one than was asked for", true);
+    }
+}
+
 static char *snapshot_text(const struct exec_step *step)
 {
     CLEANUP(free_ptr) char *name = exec_snapshot_name(step->op_id);
@@ -285,6 +324,7 @@ static void volume_clone(struct mock_world *world, const struct exec_step *step,
                                                           step->bricks[i].brick));
         }
         volume = mock_add(&world->facts, volume_text(step, step->volume->name));
+        volume->other = kind_text(step->volume);
         (void)add_parts(world, volume, step, result);
     }
     if (result->code == 0 && has_all(world, volume, step)) {
@@ -310,6 +350,9 @@ void mock_gluster_apply(struct mock_world *world, const struct exec_step *step, 
         break;
     case EXEC_VOLUME_LOOK:
         volume_look(world, step, result);
+        break;
+    case EXEC_VOLUME_CHECK:
+        volume_check(world, step, result);
         break;
     case EXEC_HEAL_CHECK:
     case EXEC_HEAL_WAIT:

@@ -11,7 +11,7 @@ struct fact {
     char *text;
     uint64_t value;      /* fences: the term; bricks: 1 when part of a Gluster volume */
     char *other;         /* hosts: the manage name of this storage name; names of devices: the id of who has it; block
-                            volumes: who exports it, a space behind each */
+                            volumes: who exports it, a space behind each; volumes: their kind, or NULL */
     struct fact **parts; /* volumes: their bricks, which cannot go before */
     size_t n_parts;
 };

@@ -293,6 +293,7 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
     case EXEC_VOLUME_CLONE:
     case EXEC_CLONE_START:
     case EXEC_SNAPSHOT_DELETE:
+    case EXEC_VOLUME_CHECK:
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:
     case EXEC_HEAL_CHECK:

@@ -84,6 +84,7 @@ static const struct kind kinds[] = {
     [EXEC_VOLUME_CLONE] = {"volume-clone", step_volume_clone, VOLUME | BRICKS | SOURCE, 0},
     [EXEC_CLONE_START] = {"clone-start", step_clone_start, VOLUME, 0},
     [EXEC_SNAPSHOT_DELETE] = {"snapshot-delete", step_snapshot_delete, VOLUME, 0},
+    [EXEC_VOLUME_CHECK] = {"volume-check", step_volume_check, VOLUME | BRICKS, 0},
 };
 
 static const struct kind *kind_of(enum exec_step_kind kind)
@@ -207,6 +208,19 @@ char *step_brick_name(const struct exec_brick *item)
     CLEANUP(free_ptr) char *path = store_brick_path(item->brick);
 
     return mem_printf("%s:%s", item->storage_host, path);
+}
+
+uint32_t step_set_width(const struct store_volume *volume)
+{
+    switch (volume->durability) {
+    case STORE_REPLICATE:
+        return volume->replica;
+    case STORE_DISPERSE:
+        return volume->disperse_data + volume->redundancy;
+    case STORE_NONE:
+        break;
+    }
+    return 1;
 }
 
 void step_begin(struct step_talk *talk, const struct exec_config *config, const struct exec_step *step)

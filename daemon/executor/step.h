@@ -88,6 +88,8 @@ void step_heard_all(struct step_talk *talk, const struct step_reply *reply);
 
 /* As Gluster calls it, "host:/path": malloc'ed. */
 char *step_brick_name(const struct exec_brick *item);
+/* How many bricks of a volume form a set: they hold the same data, or parts of it. */
+uint32_t step_set_width(const struct store_volume *volume);
 
 /* ---- the kinds ---- */
 
@@ -114,6 +116,7 @@ void step_volume_clone(struct step_talk *talk);
 void step_clone_look(struct step_talk *talk); /* VOLUME_LOOK of a volume that is a clone */
 void step_clone_start(struct step_talk *talk);
 void step_snapshot_delete(struct step_talk *talk);
+void step_volume_check(struct step_talk *talk);
 void step_heal_check(struct step_talk *talk);
 void step_brick_replace(struct step_talk *talk);
 void step_brick_unreplaced(struct step_talk *talk);

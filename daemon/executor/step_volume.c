@@ -47,18 +47,6 @@ static void ask_info(struct step_talk *talk, step_heard_fn heard, unsigned flags
 static void create_started(struct step_talk *talk, const struct step_reply *reply);
 static void create_options_set(struct step_talk *talk, const struct step_reply *reply);
 
-static bool same_bricks(const struct exec_step *step, const struct gluster_volume *volume)
-{
-    bool same = volume->n_bricks == step->n_bricks;
-
-    for (size_t i = 0; same && i < step->n_bricks; i++) {
-        CLEANUP(free_ptr) char *name = step_brick_name(&step->bricks[i]);
-
-        same = strcmp(name, volume->bricks[i].name) == 0;
-    }
-    return same;
-}
-
 static void fail_other_bricks(struct step_talk *talk, const struct gluster_volume *volume)
 {
     CLEANUP(buf_fini) struct buf found = BUF_INIT;
@@ -69,35 +57,16 @@ static void fail_other_bricks(struct step_talk *talk, const struct gluster_volum
     step_fail(talk, E_REMOTE, true, "volume %s exists with other bricks:%s", talk->step->volume->name, buf_str(&found));
 }
 
-static bool has_arbiter(const struct exec_step *step)
-{
-    for (size_t i = 0; i < step->n_bricks; i++) {
-        if (step->bricks[i].brick->type == STORE_BRICK_ARBITER) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* With these bricks, but of another kind, or with another id written on it: what it is, or NULL. The id is written
  * last, so that a try that was cut short has none. */
 static const char *difference(const struct exec_step *step, const struct gluster_volume *found)
 {
-    const struct store_volume *volume = step->volume;
-    bool replicated = volume->durability == STORE_REPLICATE, dispersed = volume->durability == STORE_DISPERSE;
-    int64_t disperse = dispersed ? (int64_t)volume->disperse_data + volume->redundancy : 0;
-    const char *id = gluster_written_id(found);
+    const char *what = gluster_kind_differs(step, found), *id = gluster_written_id(found);
 
-    if (found->replica != (replicated ? volume->replica : 1)) {
-        return "another number of replicas";
+    if (what != NULL) {
+        return what;
     }
-    if (found->arbiter != (replicated && has_arbiter(step) ? 1 : 0)) {
-        return "another number of arbiters";
-    }
-    if (found->disperse != disperse || found->redundancy != (dispersed ? volume->redundancy : 0)) {
-        return "another dispersion";
-    }
-    return *id != '\0' && strcmp(id, id_text(volume->id).text) != 0 ? "another id (user.heketi.id)" : NULL;
+    return *id != '\0' && strcmp(id, id_text(step->volume->id).text) != 0 ? "another id (user.heketi.id)" : NULL;
 }
 
 /* True: the volume is there, and is not the one that was asked for: the step has ended. */
@@ -105,7 +74,8 @@ static bool is_another(struct step_talk *talk, const struct gluster_volume *foun
 {
     const char *what;
 
-    if (!same_bricks(talk->step, found)) {
+    if (found->n_bricks != talk->step->n_bricks ||
+        !gluster_in_order(found, 0, talk->step->bricks, talk->step->n_bricks)) {
         fail_other_bricks(talk, found);
         return true;
     }
@@ -130,7 +100,7 @@ static void ask_create(struct step_talk *talk, step_heard_fn heard)
     if (volume->durability == STORE_REPLICATE) {
         add(&words, mem_strdup("replica"));
         add(&words, mem_printf("%u", volume->replica));
-        if (has_arbiter(step)) {
+        if (gluster_arbiters(step) > 0) {
             add(&words, mem_strdup("arbiter"));
             add(&words, mem_strdup("1"));
         }

@@ -25,6 +25,8 @@ enum condition {
     UNPLACED,  /* evict: before there is a replacement */
     UNLEARNT,  /* clone: before its bricks' places are known */
     LEARNT,
+    SPREAD, /* only where not all of the volume's bricks are on one node, which would harm only itself; of a clone, when
+               it is learnt */
 };
 
 struct row {
@@ -39,8 +41,9 @@ struct row {
 
 /* One node's word must not destroy what is on others: where bricks that may hold data, or the name of a block volume,
  * go because a node of the pool says so, the step stands here twice, in two stages, and the second time runs on another
- * node (engine_place.c). What a create or a clone made has been given to nobody yet: for that, one node is enough. What
- * a new block volume is, a second node has to say, too. */
+ * node (engine_place.c). What a create or a clone made has been given to nobody yet: for that, one node is enough, but
+ * not for a snapshot, which would stay on all of them. What clients are given a second node has to know, too: a volume
+ * may be made of another kind than was asked for. It is asked while the bricks are synced. */
 static const struct row rows[] = {
     /* An abandoned attempt may have got as far as a volume with the old bricks. */
     {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_UNDOES, REPLANNED},
@@ -48,6 +51,7 @@ static const struct row rows[] = {
     {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
     /* The volume is there: a node that is silent now is no reason to give it up. */
     {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 3, EXEC_VOLUME_CHECK, TARGET, ENGINE_UNDOES_REFUSED, SPREAD},
     {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
     {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
     {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
@@ -61,6 +65,7 @@ static const struct row rows[] = {
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, HOSTING, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_VOLUME_CHECK, HOSTING, ENGINE_UNDOES_REFUSED, SPREAD},
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 4, EXEC_BLOCK_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
     /* Clients will write to what it is said to be. */
     {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 5, EXEC_BLOCK_LOOK, TARGET, ENGINE_CONFIRMS, ALWAYS},
@@ -90,6 +95,8 @@ static const struct row rows[] = {
     {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 2, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 3, EXEC_VOLUME_EXPAND, TARGET, ENGINE_UNDOES_REFUSED, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 4, EXEC_BRICK_SYNC, BRICKS, ENGINE_WAITS, ALWAYS},
+    /* What Gluster has taken cannot be undone. */
+    {STORE_OP_EXPAND_VOLUME, STORE_OP_FORWARD, 4, EXEC_VOLUME_CHECK, TARGET, ENGINE_WAITS, SPREAD},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 1, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, ALWAYS},
     {STORE_OP_EXPAND_VOLUME, STORE_OP_UNDO, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
@@ -103,11 +110,15 @@ static const struct row rows[] = {
     {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 1, EXEC_VOLUME_LOOK, OWNERS, ENGINE_UNDOES_REFUSED, UNLEARNT},
     {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 2, EXEC_CLONE_START, TARGET, ENGINE_UNDOES_REFUSED, LEARNT},
     {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, LEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 3, EXEC_VOLUME_CHECK, TARGET, ENGINE_UNDOES_REFUSED, SPREAD},
+    /* With it its source could not be deleted. */
+    {STORE_OP_CLONE_VOLUME, STORE_OP_FORWARD, 4, EXEC_SNAPSHOT_DELETE, TARGET, ENGINE_UNDOES_REFUSED, SPREAD},
     {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_LOOK, OWNERS, ENGINE_WAITS, UNLEARNT},
     {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 1, EXEC_SNAPSHOT_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 2, EXEC_SNAPSHOT_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
     /* Not by its name alone: it may be that of somebody else's volume. */
-    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 2, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, LEARNT},
-    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 3, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, LEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 3, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, LEARNT},
+    {STORE_OP_CLONE_VOLUME, STORE_OP_UNDO, 4, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, LEARNT},
 
     /* The look before a place is chosen; it is repeated, on another node than the replacing looks on, when it is. */
     {STORE_OP_EVICT_BRICK, STORE_OP_FORWARD, 0, EXEC_HEAL_CHECK, HEALING, ENGINE_UNDOES, UNPLACED},
@@ -227,7 +238,18 @@ static const struct store_volume *hosting_volume(const struct store *store, stru
     return block != NULL ? store_volume(store, block->hosting) : NULL;
 }
 
-static bool applies(const struct row *row, const struct store_operation *op, const struct store_volume *volume)
+static bool is_spread(const struct store *store, const struct store_volume *volume)
+{
+    for (size_t i = 1; i < volume->n_bricks; i++) {
+        if (!id_equal(device_node(store, volume->bricks[i].device), device_node(store, volume->bricks[0].device))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool applies(const struct row *row, const struct store *store, const struct store_operation *op,
+                    const struct store_volume *volume)
 {
     if (row->type != op->type || row->phase != op->phase) {
         return false;
@@ -241,6 +263,9 @@ static bool applies(const struct row *row, const struct store_operation *op, con
         return volume == NULL || !engine_is_learnt(volume);
     case LEARNT:
         return volume != NULL && engine_is_learnt(volume);
+    case SPREAD:
+        return volume != NULL && is_spread(store, volume) &&
+               (op->type != STORE_OP_CLONE_VOLUME || engine_is_learnt(volume));
     case ALWAYS:
         break;
     }
@@ -288,7 +313,7 @@ void engine_build(struct engine *engine, const struct store *store, const struct
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
 
-        if (!applies(row, op, volume)) {
+        if (!applies(row, store, op, volume)) {
             continue;
         }
         switch (row->subject) {

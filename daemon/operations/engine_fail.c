@@ -219,6 +219,7 @@ uint32_t engine_timeout_ms(const struct engine *engine, const struct engine_step
     case EXEC_PEER_FORGET:
     case EXEC_HEAL_WAIT:
     case EXEC_BRICK_UNREPLACED:
+    case EXEC_VOLUME_CHECK:
         return ENGINE_CONFIRM_MS;
     case EXEC_BLOCK_LOOK:
     case EXEC_VOLUME_LOOK:
@@ -279,6 +280,8 @@ static bool contradicts(const struct engine_step *denied, enum exec_step_kind ki
     case EXEC_BRICK_SYNC:
         return denied->busy % ENGINE_SYNCS_BUSY == 0 &&
                (kind == EXEC_VOLUME_CREATE || kind == EXEC_VOLUME_EXPAND || kind == EXEC_CLONE_START);
+    case EXEC_VOLUME_CHECK:
+        return kind == EXEC_VOLUME_CREATE || kind == EXEC_VOLUME_EXPAND || kind == EXEC_CLONE_START;
     case EXEC_BLOCK_LOOK:
         return kind == EXEC_BLOCK_CREATE || kind == EXEC_BLOCK_EXPAND;
     default:
@@ -297,8 +300,14 @@ void engine_do_again(struct engine *engine, const struct engine_step *denied)
             last = step;
         }
     }
-    if (last != NULL) {
-        ask_again(last, denied->retry_ms);
+    if (last == NULL) {
+        return;
+    }
+    ask_again(last, denied->retry_ms);
+    for (size_t i = 0; i < engine->n_steps; i++) { /* what it was before that counts no more */
+        if (engine->steps[i].kind == EXEC_VOLUME_CHECK) {
+            ask_again(&engine->steps[i], denied->retry_ms);
+        }
     }
 }
 

@@ -193,17 +193,26 @@ struct id engine_pool_node(const struct engine *engine, const struct store *stor
 
 /* ---- the second node ---- */
 
+/* Has it made, or let grow, or started, what the other one looks at? */
+static bool is_looked_at(enum exec_step_kind made, enum exec_step_kind look)
+{
+    return look == EXEC_BLOCK_LOOK ? made == EXEC_BLOCK_CREATE || made == EXEC_BLOCK_EXPAND
+           : look == EXEC_VOLUME_CHECK
+               ? made == EXEC_VOLUME_CREATE || made == EXEC_VOLUME_EXPAND || made == EXEC_CLONE_START
+               : look == EXEC_SNAPSHOT_DELETE && made == EXEC_CLONE_START;
+}
+
 /* What says the same as this step, in an earlier stage: the step before that, or a look that a replacing repeats, or
- * the making or growing of a block volume that is looked at. */
+ * the making of what is looked at. */
 static const struct engine_step *witness_of(const struct engine *engine, const struct engine_step *step)
 {
     const struct engine_step *found = NULL;
 
     for (size_t i = 0; i < engine->n_steps; i++) {
         const struct engine_step *other = &engine->steps[i];
-        bool alike =
-            other->kind == step->kind || (other->kind == EXEC_HEAL_CHECK && step->kind == EXEC_BRICK_REPLACE) ||
-            ((other->kind == EXEC_BLOCK_CREATE || other->kind == EXEC_BLOCK_EXPAND) && step->kind == EXEC_BLOCK_LOOK);
+        bool alike = other->kind == step->kind ||
+                     (other->kind == EXEC_HEAL_CHECK && step->kind == EXEC_BRICK_REPLACE) ||
+                     is_looked_at(other->kind, step->kind);
 
         if (alike && other->stage < step->stage && id_equal(other->object, step->object) &&
             (found == NULL || other->stage > found->stage)) {
@@ -218,7 +227,7 @@ bool engine_is_second(const struct engine *engine, const struct engine_step *ste
     const struct engine_step *witness = witness_of(engine, step);
 
     return engine_is_pool_step(step->kind) && witness != NULL &&
-           (witness->kind == step->kind || step->kind == EXEC_BLOCK_LOOK);
+           (witness->kind == step->kind || is_looked_at(witness->kind, step->kind));
 }
 
 struct id engine_heard(const struct engine *engine, const struct engine_step *step)
@@ -416,8 +425,9 @@ static enum engine_place place_volume(const struct engine *engine, const struct 
     if (step->kind == EXEC_VOLUME_EXPAND && older_expand(engine, store, volume)) {
         return ENGINE_HELD;
     }
-    step->node = step->kind == EXEC_VOLUME_CREATE ? volume_node(engine, store, step, volume, &wait)
-                                                  : spread_node(engine, store, step, volume, &wait);
+    step->node = step->kind == EXEC_VOLUME_CREATE || step->kind == EXEC_VOLUME_CHECK
+                     ? volume_node(engine, store, step, volume, &wait)
+                     : spread_node(engine, store, step, volume, &wait);
     return id_is_none(step->node) ? engine_place_alone(engine, step, wait) : ENGINE_PLACED;
 }
 
@@ -458,6 +468,7 @@ enum engine_place engine_place(const struct engine *engine, const struct store *
     case EXEC_VOLUME_CLONE:
     case EXEC_CLONE_START:
     case EXEC_SNAPSHOT_DELETE:
+    case EXEC_VOLUME_CHECK:
         return place_volume(engine, store, step);
     case EXEC_VOLUME_LOOK:
         if (step->own || engine->type == STORE_OP_CLONE_VOLUME) { /* each node is asked for its own bricks */
@@ -519,6 +530,7 @@ bool engine_is_pool_step(enum exec_step_kind kind)
     case EXEC_VOLUME_CLONE:
     case EXEC_CLONE_START:
     case EXEC_SNAPSHOT_DELETE:
+    case EXEC_VOLUME_CHECK:
     case EXEC_BLOCK_CREATE:
     case EXEC_BLOCK_EXPAND:
     case EXEC_BLOCK_LOOK:

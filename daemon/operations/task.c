@@ -259,6 +259,7 @@ static bool needs(const struct store *store, const struct task *task, const stru
         break;
     case EXEC_BRICK_SYNC: /* waits for the brick's process, without touching the volume group */
     case EXEC_HEAL_CHECK: /* read only */
+    case EXEC_VOLUME_CHECK:
     case EXEC_HEAL_WAIT:
     case EXEC_GLUSTERD_CHECK:
     case EXEC_FENCE:

@@ -244,6 +244,7 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
     case EXEC_VOLUME_CLONE:
     case EXEC_CLONE_START:
     case EXEC_SNAPSHOT_DELETE:
+    case EXEC_VOLUME_CHECK:
         return set_made(work, store, op, step);
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:

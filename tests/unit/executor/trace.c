@@ -14,8 +14,9 @@
 
 /* ---- the step of a trace ---- */
 
-static char *texts[] = {(char[]){"a.b on"},     (char[]){"user.d x y"}, (char[]){""},
-                        (char[]){"group virt"}, (char[]){"e.f 1"},      (char[]){"lonely"}};
+static char *texts[] = {
+    (char[]){"a.b on"}, (char[]){"user.d x y"},           (char[]){""}, (char[]){"group virt"}, (char[]){"e.f 1"},
+    (char[]){"lonely"}, (char[]){"auth.allow 198.18.0.1"}};
 static char *paths[] = {(char[]){MOUNTS "/brick_1/brick"}, (char[]){MOUNTS "/brick_2/brick"},
                         (char[]){MOUNTS "/brick_3/brick"}, (char[]){MOUNTS "/brick_4/brick"},
                         (char[]){MOUNTS "/brick_5/brick"}};
@@ -51,7 +52,9 @@ static void stage_init(struct trace_stage *stage, const struct trace *trace)
 {
     const char *volume = trace->volume != NULL ? trace->volume : "none";
     int shape = strcmp(volume, "rep") == 0 ? 0 : strcmp(volume, "arb") == 0 ? 1 : strcmp(volume, "disp") == 0 ? 2 : 3;
-    bool grows = trace->kind == EXEC_VOLUME_EXPAND || trace->kind == EXEC_VOLUME_LOOK;
+    bool checks = trace->kind == EXEC_VOLUME_CHECK, clone = strcmp(volume, "twin") == 0;
+    bool grows =
+        trace->kind == EXEC_VOLUME_EXPAND || trace->kind == EXEC_VOLUME_LOOK || (checks && trace->snapshot_limit != 0);
     bool moves = trace->kind == EXEC_HEAL_CHECK || trace->kind == EXEC_BRICK_REPLACE ||
                  trace->kind == EXEC_BRICK_UNREPLACED || trace->kind == EXEC_HEAL_WAIT;
 
@@ -59,6 +62,7 @@ static void stage_init(struct trace_stage *stage, const struct trace *trace)
     exec_config_init(&stage->config);
     for (size_t i = 0; i < 3; i++) {
         stage->bricks[i] = (struct store_brick){.pool = pool, .lv = lv, .path = paths[grows ? 4 : shape]};
+        stage->bricks[i].path = checks && clone ? snaps[i % 2] : stage->bricks[i].path;
         stage->bricks[i].id.bytes[0] = (uint8_t)(i + 1);
         stage->bricks[i].type = shape == 1 && i == 2 ? STORE_BRICK_ARBITER : STORE_BRICK_NORMAL;
         stage->items[i] = (struct exec_brick){&stage->bricks[i], hosts[i]};
@@ -66,7 +70,7 @@ static void stage_init(struct trace_stage *stage, const struct trace *trace)
     stage->coming = (struct store_brick){.id.bytes = {9}, .pool = pool, .lv = lv, .path = paths[4]};
     stage->volume =
         (struct store_volume){.name = (char *)(uintptr_t)volume, .options = {texts, moves ? 0 : trace->options}};
-    if (trace->kind == EXEC_VOLUME_CREATE) { /* the one on the volumes that were recorded */
+    if (trace->kind == EXEC_VOLUME_CREATE || checks) { /* the one on the volumes that were recorded */
         stage->volume.id = (struct id){
             {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef}};
     }
@@ -83,8 +87,12 @@ static void stage_init(struct trace_stage *stage, const struct trace *trace)
                                      .snapshot_limit = trace->snapshot_limit,
                                      .undo = trace->kind == EXEC_VOLUME_DELETE && trace->options != 0,
                                      .skip_heal = moves && trace->options != 0};
-    if (trace->kind == EXEC_VOLUME_CLONE) {
+    if (trace->kind == EXEC_VOLUME_CLONE || (checks && clone)) {
         stage->step.source = "source";
+    }
+    if (checks) {
+        stage->step.host = hosts[1];
+        stage->volume.n_bricks = stage->step.n_bricks + (grows ? 3 : 0);
     }
     stage_known(stage, trace, shape);
     if (moves) {

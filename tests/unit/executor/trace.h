@@ -26,7 +26,7 @@ struct trace {
     enum exec_step_kind kind;
     const char *volume; /* "rep", "arb", "disp", "dist", or another name: as dist. NULL: "none" */
     unsigned options;   /* of the volume; of a replacement, not 0: healing is not looked at; of a delete: an undo */
-    uint32_t snapshot_limit;
+    uint32_t snapshot_limit; /* of a check: not 0: of an expand */
     struct exchange exchanges[TRACE_EXCHANGES_MAX];
     int code;
     bool permanent;

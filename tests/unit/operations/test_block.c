@@ -353,8 +353,9 @@ static void test_create_with_hosting(void **state)
     set_up_auto(&play, 3);
     block = begin_create(&play, 0);
     assert_true(play_run(&play, MINUTE));
-    assert_string_equal(steps_of(&play), "brick-create brick-create brick-create volume-create brick-sync brick-sync "
-                                         "brick-sync block-create block-look brick-sync brick-sync brick-sync done");
+    assert_string_equal(steps_of(&play),
+                        "brick-create brick-create brick-create volume-create brick-sync brick-sync "
+                        "brick-sync volume-check block-create block-look brick-sync brick-sync brick-sync done");
     volume = store_volume(play.world.store, store_block_volume(play.world.store, block)->hosting);
     assert_true(id_is_none(volume->pending));
     assert_int_equal(store_volume_free_gib(play.world.store, volume->id), 88);
@@ -373,11 +374,11 @@ static void test_create_with_hosting_refused(void **state)
     hosting = store_block_volume(play.world.store, block)->hosting;
     play_order(&play, EXEC_BLOCK_CREATE, -1, 0, E_REMOTE, true);
     assert_true(play_run(&play, MINUTE));
-    assert_string_equal(
-        steps_of(&play),
-        "brick-create brick-create brick-create volume-create brick-sync brick-sync brick-sync "
-        "block-create block-create undo block-delete block-delete volume-delete brick-destroy brick-destroy "
-        "brick-destroy failed");
+    assert_string_equal(steps_of(&play),
+                        "brick-create brick-create brick-create volume-create brick-sync brick-sync brick-sync "
+                        "volume-check block-create block-create undo block-delete block-delete volume-delete "
+                        "brick-destroy brick-destroy "
+                        "brick-destroy failed");
     assert_null(store_volume(play.world.store, hosting));
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(store_device_used_kib(play.world.store, play.devices[i]), 0);
@@ -398,9 +399,10 @@ static void test_create_with_hosting_replanned(void **state)
     failing = play_index(&play, play.engine.steps[0].node);
     play_order(&play, EXEC_BRICK_CREATE, failing, 0, E_REMOTE, true);
     assert_true(play_run(&play, MINUTE));
-    assert_string_equal(steps_of(&play), "brick-create replan volume-delete brick-create "
-                                         "brick-create brick-create volume-create brick-sync brick-sync brick-sync "
-                                         "block-create block-look brick-sync brick-sync brick-sync done+leave");
+    assert_string_equal(steps_of(&play),
+                        "brick-create replan volume-delete brick-create "
+                        "brick-create brick-create volume-create brick-sync brick-sync brick-sync "
+                        "volume-check block-create block-look brick-sync brick-sync brick-sync done+leave");
     assert_int_equal(store_operation(play.world.store, play.follow_id)->n_abandoned, 3);
     assert_true(id_equal(store_operation(play.world.store, play.follow_id)->target,
                          store_block_volume(play.world.store, block)->hosting));

@@ -562,7 +562,7 @@ static void test_step_waits_for_fence(void **state)
     (void)fixture_create(&f, "v", 3);
     fixture_idle(&f, 100);
     assert_int_equal(mock_world_count(exec_mock_world(f.executor), "brick "), 2);
-    assert_int_equal(fixture_steps(&f, "waiting"), 5); /* the third brick, the volume, three syncs */
+    assert_int_equal(fixture_steps(&f, "waiting"), 6); /* the third brick, the volume, three syncs, a check */
     fixture_fini(&f);
 }
 

@@ -37,7 +37,7 @@ static const struct scenario scenarios[] = {
      2,
      {{0}},
      false,
-     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B done",
+     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B volume-check@B done",
      false,
      "",
      0},
@@ -47,7 +47,7 @@ static const struct scenario scenarios[] = {
      {{BC, FIRST, 3, E_CONNECT, false, 0}},
      false,
      "brick-create@A brick-create@B brick-create@A brick-create@A brick-create@A volume-create@A brick-sync@A "
-     "brick-sync@B done",
+     "brick-sync@B volume-check@B done",
      false,
      "",
      0},
@@ -56,7 +56,7 @@ static const struct scenario scenarios[] = {
      2,
      {{VC, -1, 1, E_TIMEOUT, false, 0}},
      false,
-     "brick-create@A brick-create@B volume-create@A volume-create@B brick-sync@A brick-sync@B done",
+     "brick-create@A brick-create@B volume-create@A volume-create@B brick-sync@A brick-sync@B volume-check@A done",
      false,
      "",
      0},
@@ -85,7 +85,7 @@ static const struct scenario scenarios[] = {
      {{BC, FIRST, 0, E_REMOTE, true, 0}},
      false,
      "brick-create@A replan volume-delete@B brick-create@B brick-create@C volume-create@B brick-sync@B brick-sync@C "
-     "done+leave",
+     "volume-check@C done+leave",
      false,
      "",
      2},
@@ -95,7 +95,7 @@ static const struct scenario scenarios[] = {
      {{0, FIRST, 0, E_CONNECT, false, 0}},
      true,
      "brick-create@A replan volume-delete@B brick-create@B brick-create@C volume-create@B brick-sync@B brick-sync@C "
-     "done+leave",
+     "volume-check@C done+leave",
      false,
      "",
      2},
@@ -124,7 +124,7 @@ static const struct scenario scenarios[] = {
      2,
      {{EXEC_BRICK_SYNC, FIRST, 0, E_REMOTE, false, 0}},
      false,
-     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B brick-sync@A "
+     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B volume-check@B brick-sync@A "
      "no-place undo volume-delete@A brick-destroy@A brick-destroy@B failed",
      true,
      "node 0 says -13",
@@ -134,9 +134,9 @@ static const struct scenario scenarios[] = {
      3,
      {{EXEC_BRICK_SYNC, FIRST, 0, E_REMOTE, false, 0}},
      false,
-     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B brick-sync@A "
+     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B volume-check@B brick-sync@A "
      "replan volume-delete@B brick-create@B brick-create@C volume-create@B brick-sync@B "
-     "brick-sync@C done+leave",
+     "brick-sync@C volume-check@C done+leave",
      false,
      "",
      2},
@@ -145,7 +145,8 @@ static const struct scenario scenarios[] = {
      2,
      {{EXEC_BRICK_SYNC, FIRST, 3, E_CONNECT, false, 0}},
      false,
-     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B brick-sync@A park brick-sync@A "
+     "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B volume-check@B brick-sync@A park "
+     "brick-sync@A "
      "brick-sync@A done",
      false,
      "",
@@ -156,7 +157,7 @@ static const struct scenario scenarios[] = {
      {{VC, -1, 5, E_BUSY, false, 0}},
      false,
      "brick-create@A brick-create@B volume-create@A volume-create@B volume-create@A volume-create@B volume-create@A "
-     "volume-create@B brick-sync@A brick-sync@B done",
+     "volume-create@B brick-sync@A brick-sync@B volume-check@A done",
      false,
      "",
      0},

@@ -133,7 +133,7 @@ static void test_proposal_busy(void **state)
     play.propose_busy = 3;
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(play_canonical(play_trace(&play)),
-                        "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B done");
+                        "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B volume-check@B done");
     assert_true(play.now_ms >= 1000 + UINT64_C(3) * ENGINE_HOLD_MS);
     play_fini(&play);
 }

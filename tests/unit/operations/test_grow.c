@@ -65,7 +65,8 @@ static const struct scenario scenarios[] = {
     {.name = "expand",
      .type = EXPAND,
      .nodes = 2,
-     .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A brick-sync@B brick-sync@A done",
+     .trace =
+         "volume-look@A brick-create@B brick-create@A volume-expand@A brick-sync@B brick-sync@A volume-check@B done",
      .bricks = 4},
     {.name = "expand: no for good, no other place",
      .type = EXPAND,
@@ -80,7 +81,7 @@ static const struct scenario scenarios[] = {
      .nodes = 3,
      .orders = {{BC, FIRST, 0, E_REMOTE, true, 0}},
      .trace = "volume-look@A brick-create@A volume-look@A volume-look@B replan volume-look@B brick-create@B "
-              "brick-create@C volume-expand@B brick-sync@B brick-sync@C done+leave",
+              "brick-create@C volume-expand@B brick-sync@B brick-sync@C volume-check@A done+leave",
      .bricks = 4,
      .followed = 2},
     {.name = "expand: add-brick refused",
@@ -97,7 +98,7 @@ static const struct scenario scenarios[] = {
      .orders = {{VE, -1, 0, E_REMOTE, false, 0}},
      .sneaks = true,
      .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A volume-expand@B undo volume-look@A "
-              "redo volume-look@B volume-look@A brick-sync@B brick-sync@A done",
+              "redo volume-look@B volume-look@A brick-sync@B brick-sync@A volume-check@B done",
      .bricks = 4},
     {.name = "expand: add-brick times out: never undone",
      .type = EXPAND,
@@ -105,7 +106,7 @@ static const struct scenario scenarios[] = {
      .orders = {{VE, -1, 7, E_TIMEOUT, false, 0}},
      .trace = "volume-look@A brick-create@B brick-create@A volume-expand@A volume-expand@B park "
               "volume-expand@A volume-expand@B volume-expand@A volume-expand@B volume-expand@A volume-expand@B "
-              "brick-sync@B brick-sync@A done",
+              "brick-sync@B brick-sync@A volume-check@A done",
      .bricks = 4},
     {.name = "expand: undone while a node is dead",
      .type = EXPAND,
@@ -119,13 +120,15 @@ static const struct scenario scenarios[] = {
     {.name = "clone",
      .type = CLONE,
      .nodes = 2,
-     .trace = "volume-clone@A volume-look@B volume-look@A learn clone-start@A brick-sync@B brick-sync@A done",
+     .trace = "volume-clone@A volume-look@B volume-look@A learn clone-start@A brick-sync@B brick-sync@A volume-check@B "
+              "snapshot-delete@B done",
      .bricks = 4},
     {.name = "clone: refused",
      .type = CLONE,
      .nodes = 2,
      .orders = {{EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true, 0}},
-     .trace = "volume-clone@A volume-clone@B undo volume-look@B volume-look@A snapshot-delete@A failed",
+     .trace =
+         "volume-clone@A volume-clone@B undo volume-look@B volume-look@A snapshot-delete@A snapshot-delete@B failed",
      .error = "node 0 says -13",
      .bricks = 2},
     {.name = "clone: refused, yet Gluster has it",
@@ -133,8 +136,9 @@ static const struct scenario scenarios[] = {
      .nodes = 2,
      .orders = {{EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true, 0}},
      .sneaks = true,
-     .trace = "volume-clone@A volume-clone@B undo volume-look@B volume-look@A learn snapshot-delete@A "
-              "volume-delete@A brick-destroy@B brick-destroy@A failed",
+     .trace =
+         "volume-clone@A volume-clone@B undo volume-look@B volume-look@A learn snapshot-delete@A snapshot-delete@B "
+         "volume-delete@A brick-destroy@B brick-destroy@A failed",
      .error = "node 0 says -13",
      .bricks = 2},
     {.name = "clone: refused, while a node is dead",
@@ -142,7 +146,7 @@ static const struct scenario scenarios[] = {
      .nodes = 2,
      .orders = {{EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true, 0}, {EXEC_VOLUME_LOOK, FIRST, 0, E_CONNECT, false, 0}},
      .trace = "volume-clone@A volume-clone@B undo volume-look@B volume-look@A volume-look@B "
-              "snapshot-delete@A failed",
+              "snapshot-delete@A snapshot-delete@B failed",
      .error = "node 0 says -13",
      .bricks = 2},
     {.name = "clone: refused, yet Gluster has it; a node is dead for a while: it is waited for",
@@ -152,7 +156,7 @@ static const struct scenario scenarios[] = {
      .sneaks = true,
      .trace = "volume-clone@A volume-clone@B undo volume-look@B volume-look@A volume-look@B park "
               "volume-look@B volume-look@A volume-look@B volume-look@A volume-look@B volume-look@A learn "
-              "snapshot-delete@A volume-delete@A brick-destroy@B brick-destroy@A failed",
+              "snapshot-delete@A snapshot-delete@B volume-delete@A brick-destroy@B brick-destroy@A failed",
      .error = "node 0 says -13",
      .bricks = 2},
     {.name = "clone: made, and then a node is dead for a while: no reason to give it up",
@@ -160,13 +164,15 @@ static const struct scenario scenarios[] = {
      .nodes = 2,
      .orders = {{EXEC_VOLUME_LOOK, FIRST, 6, E_CONNECT, false, 0}},
      .trace = "volume-clone@A volume-look@B volume-look@A volume-look@B park volume-look@B volume-look@B "
-              "volume-look@B volume-look@B volume-look@B learn clone-start@A brick-sync@B brick-sync@A done",
+              "volume-look@B volume-look@B volume-look@B learn clone-start@A brick-sync@B brick-sync@A volume-check@B "
+              "snapshot-delete@B done",
      .bricks = 4},
     {.name = "clone: does not start",
      .type = CLONE,
      .nodes = 2,
      .orders = {{EXEC_CLONE_START, -1, 0, E_REMOTE, false, 0}},
      .trace = "volume-clone@A volume-look@B volume-look@A learn clone-start@A clone-start@B undo snapshot-delete@A "
+              "snapshot-delete@B "
               "volume-delete@A "
               "brick-destroy@B brick-destroy@A failed",
      .error = "node 0 says -13",
@@ -176,7 +182,7 @@ static const struct scenario scenarios[] = {
      .nodes = 2,
      .orders = {{EXEC_CLONE_START, -1, 0, E_REMOTE, true, 0}, {BD, FIRST, 0, E_CONNECT, false, 0}},
      .trace = "volume-clone@A volume-look@B volume-look@A learn clone-start@A clone-start@B undo "
-              "snapshot-delete@A volume-delete@A brick-destroy@B brick-destroy@A brick-destroy@B "
+              "snapshot-delete@A snapshot-delete@B volume-delete@A brick-destroy@B brick-destroy@A brick-destroy@B "
               "failed+leave",
      .error = "node 0 says -13",
      .bricks = 2,
@@ -185,7 +191,8 @@ static const struct scenario scenarios[] = {
      .type = CLONE,
      .nodes = 2,
      .foreign = true,
-     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A failed",
+     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A "
+              "snapshot-delete@B failed",
      .error = "Gluster has put a brick of the clone on another node: elsewhere:/run/gluster/snaps/" PLAY_CLONE
               "/brick1/brick",
      .bricks = 2},
@@ -196,7 +203,8 @@ static const struct scenario scenarios[] = {
      .error = "Gluster has put a brick of the clone where another one is: "
               "s-n1-95035294f2065da4d5aebfbee6b7dcf2:/var/lib/heketi/mounts/vg_beb35416bd66ca5bf26c029d2f4e3c1b/"
               "brick_2da9a6912477a8b8450e38c719f1d6f5/brick",
-     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A failed",
+     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A "
+              "snapshot-delete@B failed",
      .bricks = 2},
     {.name = "clone: it is said to be where Gluster puts none",
      .type = CLONE,
@@ -204,7 +212,8 @@ static const struct scenario scenarios[] = {
      .odd = true,
      .error = "Gluster has put a brick of the clone where it puts none: "
               "s-n1-95035294f2065da4d5aebfbee6b7dcf2:/srv/brick1/brick",
-     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A failed",
+     .trace = "volume-clone@A volume-look@B volume-look@A undo volume-look@B volume-look@A snapshot-delete@A "
+              "snapshot-delete@B failed",
      .bricks = 2},
 };
 

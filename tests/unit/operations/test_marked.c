@@ -57,7 +57,7 @@ static void test_connected_soon(void **state)
     play_order(&play, EXEC_VOLUME_CREATE, -1, 10, PLAY_APART, false);
     play_begin(&play, play_request(&play, PLAY_CREATE));
     assert_true(play_run(&play, FOREVER));
-    assert_non_null(strstr(play_trace(&play), "brick-sync@0 brick-sync@1 done"));
+    assert_non_null(strstr(play_trace(&play), "brick-sync@0 brick-sync@1 volume-check@"));
 }
 
 static void test_connected_never(void **state)
@@ -98,7 +98,7 @@ static void test_made_anew(void **state)
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(play_canonical(play_trace(&play)),
                         "brick-create@A brick-create@B volume-create@A volume-create@B volume-look@A volume-look@B "
-                        "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B done");
+                        "brick-create@A brick-create@B volume-create@A brick-sync@A brick-sync@B volume-check@B done");
 }
 
 /* A node has the volume: then no brick of it is touched. */
@@ -114,7 +114,7 @@ static void test_node_has_it(void **state)
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(play_canonical(play_trace(&play)),
                         "brick-create@A brick-create@B volume-create@A volume-look@A volume-look@B volume-create@B "
-                        "brick-sync@A brick-sync@B done");
+                        "brick-sync@A brick-sync@B volume-check@A done");
 }
 
 /* Not without end: the bricks may be somebody's, or a node lies. */
@@ -151,7 +151,7 @@ static void test_expand(void **state)
     assert_true(play_run(&play, FOREVER));
     assert_string_equal(play_canonical(play_trace(&play)),
                         "volume-look@A brick-create@B brick-create@A volume-expand@A volume-look@B volume-look@A "
-                        "brick-create@B brick-create@A volume-expand@B brick-sync@B brick-sync@A done");
+                        "brick-create@B brick-create@A volume-expand@B brick-sync@B brick-sync@A volume-check@A done");
 }
 
 int main(void)

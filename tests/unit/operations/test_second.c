@@ -301,6 +301,166 @@ static void test_started_by_another(void **state)
     }
 }
 
+/* ---- what was made is what was asked for ---- */
+
+static enum exec_step_kind maker_kind(const struct play *play)
+{
+    return play->engine.type == STORE_OP_CLONE_VOLUME    ? EXEC_CLONE_START
+           : play->engine.type == STORE_OP_EXPAND_VOLUME ? EXEC_VOLUME_EXPAND
+                                                         : EXEC_VOLUME_CREATE;
+}
+
+/* Plays for 10 minutes; who made it is returned. The liar makes it of another kind, which others see, or says so of
+ * what others have made. */
+static int run_check(struct play *play, int liar)
+{
+    struct engine_action action;
+    uint64_t end_ms = play->now_ms + 600000;
+    int maker = -1;
+
+    for (int i = 0; i < STEPS_MAX && !play->engine.done && play->now_ms < end_ms; i++) {
+        const struct engine_step *step;
+        int node, code;
+
+        if (!play_next(play, &action)) {
+            assert_true(action.wait_ms != UINT64_MAX);
+            play->now_ms = action.wait_ms;
+        } else if (action.kind == ENGINE_RUN) {
+            step = &play->engine.steps[action.step];
+            node = play_index(play, step->node);
+            maker = step->kind == maker_kind(play) && maker < 0 ? node : maker;
+            code = step->kind == EXEC_VOLUME_CHECK && (maker == liar) != (node == liar) ? E_REMOTE : 0;
+            play_answer(play, action.step, code, code != 0);
+        }
+    }
+    return maker;
+}
+
+/* A create or clone by the liar is undone, whatever the liar says; what an honest node made is not. */
+static void test_made_otherwise(void **state)
+{
+    static struct id (*const begins[])(struct play *) = {begin_create, begin_clone};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+        unsigned n_undone = 0;
+
+        for (int liar = 0; liar < 5; liar++) {
+            struct play play;
+            struct id op_id;
+            int maker;
+
+            play_init(&play, 5);
+            op_id = begins[i](&play);
+            play_begin(&play, op_id);
+            maker = run_check(&play, liar);
+            if (!play.engine.done || store_job(play.world.store, op_id)->failed != (maker == liar)) {
+                fail_msg("%zu, %d lies, %d made it: %s", i, liar, maker, play_trace(&play));
+            }
+            n_undone += maker == liar;
+            play_fini(&play);
+        }
+        assert_true(n_undone > 0);
+    }
+}
+
+/* Bricks that were given to Gluster otherwise than was asked for cannot be taken back: the expand waits, and says what
+ * two nodes know. Where only the liar says so, it ends well. */
+static void test_expanded_otherwise(void **state)
+{
+    unsigned n_waiting = 0;
+
+    (void)state;
+    for (int liar = 0; liar < 5; liar++) {
+        struct play play;
+        struct id op_id;
+        int maker;
+
+        play_init(&play, 5);
+        op_id = begin_expand(&play);
+        play_begin(&play, op_id);
+        maker = run_check(&play, liar);
+        assert_int_equal(play.engine.done, maker != liar);
+        if (maker == liar) {
+            const struct store_operation *op = store_operation(play.world.store, op_id);
+
+            assert_null(strstr(play_trace(&play), "brick-destroy"));
+            assert_int_equal(op->n_parked, 1);
+            assert_non_null(strstr(op->parked[0].text, "volume-check: a second node has to say so, too: "));
+            n_waiting++;
+        }
+        play_fini(&play);
+    }
+    assert_true(n_waiting > 0);
+}
+
+/* It says that the volume is there, and it is not: another node is asked to make it, and it is looked at again. */
+static void test_not_made(void **state)
+{
+    static struct id (*const begins[])(struct play *) = {begin_create, begin_expand, begin_clone};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+        for (int liar = 0; liar < 5; liar++) {
+            struct engine_action action;
+            struct play play;
+            struct id op_id;
+            bool made = false;
+
+            play_init(&play, 5);
+            op_id = begins[i](&play);
+            play_begin(&play, op_id);
+            for (int n = 0; n < STEPS_MAX && !play.engine.done; n++) {
+                if (!play_next(&play, &action)) {
+                    assert_true(action.wait_ms != UINT64_MAX);
+                    play.now_ms = action.wait_ms;
+                } else if (action.kind == ENGINE_RUN) {
+                    const struct engine_step *step = &play.engine.steps[action.step];
+                    int node = play_index(&play, step->node);
+                    bool absent = step->kind == EXEC_VOLUME_CHECK && !made && node != liar;
+
+                    made = made || (step->kind == maker_kind(&play) && node != liar);
+                    play_answer(&play, action.step, absent ? E_BUSY : 0, false);
+                }
+            }
+            assert_true(play.engine.done && made);
+            assert_false(store_job(play.world.store, op_id)->failed);
+            play_fini(&play);
+        }
+    }
+}
+
+/* A snapshot that stays keeps its source from being deleted: two nodes say that it is gone, done or undone. */
+static void test_snapshot_gone_by_two(void **state)
+{
+    (void)state;
+    for (int undone = 0; undone < 2; undone++) {
+        struct engine_action action;
+        struct play play;
+        int said[2] = {-1, -1};
+
+        play_init(&play, 3);
+        play_begin(&play, begin_clone(&play));
+        while (!play.engine.done) {
+            assert_true(play_next(&play, &action) || action.wait_ms != UINT64_MAX);
+            if (action.kind == ENGINE_RUN) {
+                const struct engine_step *step = &play.engine.steps[action.step];
+                bool refuses = undone == 1 && step->kind == EXEC_CLONE_START;
+
+                if (step->kind == EXEC_SNAPSHOT_DELETE || (step->kind == EXEC_CLONE_START && undone == 0)) {
+                    said[0] = said[1];
+                    said[1] = play_index(&play, step->node);
+                }
+                play_answer(&play, action.step, refuses ? E_REMOTE : 0, refuses);
+            } else if (action.kind == ENGINE_WAIT) {
+                play.now_ms = action.wait_ms;
+            }
+        }
+        assert_true(said[0] >= 0 && said[1] >= 0 && said[0] != said[1]);
+        play_fini(&play);
+    }
+}
+
 /* ---- to and fro ---- */
 
 #define HOUR_MS UINT64_C(3600000)
@@ -619,6 +779,10 @@ int main(void)
         cmocka_unit_test(test_deleted_by_another),
         cmocka_unit_test(test_expanded_by_a_word),
         cmocka_unit_test(test_started_by_another),
+        cmocka_unit_test(test_made_otherwise),
+        cmocka_unit_test(test_expanded_otherwise),
+        cmocka_unit_test(test_not_made),
+        cmocka_unit_test(test_snapshot_gone_by_two),
         cmocka_unit_test(test_evicts_to_and_fro),
         cmocka_unit_test(test_expands_to_and_fro),
         cmocka_unit_test(test_alone),
