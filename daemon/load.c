@@ -14,6 +14,7 @@
 #include "store/base/log.h"
 #include "store/base/mem.h"
 #include "store/base/turn.h"
+#include "store/level.h"
 #include "store/load.h"
 
 /* One at a time; ends by itself when leadership is lost, since its next part is then refused. */
@@ -246,7 +247,16 @@ void load_serving(struct member *member)
     } else {
         member->staged = true;
         *member->staged_trouble = '\0';
-        load_start(member, NULL, TAKE_PTR(path), NULL, NULL);
+        if (store_level(member->store) >= STORE_LEVEL_RESTORED) {
+            load_start(member, NULL, TAKE_PTR(path), NULL, NULL);
+        } /* else load_level_raised: until then it could not be said which operations are from the backup */
+    }
+}
+
+void load_level_raised(struct member *member)
+{
+    if (member->staged && member_serving(member)) {
+        load_serving(member);
     }
 }
 
@@ -259,6 +269,9 @@ const char *load_blocks(struct member *member)
         CLEANUP(free_ptr) char *path = stage_path(member->cfg);
 
         member->staged = access(path, F_OK) == 0;
+        if (member->staged && *member->staged_trouble == '\0') {
+            return "a staged database is not loaded yet, see the warnings of GET /cluster/status; nothing was changed";
+        }
         if (member->staged) {
             return "a staged database could not be loaded, see the warnings of GET /cluster/status; nothing was "
                    "changed";
@@ -281,6 +294,13 @@ void load_warn(const struct member *member, health_cb cb, void *user)
     if (member->load != NULL || !id_is_none(store_settings(member->store)->load)) {
         cb(user, "database-loading", "the staged database is being loaded; other requests are refused meanwhile",
            "it goes on by itself");
+    } else if (member->staged && store_level(member->store) < STORE_LEVEL_RESTORED) {
+        cb(user, "staged-not-loaded",
+           "the staged database waits for feature level 2, which all members have to know; other requests are refused "
+           "meanwhile",
+           "it goes on by itself when all members run this release and are reached; if the level is held: hecate "
+           "upgrade "
+           "finalize");
     } else if (*member->staged_trouble != '\0') {
         text = mem_printf("a staged database could not be loaded: %s", member->staged_trouble);
         cb(user, "staged-not-loaded", text, remedy);

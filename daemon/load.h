@@ -13,6 +13,8 @@ struct store_cmd;
 void load_import(void *user, char *dump, size_t len, api_document_cb cb, void *cb_user);
 /* This member begins to serve: takes back a load that its leader did not finish, loads what is staged. */
 void load_serving(struct member *member);
+/* A feature level was reached here, on the leader: what is staged may have waited for it. */
+void load_level_raised(struct member *member);
 /* NULL, or why the database is not to be shown or changed yet: it is being loaded, or ought to be. */
 const char *load_blocks(struct member *member);
 /* Calls cb for what is staged here and not loaded. */

@@ -112,8 +112,12 @@ static const void *fsm_apply(void *user, uint64_t index, const void *data, size_
     event_applied(member, index, &cmd);
     digest = store_digest(member->store);
     replicas_applied(member->replicas, index, &digest);
-    if (cmd.type == STORE_CMD_OP_BEGIN && member->result.code == STORE_OK && member->driver_term != 0) {
-        op_driver_begun(member->driver, member->result.op_id);
+    if (member->result.code == STORE_OK && member->driver_term != 0) {
+        if (cmd.type == STORE_CMD_OP_BEGIN) {
+            op_driver_begun(member->driver, member->result.op_id);
+        } else if (cmd.type == STORE_CMD_LOAD && cmd.load.last) {
+            op_driver_loaded(member->driver);
+        }
     }
     store_cmd_fini(&cmd);
     mark_end();

@@ -40,6 +40,7 @@ static void raised(void *user, int status, const struct store_result *result)
     member->raising = false;
     if (status == 0 && result->code == STORE_OK) {
         LOG(LOG_INFO, "member", "the feature level was raised", LF_U64("level", store_level(member->store)));
+        load_level_raised(member);
     }
 }
 

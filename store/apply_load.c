@@ -5,6 +5,7 @@
  * again. */
 #include <string.h>
 
+#include "store/level.h"
 #include "store/load.h"
 #include "store/store_priv.h"
 
@@ -81,7 +82,10 @@ static int insert_part(struct store *store, uint64_t index, const struct store_l
         rc = rc == 0 ? insert_device(store, &load->devices[i], reterr) : rc;
     }
     for (size_t i = 0; i < load->n_volumes && rc == 0; i++) {
-        rc = insert_whole_volume(store, &load->volumes[i], reterr);
+        struct store_volume volume = load->volumes[i];
+
+        volume.untold = false; /* who was told of it after the backup was made is not known */
+        rc = insert_whole_volume(store, &volume, reterr);
     }
     for (size_t i = 0; i < load->n_blocks && rc == 0; i++) {
         rc = insert_block(store, &load->blocks[i], reterr);
@@ -90,6 +94,9 @@ static int insert_part(struct store *store, uint64_t index, const struct store_l
         struct store_operation op = load->operations[i];
 
         op.begin_index = index;
+        op.restored =
+            store_level(store) >= STORE_LEVEL_RESTORED && op.phase == STORE_OP_FORWARD &&
+            (op.type == STORE_OP_CREATE_VOLUME || op.type == STORE_OP_CREATE_BLOCK || op.type == STORE_OP_CLONE_VOLUME);
         rc = insert_op(store, &op, reterr);
     }
     /* Who is pending by whom can only be asked now that the operations are there. */

@@ -124,6 +124,7 @@ enum key_operation {
     KEY_OP_PARENT = 52,
     KEY_OP_CHILD = 53,
     KEY_OP_ANSWERS = 54,
+    KEY_OP_RESTORED = 55,
 };
 
 enum key_job {

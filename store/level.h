@@ -16,6 +16,7 @@
  *      TOLD, TAKE_OVER, and volumes that are untold
  *      OP_END of a node's delete by force ends a part of what waits for the node, when that is much, and not itself
  *      OP_BEGIN of a volume's delete by force, which also takes the volume with Heketi's own database
+ *      LOAD marks creates and clones that are under way as restored
  */
 #ifndef HECATE_STORE_LEVEL_H
 #define HECATE_STORE_LEVEL_H
@@ -29,6 +30,7 @@
 #define STORE_LEVEL_FORGET 2
 #define STORE_LEVEL_TAKE_OVER 2
 #define STORE_LEVEL_HEKETI_DB 2
+#define STORE_LEVEL_RESTORED 2
 
 struct store;
 struct store_cmd;

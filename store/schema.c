@@ -177,6 +177,7 @@ static const struct field operation_fields[] = {
     SCALAR(struct store_operation, parent, KEY_OP_PARENT, F_ID),
     SCALAR(struct store_operation, child, KEY_OP_CHILD, F_ID),
     SCALAR(struct store_operation, answers, KEY_OP_ANSWERS, F_ID),
+    SCALAR(struct store_operation, restored, KEY_OP_RESTORED, F_BOOL),
 };
 const struct schema schema_operation = SCHEMA(struct store_operation, "operation", operation_fields);
 

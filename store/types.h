@@ -196,6 +196,9 @@ struct store_operation { /* its id is the queue id */
     /* Volume create that a repetition has taken over: the queue id that answers for it instead of its own, which has
      * failed. ID_NONE: its own. */
     struct id answers;
+    /* Create, clone, FORWARD: it came with a backup. How it ended after the backup was made is not known: what it made
+     * may have been given to somebody, and hold data. */
+    bool restored;
 };
 
 /* Who may change anything (heketi-rest.md 6.13). UNSET: never set; the configuration of the leader decides. */

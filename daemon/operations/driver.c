@@ -442,20 +442,36 @@ void op_driver_begun(struct op_driver *driver, struct id op_id)
     driver_turn(driver);
 }
 
+/* What begins later is told. */
+static void resume_all(struct op_driver *driver)
+{
+    driver->resumes = true;
+    driver->resume_to = store_applied_index(driver_store(driver));
+    driver->resumed_index = 0;
+    driver->resumed_id = ID_NONE;
+    driver_turn(driver);
+}
+
 void op_driver_start(struct op_driver *driver)
 {
     const struct store *store = driver_store(driver);
 
     CHECK(!driver->running && !driver->closing);
-    driver->running = driver->resumes = true;
+    driver->running = true;
     driver->generation++;
-    driver->resume_to = store_applied_index(store); /* what begins later is told */
-    driver->resumed_index = 0;
-    driver->resumed_id = ID_NONE;
-    driver_turn(driver);
+    if (id_is_none(store_settings(store)->load)) { /* of half a database nothing is done: it may be taken back */
+        resume_all(driver);
+    }
     LOG(LOG_INFO, "operation", "leading: operations are resumed", LF_U64("count", store_counts(store).operations),
         LF_U64("term", driver->env.term(driver->env.user)));
     nodes_start(driver);
+}
+
+void op_driver_loaded(struct op_driver *driver)
+{
+    if (driver->running) {
+        resume_all(driver);
+    }
 }
 
 void op_driver_stop(struct op_driver *driver)

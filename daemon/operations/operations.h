@@ -43,6 +43,8 @@ void op_driver_close(struct op_driver *driver, void (*closed_cb)(void *user), vo
 void op_driver_start(struct op_driver *driver);
 /* Leadership lost: cancel what runs, forget everything in memory; no step is started any more. */
 void op_driver_stop(struct op_driver *driver);
+/* The last part of a load was applied here while serving: its operations are resumed. */
+void op_driver_loaded(struct op_driver *driver);
 /* An operation was begun (its command was applied here while serving). */
 void op_driver_begun(struct op_driver *driver, struct id op_id);
 

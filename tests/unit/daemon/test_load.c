@@ -14,6 +14,7 @@
 #include "daemon/load.h"
 #include "daemon/stage.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/load.h"
 #include "tests/unit/daemon/fixture.h"
 
@@ -185,6 +186,17 @@ static void test_an_unfinished_load_is_taken_back(void **state)
     fixture_fini(&fixture);
 }
 
+static bool all_are_raised(struct fixture *fixture, void *user)
+{
+    (void)user;
+    for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
+        if (store_level(fixture->members[i]->store) < STORE_LEVEL_RESTORED) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool has_tried(struct fixture *fixture, void *user)
 {
     const struct member *leader = fixture_leader(fixture);
@@ -219,6 +231,7 @@ static void test_a_staged_file_that_cannot_be_read(void **state)
     fixture_init(&fixture);
     buf_append_str(&bytes, "HECSNAP\n and nothing behind it");
     start_all(&fixture);
+    fixture_until(&fixture, "the feature level", all_are_raised, NULL); /* what is staged waits for it */
     leader = fixture_leader(&fixture);
     assert_null(backend_blocked(leader));
     for (size_t i = 0; i < FIXTURE_MEMBERS; i++) {
