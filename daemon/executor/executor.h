@@ -109,6 +109,7 @@ struct exec_device_info { /* of DEVICE_SETUP; of DEVICE_LOOK without paths */
 struct exec_volume_info { /* of VOLUME_LOOK and VOLUME_CLONE */
     bool present;
     bool partly;              /* VOLUME_LOOK: with some of the bricks only */
+    bool there;               /* VOLUME_LOOK: a volume of that name, whatever its bricks are */
     char uuid[64];            /* Gluster's, with dashes */
     struct store_strs bricks; /* "host:/path" in Gluster's order */
 };

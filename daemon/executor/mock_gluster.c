@@ -265,6 +265,7 @@ static void volume_look(struct mock_world *world, const struct exec_step *step, 
     if (volume != NULL && has_all(world, volume, step)) {
         tell(step, result);
     }
+    result->volume.there = volume != NULL;
 }
 
 /* One after another, in their order. */

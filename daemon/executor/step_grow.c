@@ -37,6 +37,7 @@ static void look_looked(struct step_talk *talk, const struct step_reply *reply)
     } else if (meaning == GLUSTER_DONE) {
         size_t n = count_bricks(talk->step, &volumes.items[0]);
 
+        talk->result.volume.there = true;
         talk->result.volume.present = n == talk->step->n_bricks;
         talk->result.volume.partly = n > 0 && n < talk->step->n_bricks;
         gluster_volumes_fini(&volumes);

@@ -48,6 +48,7 @@ static bool load(struct engine *engine, const struct store *store, uint64_t now_
     engine->attempt = op->attempt;
     engine->begin_index = op->begin_index;
     engine->force = op->force;
+    engine->restored = op->restored && op->phase == STORE_OP_FORWARD;
     engine->no_other_place = false;
     forget_block(engine);
     engine->redo = engine->asks = false;
@@ -199,8 +200,9 @@ static bool is_parked(const struct engine *engine, const struct engine_step *ste
     bool waits = step->state != ENGINE_DONE || (engine->type == STORE_OP_CLONE_VOLUME &&
                                                 step->kind == EXEC_VOLUME_LOOK && step->stage == current_stage(engine));
 
-    return waits && step->policy != ENGINE_UNDOES && step->policy != ENGINE_CONFIRMS && step->error != NULL &&
-           step->tries + step->busy >= ENGINE_PARK_TRIES;
+    bool undoes = (step->policy == ENGINE_UNDOES || step->policy == ENGINE_CONFIRMS) && !engine_is_kept(engine);
+
+    return waits && !undoes && step->error != NULL && step->tries + step->busy >= ENGINE_PARK_TRIES;
 }
 
 static bool parked_changed(struct engine *engine, const struct store *store)
@@ -257,10 +259,16 @@ static bool act_run(struct engine *engine, const struct store *store, unsigned s
                 step->state = ENGINE_DONE;
                 if (engine_is_expand_look(engine, step)) { /* the second: there is none */
                     engine_expand_looked(engine, step, &engine->had);
+                } else if (engine_is_restored_look(engine, step)) {
+                    engine_restored_looked(engine, step, &engine->had, now_ms);
                 }
                 action->wait_ms = now_ms; /* perhaps the last one: look again at once */
                 continue;
             case ENGINE_CANNOT:
+                if (engine_is_kept(engine)) {
+                    step->retry_ms = now_ms + ENGINE_HOLD_MS;
+                    break;
+                }
                 step->failed = step->permanent = step->hopeless = true;
                 step->code = E_REMOTE;
                 action->wait_ms = now_ms;
@@ -351,7 +359,7 @@ void engine_next(struct engine *engine, const struct store *store, uint64_t now_
         action->wait_ms = engine->hold_ms;
         return;
     }
-    if (engine->refusal != NULL && engine->phase == STORE_OP_FORWARD) {
+    if (engine->refusal != NULL && engine->phase == STORE_OP_FORWARD) { /* not of what is kept: engine_proposed */
         act_refused(engine, action);
         return;
     }
@@ -420,6 +428,9 @@ static void step_done(struct engine *engine, struct engine_step *step, const str
     }
     if (engine_is_expand_look(engine, step)) {
         engine_expand_looked(engine, step, &result->volume);
+    } else if (engine_is_restored_look(engine, step)) {
+        engine_restored_looked(engine, step, &result->volume, now_ms);
+        return;
     }
     if (step->own && result->volume.present) {
         engine_keep_bricks(engine);
@@ -516,6 +527,9 @@ void engine_proposed(struct engine *engine, const struct store *store, enum engi
     engine->proposing = false;
     if (status == E_BUSY) { /* nothing was proposed */
         engine->hold_ms = now_ms + ENGINE_HOLD_MS;
+    } else if (engine_is_kept(engine) && (status == E_INVALID || (status == 0 && code != STORE_OK)) &&
+               (kind == ENGINE_END || kind == ENGINE_LEARN)) {
+        engine->hold_ms = now_ms + ENGINE_PART_WAIT_MS;
     } else if (status == E_INVALID && (kind == ENGINE_END || kind == ENGINE_LEARN) && engine->refusal == NULL &&
                engine->phase == STORE_OP_FORWARD) {
         engine->refusal = mem_strdup("What the storage nodes said of it is larger than an entry of the log can be");

@@ -146,8 +146,10 @@ struct engine {
     bool done;                 /* the end was committed */
     bool no_other_place;       /* planning again was refused */
     enum engine_given given;
+    bool restored;               /* a create or clone that came with a backup */
+    bool absent;                 /* ... and two nodes have said that Gluster has no volume of its name */
     bool asks;                   /* an expand: two nodes are asked whether it has, before other bricks are planned */
-    struct exec_volume_info had; /* ... and what the first one said; without its texts */
+    struct exec_volume_info had; /* what the first one said, of these or of a restored create; without its texts */
     uint32_t stale_plans;
     char *refusal;           /* the store's, of a good end; NULL none */
     uint64_t hold_ms;        /* nothing is decided before */

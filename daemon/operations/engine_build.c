@@ -25,6 +25,7 @@ enum condition {
     UNPLACED,  /* evict: before there is a replacement */
     UNLEARNT,  /* clone: before its bricks' places are known */
     LEARNT,
+    RESTORED, /* it came with a backup */
     SPREAD, /* only where not all of the volume's bricks are on one node, which would harm only itself; of a clone, when
                it is learnt */
 };
@@ -42,16 +43,20 @@ struct row {
 /* One node's word must not destroy what is on others: where bricks that may hold data, or the name of a block volume,
  * go because a node of the pool says so, the step stands here twice, in two stages, and the second time runs on another
  * node (engine_place.c). What a create or a clone made has been given to nobody yet: for that, one node is enough, but
- * not for a snapshot, which would stay on all of them. What clients are given a second node has to know, too: a volume
- * may be made of another kind than was asked for. It is asked while the bricks are synced. */
+ * not for a snapshot, which would stay on all of them, nor where it came with a backup (engine_restored.c). What
+ * clients are given a second node has to know, too: a volume may be made of another kind than was asked for. It is
+ * asked while the bricks are synced. */
 static const struct row rows[] = {
+    /* It may have been made, told and written to since the backup: then there is nothing left to do. */
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, RESTORED},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 1, EXEC_VOLUME_LOOK, TARGET, ENGINE_WAITS, RESTORED},
     /* An abandoned attempt may have got as far as a volume with the old bricks. */
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_UNDOES, REPLANNED},
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 2, EXEC_VOLUME_DELETE, TARGET, ENGINE_UNDOES, REPLANNED},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 4, EXEC_VOLUME_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
     /* The volume is there: a node that is silent now is no reason to give it up. */
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
-    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 3, EXEC_VOLUME_CHECK, TARGET, ENGINE_UNDOES_REFUSED, SPREAD},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 5, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_CREATE_VOLUME, STORE_OP_FORWARD, 5, EXEC_VOLUME_CHECK, TARGET, ENGINE_UNDOES_REFUSED, SPREAD},
     {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 0, EXEC_VOLUME_DELETE, TARGET, ENGINE_WAITS, ALWAYS},
     {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
     {STORE_OP_CREATE_VOLUME, STORE_OP_UNDO, 1, EXEC_BRICK_DESTROY, ABANDONED, ENGINE_WAITS, ALWAYS},
@@ -61,16 +66,18 @@ static const struct row rows[] = {
     {STORE_OP_DELETE_VOLUME, STORE_OP_FORWARD, 2, EXEC_BRICK_DESTROY, BRICKS, ENGINE_WAITS, ALWAYS},
 
     /* With a hosting volume, when none had room: first all that a volume create does. */
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 0, EXEC_VOLUME_DELETE, HOSTING, ENGINE_UNDOES, REPLANNED},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 1, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 2, EXEC_VOLUME_CREATE, HOSTING, ENGINE_UNDOES, ALWAYS},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_VOLUME_CHECK, HOSTING, ENGINE_UNDOES_REFUSED, SPREAD},
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 4, EXEC_BLOCK_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 0, EXEC_VOLUME_LOOK, HOSTING, ENGINE_WAITS, RESTORED},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 1, EXEC_VOLUME_LOOK, HOSTING, ENGINE_WAITS, RESTORED},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 2, EXEC_VOLUME_DELETE, HOSTING, ENGINE_UNDOES, REPLANNED},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 3, EXEC_BRICK_CREATE, BRICKS, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 4, EXEC_VOLUME_CREATE, HOSTING, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 5, EXEC_BRICK_SYNC, BRICKS, ENGINE_UNDOES_REFUSED, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 5, EXEC_VOLUME_CHECK, HOSTING, ENGINE_UNDOES_REFUSED, SPREAD},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 6, EXEC_BLOCK_CREATE, TARGET, ENGINE_UNDOES, ALWAYS},
     /* Clients will write to what it is said to be. */
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 5, EXEC_BLOCK_LOOK, TARGET, ENGINE_CONFIRMS, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 7, EXEC_BLOCK_LOOK, TARGET, ENGINE_CONFIRMS, ALWAYS},
     /* Whoever loses power now is healed by the others, so that the silent are not waited for. */
-    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 6, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
+    {STORE_OP_CREATE_BLOCK, STORE_OP_FORWARD, 8, EXEC_BRICK_SYNC, HOSTS, ENGINE_IGNORES, ALWAYS},
     /* Whoever made it may say that it is gone: then it would stay on the others, and nothing counts its space. */
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 0, EXEC_BLOCK_DELETE, TARGET, ENGINE_SKIPS, ALWAYS},
     {STORE_OP_CREATE_BLOCK, STORE_OP_UNDO, 1, EXEC_BLOCK_DELETE, TARGET, ENGINE_SKIPS, ALWAYS},
@@ -261,6 +268,8 @@ static bool applies(const struct row *row, const struct store *store, const stru
         return id_is_none(op->replacement);
     case UNLEARNT:
         return volume == NULL || !engine_is_learnt(volume);
+    case RESTORED:
+        return op->restored;
     case LEARNT:
         return volume != NULL && engine_is_learnt(volume);
     case SPREAD:
@@ -308,7 +317,7 @@ void engine_build(struct engine *engine, const struct store *store, const struct
     size_t n_nodes = node != NULL ? cluster_nodes(store, node->cluster) : 0;
 
     /* A third one for each brick: engine_unmark. */
-    engine->max_steps = 5 + 3 * n_bricks + n_hosts + n_nodes + op->n_abandoned;
+    engine->max_steps = 7 + 3 * n_bricks + n_hosts + n_nodes + op->n_abandoned;
     engine->steps = mem_calloc(engine->max_steps, sizeof(*engine->steps));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];

@@ -19,7 +19,7 @@ bool engine_may_replan(const struct engine *engine, const struct engine_step *st
 
     /* Bricks that Gluster has are not planned again: the database would lose them, and a clean-up take them away. Of a
      * create nobody has been given anything: what it has made is deleted first. */
-    if ((evicts && engine->given != ENGINE_NOT_GIVEN) ||
+    if (engine_is_kept(engine) || (evicts && engine->given != ENGINE_NOT_GIVEN) ||
         (engine->type == STORE_OP_EXPAND_VOLUME && engine->given == ENGINE_GIVEN)) {
         return false;
     }
@@ -128,6 +128,9 @@ static bool exhausted(const struct engine *engine, const struct engine_step *ste
 
 bool engine_is_hopeless(const struct engine *engine, const struct engine_step *step)
 {
+    if (engine_is_kept(engine)) {
+        return false;
+    }
     switch (step->policy) {
     case ENGINE_UNDOES:
         return exhausted(engine, step);
@@ -331,7 +334,8 @@ bool engine_unmark(struct engine *engine, struct engine_step *refused, uint64_t 
 {
     size_t n = engine->n_steps;
 
-    if (!engine_makes_bricks(engine) || (refused->kind != EXEC_VOLUME_CREATE && refused->kind != EXEC_VOLUME_EXPAND) ||
+    if (!engine_makes_bricks(engine) || engine->restored ||
+        (refused->kind != EXEC_VOLUME_CREATE && refused->kind != EXEC_VOLUME_EXPAND) ||
         refused->unmarks == ENGINE_UNMARKS) {
         return false;
     }

@@ -1,5 +1,6 @@
 /* Inside the engine: engine.c (what comes next, what happened), engine_build.c (the table of steps), engine_place.c
  * (where a step runs), engine_fail.c (when a failed step is tried again), engine_given.c (whether Gluster has bricks),
+ * engine_restored.c (what came with a backup),
  * engine_learn.c (where it has put a clone's bricks). */
 #ifndef HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
 #define HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
@@ -75,6 +76,14 @@ bool engine_is_expand_look(const struct engine *engine, const struct engine_step
  * would be waited for without end. That it has not needs no second one: who makes them and gives them to it finds what
  * is there. Before other ones are planned in their place, two have to say either. */
 void engine_expand_looked(struct engine *engine, struct engine_step *look, const struct exec_volume_info *info);
+/* Is it a create or clone from a backup of which nobody knows yet that it made nothing? It is never given up, undone or
+ * planned again. */
+bool engine_is_kept(const struct engine *engine);
+bool engine_is_restored_look(const struct engine *engine, const struct engine_step *step);
+/* Has Gluster the volume of such a create? If two nodes say that it has, it has ended; if both say that there is none
+ * of its name, it is as any other; otherwise they are asked again. */
+void engine_restored_looked(struct engine *engine, struct engine_step *look, const struct exec_volume_info *info,
+                            uint64_t now_ms);
 void engine_step_failed(struct engine *engine, struct engine_step *step, const struct exec_result *result,
                         uint64_t now_ms);
 /* The node of a step contradicts whoever said that an earlier one is done, with "busy": it has waited several times

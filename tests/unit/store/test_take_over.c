@@ -9,6 +9,7 @@
 
 #include "store/base/mem.h"
 #include "store/level.h"
+#include "store/load.h"
 #include "store/store_priv.h"
 #include "tests/unit/store/world.h"
 
@@ -318,6 +319,29 @@ static void test_operation_with_the_id_of_another(void **state)
     assert_int_equal(insert_op(world.store, &next, NULL), 0);
 }
 
+/* Whoever was told of it after the backup was made is not known to the database that is restored. */
+static void test_restored(void **state)
+{
+    struct store_loader *loader;
+    struct world restored;
+    struct store_cmd cmd;
+    struct id volume;
+
+    (void)state;
+    (void)create(2000);
+    volume = world.result.id;
+    assert_true(store_volume(world.store, volume)->untold);
+    world_init(&restored, 4);
+    loader = store_loader_new(world.store, (struct id){{7}}, STORE_LOAD_PART_BYTES);
+    while (store_loader_next(loader, &cmd)) {
+        assert_int_equal(world_apply(&restored, &cmd), STORE_OK);
+        store_cmd_fini(&cmd);
+    }
+    store_loader_free(loader);
+    assert_false(store_volume(restored.store, volume)->untold);
+    world_fini(&restored);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -334,6 +358,7 @@ int main(void)
         T(test_ids),
         T(test_key_of_a_member),
         T(test_operation_with_the_id_of_another),
+        T(test_restored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
