@@ -80,18 +80,6 @@ void engine_fini(struct engine *engine)
 
 /* ---- what comes next ---- */
 
-static unsigned current_stage(const struct engine *engine)
-{
-    unsigned stage = UINT32_MAX;
-
-    for (size_t i = 0; i < engine->n_steps; i++) {
-        if (engine->steps[i].state != ENGINE_DONE && engine->steps[i].stage < stage) {
-            stage = engine->steps[i].stage;
-        }
-    }
-    return stage;
-}
-
 /* Nothing is left but bricks of which their nodes do not let go: the volume is done with. */
 static bool only_bricks_left(const struct engine *engine)
 {
@@ -132,7 +120,7 @@ static void act_end(struct engine *engine, const struct store *store, struct eng
     engine->proposing = true;
     action->kind = ENGINE_END;
     action->failed = engine->phase == STORE_OP_UNDO;
-    action->leave = current_stage(engine) != UINT32_MAX;
+    action->leave = engine_stage(engine) != UINT32_MAX;
     if (op != NULL) {
         if (action->failed) {
             text_put(action->text, sizeof(action->text), op->reason);
@@ -192,40 +180,6 @@ static void act_refused(struct engine *engine, struct engine_action *action)
     action->kind = undo ? ENGINE_UNDO : ENGINE_END;
     action->failed = !undo;
     text_put(action->text, sizeof(action->text), engine->refusal);
-}
-
-/* A look at a clone counts with the others of its round: until these are done, it waits for what it waited before. */
-static bool is_parked(const struct engine *engine, const struct engine_step *step)
-{
-    bool waits = step->state != ENGINE_DONE || (engine->type == STORE_OP_CLONE_VOLUME &&
-                                                step->kind == EXEC_VOLUME_LOOK && step->stage == current_stage(engine));
-
-    bool undoes = (step->policy == ENGINE_UNDOES || step->policy == ENGINE_CONFIRMS) && !engine_is_kept(engine);
-
-    return waits && !undoes && step->error != NULL && step->tries + step->busy >= ENGINE_PARK_TRIES;
-}
-
-static bool parked_changed(struct engine *engine, const struct store *store)
-{
-    const struct store_operation *op = store_operation(store, engine->op_id);
-    struct store_parked *parked;
-    bool changed, any = false;
-    size_t n;
-
-    for (size_t i = 0; i < engine->n_steps && !any; i++) {
-        any = is_parked(engine, &engine->steps[i]);
-    }
-    if (op == NULL || (!any && op->n_parked == 0)) {
-        return false;
-    }
-    n = engine_parked(engine, &parked);
-    changed = n != op->n_parked;
-    for (size_t i = 0; i < n; i++) {
-        changed = changed || !id_equal(parked[i].node, op->parked[i].node);
-        free(parked[i].text);
-    }
-    free(parked);
-    return changed;
 }
 
 /* Starts the next step of the stage that is due, or says when one will be. */
@@ -344,7 +298,7 @@ static void act_stages_done(struct engine *engine, const struct store *store, st
 
 void engine_next(struct engine *engine, const struct store *store, uint64_t now_ms, struct engine_action *action)
 {
-    unsigned stage = current_stage(engine);
+    unsigned stage = engine_stage(engine);
     const struct engine_step *hopeless = NULL;
     bool running = false;
 
@@ -386,7 +340,7 @@ void engine_next(struct engine *engine, const struct store *store, uint64_t now_
     if (act_run(engine, store, stage, now_ms, action)) {
         return;
     }
-    if (action->wait_ms > now_ms && current_stage(engine) == stage && parked_changed(engine, store)) {
+    if (action->wait_ms > now_ms && engine_stage(engine) == stage && engine_parked_changed(engine, store)) {
         engine->proposing = true;
         action->kind = ENGINE_PARK;
     }
@@ -576,32 +530,4 @@ bool engine_node_up(struct engine *engine, struct id node, uint64_t now_ms)
         }
     }
     return due;
-}
-
-/* ---- parked parts ---- */
-
-size_t engine_parked(struct engine *engine, struct store_parked **ret_parked)
-{
-    size_t n = 0;
-
-    *ret_parked = mem_calloc(engine->n_steps, sizeof(**ret_parked));
-    for (size_t i = 0; i < engine->n_steps; i++) {
-        struct engine_step *step = &engine->steps[i];
-        bool listed = false;
-
-        if (!is_parked(engine, step)) {
-            continue;
-        }
-        if (id_is_none(step->shown)) {
-            step->shown = step->node; /* stays, wherever the next try runs */
-        }
-        for (size_t j = 0; j < n && !listed; j++) {
-            listed = id_equal((*ret_parked)[j].node, step->shown);
-        }
-        if (!listed) {
-            (*ret_parked)[n].node = step->shown;
-            (*ret_parked)[n++].text = mem_printf("%s: %s", exec_step_name(step->kind), step->error);
-        }
-    }
-    return n;
 }

@@ -1,6 +1,6 @@
 /* Inside the engine: engine.c (what comes next, what happened), engine_build.c (the table of steps), engine_place.c
  * (where a step runs), engine_fail.c (when a failed step is tried again), engine_given.c (whether Gluster has bricks),
- * engine_restored.c (what came with a backup),
+ * engine_restored.c (what came with a backup), engine_park.c (what it waits for),
  * engine_learn.c (where it has put a clone's bricks). */
 #ifndef HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
 #define HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
@@ -76,6 +76,10 @@ bool engine_is_expand_look(const struct engine *engine, const struct engine_step
  * would be waited for without end. That it has not needs no second one: who makes them and gives them to it finds what
  * is there. Before other ones are planned in their place, two have to say either. */
 void engine_expand_looked(struct engine *engine, struct engine_step *look, const struct exec_volume_info *info);
+/* The first stage in which something is left to do; UINT32_MAX: all is done. */
+unsigned engine_stage(const struct engine *engine);
+/* Does the operation wait for other nodes than is recorded? */
+bool engine_parked_changed(struct engine *engine, const struct store *store);
 /* Is it a create or clone from a backup of which nobody knows yet that it made nothing? It is never given up, undone or
  * planned again. */
 bool engine_is_kept(const struct engine *engine);
