@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/json_read.h"
+#include "api/json_replace.h"
 #include "api/validate.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
@@ -16,7 +17,7 @@
 #define GID_MAX INT64_C(2147483647)
 
 struct record {
-    bool file, block, destroy_data, force_forget, snapshot_enable, auth;
+    bool file, block, destroy_data, force_forget, snapshot_enable, auth, lost;
     int64_t zone, size, expand_size, gid, replica, data, redundancy, ha_count, new_size;
     float factor;
     char *cluster, *node, *name, *state, *health, *change_type, *durability, *oldest_client, *restriction;
@@ -44,6 +45,20 @@ static const struct api_field node_fields[] = {
 };
 static const struct api_field device_fields[] = {
     F("name", STR, name), F("node", STR, node), F("tags", TAGS, tags), F("destroydata", BOOL, destroy_data), END,
+};
+/* Heketi has neither. */
+static const struct api_field node_replace_fields[] = {
+    F("manage", STRS, manage),
+    F("devices", TAGS, tags),
+    F("destroydata", BOOL, destroy_data),
+    F("lostdata", BOOL, lost),
+    END,
+};
+static const struct api_field device_replace_fields[] = {
+    F("name", STR, name),
+    F("destroydata", BOOL, destroy_data),
+    F("lostdata", BOOL, lost),
+    END,
 };
 static const struct api_field device_delete_fields[] = {F("forceforget", BOOL, force_forget), END};
 static const struct api_field state_fields[] = {F("state", STR, state), F("healcheck", STR, health), END};
@@ -174,7 +189,6 @@ static int check_device(struct record *record, struct store_request *request, st
     request->node = parse_id(or_empty(record->node));
     set_text(&request->device_name, take_text(&record->name));
     store_tags_copy(&request->tags, &record->tags);
-    request->destroy_data = record->destroy_data;
     return 0;
 }
 
@@ -477,10 +491,14 @@ static const struct shape shapes[API_ROUTE_COUNT] = {
     [API_ROUTE_VOLUME_CLONE] = {STORE_REQ_VOLUME_CLONE, clone_fields, false},
     [API_ROUTE_VOLUME_RESTRICT] = {STORE_REQ_VOLUME_RESTRICT, restrict_fields, false},
     [API_ROUTE_BRICK_EVICT] = {STORE_REQ_BRICK_EVICT, evict_fields, true},
+    [API_ROUTE_NODE_REPLACE] = {STORE_REQ_NODE_REPLACE, node_replace_fields, true, true},
+    [API_ROUTE_DEVICE_REPLACE] = {STORE_REQ_DEVICE_REPLACE, device_replace_fields, true, true},
 };
 
 static int check(enum api_route route, struct record *record, struct api_body *body, struct buf *text)
 {
+    body->request.lost = record->lost;
+    body->request.destroy_data = record->destroy_data;
     switch (route) {
     case API_ROUTE_CLUSTER_CREATE:
     case API_ROUTE_CLUSTER_FLAGS:
@@ -499,6 +517,10 @@ static int check(enum api_route route, struct record *record, struct api_body *b
         return check_tags(record, &body->request, text);
     case API_ROUTE_DEVICE_ADD:
         return check_device(record, &body->request, text);
+    case API_ROUTE_NODE_REPLACE:
+        return api_read_node_replace(&record->manage, &record->tags, &body->request, text);
+    case API_ROUTE_DEVICE_REPLACE:
+        return api_read_device_replace(or_empty(record->name), &body->request, text);
     case API_ROUTE_DEVICE_DELETE:
         body->request.force = record->force_forget;
         return 0;

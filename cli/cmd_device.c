@@ -61,6 +61,27 @@ static int run_remove(struct cli *cli)
     return cli_set_state(cli, "/devices/", "Device", MISSING, "failed", cli_heal_check(cli));
 }
 
+static int run_replace(struct cli *cli)
+{
+    CLEANUP(free_ptr) char *path = NULL;
+    const char *id, *name = flag_string(cli, "name");
+    json_t *body;
+    int rc;
+
+    if (cli_need_id(cli, MISSING, &id) != 0) {
+        return -1;
+    }
+    path = mem_printf("/devices/%s/replace", id);
+    body = json_pack("{s:s, s:b, s:b}", "name", name, "destroydata", flag_bool(cli, "destroy-existing-data"),
+                     "lostdata", flag_bool(cli, "lost-data"));
+    rc = http_job(cli, "POST", path, body, NULL);
+    json_decref(body);
+    if (rc == 0) {
+        fprintf(cli->out, "Device %s replaced\n", id);
+    }
+    return rc;
+}
+
 static int run_set_tags(struct cli *cli)
 {
     return cli_set_tags(cli, "/devices/");
@@ -152,6 +173,12 @@ static const struct cli_flag add_flags[] = {
     {"destroy-existing-data", 0, CLI_BOOL, false, NULL, NULL, "wipe what is on the device"},
 };
 
+static const struct cli_flag replace_flags[] = {
+    {"name", 0, CLI_STRING, false, NULL, "PATH", "another raw device than before"},
+    {"destroy-existing-data", 0, CLI_BOOL, false, NULL, NULL, "wipe what is on the disk, also the old bricks"},
+    {"lost-data", 0, CLI_BOOL, false, NULL, NULL, "make bricks anew, empty, of which there is no other copy"},
+};
+
 static const struct cli_flag delete_flags[] = {
     {"force-forget", 0, CLI_BOOL, false, NULL, NULL, "drop the record even if the node cannot be cleaned"},
 };
@@ -169,6 +196,8 @@ static const struct cli_command commands[] = {
     {"device", "disable", "ID", "place no new bricks on it; those it has stay", NULL, NULL, 0, run_disable, NULL},
     {"device", "remove", "ID", "move all bricks of a disabled device away", NULL, cli_heal_check_flags, 1, run_remove,
      NULL},
+    {"device", "replace", "ID", "make a lost device anew, on another disk, and heal its bricks", NULL, replace_flags, 3,
+     run_replace, NULL},
     {"device", "resync", "ID", "read the size of a device again", NULL, resync_flags, 1, run_resync, NULL},
     {"device", "settags", "ID NAME:VALUE...", "set tags", NULL, cli_set_tags_flags, 1, run_set_tags, NULL},
     {"device", "rmtags", "ID NAME...", "remove tags", NULL, cli_remove_tags_flags, 1, run_remove_tags,

@@ -1,4 +1,6 @@
 /* hecate node ... */
+#include <string.h>
+
 #include "cli/http.h"
 #include "store/base/mem.h"
 
@@ -93,6 +95,54 @@ static int run_remove(struct cli *cli)
     return cli_set_state(cli, "/nodes/", "Node", MISSING, "failed", NULL);
 }
 
+/* "OLD=NEW,...": ids of devices and the disks that they get. NULL: it is none; the caller says so. */
+static json_t *read_devices(const char *text)
+{
+    json_t *devices = json_object();
+
+    while (*text != '\0') {
+        size_t len = strcspn(text, ","), id = strcspn(text, "=,");
+        CLEANUP(free_ptr) char *key = mem_strndup(text, id);
+
+        if (id == 0 || id + 1 >= len) {
+            json_decref(devices);
+            return NULL;
+        }
+        json_object_set_new(devices, key, json_stringn(text + id + 1, len - id - 1));
+        text += len + (text[len] == ',');
+    }
+    return devices;
+}
+
+static int run_replace(struct cli *cli)
+{
+    const char *id, *manage = flag_string(cli, "management-host-name");
+    CLEANUP(free_ptr) char *path = NULL;
+    json_t *body, *devices;
+    int rc;
+
+    if (cli_need_id(cli, MISSING, &id) != 0) {
+        return -1;
+    }
+    devices = read_devices(flag_string(cli, "device"));
+    if (devices == NULL) {
+        return cli_fail(cli, "--device is %s, expected ID=PATH, or several with commas between them",
+                        flag_string(cli, "device"));
+    }
+    path = mem_printf("/nodes/%s/replace", id);
+    body = json_pack("{s:o, s:b, s:b}", "devices", devices, "destroydata", flag_bool(cli, "destroy-existing-data"),
+                     "lostdata", flag_bool(cli, "lost-data"));
+    if (*manage != '\0') {
+        json_object_set_new(body, "manage", json_pack("[s]", manage));
+    }
+    rc = http_job(cli, "POST", path, body, NULL);
+    json_decref(body);
+    if (rc == 0) {
+        fprintf(cli->out, "Node %s replaced\n", id);
+    }
+    return rc;
+}
+
 static int run_set_tags(struct cli *cli)
 {
     return cli_set_tags(cli, "/nodes/");
@@ -110,6 +160,13 @@ static const struct cli_flag add_flags[] = {
     {"storage-host-name", 0, CLI_STRING, false, NULL, "HOST", "address of its bricks"},
 };
 
+static const struct cli_flag replace_flags[] = {
+    {"management-host-name", 0, CLI_STRING, false, NULL, "HOST", "another one than before, where commands are sent to"},
+    {"device", 0, CLI_STRING, false, NULL, "ID=PATH,...", "devices that get another disk than before"},
+    {"destroy-existing-data", 0, CLI_BOOL, false, NULL, NULL, "wipe what is on the disks, also the old bricks"},
+    {"lost-data", 0, CLI_BOOL, false, NULL, NULL, "make bricks anew, empty, of which there is no other copy"},
+};
+
 static const struct cli_flag delete_flags[] = {
     {"force-forget", 0, CLI_BOOL, false, NULL, NULL, "of a node that does not answer and never will"},
 };
@@ -122,6 +179,8 @@ static const struct cli_command commands[] = {
     {"node", "enable", "ID", "place bricks on it again", NULL, NULL, 0, run_enable, NULL},
     {"node", "disable", "ID", "place no new bricks on it; those it has stay", NULL, NULL, 0, run_disable, NULL},
     {"node", "remove", "ID", "move all bricks of a disabled node away", NULL, NULL, 0, run_remove, NULL},
+    {"node", "replace", "ID", "make a lost node anew at its place, and heal its bricks", NULL, replace_flags, 4,
+     run_replace, NULL},
     {"node", "settags", "ID NAME:VALUE...", "set tags", NULL, cli_set_tags_flags, 1, run_set_tags, NULL},
     {"node", "rmtags", "ID NAME...", "remove tags", NULL, cli_remove_tags_flags, 1, run_remove_tags,
      CLI_REMOVE_TAGS_ALIASES},

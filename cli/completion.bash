@@ -36,11 +36,11 @@ _hecate_words() {
     brick) choices='evict' ;;
     cluster) choices='create delete info list setflags' ;;
     db) choices='backup check dump import' ;;
-    device) choices='add delete disable enable info remove resync rmtags settags' ;;
+    device) choices='add delete disable enable info remove replace resync rmtags settags' ;;
     leader) choices='transfer' ;;
     loglevel) choices='get set' ;;
     member) choices='add list promote remove renew replace' ;;
-    node) choices='add delete disable enable info list remove rmtags settags' ;;
+    node) choices='add delete disable enable info list remove replace rmtags settags' ;;
     server) choices='mode operations state' ;;
     'server mode') choices='get set' ;;
     'server operations') choices='cleanup info list' ;;
@@ -60,6 +60,11 @@ _hecate_words() {
     'device add') own='--name --node --destroy-existing-data' ;;
     'device delete') own='--force-forget' ;;
     'node delete') choices=$(_hecate_ids nodes) own='--force-forget' ;;
+    'device replace') own='--name --destroy-existing-data --lost-data' ;;
+    'node replace')
+        choices=$(_hecate_ids nodes)
+        own='--management-host-name --device --destroy-existing-data --lost-data'
+        ;;
     'device resync') own='--cluster' ;;
     'device settags') own='--exact' ;;
     'device rmtags') own='--all' ;;

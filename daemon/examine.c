@@ -55,9 +55,18 @@ bool examine_volume(struct examine *examine, size_t at, struct store_volume *ret
     return read;
 }
 
+/* What is on it is being made anew. */
+static bool is_replaced(const struct store *store, const struct store_device *device)
+{
+    const struct store_operation *op = store_operation(store, device->pending);
+
+    return op != NULL && op->type == STORE_OP_DEVICE_REPLACE;
+}
+
 static void expect_device(struct examine *examine, struct expected *expected, const struct store_device *device)
 {
     size_t first, n = store_view_device_bricks(examine->view, device->id, &first);
+    bool replaced = is_replaced(examine->store, device);
 
     expect(expected, GROUPS, id_is_none(device->pending), mem_printf("vg_%s", id_text(device->id).text), ID_NONE);
     for (size_t i = 0; i < n; i++) {
@@ -65,7 +74,7 @@ static void expect_device(struct examine *examine, struct expected *expected, co
         struct store_volume volume;
 
         if (examine_volume(examine, store_view_brick_volume(examine->view, brick, &index), &volume)) {
-            expect_brick(expected, &volume.bricks[index], id_is_none(volume.bricks[index].pending));
+            expect_brick(expected, &volume.bricks[index], !replaced && id_is_none(volume.bricks[index].pending));
             store_volume_fini(&volume);
         }
     }
@@ -224,7 +233,8 @@ static void compare_groups(struct examine *examine, const struct expected *expec
 
     for (size_t i = 0; i < expected->must[GROUPS].n; i++) {
         if (names_find(&there, expected->must[GROUPS].items[i].text) == NULL) {
-            add(examine, FINDING_MISSING_GROUP, node, ID_NONE, expected->must[GROUPS].items[i].text, "");
+            add(examine, FINDING_MISSING_GROUP, node, ID_NONE, expected->must[GROUPS].items[i].text,
+                expected->must[GROUPS].items[i].text + 3);
         }
     }
     for (size_t i = 0; i < there.n; i++) {
@@ -283,7 +293,7 @@ static void compare_peer(struct examine *examine, const struct store_node *node,
         return;
     }
     if (peer == NULL) {
-        add(examine, FINDING_MISSING_PEER, node, ID_NONE, other->storage.items[0], "");
+        add(examine, FINDING_MISSING_PEER, node, ID_NONE, other->storage.items[0], id_text(node->id).text);
     } else if (!peer->connected) {
         add(examine, FINDING_PEER_DISCONNECTED, node, ID_NONE, other->storage.items[0], "");
     }

@@ -34,6 +34,10 @@ enum store_code check_brick_evict(const struct store *store, const struct store_
     if (!parent_fits(store, cmd, brick)) {
         return refuse(result, STORE_STALE_PLAN, "The removal has changed");
     }
+    if (pending_by(store, brick->device->rec.pending, STORE_OP_DEVICE_REPLACE)) {
+        return refuse(result, STORE_IN_USE, PREFIX "Can not evict brick %s: its device is being replaced",
+                      id_text(cmd->target).text);
+    }
     if (!id_is_none(brick_of(brick)->pending)) {
         return refuse(result, STORE_IN_USE, PREFIX "Can not evict brick %s: brick is pending",
                       id_text(cmd->target).text);
@@ -163,7 +167,8 @@ static struct op_entry *need_evict(const struct store *store, const struct store
     struct op_entry *op = find_op(store, cmd->op_id);
 
     result->op_id = cmd->op_id;
-    if (op == NULL || op->rec.type != STORE_OP_EVICT_BRICK) {
+    if (op == NULL || (op->rec.type != STORE_OP_EVICT_BRICK &&
+                       (op->rec.type != STORE_OP_DEVICE_REPLACE || cmd->type != STORE_CMD_OP_MOVED))) {
         (void)refuse(result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
         return NULL;
     }
@@ -181,15 +186,19 @@ enum store_code check_op_moved(const struct store *store, const struct store_cmd
     if (op->rec.phase == STORE_OP_COMMITTED) {
         return STORE_REPEATED;
     }
+    if (op->rec.type == STORE_OP_DEVICE_REPLACE) {
+        return op->rec.phase == STORE_OP_FORWARD
+                   ? STORE_OK
+                   : refuse(result, STORE_CONFLICT, "The device is not going to be replaced");
+    }
     if (op->rec.phase != STORE_OP_FORWARD || id_is_none(op->rec.replacement)) {
         return refuse(result, STORE_CONFLICT, "The brick has no replacement, or is not going to be moved");
     }
     return STORE_OK;
 }
 
-void commit_op_moved(struct store *store, uint64_t index, const struct store_cmd *cmd)
+static void commit_brick_moved(struct store *store, struct op_entry *op)
 {
-    struct op_entry *op = find_op(store, cmd->op_id);
     struct brick_entry *old = find_brick(store, op->rec.target), *new = find_brick(store, op->rec.replacement);
     struct volume_entry *volume = old->volume;
     struct store_volume next = volume->rec;
@@ -197,7 +206,6 @@ void commit_op_moved(struct store *store, uint64_t index, const struct store_cmd
     CLEANUP(free_ptr) struct store_brick *bricks = mem_dup(next.bricks, next.n_bricks * sizeof(*bricks));
     CLEANUP(free_ptr) struct store_brick *list = mem_dup(next_op.abandoned, next_op.n_abandoned * sizeof(*list));
 
-    (void)index;
     CHECK(new != NULL &&new->op == op);
     list[new->index] = bricks[old->index];
     bricks[old->index] = op->rec.abandoned[new->index];
@@ -207,6 +215,20 @@ void commit_op_moved(struct store *store, uint64_t index, const struct store_cmd
     next_op.abandoned = list;
     next_op.phase = STORE_OP_COMMITTED;
     rewrite_bricks(store, volume, &next, op, &next_op);
+}
+
+void commit_op_moved(struct store *store, uint64_t index, const struct store_cmd *cmd)
+{
+    struct op_entry *op = find_op(store, cmd->op_id);
+    struct store_operation next = op->rec;
+
+    (void)index;
+    if (op->rec.type == STORE_OP_EVICT_BRICK) {
+        commit_brick_moved(store, op);
+    } else {
+        next.phase = STORE_OP_COMMITTED;
+        update_op(store, op, &next);
+    }
 }
 
 /* ---- an undo that finds it taken ---- */

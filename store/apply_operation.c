@@ -45,6 +45,10 @@ static struct op_rule op_rule(enum store_op_type type)
         return (struct op_rule){check_device_remove, commit_device_remove};
     case STORE_OP_NODE_REMOVE:
         return (struct op_rule){check_node_remove, commit_node_remove};
+    case STORE_OP_DEVICE_REPLACE:
+        return (struct op_rule){check_device_replace, commit_device_replace};
+    case STORE_OP_NODE_REPLACE:
+        return (struct op_rule){check_node_replace, commit_node_replace};
     case STORE_OP_CLEAN_BRICKS:
     case STORE_OP_CLEAN_DEVICE:
     case STORE_OP_REBALANCE:
@@ -79,6 +83,8 @@ static struct id target_of(const struct store_cmd *cmd)
     case STORE_OP_EVICT_BRICK:
     case STORE_OP_REMOVE_DEVICE:
     case STORE_OP_NODE_REMOVE:
+    case STORE_OP_DEVICE_REPLACE:
+    case STORE_OP_NODE_REPLACE:
         break;
     }
     return cmd->target;
@@ -110,7 +116,7 @@ enum store_code check_op_begin(const struct store *store, const struct store_cmd
     enum store_code code = check_op_id(store, cmd, result);
 
     if (code == STORE_OK && !id_is_none(cmd->parent) && cmd->op_type != STORE_OP_EVICT_BRICK &&
-        cmd->op_type != STORE_OP_REMOVE_DEVICE) {
+        cmd->op_type != STORE_OP_REMOVE_DEVICE && cmd->op_type != STORE_OP_DEVICE_REPLACE) {
         code = refuse(result, STORE_BAD_REQUEST, "Such an operation is no part of another");
     }
     code = code == STORE_OK ? check_key(store, cmd, result) : code;
@@ -123,6 +129,12 @@ enum store_code check_op_begin(const struct store *store, const struct store_cmd
     return code;
 }
 
+static bool takes_force(enum store_op_type type)
+{
+    return type == STORE_OP_DEVICE_DELETE || type == STORE_OP_NODE_DELETE || type == STORE_OP_DEVICE_REPLACE ||
+           type == STORE_OP_NODE_REPLACE;
+}
+
 void commit_op_begin(struct store *store, uint64_t index, const struct store_cmd *cmd)
 {
     char none[] = "";
@@ -132,12 +144,13 @@ void commit_op_begin(struct store *store, uint64_t index, const struct store_cmd
         .target = target_of(cmd),
         .created_ms = cmd->time_ms,
         .reason = none,
-        .force = cmd->force && (cmd->op_type == STORE_OP_DEVICE_DELETE || cmd->op_type == STORE_OP_NODE_DELETE),
+        .force = cmd->force && takes_force(cmd->op_type),
         .source = cmd->op_type == STORE_OP_CLONE_VOLUME ? cmd->target : ID_NONE,
         .size_gib = cmd->op_type == STORE_OP_EXPAND_VOLUME ? cmd->volume.size_gib : 0,
         .begin_index = index,
         .skip_heal = cmd->skip_heal,
-        .parent = cmd->parent};
+        .parent = cmd->parent,
+        .lost = cmd->lost && (cmd->op_type == STORE_OP_DEVICE_REPLACE || cmd->op_type == STORE_OP_NODE_REPLACE)};
 
     CHECK(insert_op(store, &op, NULL) == 0);
     tell_of(store, cmd->target);
@@ -184,10 +197,11 @@ enum store_code check_op_undo(const struct store *store, const struct store_cmd 
         return refuse(result, STORE_CONFLICT, "A delete only moves forward");
     }
     if (store_op_has_parts(op->rec.type)) {
-        return refuse(result, STORE_CONFLICT, "A removal has nothing to undo: its parts have");
+        return refuse(result, STORE_CONFLICT, "There is nothing to undo: the parts of the operation have");
     }
     if (op->rec.phase == STORE_OP_COMMITTED) {
-        return refuse(result, STORE_CONFLICT, "The brick has been moved");
+        return refuse(result, STORE_CONFLICT,
+                      op->rec.type == STORE_OP_EVICT_BRICK ? "The brick has been moved" : "The device is a new one");
     }
     return op->rec.phase == STORE_OP_UNDO ? STORE_REPEATED : STORE_OK; /* the first reason stays */
 }
@@ -262,6 +276,9 @@ enum store_code check_op_end(const struct store *store, const struct store_cmd *
     if (op->rec.type == STORE_OP_EVICT_BRICK && check_evict_end(op, cmd->failed, result) != STORE_OK) {
         return result->code;
     }
+    if (op->rec.type == STORE_OP_DEVICE_REPLACE && check_replace_end(op, cmd->failed, result) != STORE_OK) {
+        return result->code;
+    }
     if ((op->rec.type == STORE_OP_DEVICE_DELETE || op->rec.type == STORE_OP_CLEAN_DEVICE) &&
         check_device_gone(store, op, cmd, result) != STORE_OK) {
         return result->code;
@@ -326,19 +343,25 @@ void end_volume(struct store *store, struct volume_entry *volume, bool gone)
     free(next.bricks);
 }
 
+/* NULL: it did not fail. malloc'ed. */
+static char *end_error(const struct op_entry *op, const struct store_cmd *cmd)
+{
+    if (!cmd->failed) {
+        return NULL;
+    }
+    return mem_strdup(cmd->text[0] != '\0'        ? cmd->text
+                      : op->rec.reason[0] != '\0' ? op->rec.reason
+                                                  : "The operation failed");
+}
+
 static void end_op(struct store *store, uint64_t index, const struct store_cmd *cmd, struct op_entry *op)
 {
     struct store_job job = {.id = cmd->op_id, .failed = cmd->failed, .type = op->rec.type, .ended_ms = cmd->time_ms};
     bool gone = target_goes(&op->rec, cmd->failed);
     struct cleanup cleanup = cleanup_prepare(store, cmd, op, gone ? op_volume(store, &op->rec) : NULL);
-    CLEANUP(free_ptr) char *error = NULL;
+    CLEANUP(free_ptr) char *error = end_error(op, cmd);
     struct id target, taken_over;
 
-    if (cmd->failed) {
-        error = mem_strdup(cmd->text[0] != '\0'        ? cmd->text
-                           : op->rec.reason[0] != '\0' ? op->rec.reason
-                                                       : "The operation failed");
-    }
     job.error = error;
     switch (op->rec.type) {
     case STORE_OP_CREATE_VOLUME:
@@ -382,7 +405,9 @@ static void end_op(struct store *store, uint64_t index, const struct store_cmd *
         break;
     case STORE_OP_REMOVE_DEVICE:
     case STORE_OP_NODE_REMOVE:
-        commit_remove_end(store, op, cmd->failed);
+    case STORE_OP_DEVICE_REPLACE:
+    case STORE_OP_NODE_REPLACE:
+        commit_remove_end(store, op, cmd);
         break;
     case STORE_OP_CLEAN_BRICKS:
     case STORE_OP_REBALANCE:

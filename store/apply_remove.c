@@ -86,13 +86,17 @@ void commit_node_remove(struct store *store, uint64_t index, const struct store_
 
 /* ---- parts ---- */
 
-/* The next device of the node that holds bricks, or the next brick of the device. ID_NONE: all has moved. */
+/* The next device of the node that holds bricks, or is to be replaced, or the next brick of the device. ID_NONE: all is
+ * done. */
 struct id remove_next(const struct store *store, const struct op_entry *op)
 {
     const struct node_entry *node;
     struct device_entry *device;
     const struct brick_entry *brick;
 
+    if (op->rec.type == STORE_OP_NODE_REPLACE) {
+        return op->rec.n_renewals > 0 ? op->rec.renewals[0].device : ID_NONE;
+    }
     if (op->rec.type == STORE_OP_NODE_REMOVE) {
         node = find_node(store, op->rec.target);
         TREE_EACH (device, node_device_tree, &node->devices, in_node) {
@@ -145,6 +149,10 @@ void part_ended(struct store *store, const struct store_operation *part, bool fa
     }
     next = parent->rec;
     next.child = ID_NONE;
+    if (part->type == STORE_OP_DEVICE_REPLACE && !failed) { /* the first one */
+        next.renewals++;
+        next.n_renewals--;
+    }
     if (failed) {
         reason = parent_reason(&parent->rec, part, error);
         next.reason = reason;
@@ -166,10 +174,15 @@ enum store_code check_remove_end(const struct store *store, const struct op_entr
     return STORE_OK;
 }
 
-void commit_remove_end(struct store *store, const struct op_entry *op, bool failed)
+void commit_remove_end(struct store *store, const struct op_entry *op, const struct store_cmd *cmd)
 {
+    bool failed = cmd->failed;
     struct node_entry *node;
 
+    if (op->rec.type == STORE_OP_DEVICE_REPLACE || op->rec.type == STORE_OP_NODE_REPLACE) {
+        commit_replace_end(store, op, cmd);
+        return;
+    }
     if (op->rec.type == STORE_OP_REMOVE_DEVICE) {
         struct device_entry *device = find_device(store, op->rec.target);
         struct store_device next = device->rec;

@@ -17,6 +17,10 @@ uint32_t store_cmd_level(const struct store_cmd *cmd)
     if (cmd->type == STORE_CMD_OP_BEGIN && cmd->op_type == STORE_OP_DELETE_VOLUME && cmd->force) {
         return STORE_LEVEL_HEKETI_DB;
     }
+    if (cmd->type == STORE_CMD_OP_BEGIN &&
+        (cmd->op_type == STORE_OP_NODE_REPLACE || cmd->op_type == STORE_OP_DEVICE_REPLACE)) {
+        return STORE_LEVEL_REPLACE;
+    }
     return STORE_LEVEL_MIN;
 }
 

@@ -158,7 +158,8 @@ enum store_code check_device_delete(const struct store *store, const struct stor
         return refuse(result, STORE_CONFLICT, "Unable to delete device [%s] because it contains bricks",
                       id_text(cmd->target).text);
     }
-    if (!id_is_none(device->rec.pending)) {
+    if (!id_is_none(device->rec.pending) ||
+        pending_by(store, device->node->rec.pending, STORE_OP_NODE_REPLACE)) { /* its turn comes */
         return refuse(result, STORE_IN_USE, TEXT_IN_USE);
     }
     return STORE_OK;

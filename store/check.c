@@ -23,15 +23,16 @@ static bool pending_ok(const struct store *store, struct id pending, struct id t
 
 static bool node_pending_ok(const struct store *store, const struct store_node *node)
 {
-    static const enum store_op_type types[] = {STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE, STORE_OP_NODE_REMOVE, 0};
+    static const enum store_op_type types[] = {STORE_OP_NODE_ADD, STORE_OP_NODE_DELETE, STORE_OP_NODE_REMOVE,
+                                               STORE_OP_NODE_REPLACE, 0};
 
     return pending_ok(store, node->pending, node->id, types);
 }
 
 static bool device_pending_ok(const struct store *store, const struct store_device *device)
 {
-    static const enum store_op_type types[] = {STORE_OP_DEVICE_ADD, STORE_OP_DEVICE_DELETE, STORE_OP_REMOVE_DEVICE,
-                                               STORE_OP_CLEAN_DEVICE, 0};
+    static const enum store_op_type types[] = {STORE_OP_DEVICE_ADD,   STORE_OP_DEVICE_DELETE,  STORE_OP_REMOVE_DEVICE,
+                                               STORE_OP_CLEAN_DEVICE, STORE_OP_DEVICE_REPLACE, 0};
 
     return pending_ok(store, device->pending, device->id, types);
 }
@@ -334,11 +335,13 @@ static struct id pending_of(const struct store *store, const struct store_operat
     case STORE_OP_NODE_ADD:
     case STORE_OP_NODE_DELETE:
     case STORE_OP_NODE_REMOVE:
+    case STORE_OP_NODE_REPLACE:
         return node != NULL ? node->rec.pending : ID_NONE;
     case STORE_OP_DEVICE_ADD:
     case STORE_OP_DEVICE_DELETE:
     case STORE_OP_REMOVE_DEVICE:
     case STORE_OP_CLEAN_DEVICE:
+    case STORE_OP_DEVICE_REPLACE:
         return device != NULL ? device->rec.pending : ID_NONE;
     case STORE_OP_EXPAND_VOLUME:
         return volume != NULL ? added_by(volume, op->id) : ID_NONE;
@@ -357,9 +360,17 @@ static struct id pending_of(const struct store *store, const struct store_operat
 
 static bool is_part_of(const struct op_entry *part, const struct op_entry *parent)
 {
-    return part->rec.type == STORE_OP_EVICT_BRICK
-               ? parent->rec.type == STORE_OP_REMOVE_DEVICE
-               : part->rec.type == STORE_OP_REMOVE_DEVICE && parent->rec.type == STORE_OP_NODE_REMOVE;
+    switch (part->rec.type) {
+    case STORE_OP_EVICT_BRICK:
+        return parent->rec.type == STORE_OP_REMOVE_DEVICE;
+    case STORE_OP_REMOVE_DEVICE:
+        return parent->rec.type == STORE_OP_NODE_REMOVE;
+    case STORE_OP_DEVICE_REPLACE:
+        return parent->rec.type == STORE_OP_NODE_REPLACE && parent->rec.n_renewals > 0 &&
+               id_equal(parent->rec.renewals[0].device, part->rec.target);
+    default:
+        return false;
+    }
 }
 
 /* Parent and part name each other; a replacement is abandoned until the brick has moved, and then the old one is. */
@@ -370,7 +381,8 @@ static bool parts_ok(const struct store *store, const struct op_entry *op)
         find_brick(store, op->rec.phase == STORE_OP_COMMITTED ? op->rec.target : op->rec.replacement);
 
     if (op->rec.type != STORE_OP_EVICT_BRICK
-            ? !id_is_none(op->rec.replacement) || op->rec.phase == STORE_OP_COMMITTED
+            ? !id_is_none(op->rec.replacement) ||
+                  (op->rec.phase == STORE_OP_COMMITTED && op->rec.type != STORE_OP_DEVICE_REPLACE)
             : (!id_is_none(op->rec.replacement) || op->rec.phase == STORE_OP_COMMITTED) &&
                   (outside == NULL || outside->op != op)) {
         return false;
@@ -394,6 +406,9 @@ static int check_operation(const struct store *store, const struct op_entry *op,
         op->rec.type != STORE_OP_EXPAND_VOLUME && op->rec.type != STORE_OP_CLEAN_BRICKS &&
         op->rec.type != STORE_OP_EVICT_BRICK) {
         return BROKEN("operation", op->rec.id, "abandoned bricks without a volume create or expand");
+    }
+    if (!renewals_ok(store, op)) {
+        return BROKEN("operation", op->rec.id, "what it replaces is not there, or not its own");
     }
     if (!parts_ok(store, op)) {
         return BROKEN("operation", op->rec.id, "its replacement, its parent or its part is wrong");

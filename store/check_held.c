@@ -13,7 +13,7 @@ static bool device_fits_node(const struct store *store, const struct device_entr
 {
     const struct op_entry *op = find_op(store, device->node->rec.pending);
 
-    return op == NULL || op->rec.type == STORE_OP_NODE_REMOVE ||
+    return op == NULL || op->rec.type == STORE_OP_NODE_REMOVE || op->rec.type == STORE_OP_NODE_REPLACE ||
            (op->rec.type == STORE_OP_NODE_DELETE && op->rec.force &&
             pending_by(store, device->rec.pending, STORE_OP_CLEAN_DEVICE));
 }
@@ -23,7 +23,7 @@ static bool brick_fits_device(const struct store *store, const struct brick_entr
 {
     const struct op_entry *op = find_op(store, brick->device->rec.pending);
 
-    return op == NULL || op->rec.type == STORE_OP_REMOVE_DEVICE ||
+    return op == NULL || op->rec.type == STORE_OP_REMOVE_DEVICE || op->rec.type == STORE_OP_DEVICE_REPLACE ||
            ((op->rec.type == STORE_OP_CLEAN_DEVICE || (op->rec.type == STORE_OP_DEVICE_DELETE && op->rec.force)) &&
             brick->op != NULL && brick->op->rec.type == STORE_OP_CLEAN_BRICKS);
 }

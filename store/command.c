@@ -84,6 +84,8 @@ static bool known_op_type(enum store_op_type type)
     case STORE_OP_REMOVE_DEVICE:
     case STORE_OP_EVICT_BRICK:
     case STORE_OP_NODE_REMOVE:
+    case STORE_OP_DEVICE_REPLACE:
+    case STORE_OP_NODE_REPLACE:
         return true;
     case STORE_OP_CLEAN_BRICKS: /* these are begun by an OP_END */
     case STORE_OP_CLEAN_DEVICE:

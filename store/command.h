@@ -60,7 +60,8 @@ enum store_cmd_type { /* stored: never renumber */
                       /* target (volume); volume.bricks: each of its bricks, of which only the id counts, in Gluster's
                        * order */
                       STORE_CMD_ORDER = 28,
-                      STORE_CMD_OP_MOVED = 30, /* evict: op_id; Gluster has taken the replacement */
+                      /* op_id. Evict: Gluster has taken the replacement. Device replace: the volume group is new */
+                      STORE_CMD_OP_MOVED = 30,
                       STORE_CMD_OP_FORWARD =
                           31,              /* evict that is undone: op_id; Gluster took the replacement after all */
                       STORE_CMD_TOLD = 32, /* target: a volume that somebody is about to be told of */
@@ -98,12 +99,13 @@ struct store_cmd {
     struct id target;
     enum store_state state;       /* SET_STATE */
     bool failed;                  /* OP_END */
-    bool force;                   /* OP_BEGIN of device delete, node delete, volume delete */
+    bool force;                   /* OP_BEGIN of device delete, node delete, volume delete, replace */
     char *text;                   /* never NULL */
     struct store_cluster cluster; /* CLUSTER_CREATE, CLUSTER_FLAGS */
-    struct store_node node;       /* OP_BEGIN of node add: the whole record; tags and so on */
+    /* OP_BEGIN of node add: the whole record; tags and so on; of node replace: manage, empty: as before */
+    struct store_node node;
     struct store_device
-        device; /* OP_BEGIN of device add; OP_END of device add: sizes, pv_uuid, paths, of resync: sizes */
+        device; /* OP_BEGIN of device add; OP_END of device add: sizes, pv_uuid, paths, of resync, replace: sizes */
     /* OP_BEGIN of volume create, with bricks, and of clone (the new volume); OP_BEGIN of expand: size_gib to add and
      * the new bricks, their sets counted from 0; OP_REPLAN; OP_LEARN */
     struct store_volume volume;
@@ -122,9 +124,14 @@ struct store_cmd {
     struct id rebalance_id; /* good OP_END of an expand: begins a STORE_OP_REBALANCE of this id; ID_NONE: none */
     enum store_restriction restriction; /* RESTRICT */
     bool skip_heal;                     /* OP_BEGIN of evict, remove */
-    struct id parent;               /* OP_BEGIN of a part (evict of a device's removal, device's removal of a node's) */
+    /* OP_BEGIN of a part (evict of a device's removal, device's removal of a node's, its replacing of a node's) */
+    struct id parent;
     struct store_settings settings; /* SETTINGS */
     struct store_load load;         /* LOAD */
+    /* OP_BEGIN of node replace: devices that get another disk; of device replace: the device itself, or none */
+    struct store_renewal *renewals;
+    size_t n_renewals;
+    bool lost; /* OP_BEGIN of replace */
 };
 
 enum store_code { /* the result of a command or plan: 0 is success, everything else a refusal by the rules */

@@ -105,6 +105,11 @@ enum key_parked {
     KEY_PARKED_TEXT = 2,
 };
 
+enum key_renewal {
+    KEY_RENEWAL_DEVICE = 1,
+    KEY_RENEWAL_NAME = 2,
+};
+
 enum key_operation {
     KEY_OP_ID = 1,
     KEY_OP_TYPE = 2,
@@ -124,7 +129,9 @@ enum key_operation {
     KEY_OP_PARENT = 52,
     KEY_OP_CHILD = 53,
     KEY_OP_ANSWERS = 54,
-    KEY_OP_RESTORED = 55,
+    KEY_OP_RENEWALS = 55,
+    KEY_OP_LOST = 56,
+    KEY_OP_RESTORED = 57,
 };
 
 enum key_job {
@@ -197,6 +204,8 @@ enum key_cmd {
     KEY_CMD_REBALANCE = 46,
     KEY_CMD_LOAD = 61,
     KEY_CMD_KEY_MADE = 62,
+    KEY_CMD_RENEWALS = 56,
+    KEY_CMD_LOST = 57,
 };
 
 enum key_request { /* only hashed (fingerprints), yet just as unchangeable */
@@ -222,6 +231,8 @@ enum key_request { /* only hashed (fingerprints), yet just as unchangeable */
                    KEY_REQ_MODE = 60,
                    KEY_REQ_LOG_LEVEL = 61,
                    KEY_REQ_RESTRICTION = 45,
+                   KEY_REQ_RENEWALS = 57,
+                   KEY_REQ_LOST = 58,
 };
 
 enum key_block_request {

@@ -14,6 +14,7 @@
  *      REPEAT is refused when its job has STORE_JOB_KEYS_MAX keys, or all have STORE_KEYS_MAX (level 1: by planners)
  *      EXPIRE_JOBS counts keys as well as jobs
  *      TOLD, TAKE_OVER, and volumes that are untold
+ *      node and device replace
  *      OP_END of a node's delete by force ends a part of what waits for the node, when that is much, and not itself
  *      OP_BEGIN of a volume's delete by force, which also takes the volume with Heketi's own database
  *      LOAD marks creates and clones that are under way as restored
@@ -31,6 +32,7 @@
 #define STORE_LEVEL_TAKE_OVER 2
 #define STORE_LEVEL_HEKETI_DB 2
 #define STORE_LEVEL_RESTORED 2
+#define STORE_LEVEL_REPLACE 2
 
 struct store;
 struct store_cmd;

@@ -20,6 +20,8 @@ static enum place place_of(enum store_op_type type, bool is_part)
     case STORE_OP_CLEAN_DEVICE:
     case STORE_OP_REMOVE_DEVICE:
     case STORE_OP_NODE_REMOVE:
+    case STORE_OP_DEVICE_REPLACE:
+    case STORE_OP_NODE_REPLACE:
     case STORE_OP_NODE_DELETE:
     case STORE_OP_DEVICE_DELETE:
         return PLACE_NONE;

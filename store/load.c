@@ -28,12 +28,13 @@ struct store_loader {
     enum { CLUSTERS, NODES, DEVICES, VOLUMES, BLOCKS, CLEANUPS, PENDING } stage;
 };
 
-/* Emptying a node or a device takes days, and what is on it refers to it: in the copy that is undone. */
+/* Emptying or replacing a node or a device takes days, and what is on it refers to it: in the copy that is undone. */
 static bool is_removal(const struct store *source, struct id op_id)
 {
     const struct store_operation *op = store_operation(source, op_id);
 
-    return op != NULL && (op->type == STORE_OP_NODE_REMOVE || op->type == STORE_OP_REMOVE_DEVICE);
+    return op != NULL && (op->type == STORE_OP_NODE_REMOVE || op->type == STORE_OP_REMOVE_DEVICE ||
+                          op->type == STORE_OP_NODE_REPLACE || op->type == STORE_OP_DEVICE_REPLACE);
 }
 
 /* Held by an operation that travels, and with it. */

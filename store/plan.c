@@ -124,6 +124,47 @@ static enum store_code plan_target(const struct store_request *request, const st
     return STORE_OK;
 }
 
+static void add_renewal(struct store_cmd *cmd, struct id device, const char *name)
+{
+    cmd->renewals = mem_realloc_array(cmd->renewals, cmd->n_renewals + 1, sizeof(*cmd->renewals));
+    cmd->renewals[cmd->n_renewals++] = (struct store_renewal){device, mem_strdup(name)};
+}
+
+static enum store_code plan_replace(const struct store_request *request, const struct store_plan_env *env,
+                                    struct store_cmd *cmd)
+{
+    bool node = request->type == STORE_REQ_NODE_REPLACE;
+
+    begin(cmd, env, node ? STORE_OP_NODE_REPLACE : STORE_OP_DEVICE_REPLACE);
+    cmd->force = request->destroy_data;
+    cmd->lost = request->lost;
+    if (node) {
+        store_strs_copy(&cmd->node.manage, &request->manage);
+        for (size_t i = 0; i < request->n_renewals; i++) {
+            add_renewal(cmd, request->renewals[i].device, request->renewals[i].name);
+        }
+    } else {
+        add_renewal(cmd, request->target, request->device_name);
+    }
+    return STORE_OK;
+}
+
+static enum store_op_type target_op(enum store_request_type type)
+{
+    switch (type) {
+    case STORE_REQ_NODE_DELETE:
+        return STORE_OP_NODE_DELETE;
+    case STORE_REQ_DEVICE_DELETE:
+        return STORE_OP_DEVICE_DELETE;
+    case STORE_REQ_DEVICE_RESYNC:
+        return STORE_OP_DEVICE_RESYNC;
+    case STORE_REQ_BRICK_EVICT:
+        return STORE_OP_EVICT_BRICK;
+    default:
+        return STORE_OP_DELETE_BLOCK;
+    }
+}
+
 static enum store_code plan_volume_request(const struct store *store, const struct store_request *request,
                                            const struct store_plan_env *env, struct store_cmd *cmd,
                                            struct store_result *result)
@@ -147,6 +188,20 @@ static enum store_code plan_volume_request(const struct store *store, const stru
         cmd->restriction = request->restriction;
         return STORE_OK;
     }
+}
+
+static enum store_code plan_block_request(const struct store *store, const struct store_request *request,
+                                          const struct store_plan_env *env, struct store_cmd *cmd,
+                                          struct store_result *result)
+{
+    if (request->type == STORE_REQ_BLOCK_CREATE) {
+        begin(cmd, env, STORE_OP_CREATE_BLOCK);
+        cmd->target = ID_NONE;
+        return plan_block_create(store, request, env, cmd, result);
+    }
+    begin(cmd, env, STORE_OP_EXPAND_BLOCK);
+    cmd->block.new_gib = request->new_gib;
+    return STORE_OK;
 }
 
 static enum store_code plan_request(const struct store *store, const struct store_request *request,
@@ -174,8 +229,6 @@ static enum store_code plan_request(const struct store *store, const struct stor
     case STORE_REQ_NODE_ADD:
         cmd->target = ID_NONE;
         return plan_node_add(request, env, cmd);
-    case STORE_REQ_NODE_DELETE:
-        return plan_target(request, env, cmd, STORE_OP_NODE_DELETE);
     case STORE_REQ_NODE_STATE:
         return plan_state(store, request, env, node != NULL, cmd, result);
     case STORE_REQ_DEVICE_STATE:
@@ -187,12 +240,15 @@ static enum store_code plan_request(const struct store *store, const struct stor
     case STORE_REQ_DEVICE_ADD:
         cmd->target = ID_NONE;
         return plan_device_add(request, env, cmd);
+    case STORE_REQ_NODE_DELETE:
     case STORE_REQ_DEVICE_DELETE:
-        return plan_target(request, env, cmd, STORE_OP_DEVICE_DELETE);
     case STORE_REQ_DEVICE_RESYNC:
-        return plan_target(request, env, cmd, STORE_OP_DEVICE_RESYNC);
     case STORE_REQ_BRICK_EVICT:
-        return plan_target(request, env, cmd, STORE_OP_EVICT_BRICK);
+    case STORE_REQ_BLOCK_DELETE:
+        return plan_target(request, env, cmd, target_op(request->type));
+    case STORE_REQ_NODE_REPLACE:
+    case STORE_REQ_DEVICE_REPLACE:
+        return plan_replace(request, env, cmd);
     case STORE_REQ_MODE:
     case STORE_REQ_LOG_LEVEL:
         cmd->type = STORE_CMD_SETTINGS;
@@ -206,15 +262,8 @@ static enum store_code plan_request(const struct store *store, const struct stor
         cmd->op_id = plan_random_id(env);
         return STORE_OK;
     case STORE_REQ_BLOCK_CREATE:
-        begin(cmd, env, STORE_OP_CREATE_BLOCK);
-        cmd->target = ID_NONE;
-        return plan_block_create(store, request, env, cmd, result);
     case STORE_REQ_BLOCK_EXPAND:
-        begin(cmd, env, STORE_OP_EXPAND_BLOCK);
-        cmd->block.new_gib = request->new_gib;
-        return STORE_OK;
-    case STORE_REQ_BLOCK_DELETE:
-        return plan_target(request, env, cmd, STORE_OP_DELETE_BLOCK);
+        return plan_block_request(store, request, env, cmd, result);
     case STORE_REQ_VOLUME_CREATE:
     case STORE_REQ_VOLUME_DELETE:
     case STORE_REQ_VOLUME_EXPAND:
@@ -235,6 +284,8 @@ static bool takes_key(enum store_request_type type)
     case STORE_REQ_DEVICE_ADD:
     case STORE_REQ_DEVICE_DELETE:
     case STORE_REQ_DEVICE_RESYNC:
+    case STORE_REQ_NODE_REPLACE:
+    case STORE_REQ_DEVICE_REPLACE:
     case STORE_REQ_VOLUME_CREATE:
     case STORE_REQ_VOLUME_DELETE:
     case STORE_REQ_BLOCK_CREATE:
@@ -340,7 +391,15 @@ enum store_code store_plan_part(const struct store *store, struct id op_id, cons
         return refuse(ret_result, STORE_NOT_FOUND, TEXT_ID_NOT_FOUND);
     }
     store_cmd_init(ret_cmd, STORE_CMD_NOOP);
-    begin(ret_cmd, env, op->rec.type == STORE_OP_NODE_REMOVE ? STORE_OP_REMOVE_DEVICE : STORE_OP_EVICT_BRICK);
+    begin(ret_cmd, env,
+          op->rec.type == STORE_OP_NODE_REPLACE  ? STORE_OP_DEVICE_REPLACE
+          : op->rec.type == STORE_OP_NODE_REMOVE ? STORE_OP_REMOVE_DEVICE
+                                                 : STORE_OP_EVICT_BRICK);
+    if (op->rec.type == STORE_OP_NODE_REPLACE) {
+        add_renewal(ret_cmd, next, op->rec.renewals[0].name);
+        ret_cmd->force = op->rec.force;
+        ret_cmd->lost = op->rec.lost;
+    }
     ret_cmd->time_ms = env->now_ms;
     ret_cmd->target = next;
     ret_cmd->parent = op_id;

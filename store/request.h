@@ -24,6 +24,8 @@ enum store_request_type {
     STORE_REQ_VOLUME_RESTRICT,
     STORE_REQ_BRICK_EVICT = 30,
     STORE_REQ_DEVICE_RESYNC = 31,
+    STORE_REQ_NODE_REPLACE = 32,
+    STORE_REQ_DEVICE_REPLACE = 33,
     STORE_REQ_BLOCK_CREATE = 35,
     STORE_REQ_BLOCK_EXPAND = 36,
     STORE_REQ_BLOCK_DELETE = 37,
@@ -69,13 +71,13 @@ struct store_request {
     bool file, block;                  /* CLUSTER_CREATE, CLUSTER_FLAGS */
     struct id cluster;                 /* NODE_ADD */
     uint32_t zone;                     /* NODE_ADD */
-    struct store_strs manage, storage; /* NODE_ADD */
+    struct store_strs manage, storage; /* NODE_ADD; NODE_REPLACE: manage, empty: as before */
     struct store_tags tags;            /* NODE_ADD, DEVICE_ADD, *_TAGS */
     enum store_tag_change tag_change;
     enum store_state state;                  /* *_STATE */
     struct id node;                          /* DEVICE_ADD */
-    char *device_name;                       /* DEVICE_ADD; "" otherwise */
-    bool destroy_data;                       /* DEVICE_ADD */
+    char *device_name;                       /* DEVICE_ADD; DEVICE_REPLACE, "": as before */
+    bool destroy_data;                       /* DEVICE_ADD, *_REPLACE */
     bool force;                              /* DEVICE_DELETE, NODE_DELETE: forget; VOLUME_DELETE: also Heketi's own */
     bool skip_heal;                          /* BRICK_EVICT, *_STATE failed: healcheck "disable" */
     struct store_volume_request volume;      /* VOLUME_CREATE; VOLUME_EXPAND: size_gib to add; VOLUME_CLONE: name */
@@ -84,6 +86,9 @@ struct store_request {
     struct store_block_request block_volume; /* BLOCK_CREATE */
     uint32_t new_gib;                        /* BLOCK_EXPAND: the new total */
     enum store_restriction restriction;      /* VOLUME_RESTRICT */
+    struct store_renewal *renewals;          /* NODE_REPLACE: devices that get another disk */
+    size_t n_renewals;
+    bool lost; /* *_REPLACE: also bricks of which there is no other copy */
 };
 
 /* A zeroed request with empty strings instead of NULL; fini frees everything inside. */

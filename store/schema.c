@@ -158,6 +158,12 @@ static const struct field parked_fields[] = {
 };
 static const struct schema schema_parked = SCHEMA(struct store_parked, "parked", parked_fields);
 
+static const struct field renewal_fields[] = {
+    SCALAR(struct store_renewal, device, KEY_RENEWAL_DEVICE, F_ID),
+    STR(struct store_renewal, name, KEY_RENEWAL_NAME),
+};
+static const struct schema schema_renewal = SCHEMA(struct store_renewal, "renewal", renewal_fields);
+
 static const struct field operation_fields[] = {
     SCALAR(struct store_operation, id, KEY_OP_ID, F_ID),
     ENUM(struct store_operation, type, KEY_OP_TYPE, STORE_OP_REBALANCE),
@@ -177,6 +183,8 @@ static const struct field operation_fields[] = {
     SCALAR(struct store_operation, parent, KEY_OP_PARENT, F_ID),
     SCALAR(struct store_operation, child, KEY_OP_CHILD, F_ID),
     SCALAR(struct store_operation, answers, KEY_OP_ANSWERS, F_ID),
+    LIST(struct store_operation, renewals, n_renewals, KEY_OP_RENEWALS, ITEMS_MAX, &schema_renewal),
+    SCALAR(struct store_operation, lost, KEY_OP_LOST, F_BOOL),
     SCALAR(struct store_operation, restored, KEY_OP_RESTORED, F_BOOL),
 };
 const struct schema schema_operation = SCHEMA(struct store_operation, "operation", operation_fields);
@@ -233,7 +241,7 @@ static const struct field cmd_fields[] = {
     SCALAR(struct store_cmd, time_ms, KEY_CMD_TIME, F_I64),
     STR(struct store_cmd, key, KEY_CMD_KEY),
     SCALAR(struct store_cmd, op_id, KEY_CMD_OP_ID, F_ID),
-    ENUM(struct store_cmd, op_type, KEY_CMD_OP_TYPE, STORE_OP_DEVICE_RESYNC),
+    ENUM(struct store_cmd, op_type, KEY_CMD_OP_TYPE, STORE_OP_NODE_REPLACE),
     SCALAR(struct store_cmd, target, KEY_CMD_TARGET, F_ID),
     ENUM(struct store_cmd, state, KEY_CMD_STATE, STORE_STATE_FAILED),
     SCALAR(struct store_cmd, failed, KEY_CMD_FAILED, F_BOOL),
@@ -256,6 +264,8 @@ static const struct field cmd_fields[] = {
     STRUCT(struct store_cmd, settings, KEY_CMD_SETTINGS, &schema_settings),
     STRUCT(struct store_cmd, load, KEY_CMD_LOAD, &schema_load),
     SCALAR(struct store_cmd, key_made, KEY_CMD_KEY_MADE, F_BOOL),
+    LIST(struct store_cmd, renewals, n_renewals, KEY_CMD_RENEWALS, ITEMS_MAX, &schema_renewal),
+    SCALAR(struct store_cmd, lost, KEY_CMD_LOST, F_BOOL),
 };
 const struct schema schema_cmd = SCHEMA(struct store_cmd, "command", cmd_fields);
 
@@ -313,5 +323,7 @@ static const struct field request_fields[] = {
     SCALAR(struct store_request, new_gib, KEY_REQ_NEW_SIZE, F_U32),
     ENUM(struct store_request, mode, KEY_REQ_MODE, STORE_MODE_LOCAL_CLIENT),
     SCALAR(struct store_request, log_level, KEY_REQ_LOG_LEVEL, F_U32),
+    LIST(struct store_request, renewals, n_renewals, KEY_REQ_RENEWALS, ITEMS_MAX, &schema_renewal),
+    SCALAR(struct store_request, lost, KEY_REQ_LOST, F_BOOL),
 };
 const struct schema schema_request = SCHEMA(struct store_request, "request", request_fields);

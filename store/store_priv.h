@@ -414,6 +414,13 @@ RULE(op_forward);
 RULE(brick_evict);
 RULE(device_remove);
 RULE(node_remove);
+RULE(device_replace);
+RULE(node_replace);
+/* OP_END of a device's, or node's, replacing. */
+enum store_code check_replace_end(const struct op_entry *op, bool failed, struct store_result *result);
+void commit_replace_end(struct store *store, const struct op_entry *op, const struct store_cmd *cmd);
+/* Does a node's replacing name devices of it, a device's itself, and no other operation any? */
+bool renewals_ok(const struct store *store, const struct op_entry *op);
 RULE(node_add);
 RULE(node_delete);
 RULE(device_add);
@@ -547,7 +554,7 @@ void part_begins(struct store *store, const struct store_cmd *cmd);
 void part_ended(struct store *store, const struct store_operation *part, bool failed, const char *error);
 enum store_code check_remove_end(const struct store *store, const struct op_entry *op, bool failed,
                                  struct store_result *result);
-void commit_remove_end(struct store *store, const struct op_entry *op, bool failed);
+void commit_remove_end(struct store *store, const struct op_entry *op, const struct store_cmd *cmd);
 bool state_moves_bricks(const struct store *store, struct id target, enum store_state to);
 /* The node's state and mark; failed: its devices are failed as well. */
 void set_node_state(struct store *store, struct node_entry *node, enum store_state state, struct id pending);

@@ -121,6 +121,11 @@ bool store_mode_parse(const char *name, enum store_mode *ret_mode)
     return false;
 }
 
+bool store_volume_is_single(const struct store_volume *volume)
+{
+    return volume->durability == STORE_NONE || (volume->durability == STORE_REPLICATE && volume->replica < 2);
+}
+
 const char *store_state_name(enum store_state state)
 {
     switch (state) {
@@ -136,7 +141,7 @@ const char *store_state_name(enum store_state state)
 
 bool store_op_has_parts(enum store_op_type type)
 {
-    return type == STORE_OP_REMOVE_DEVICE || type == STORE_OP_NODE_REMOVE;
+    return type == STORE_OP_REMOVE_DEVICE || type == STORE_OP_NODE_REMOVE || type == STORE_OP_NODE_REPLACE;
 }
 
 const char *store_op_type_name(enum store_op_type type)
@@ -178,6 +183,10 @@ const char *store_op_type_name(enum store_op_type type)
         return "evict-brick";
     case STORE_OP_NODE_REMOVE:
         return "remove-node";
+    case STORE_OP_DEVICE_REPLACE:
+        return "replace-device";
+    case STORE_OP_NODE_REPLACE:
+        return "replace-node";
     }
     return "unknown";
 }

@@ -149,6 +149,13 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
                       * back. Its target is the device, which nobody sees any more. */
                      STORE_OP_CLEAN_DEVICE = 108,
                      STORE_OP_DEVICE_RESYNC = 107, /* asks the node how large the device is; holds nothing */
+                     /* The device is lost: a volume group under the same id is made on another disk, or on the same
+                      * one anew, and each brick at its place, which heals. */
+                     STORE_OP_DEVICE_REPLACE = 109,
+                     /* The node came back without its system, or another machine has taken its place: its glusterd
+                      * becomes the old peer again, and then its devices are replaced, one part (DEVICE_REPLACE) after
+                      * another. */
+                     STORE_OP_NODE_REPLACE = 110,
                      /* Begun by the good OP_END of an expand: spreads the files over the new bricks too. Holds nothing;
                       * its volume may be gone. */
                      STORE_OP_REBALANCE = 113,
@@ -158,15 +165,21 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
 #define STORE_OP_TYPES 128     /* above all types */
 
 enum store_op_phase {
-    STORE_OP_FORWARD = 0,   /* doing */
-    STORE_OP_UNDO = 1,      /* taking back; ends as failed with `reason` */
-    STORE_OP_COMMITTED = 2, /* evict: the volume has the replacement; only forward from here */
+    STORE_OP_FORWARD = 0, /* doing */
+    STORE_OP_UNDO = 1,    /* taking back; ends as failed with `reason` */
+    /* Evict: the volume has the replacement. Device replace: what the old one held is gone. Only forward from here. */
+    STORE_OP_COMMITTED = 2,
 };
 #define STORE_OP_PHASES 3
 
 struct store_parked { /* a part that waits for an unreachable node */
     struct id node;
     char *text; /* for people: what is left to do, and the last error */
+};
+
+struct store_renewal { /* a device that is to be made anew */
+    struct id device;
+    char *name; /* on which disk; "": the one that it had */
 };
 
 struct store_operation { /* its id is the queue id */
@@ -177,7 +190,7 @@ struct store_operation { /* its id is the queue id */
     int64_t created_ms;
     uint32_t attempt;  /* replans so far */
     char *reason;      /* why it is being undone; "" in FORWARD */
-    bool force;        /* device delete, node delete: forget */
+    bool force;        /* device delete, node delete: forget; replace: what is on the disks may be destroyed */
     struct id source;  /* clone: the volume it is made from */
     uint32_t size_gib; /* expand: added at the end */
     struct store_parked *parked;
@@ -192,10 +205,14 @@ struct store_operation { /* its id is the queue id */
     struct id replacement;
     bool skip_heal;   /* evict, remove: as asked, nothing about healing is checked or awaited */
     struct id parent; /* the operation that this one is a part of, or ID_NONE */
-    struct id child;  /* remove: the part under way, or ID_NONE; a part that failed leaves its error in `reason` */
+    /* Remove, node replace: the part under way, or ID_NONE; a part that failed leaves its error in `reason`. */
+    struct id child;
     /* Volume create that a repetition has taken over: the queue id that answers for it instead of its own, which has
      * failed. ID_NONE: its own. */
     struct id answers;
+    struct store_renewal *renewals; /* node replace: what is still to be done; device replace: its own one */
+    size_t n_renewals;
+    bool lost; /* replace: bricks of which there is no other copy are made anew empty */
     /* Create, clone, FORWARD: it came with a backup. How it ended after the backup was made is not known: what it made
      * may have been given to somebody, and hold data. */
     bool restored;
@@ -253,11 +270,13 @@ void store_block_volume_copy(struct store_block_volume *to, const struct store_b
 void store_device_fini(struct store_device *device);
 void store_device_copy(struct store_device *to, const struct store_device *from);
 
+bool store_volume_is_single(const struct store_volume *volume); /* each file is on one brick only */
+
 const char *store_state_name(enum store_state state); /* "online" ... */
 const char *store_mode_name(enum store_mode mode);    /* "normal", "read-only", "local-client" */
 bool store_mode_parse(const char *name, enum store_mode *ret_mode);
-bool store_op_has_parts(enum store_op_type type);                 /* removals: consists of other operations */
-const char *store_op_type_name(enum store_op_type type);          /* "create-volume", "add-node", ... */
+bool store_op_has_parts(enum store_op_type type);        /* removals, node replace: consists of other operations */
+const char *store_op_type_name(enum store_op_type type); /* "create-volume", "add-node", ... */
 const char *store_durability_name(enum store_durability value);   /* "none", "replicate", "disperse" */
 const char *store_restriction_name(enum store_restriction value); /* "", "locked", "locked-by-update" */
 

@@ -49,6 +49,13 @@ enum exec_step_kind {
     EXEC_BLOCK_LOOK,        /* absent: done, result.block.present is false */
     EXEC_BLOCK_DELETE,      /* absent, or its hosting volume is: done. Not installed: refused for good */
     EXEC_DEVICE_LOOK = 70,  /* result.device: how large the group of the device is; changes nothing */
+    /* Of what is made anew at its place; safe to repeat for the same `renewal`. */
+    EXEC_NODE_RENEW =
+        80,            /* glusterd of `host` becomes the peer that the pool knows as `peer`: done, if it is that one */
+    EXEC_DEVICE_LOST,  /* is the device's group gone, or empty? It is there, with content: a permanent refusal, unless
+                          device->destroy_data, or only the node's system is new; changes nothing */
+    EXEC_DEVICE_RENEW, /* the same; then an empty group, or the old one, where only the system is new. result.device */
+    EXEC_BRICK_RESET,  /* Gluster takes the brick that BRICK_CREATE has made `anew` for an empty one, to be healed */
 };
 
 struct exec_brick {
@@ -69,17 +76,20 @@ struct exec_step {
     const char *host; /* manage address; borrowed until the callback */
     struct id node;   /* for logs and status */
     struct id op_id;
-    struct id cluster;  /* INVENTORY: of the node */
-    struct id managers; /* the managers' own cluster: the node refuses one formed before the last (E_AUTH) */
-    uint64_t term;      /* of the leader: the node refuses an older one (E_FENCED) */
-    bool repair;        /* FENCE: a damaged one is written anew. Only for a leader that has its lease after it heard of
-                           the damage: what a damaged fence has forgotten is then no newer term */
-    bool replaced;      /* BRICK_SYNC: it has taken the place of another one in a dispersed volume */
+    struct id cluster;   /* INVENTORY: of the node */
+    struct id managers;  /* the managers' own cluster: the node refuses one formed before the last (E_AUTH) */
+    uint64_t term;       /* of the leader: the node refuses an older one (E_FENCED) */
+    bool repair;         /* FENCE: a damaged one is written anew. Only for a leader that has its lease after it heard of
+                            the damage: what a damaged fence has forgotten is then no newer term */
+    bool replaced;       /* BRICK_SYNC: it has taken the place of another one in a dispersed volume */
+    bool anew;           /* BRICK_CREATE: at the place of one that is lost, of which Gluster knows */
+    struct id renewal;   /* *_RENEW: what belongs together, so that it is done once */
+    uint64_t needed_kib; /* DEVICE_RENEW: so much has to fit on it */
     const struct store_strs *silent; /* Gluster: storage names of nodes that fell silent lately, or NULL. A command for
                                         the whole pool is not begun where Gluster takes one of them for connected still
                                         (E_BUSY): it would wait for it, some ten minutes */
     uint32_t timeout_ms;             /* whole step; 0: the executor's default for this kind */
-    const char *peer;                /* PEER_*: storage name */
+    const char *peer;                /* PEER_*, NODE_RENEW: storage name */
     bool force;                      /* PEER_DETACH: of one that does not answer */
     const struct store_device *device; /* DEVICE_* */
     const struct store_volume
@@ -93,14 +103,14 @@ struct exec_step {
     const struct exec_brick *bricks;
     size_t n_bricks;
     const struct store_block_volume *block; /* BLOCK_*; volume is its hosting volume, without bricks */
-    const struct store_strs *hosts;         /* BLOCK_CREATE: storage names */
+    const struct store_strs *hosts;         /* BLOCK_CREATE; NODE_RENEW (the rest of the pool): storage names */
     struct exec_brick old_brick;            /* HEAL_CHECK, BRICK_REPLACE, BRICK_UNREPLACED */
-    struct exec_brick new_brick; /* BRICK_REPLACE, BRICK_UNREPLACED, HEAL_WAIT; HEAL_CHECK, if there is one */
+    struct exec_brick new_brick; /* BRICK_REPLACE, BRICK_UNREPLACED, BRICK_RESET, HEAL_WAIT; HEAL_CHECK, if any */
     bool skip_heal;              /* BRICK_REPLACE: without the heal check */
     uint32_t snapshot_limit;     /* PEER_PROBE: > 0 sets snap-max-hard-limit */
 };
 
-struct exec_device_info { /* of DEVICE_SETUP; of DEVICE_LOOK without paths */
+struct exec_device_info { /* of DEVICE_SETUP, DEVICE_RENEW; of DEVICE_LOOK without paths */
     uint64_t total_kib, extent_kib;
     char pv_uuid[64];
     struct store_strs paths;

@@ -176,6 +176,13 @@ static void device_setup(struct mock_world *world, const struct exec_step *step,
     device_look(world, result);
 }
 
+/* Pretended disks are lost when they are to be replaced. */
+static void device_renew(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
+{
+    (void)mock_add(&world->facts, mem_printf("vg %s %s", step->host, id_text(step->device->id).text));
+    device_look(world, result);
+}
+
 static void device_teardown(struct mock_world *world, const struct exec_step *step, struct exec_result *result)
 {
     CLEANUP(free_ptr) char *vg = mem_printf("vg %s %s", step->host, id_text(step->device->id).text);
@@ -264,6 +271,9 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
     case EXEC_BRICK_SYNC:
     case EXEC_FENCE:
     case EXEC_PEER_FORGET: /* there is one pool in this world, the same for all */
+    case EXEC_NODE_RENEW:
+    case EXEC_DEVICE_LOST:
+    case EXEC_BRICK_RESET:
         break;
     case EXEC_PEER_PROBE:
         (void)mock_add(&world->facts, mem_printf("peer %s", step->peer));
@@ -273,6 +283,9 @@ void mock_world_apply(struct mock_world *world, const struct exec_step *step, st
         break;
     case EXEC_DEVICE_SETUP:
         device_setup(world, step, result);
+        break;
+    case EXEC_DEVICE_RENEW:
+        device_renew(world, step, result);
         break;
     case EXEC_DEVICE_LOOK:
         device_look(world, result);

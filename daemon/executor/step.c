@@ -45,6 +45,7 @@ enum needs { /* what of the step must be there, and is checked */
              BRICKS = 16, /* any number */
              BLOCK = 32,  /* a block volume, with its hosting volume */
              SOURCE = 64, /* name of another volume */
+             HOSTS = 128, /* of other nodes */
 };
 
 struct kind {
@@ -64,6 +65,10 @@ static const struct kind kinds[] = {
     [EXEC_DEVICE_SETUP] = {"device-setup", step_device_setup, DEVICE, DEVICE_TIMEOUT_MS},
     [EXEC_DEVICE_TEARDOWN] = {"device-teardown", step_device_teardown, DEVICE, DEVICE_TIMEOUT_MS},
     [EXEC_DEVICE_LOOK] = {"device-look", step_device_look, DEVICE, DEVICE_TIMEOUT_MS},
+    [EXEC_NODE_RENEW] = {"node-renew", step_node_renew, PEER | HOSTS, DEVICE_TIMEOUT_MS},
+    [EXEC_DEVICE_LOST] = {"device-lost", step_device_lost, DEVICE, DEVICE_TIMEOUT_MS},
+    [EXEC_DEVICE_RENEW] = {"device-renew", step_device_renew, DEVICE, DEVICE_TIMEOUT_MS},
+    [EXEC_BRICK_RESET] = {"brick-reset", step_brick_reset, VOLUME | BRICKS, 0},
     [EXEC_BRICK_CREATE] = {"brick-create", step_brick_create, BRICK, BRICK_TIMEOUT_MS},
     [EXEC_BRICK_SYNC] = {"brick-sync", step_brick_sync, BRICK, BRICK_TIMEOUT_MS},
     [EXEC_BRICK_DESTROY] = {"brick-destroy", step_brick_destroy, BRICK, BRICK_TIMEOUT_MS},
@@ -123,7 +128,7 @@ int step_check(const struct exec_config *config, const struct exec_step *step, s
     if (rc == 0 && (needs & BLOCK) != 0) {
         rc = script_check_volume_name("block volume", step->block->name, reterr);
     }
-    for (size_t i = 0; rc == 0 && (needs & BLOCK) != 0 && i < step->hosts->n; i++) {
+    for (size_t i = 0; rc == 0 && (needs & (BLOCK | HOSTS)) != 0 && i < step->hosts->n; i++) {
         rc = script_check_host(step->hosts->items[i], reterr);
     }
     if (rc == 0 && ((needs & (VOLUME | BLOCK)) != 0 || step->volume != NULL)) {

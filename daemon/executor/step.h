@@ -25,6 +25,7 @@ struct step_reply {
 #define STEP_HEAD_MAX 65536 /* of the output of a call that is heard in pieces: what the reply has of it */
 
 #define STEP_PINNED_MAX 40
+#define STEP_NEW_MARK ".hecate-new" /* in the file system of a brick that Gluster takes for the lost one still */
 
 struct step_talk;
 /* Hears a piece of the output as it comes. False: it is not what is wanted, or too much; talk->refused says why. */
@@ -99,6 +100,10 @@ void step_brick_destroy(struct step_talk *talk);
 void step_device_setup(struct step_talk *talk);
 void step_device_teardown(struct step_talk *talk);
 void step_device_look(struct step_talk *talk);
+void step_device_lost(struct step_talk *talk);
+void step_device_renew(struct step_talk *talk);
+void step_node_renew(struct step_talk *talk);
+void step_brick_reset(struct step_talk *talk);
 void step_inventory(struct step_talk *talk);
 void step_peer_probe(struct step_talk *talk);
 void step_peer_detach(struct step_talk *talk);

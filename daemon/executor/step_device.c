@@ -59,7 +59,9 @@ static const char setup[] =
     "        L pvremove -qq \"$NAME\" >&2 && rm -f \"$mark\"\n"
     "        say \"Initializing device $NAME failed: $error\"; exit 1\n"
     "    fi\n"
-    "fi\n"
+    "fi\n";
+
+static const char told[] =
     "for link in $(udevadm info --query=symlink \"--name=$NAME\" 2>/dev/null); do\n"
     "    case $link in disk/by-id/lvm-pv-uuid-*) ;; *) printf 'hecate: path /dev/%s\\n' \"$link\" ;; esac\n"
     "done\n"
@@ -67,6 +69,77 @@ static const char setup[] =
     "rm -f \"$mark\"\n"
     "sync $base\n"
     "printf 'hecate: lvm\\n'\n" LOOK;
+
+/* The group belongs to the renewal whose tag it has. One with content and without the tag is the old one. It is kept
+ * where only the system is new (step_renew.c has left its mark): its bricks are mounted again and heal what they have
+ * missed. Otherwise it is destroyed only when that was asked for. */
+static const char lost[] =
+    "tag=hecate.renewed-$RENEWAL\n"
+    "tags() { L vgs --noheadings -o vg_tags \"$VG\" | tr -d ' '; }\n"
+    "has_tag() { case ,$(tags), in *,$tag,*) return 0 ;; esac; return 1; }\n"
+    "is_kept() { [ \"$DESTROY\" != yes ] && [ \"$(cat $base/.hecate-renewed 2>/dev/null)\" = \"$RENEWAL\" ]; }\n"
+    "old=\n"
+    "not_lost() { say \"Device $DEVICE is not lost: $*. Nothing was changed. To exchange a disk that works, add the "
+    "\"\\\n"
+    "\"other one as a device and remove this one (hecate device remove); to give up what is on it, and heal all from "
+    "\"\\\n"
+    "\"the other nodes, ask with --destroy-existing-data\"; exit 70; }\n"
+    "if ! have_group; then\n"
+    "    while read -r from place rest; do\n"
+    "        case $DESTROY$place in no$base/mounts/$VG/*) ;; *) continue ;; esac\n"
+    "        ! timeout -k 5 30 dd \"if=$from\" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null ||\n"
+    "            not_lost \"$place can be read\"\n"
+    "    done </proc/self/mounts\n"
+    "elif ! has_tag; then\n"
+    "    old=$(L lvs --noheadings -o lv_name \"$VG\") || exit 1\n"
+    "    [ -z \"$old\" ] || [ \"$DESTROY\" = yes ] || is_kept ||\n"
+    "        not_lost \"its volume group $VG is there, with $(printf '%s\\n' $old | wc -l) logical volumes\"\n"
+    "fi\n";
+
+/* What a disk that is gone has left in the kernel goes: mounts, with the processes of Gluster's bricks, and mappings.
+ */
+static const char renew[] =
+    "let_go() {\n"
+    "    for place in $(awk -v p=\"$base/mounts/$VG/\" 'index($2, p) == 1 { print $2 }' /proc/self/mounts); do\n"
+    "        for line in /proc/[0-9]*/cmdline; do\n"
+    "            case $(tr '\\000' ' ' <\"$line\" 2>/dev/null) in\n"
+    "            *glusterfsd\\ *\" --brick-name $place/brick \"*) line=${line%/cmdline}; kill -9 \"${line#/proc/}\" "
+    ";;\n"
+    "            esac\n"
+    "        done\n"
+    "        tries=0\n"
+    "        until error=$(umount \"$place\" 2>&1); do\n"
+    "            tries=$((tries + 1))\n"
+    "            [ $tries -lt 20 ] || { say \"$error\"; exit 1; }\n"
+    "            sleep 0.5\n"
+    "        done\n"
+    "    done\n"
+    "}\n"
+    "if have_group && ! has_tag; then\n"
+    "    pv=$(L vgs --noheadings -o pv_name \"$VG\" | tr -d ' ') || exit 1\n"
+    "    if [ -n \"$old\" ] && is_kept; then\n"
+    "        L lvchange -qq --addtag hecate.made $(printf \"$VG/%s \" $old) >&2 || exit 1\n"
+    "    elif [ -n \"$old\" ] || [ \"$(readlink -f \"$pv\")\" != \"$(readlink -f \"$NAME\")\" ]; then\n"
+    "        let_go\n"
+    "        L vgremove -qq -f \"$VG\" >&2 && L pvremove -qq \"$pv\" >&2 || exit 1\n"
+    "    fi\n"
+    "fi\n"
+    "if ! have_group; then\n"
+    "    let_go\n"
+    "    for pass in 1 2 3 4 5; do\n"
+    "        for left in $(dmsetup ls 2>/dev/null | awk -v p=\"$VG-\" 'index($1, p) == 1 { print $1 }'); do\n"
+    "            dmsetup remove \"$left\" 2>/dev/null || true\n"
+    "        done\n"
+    "    done\n"
+    "fi\n";
+
+/* What is new has the tag, once it is known to be large enough. */
+static const char fits[] = "size=$(L vgs --noheadings --units k --nosuffix -o vg_size \"$VG\" | tr -d ' ') || exit 1\n"
+                           "[ \"${size%%.*}\" -ge \"$NEED\" ] || {\n"
+                           "    say \"$NAME has ${size%%.*} KiB, the bricks of device $DEVICE need $NEED\"\n"
+                           "    exit 70\n"
+                           "}\n"
+                           "has_tag || L vgchange -qq --addtag \"$tag\" \"$VG\" >&2 || exit 1\n";
 
 static const char look[] = "have_group || { say \"Volume group $VG was not found\"; exit 70; }\n"
                            "printf 'hecate: lvm\\n'\n" LOOK;
@@ -172,7 +245,36 @@ static void setup_heard(struct step_talk *talk, const struct step_reply *reply)
 
 void step_device_setup(struct step_talk *talk)
 {
-    buf_append_str(begin(talk, setup_heard), setup);
+    struct buf *buf = begin(talk, setup_heard);
+
+    buf_append_str(buf, setup);
+    buf_append_str(buf, told);
+}
+
+static struct buf *begin_renewal(struct step_talk *talk, step_heard_fn heard)
+{
+    struct buf *buf = begin(talk, heard);
+
+    step_set(talk, "DEVICE", id_text(talk->step->device->id).text);
+    step_set(talk, "RENEWAL", id_text(talk->step->renewal).text);
+    buf_printf(buf, "NEED=%lu\n", (unsigned long)talk->step->needed_kib);
+    buf_append_str(buf, lost);
+    return buf;
+}
+
+void step_device_lost(struct step_talk *talk)
+{
+    buf_append_str(begin_renewal(talk, step_heard_all), "exit 0\n");
+}
+
+void step_device_renew(struct step_talk *talk)
+{
+    struct buf *buf = begin_renewal(talk, setup_heard);
+
+    buf_append_str(buf, renew);
+    buf_append_str(buf, setup);
+    buf_append_str(buf, fits);
+    buf_append_str(buf, told);
 }
 
 void step_device_look(struct step_talk *talk)

@@ -42,7 +42,8 @@ static void fill_end(const struct engine *engine, const struct engine_action *ac
     if (!action->failed && engine->type == STORE_OP_EXPAND_VOLUME && !engine->env.no_rebalance) {
         env->random(env->user, cmd->rebalance_id.bytes, sizeof(cmd->rebalance_id.bytes));
     }
-    if (!action->failed && (engine->type == STORE_OP_DEVICE_ADD || engine->type == STORE_OP_DEVICE_RESYNC)) {
+    if (!action->failed && (engine->type == STORE_OP_DEVICE_ADD || engine->type == STORE_OP_DEVICE_RESYNC ||
+                            engine->type == STORE_OP_DEVICE_REPLACE)) {
         free(cmd->device.pv_uuid);
         cmd->device.pv_uuid = mem_strdup(engine->device.pv_uuid);
         cmd->device.total_kib = engine->device.total_kib;

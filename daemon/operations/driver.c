@@ -239,7 +239,7 @@ static void log_action(const struct op_driver *driver, const struct op *op, cons
 {
     static const char *const texts[] = {[ENGINE_REPLAN] = "is planned again",
                                         [ENGINE_UNDO] = "is undone",
-                                        [ENGINE_MOVED] = "has moved the brick",
+                                        [ENGINE_MOVED] = "has moved what it is about",
                                         [ENGINE_TURN] = "goes forward again",
                                         [ENGINE_PART] = "begins with a part of it",
                                         [ENGINE_PARK] = "waits for a node",

@@ -148,6 +148,11 @@ static void act_give_up(struct engine *engine, const struct store *store, const 
         action->failed = true;
         return;
     }
+    if (engine->parts) { /* nothing to take back */
+        action->kind = ENGINE_END;
+        action->failed = true;
+        return;
+    }
     for (size_t i = 0; i < engine->n_steps && engine_may_replan(engine, first); i++) {
         const struct engine_step *step = &engine->steps[i];
 
@@ -248,7 +253,8 @@ static void act_on_look(struct engine *engine, const struct store *store, uint64
     }
 }
 
-/* A brick to move goes through three phases: looked at, then placed and made, then the volume's (COMMITTED). */
+/* A brick to move goes through three phases: looked at, then placed and made, then the volume's (COMMITTED). A device
+ * that is replaced through two: its volume group made anew, then its bricks. */
 static void act_evict(struct engine *engine, const struct store *store, struct engine_action *action)
 {
     const struct store_operation *op = store_operation(store, engine->op_id);
@@ -258,7 +264,7 @@ static void act_evict(struct engine *engine, const struct store *store, struct e
         return;
     }
     engine->proposing = true;
-    if (!id_is_none(op->replacement)) {
+    if (!id_is_none(op->replacement) || engine->type == STORE_OP_DEVICE_REPLACE) {
         action->kind = ENGINE_MOVED;
     } else if (!engine->no_other_place) {
         action->kind = ENGINE_REPLAN;
@@ -289,7 +295,7 @@ static void act_stages_done(struct engine *engine, const struct store *store, st
 {
     if (engine->parts) {
         act_parts(engine, store, action);
-    } else if (engine->type == STORE_OP_EVICT_BRICK) {
+    } else if (engine->type == STORE_OP_EVICT_BRICK || engine->type == STORE_OP_DEVICE_REPLACE) {
         act_evict(engine, store, action);
     } else {
         act_end(engine, store, action);

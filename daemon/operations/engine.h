@@ -14,6 +14,9 @@
  *      +-- delete refused before anything was done --> OP_END failed; otherwise deletes only move forward
  *
  * An expand looks first, and before it is undone, whether Gluster has the bricks: then it only moves forward (OP_REDO).
+ * A device that is lost is made anew where its bricks were: what may be the last copy is destroyed (DEVICE_RENEW) after
+ * the others have said that they have all; OP_MOVED, and it only goes forward.
+ *
  * A clone commits where Gluster has put its bricks (OP_LEARN) before anything of them may be taken away again. Each
  * node is asked for its own bricks, and believed of no others.
  *
@@ -167,7 +170,7 @@ enum engine_action_kind {
     ENGINE_RUN,    /* run step */
     ENGINE_REPLAN, /* ask for bricks without failed_nodes; none: engine_not_proposed */
     ENGINE_UNDO,   /* propose OP_UNDO with text */
-    ENGINE_MOVED,  /* propose OP_MOVED */
+    ENGINE_MOVED,  /* propose OP_MOVED: evict, device replace */
     ENGINE_TURN,   /* propose OP_FORWARD */
     ENGINE_PART,   /* begin the next part; not now: engine_not_proposed */
     ENGINE_END,    /* propose OP_END; failed with text */

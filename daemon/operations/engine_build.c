@@ -17,6 +17,7 @@ enum subject {
     MOVING,    /* evict: the volume of the brick */
     COMING,    /* evict: the replacement, if there is one */
     HEALING,   /* evict: the volume of the brick, unless healing is not looked at */
+    RENEWED,   /* device replace: each brick on the device; where healing is asked for, those that can heal */
 };
 
 enum condition {
@@ -162,6 +163,20 @@ static const struct row rows[] = {
     /* Of one that was forgotten: when its node is back. Bricks that are left there go first. */
     {STORE_OP_CLEAN_DEVICE, STORE_OP_FORWARD, 0, EXEC_DEVICE_TEARDOWN, DEVICE, ENGINE_REFUSES, ALWAYS},
     {STORE_OP_DEVICE_RESYNC, STORE_OP_FORWARD, 0, EXEC_DEVICE_LOOK, DEVICE, ENGINE_UNDOES, ALWAYS}, /* undo: nothing */
+
+    /* What may be the last copy goes only when the others have said that they have all; from then on it is forward. */
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_FORWARD, 0, EXEC_DEVICE_LOST, DEVICE, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_FORWARD, 1, EXEC_HEAL_CHECK, RENEWED, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_FORWARD, 2, EXEC_HEAL_CHECK, RENEWED, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_FORWARD, 3, EXEC_DEVICE_RENEW, DEVICE, ENGINE_UNDOES, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_COMMITTED, 0, EXEC_DEVICE_LOOK, DEVICE, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_COMMITTED, 1, EXEC_BRICK_CREATE, RENEWED, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_COMMITTED, 2, EXEC_BRICK_RESET, RENEWED, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_COMMITTED, 3, EXEC_BRICK_SYNC, RENEWED, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_COMMITTED, 4, EXEC_HEAL_WAIT, RENEWED, ENGINE_WAITS, ALWAYS},
+    {STORE_OP_DEVICE_REPLACE, STORE_OP_COMMITTED, 5, EXEC_HEAL_WAIT, RENEWED, ENGINE_WAITS, ALWAYS},
+    /* Its devices are parts, operations of their own. */
+    {STORE_OP_NODE_REPLACE, STORE_OP_FORWARD, 0, EXEC_NODE_RENEW, TARGET, ENGINE_UNDOES, ALWAYS},
 };
 
 static struct id device_node(const struct store *store, struct id id)
@@ -307,6 +322,22 @@ static void add_evict(struct engine *engine, const struct row *row, const struct
     }
 }
 
+/* Of a volume of single bricks Gluster has no heal info: there is nothing to copy from. */
+static void add_renewed(struct engine *engine, const struct row *row, const struct store *store, struct id device,
+                        uint64_t now_ms)
+{
+    bool heals = row->kind == EXEC_HEAL_CHECK || row->kind == EXEC_HEAL_WAIT;
+    const struct store_brick *brick = NULL;
+
+    while ((brick = store_device_brick_next(store, device, brick)) != NULL) {
+        const struct store_volume *volume = store_volume(store, brick->volume);
+
+        if (volume != NULL && (!heals || !store_volume_is_single(volume))) {
+            add_step(engine, row, device_node(store, device), brick->id, now_ms);
+        }
+    }
+}
+
 void engine_build(struct engine *engine, const struct store *store, const struct store_operation *op, uint64_t now_ms)
 {
     const struct store_volume *volume = store_operation_volume(store, op);
@@ -316,8 +347,10 @@ void engine_build(struct engine *engine, const struct store *store, const struct
     size_t n_hosts = hosting != NULL ? hosting->n_bricks : 0;
     size_t n_nodes = node != NULL ? cluster_nodes(store, node->cluster) : 0;
 
+    size_t n_renewed = op->type == STORE_OP_DEVICE_REPLACE ? store_device_bricks(store, op->target) : 0;
+
     /* A third one for each brick: engine_unmark. */
-    engine->max_steps = 7 + 3 * n_bricks + n_hosts + n_nodes + op->n_abandoned;
+    engine->max_steps = 7 + 3 * n_bricks + n_hosts + n_nodes + op->n_abandoned + 5 * n_renewed;
     engine->steps = mem_calloc(engine->max_steps, sizeof(*engine->steps));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
@@ -361,6 +394,9 @@ void engine_build(struct engine *engine, const struct store *store, const struct
         case COMING:
         case HEALING:
             add_evict(engine, row, store, op, now_ms);
+            break;
+        case RENEWED:
+            add_renewed(engine, row, store, op->target, now_ms);
             break;
         case ABANDONED:
             add_bricks(engine, row, store, op->abandoned, op->n_abandoned, now_ms);

@@ -24,6 +24,9 @@ static bool in_pool(const struct store *store, const struct store_node *node, ui
     if (other == NULL) {
         return false;
     }
+    if (other->type == STORE_OP_NODE_REPLACE) {
+        return false; /* it may know nobody yet */
+    }
     if (other->begin_index < begin_index && other->type != STORE_OP_NODE_REMOVE) {
         *ret_wait = true;
         return false;
@@ -400,6 +403,39 @@ static enum engine_place place_evict(const struct engine *engine, const struct s
     return id_is_none(step->node) ? engine_place_alone(engine, step, wait) : ENGINE_PLACED;
 }
 
+/* A brick that is made anew at its place. It may go meanwhile, with its volume; what another operation does with it is
+ * waited for. */
+static enum engine_place place_renewed(const struct engine *engine, const struct store *store, struct engine_step *step)
+{
+    const struct store_brick *brick = store_brick(store, step->object);
+    const struct store_volume *volume = brick != NULL ? store_volume(store, brick->volume) : NULL;
+    bool wait = false;
+
+    if (volume == NULL) {
+        return ENGINE_NOTHING;
+    }
+    if (!id_is_none(brick->pending)) {
+        return ENGINE_HELD;
+    }
+    if (!engine_is_pool_step(step->kind)) {
+        return ENGINE_PLACED;
+    }
+    step->node = volume_node(engine, store, step, volume, &wait);
+    return id_is_none(step->node) ? engine_place_alone(engine, step, wait) : ENGINE_PLACED;
+}
+
+static bool is_of_device(enum exec_step_kind kind)
+{
+    return kind == EXEC_DEVICE_LOST || kind == EXEC_DEVICE_RENEW || kind == EXEC_DEVICE_LOOK;
+}
+
+/* The node itself; the others are asked from there. */
+static enum engine_place place_node_renew(const struct store *store, struct engine_step *step)
+{
+    step->node = step->object;
+    return store_node(store, step->object) != NULL ? ENGINE_PLACED : ENGINE_NOTHING;
+}
+
 /* Gluster gets the bricks of several expands in the order of their begins, which is that of the volume's record. */
 static bool older_expand(const struct engine *engine, const struct store *store, const struct store_volume *volume)
 {
@@ -459,7 +495,12 @@ static enum engine_place place_left(const struct engine *engine, const struct st
 
 enum engine_place engine_place(const struct engine *engine, const struct store *store, struct engine_step *step)
 {
+    if (engine->type == STORE_OP_DEVICE_REPLACE && !is_of_device(step->kind)) {
+        return place_renewed(engine, store, step);
+    }
     switch (step->kind) {
+    case EXEC_NODE_RENEW:
+        return place_node_renew(store, step);
     case EXEC_VOLUME_CREATE:
     case EXEC_VOLUME_DELETE:
     case EXEC_VOLUME_EXPAND:

@@ -198,6 +198,22 @@ static void task_done(void *user, const struct exec_result *result)
 
 /* ---- the turn ---- */
 
+static bool brick_needs(const struct store *store, const struct store_operation *op, const struct engine_step *step,
+                        const struct store_node *node, struct id ret_needs[SCHEDULE_KINDS])
+{
+    const struct store_brick *brick = op_work_brick(store, op, step->object);
+
+    if (brick == NULL) {
+        return false;
+    }
+    ret_needs[SCHEDULE_VG] = brick->device;
+    if (step->kind == EXEC_BRICK_RESET) { /* may start glusterd anew: not beside another one of the device */
+        ret_needs[SCHEDULE_VOLUME] = brick->volume;
+        ret_needs[SCHEDULE_POOL] = node->cluster;
+    }
+    return true;
+}
+
 /* What the step has for itself while it runs. false: what it is about is not in the store any more. */
 static bool needs(const struct store *store, const struct task *task, const struct engine_step *step,
                   struct id ret_needs[SCHEDULE_KINDS])
@@ -205,7 +221,6 @@ static bool needs(const struct store *store, const struct task *task, const stru
     const struct store_operation *op = store_operation(store, task->op_id);
     const struct store_node *node = store_node(store, task->node);
     const struct store_block_volume *block;
-    const struct store_brick *brick;
 
     if (op == NULL || node == NULL) {
         return false;
@@ -214,15 +229,13 @@ static bool needs(const struct store *store, const struct task *task, const stru
     switch (task->kind) {
     case EXEC_BRICK_CREATE:
     case EXEC_BRICK_DESTROY:
-        brick = op_work_brick(store, op, step->object);
-        if (brick == NULL) {
-            return false;
-        }
-        ret_needs[SCHEDULE_VG] = brick->device;
-        break;
+    case EXEC_BRICK_RESET:
+        return brick_needs(store, op, step, node, ret_needs);
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:
     case EXEC_DEVICE_LOOK:
+    case EXEC_DEVICE_LOST:
+    case EXEC_DEVICE_RENEW:
         ret_needs[SCHEDULE_VG] = step->object;
         break;
     case EXEC_BLOCK_CREATE:
@@ -255,6 +268,7 @@ static bool needs(const struct store *store, const struct task *task, const stru
     case EXEC_PEER_PROBE:
     case EXEC_PEER_DETACH:
     case EXEC_PEER_FORGET:
+    case EXEC_NODE_RENEW:
         ret_needs[SCHEDULE_POOL] = node->cluster;
         break;
     case EXEC_BRICK_SYNC: /* waits for the brick's process, without touching the volume group */

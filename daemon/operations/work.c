@@ -57,10 +57,16 @@ static const struct store_volume *volume_of(const struct store *store, const str
     return op->type == STORE_OP_EVICT_BRICK ? engine_evict_volume(store, op) : store_operation_volume(store, op);
 }
 
+static bool replaces_device(const struct store_operation *op)
+{
+    return op->type == STORE_OP_DEVICE_REPLACE;
+}
+
 static bool set_brick(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
 {
-    const struct store_volume *volume = volume_of(store, op);
     const struct store_brick *brick = op_work_brick(store, op, id);
+    const struct store_volume *volume =
+        brick != NULL && replaces_device(op) ? store_volume(store, brick->volume) : volume_of(store, op);
 
     if (brick == NULL) {
         return false;
@@ -69,7 +75,9 @@ static bool set_brick(struct op_work *work, const struct store *store, const str
     set_bricks(work, store, &work->brick, 1);
     if (volume != NULL) {
         set_bare_volume(work, volume);
-        work->exec.replaced = op->type == STORE_OP_EVICT_BRICK && volume->durability == STORE_DISPERSE;
+        work->exec.replaced =
+            (op->type == STORE_OP_EVICT_BRICK || replaces_device(op)) && volume->durability == STORE_DISPERSE;
+        work->exec.anew = replaces_device(op);
     }
     return true;
 }
@@ -178,6 +186,24 @@ static void set_moving(struct op_work *work, const struct store *store, const st
     }
 }
 
+/* The brick goes, and comes, at the same place. */
+static bool set_renewed(struct op_work *work, const struct store *store, const struct store_operation *op, struct id id)
+{
+    const struct store_brick *brick = store_brick(store, id);
+
+    if (brick == NULL) {
+        return false;
+    }
+    store_brick_copy(&work->moving[0], brick);
+    work->moving_hosts[0] = mem_strdup(storage_host(store, brick));
+    if (work->exec.kind == EXEC_HEAL_CHECK) {
+        work->exec.old_brick = (struct exec_brick){&work->moving[0], work->moving_hosts[0]};
+    } else {
+        work->exec.new_brick = (struct exec_brick){&work->moving[0], work->moving_hosts[0]};
+    }
+    return set_volume(work, store, op, brick->volume);
+}
+
 static bool set_evict(struct op_work *work, const struct store *store, const struct store_operation *op,
                       const struct engine_step *step)
 {
@@ -196,6 +222,40 @@ static bool set_device(struct op_work *work, const struct store *store, struct i
     }
     store_device_copy(&work->device, device);
     work->exec.device = &work->device;
+    return true;
+}
+
+/* On the disk that it is to be on from now on. */
+static bool set_renewal(struct op_work *work, const struct store *store, const struct store_operation *op)
+{
+    if (!set_device(work, store, op->target)) {
+        return false;
+    }
+    if (op->renewals[0].name[0] != '\0') {
+        free(work->device.name);
+        work->device.name = mem_strdup(op->renewals[0].name);
+    }
+    work->device.destroy_data = op->force;
+    work->exec.renewal = id_is_none(op->parent) ? op->id : op->parent;
+    work->exec.needed_kib = store_device_used_kib(store, op->target);
+    return true;
+}
+
+/* The rest of the pool is asked who the node was. */
+static bool set_node(struct op_work *work, const struct store *store, const struct store_operation *op,
+                     const struct store_node *node)
+{
+    const struct store_node *other = NULL;
+
+    while ((other = store_cluster_node_next(store, node->cluster, other)) != NULL) {
+        if (other != node && id_is_none(other->pending)) {
+            store_strs_add(&work->hosts, other->storage.items[0]);
+        }
+    }
+    work->exec.hosts = &work->hosts;
+    work->exec.renewal = op->id;
+    work->peer = mem_strdup(node->storage.items[0]);
+    work->exec.peer = work->peer;
     return true;
 }
 
@@ -249,10 +309,20 @@ bool op_work_init(struct op_work *work, const struct store *store, struct id op_
     case EXEC_REBALANCE_START:
     case EXEC_REBALANCE_STATUS:
         return set_volume(work, store, op, step->object);
+    case EXEC_NODE_RENEW:
+        return set_node(work, store, op, node);
+    case EXEC_DEVICE_LOST:
+    case EXEC_DEVICE_RENEW:
+        return set_renewal(work, store, op);
+    case EXEC_BRICK_RESET:
+        return set_renewed(work, store, op, step->object);
     case EXEC_HEAL_CHECK:
     case EXEC_BRICK_REPLACE:
     case EXEC_BRICK_UNREPLACED:
     case EXEC_HEAL_WAIT:
+        if (replaces_device(op)) {
+            return set_renewed(work, store, op, step->object);
+        }
         return set_evict(work, store, op, step);
     case EXEC_DEVICE_SETUP:
     case EXEC_DEVICE_TEARDOWN:

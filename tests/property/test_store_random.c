@@ -162,6 +162,29 @@ static bool asked(void *user, struct id op_id)
     return world_below(user, 2) == 0;
 }
 
+static void random_replace(struct run *run, struct store_request *request, const struct store_counts *counts)
+{
+    struct world *w = &run->world;
+    char name[16];
+
+    request->lost = world_below(w, 2) == 0;
+    if (request->type == STORE_REQ_DEVICE_REPLACE) {
+        request->target = pick_device(run, counts->devices);
+        set_text(&request->device_name, world_below(w, 2) == 0 ? "" : small_name(run, name, sizeof(name), "/dev/sd"));
+        return;
+    }
+    request->target = request->node;
+    if (world_below(w, 3) == 0) {
+        store_strs_add(&request->manage, small_name(run, name, sizeof(name), "n"));
+    }
+    if (world_below(w, 3) == 0) {
+        request->renewals = mem_calloc(1, sizeof(*request->renewals));
+        request->n_renewals = 1;
+        request->renewals[0].device = pick_device(run, counts->devices);
+        request->renewals[0].name = mem_strdup(small_name(run, name, sizeof(name), "/dev/sd"));
+    }
+}
+
 static void random_request(struct run *run, struct store_request *request)
 {
     static const enum store_request_type types[] = {
@@ -174,7 +197,7 @@ static void random_request(struct run *run, struct store_request *request)
         STORE_REQ_VOLUME_CLONE,   STORE_REQ_VOLUME_RESTRICT, STORE_REQ_MODE,           STORE_REQ_LOG_LEVEL,
         STORE_REQ_CLEANUP,        STORE_REQ_BLOCK_CREATE,    STORE_REQ_BLOCK_CREATE,   STORE_REQ_BLOCK_EXPAND,
         STORE_REQ_BLOCK_DELETE,   STORE_REQ_BRICK_EVICT,     STORE_REQ_BRICK_EVICT,    STORE_REQ_DEVICE_RESYNC,
-        STORE_REQ_TOLD,
+        STORE_REQ_TOLD,           STORE_REQ_NODE_REPLACE,    STORE_REQ_DEVICE_REPLACE,
     };
     struct world *w = &run->world;
     struct store_counts counts = store_counts(w->store);
@@ -193,6 +216,8 @@ static void random_request(struct run *run, struct store_request *request)
         set_text(&request->key, small_name(run, name, sizeof(name), "key"));
     }
     switch (request->type) {
+    case STORE_REQ_CLUSTER_CREATE: /* these name nothing */
+    case STORE_REQ_CLEANUP:
     case STORE_REQ_CLUSTER_FLAGS:
     case STORE_REQ_CLUSTER_DELETE:
         request->target = request->cluster;
@@ -237,9 +262,8 @@ static void random_request(struct run *run, struct store_request *request)
         request->target = pick_volume(run, counts.volumes);
         break;
     case STORE_REQ_MODE:
-        request->mode = (enum store_mode)world_below(w, 4);
-        break;
     case STORE_REQ_LOG_LEVEL:
+        request->mode = (enum store_mode)world_below(w, 4);
         request->log_level = (uint32_t)world_below(w, 8);
         break;
     case STORE_REQ_BLOCK_CREATE:
@@ -250,18 +274,17 @@ static void random_request(struct run *run, struct store_request *request)
         }
         break;
     case STORE_REQ_BLOCK_EXPAND:
-        request->target = pick_block_volume(run, counts.block_volumes);
-        request->new_gib = (uint32_t)(1 + world_below(w, 20));
-        break;
     case STORE_REQ_BLOCK_DELETE:
         request->target = pick_block_volume(run, counts.block_volumes);
+        request->new_gib = (uint32_t)(1 + world_below(w, 20));
         break;
     case STORE_REQ_BRICK_EVICT:
         request->target = pick_brick(run);
         request->skip_heal = world_below(w, 4) == 0;
         break;
-    case STORE_REQ_CLUSTER_CREATE:
-    case STORE_REQ_CLEANUP:
+    case STORE_REQ_NODE_REPLACE:
+    case STORE_REQ_DEVICE_REPLACE:
+        random_replace(run, request, &counts);
         break;
     }
 }

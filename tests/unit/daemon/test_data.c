@@ -251,6 +251,8 @@ static const struct {
      "{\"zone\":1,\"cluster\":\"%s\",\"hostnames\":{\"manage\":[\"192.0.2.9\"],\"storage\":[\"192.0.2.9\"]}"},
     {API_ROUTE_NODE_STATE, "POST", "/nodes/%s/state", &fixture.nodes[0], "{\"state\":\"online\""},
     {API_ROUTE_NODE_TAGS, "POST", "/nodes/%s/tags", &fixture.nodes[0], "{\"change_type\":\"set\""},
+    {API_ROUTE_NODE_REPLACE, "POST", "/nodes/%s/replace", &fixture.nodes[0], "{\"destroydata\":false"},
+    {API_ROUTE_DEVICE_REPLACE, "POST", "/devices/%s/replace", &device, "{\"destroydata\":false"},
     {API_ROUTE_DEVICE_ADD, "POST", "/devices", NULL, "{\"name\":\"/dev/sdc\",\"node\":\"%s\""},
     {API_ROUTE_DEVICE_DELETE, "DELETE", "/devices/%s", &device, "{\"forceforget\":false"},
     {API_ROUTE_DEVICE_STATE, "POST", "/devices/%s/state", &device, "{\"state\":\"online\""},
