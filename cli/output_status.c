@@ -55,6 +55,14 @@ static void print_brief(FILE *out, const char *text)
     fprintf(out, "%.*s%s", (int)(len < ERROR_COLUMNS ? len : ERROR_COLUMNS), text, len > ERROR_COLUMNS ? "..." : "");
 }
 
+/* Whoever looks for a volume on a node should know that there is no node. */
+static void print_executor(FILE *out, const char *executor)
+{
+    if (strcmp(executor, "mock") == 0) {
+        fprintf(out, "Nodes:   pretended (glusterfs.executor is \"mock\"); volumes are nowhere\n");
+    }
+}
+
 /* Nothing when there are none. */
 static void print_addresses(FILE *out, const json_t *virtual_ips)
 {
@@ -88,6 +96,7 @@ static void print_head(FILE *out, const json_t *status)
     } else {
         fprintf(out, "Leader:  none\n");
     }
+    print_executor(out, js_str(status, "executor"));
     print_addresses(out, js_object(status, "virtual_ips"));
     fprintf(out, "Log:     term %s, committed %s, applied %s", number(status, "term"), number(status, "commit_index"),
             number(status, "applied_index"));

@@ -189,6 +189,9 @@ struct cons_change {
 int cons_change(struct cons *c, const struct cons_change *change, struct err *reterr);
 /* Reads the certificates again, for connections from now on. E_INVALID: the old ones stay, *reterr says why. */
 int cons_reload_tls(struct cons *c, struct err *reterr);
+/* Before a start: are these files (authority, certificate, key) this member's, and would others take the certificate
+ * now? E_INVALID says what is wrong. */
+int cons_tls_check(const char *const files[3], uint64_t member_id, struct err *reterr);
 /* When the first of our certificate and its authorities ends, in seconds of the epoch; 0: no TLS. */
 int64_t cons_tls_expires_s(const struct cons *c);
 /* Planned hand-over to the most advanced follower (target 0) or a given one; result comes as changed events. */

@@ -65,21 +65,41 @@ void net_tls_expect(struct net_link *link)
 
 /* ---- files ---- */
 
+static SSL_CTX *read_files(const struct tls_files *files, uint64_t member_id, struct err *reterr)
+{
+    SSL_CTX *ctx = tls_context_new(files, TLS_MEMBERS, "cluster.tls", reterr);
+
+    if (ctx != NULL && !names_member(ctx, member_id)) {
+        SSL_CTX_free(ctx);
+        ctx = NULL;
+        (void)err_set(reterr, E_INVALID,
+                      "cluster.tls: the certificate %s is not of this member: its common name must be "
+                      "hecate-member-%lu",
+                      files->cert, (unsigned long)member_id);
+    }
+    return ctx;
+}
+
+int cons_tls_check(const char *const files[3], uint64_t member_id, struct err *reterr)
+{
+    SSL_CTX *ctx = read_files(&(struct tls_files){files[0], files[1], files[2]}, member_id, reterr);
+    int rc = ctx != NULL ? tls_context_judge(ctx, reterr) : E_INVALID;
+
+    if (ctx != NULL && rc != 0) {
+        (void)err_wrap(reterr, "cluster.tls: %s", files[1]);
+    }
+    SSL_CTX_free(ctx);
+    return rc;
+}
+
 int net_load_tls(struct net *net, struct err *reterr)
 {
     const struct tls_files files = {net->tls_files[0], net->tls_files[1], net->tls_files[2]};
     uint8_t key[32];
-    SSL_CTX *ctx = tls_context_new(&files, TLS_MEMBERS, "cluster.tls", reterr);
+    SSL_CTX *ctx = read_files(&files, net->member_id, reterr);
 
     if (ctx == NULL) {
         return E_INVALID;
-    }
-    if (!names_member(ctx, net->member_id)) {
-        SSL_CTX_free(ctx);
-        return err_set(reterr, E_INVALID,
-                       "cluster.tls: the certificate %s is not of this member: its common name must be "
-                       "hecate-member-%lu",
-                       net->tls_files[1], (unsigned long)net->member_id);
     }
     SSL_CTX_free(net->tls); /* connections that there are keep it */
     net->tls = ctx;

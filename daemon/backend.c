@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "daemon/member_priv.h"
+#include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 #define PLAN_ATTEMPTS 5
+#define CHECKS_TOLD 8 /* nodes whose glusterd does not answer */
 #define SUBMIT_MAGIC 0x7375626d
 
 struct submit {
@@ -20,6 +23,8 @@ struct submit {
     struct store_request request;
     unsigned attempts;
     struct id checked; /* node add: the node whose glusterd was asked last, ID_NONE before the first */
+    size_t n_failed;   /* of those who were asked */
+    struct buf why;    /* a line of each of the first of them */
     api_submit_cb cb;
     void *cb_user;
 };
@@ -95,6 +100,7 @@ static void finish(struct submit *submit, const struct api_submit_result *result
 {
     submit->cb(submit->cb_user, result);
     store_request_fini(&submit->request);
+    buf_fini(&submit->why);
     submit->magic = 0;
     free(submit);
 }
@@ -279,6 +285,33 @@ static bool hostname_taken(const struct submit *submit)
     return code != STORE_OK;
 }
 
+/* What the node that was asked last has said, or why it could not be asked; the first few nodes are enough. */
+static void note_failed_check(struct submit *submit, const char *message)
+{
+    const struct store_node *node = store_node(submit->member->store, submit->checked);
+    const char *host = node != NULL ? node->manage.items[0] : submit->request.manage.items[0];
+
+    if (submit->n_failed++ < CHECKS_TOLD) {
+        char line[512];
+
+        text_line(line, sizeof(line), message);
+        buf_printf(&submit->why, "\n  host %s: %s", host, line);
+    }
+}
+
+/* Heketi's line, and what it does not tell: a host that is not there, its key, the login, sudo and glusterd all look
+ * alike in it. */
+static void finish_unchecked(struct submit *submit, const char *line)
+{
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+
+    buf_printf(&text, "%s%s", line, buf_str(&submit->why));
+    if (submit->n_failed > CHECKS_TOLD) {
+        buf_printf(&text, "\n  and %zu more", submit->n_failed - CHECKS_TOLD);
+    }
+    finish_refused(submit, STORE_BAD_REQUEST, buf_str(&text));
+}
+
 static void check_glusterd(struct submit *submit)
 {
     struct member *member = submit->member;
@@ -298,7 +331,7 @@ static void check_glusterd(struct submit *submit)
     }
     node = next_verifier(submit);
     if (node == NULL) {
-        finish_refused(submit, STORE_BAD_REQUEST, "None of the nodes in cluster has glusterd running");
+        finish_unchecked(submit, "None of the nodes in cluster has glusterd running");
         return;
     }
     submit->checked = node->id;
@@ -315,8 +348,9 @@ static void glusterd_checked(void *user, int code, const char *message)
         return;
     }
     LOG(LOG_WARNING, "backend", "glusterd check before node add failed", LF_STR("reason", message));
+    note_failed_check(submit, message);
     if (id_is_none(submit->checked)) {
-        finish_refused(submit, STORE_BAD_REQUEST, "New Node doesn't have glusterd running");
+        finish_unchecked(submit, "New Node doesn't have glusterd running");
     } else {
         check_glusterd(submit);
     }

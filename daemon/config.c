@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -181,6 +183,18 @@ static void set_defaults(struct cfg *cfg)
     cfg->iat_leeway_s = 120;
 }
 
+void cfg_wrong(struct cfg_warnings *warnings, const char *fmt, ...)
+{
+    va_list args;
+    char *text = NULL;
+
+    va_start(args, fmt);
+    CHECK(vasprintf(&text, fmt, args) >= 0);
+    va_end(args);
+    warnings->errors = mem_realloc_array(warnings->errors, warnings->n_errors + 1, sizeof(*warnings->errors));
+    warnings->errors[warnings->n_errors++] = text;
+}
+
 void cfg_warn(struct cfg_warnings *warnings, char *text)
 {
     warnings->items = mem_realloc_array(warnings->items, warnings->n + 1, sizeof(*warnings->items));
@@ -216,6 +230,15 @@ static bool parse_number(const char *text, int64_t *ret_value)
     return errno == 0 && end != text && *end == '\0';
 }
 
+/* Heketi's sample file has such texts where a value may stand. */
+static bool is_sample(const struct cfg_key *key, const json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    return text != NULL && strncmp(text, "Optional:", strlen("Optional:")) == 0 && !is_ours(key->section) &&
+           key->type != CFG_OBSOLETE;
+}
+
 static int set_value(struct cfg *cfg, const struct cfg_key *key, const json_t *value, const char *source,
                      struct cfg_warnings *warnings, struct err *reterr)
 {
@@ -223,6 +246,11 @@ static int set_value(struct cfg *cfg, const struct cfg_key *key, const json_t *v
     CLEANUP(free_ptr) char *name = full_name(key->section, key->name);
     int64_t number;
 
+    if (is_sample(key, value)) {
+        cfg_warn(warnings, mem_printf("%s: %s is \"%.60s\", a text of Heketi's sample file; it is taken as not set",
+                                      source, name, json_string_value(value)));
+        return 0;
+    }
     switch (key->type) {
     case CFG_OBSOLETE:
         cfg_warn(warnings, mem_printf("%s: %s has no effect and is ignored", source, name));
@@ -324,8 +352,8 @@ static int unknown_key(const char *section, const char *name, const char *source
     return 0;
 }
 
-static int parse_object(struct cfg *cfg, const json_t *object, const char *section, const char *source,
-                        struct cfg_warnings *warnings, struct err *reterr)
+static void parse_object(struct cfg *cfg, const json_t *object, const char *section, const char *source,
+                         struct cfg_warnings *warnings)
 {
     const char *name;
     json_t *value;
@@ -334,7 +362,7 @@ static int parse_object(struct cfg *cfg, const json_t *object, const char *secti
     {
         CLEANUP(free_ptr) char *path = full_name(section, name);
         const struct cfg_key *key = NULL;
-        int rc;
+        struct err err = ERR_INIT;
 
         /* To Heketi null is the same as no such key. */
         if (*name == '_' || (json_is_null(value) && !is_ours(path))) {
@@ -346,22 +374,22 @@ static int parse_object(struct cfg *cfg, const json_t *object, const char *secti
             }
         }
         if (key != NULL) {
-            rc = set_value(cfg, key, value, source, warnings, reterr);
+            (void)set_value(cfg, key, value, source, warnings, &err);
         } else if (strcasecmp(path, "cluster.initial_peers") == 0) {
-            rc = cfg_parse_peers(cfg, value, source, reterr);
+            cfg_parse_peers(cfg, value, source, warnings);
         } else if (strcasecmp(path, "cluster.virtual_ips") == 0) {
-            rc = cfg_parse_virtual_ips(cfg, value, source, reterr);
+            cfg_parse_virtual_ips(cfg, value, source, warnings);
+        } else if (is_section(path) && json_is_object(value)) {
+            parse_object(cfg, value, path, source, warnings);
         } else if (is_section(path)) {
-            rc = json_is_object(value) ? parse_object(cfg, value, path, source, warnings, reterr)
-                                       : err_set(reterr, E_INVALID, "%s: %s must be an object", source, path);
+            (void)err_set(&err, E_INVALID, "%s: %s must be an object", source, path);
         } else {
-            rc = unknown_key(section, name, source, warnings, reterr);
+            (void)unknown_key(section, name, source, warnings, &err);
         }
-        if (rc != 0) {
-            return rc;
+        if (err.code != 0) {
+            cfg_wrong(warnings, "%s", err.message);
         }
     }
-    return 0;
 }
 
 /* As Go reads it. */
@@ -379,14 +407,14 @@ static bool parse_bool(const char *text, bool *ret_value)
     return false;
 }
 
-static int apply_environment(struct cfg *cfg, struct err *reterr)
+static void apply_environment(struct cfg *cfg, struct cfg_warnings *warnings)
 {
     const char *leeway = getenv("HEKETI_JWT_IAT_LEEWAY_SECONDS");
 
     for (size_t i = 0; i < N_KEYS; i++) {
         const char *text = keys[i].env != NULL ? getenv(keys[i].env) : NULL;
+        struct err err = ERR_INIT;
         int64_t number;
-        int rc;
 
         if (text == NULL || *text == '\0') {
             continue;
@@ -397,22 +425,19 @@ static int apply_environment(struct cfg *cfg, struct err *reterr)
         }
         if (keys[i].type == CFG_BOOL) {
             if (!parse_bool(text, (bool *)((char *)cfg + keys[i].offset))) {
-                return err_set(reterr, E_INVALID, "environment: %s must be true or false", keys[i].env);
+                cfg_wrong(warnings, "environment: %s must be true or false", keys[i].env);
             }
             continue;
         }
         if (!parse_number(text, &number)) {
-            return err_set(reterr, E_INVALID, "environment: %s must be a whole number", keys[i].env);
-        }
-        rc = set_int(cfg, &keys[i], number, keys[i].env, reterr);
-        if (rc != 0) {
-            return rc;
+            cfg_wrong(warnings, "environment: %s must be a whole number", keys[i].env);
+        } else if (set_int(cfg, &keys[i], number, keys[i].env, &err) != 0) {
+            cfg_wrong(warnings, "%s", err.message);
         }
     }
     if (leeway != NULL && (!parse_number(leeway, &cfg->iat_leeway_s) || cfg->iat_leeway_s < 0)) {
-        return err_set(reterr, E_INVALID, "environment: HEKETI_JWT_IAT_LEEWAY_SECONDS must be a whole number from 0");
+        cfg_wrong(warnings, "environment: HEKETI_JWT_IAT_LEEWAY_SECONDS must be a whole number from 0");
     }
-    return 0;
 }
 
 int cfg_parse(const char *text, size_t len, const char *source, struct cfg *ret_cfg, struct cfg_warnings *ret_warnings,
@@ -420,33 +445,26 @@ int cfg_parse(const char *text, size_t len, const char *source, struct cfg *ret_
 {
     json_error_t json_error;
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &json_error);
-    int rc;
 
     set_defaults(ret_cfg);
-    *ret_warnings = (struct cfg_warnings){NULL, 0};
+    *ret_warnings = (struct cfg_warnings){NULL, 0, NULL, 0};
     if (root == NULL) {
-        rc = err_set(reterr, E_INVALID, "%s: line %d, column %d: %s", source, json_error.line, json_error.column,
-                     json_error.text);
+        cfg_wrong(ret_warnings, "%s: line %d, column %d: %s", source, json_error.line, json_error.column,
+                  json_error.text);
     } else if (!json_is_object(root)) {
-        rc = err_set(reterr, E_INVALID, "%s: must be a JSON object", source);
+        cfg_wrong(ret_warnings, "%s: must be a JSON object", source);
     } else {
-        rc = parse_object(ret_cfg, root, "", source, ret_warnings, reterr);
-    }
-    json_decref(root);
-    if (rc == 0) {
-        rc = apply_environment(ret_cfg, reterr);
-    }
-    if (rc == 0) {
-        rc = cfg_validate(ret_cfg, source, reterr);
-    }
-    if (rc == 0) {
+        parse_object(ret_cfg, root, "", source, ret_warnings);
+        apply_environment(ret_cfg, ret_warnings);
+        cfg_validate(ret_cfg, source, ret_warnings);
         cfg_skip_values(ret_cfg, source, ret_warnings);
     }
-    if (rc != 0) {
-        cfg_fini(ret_cfg);
-        cfg_warnings_fini(ret_warnings);
+    json_decref(root);
+    if (ret_warnings->n_errors == 0) {
+        return 0;
     }
-    return rc;
+    cfg_fini(ret_cfg);
+    return err_set(reterr, E_INVALID, "%s", ret_warnings->errors[0]);
 }
 
 int cfg_load(const char *path, struct cfg *ret_cfg, struct cfg_warnings *ret_warnings, struct err *reterr)
@@ -456,6 +474,7 @@ int cfg_load(const char *path, struct cfg *ret_cfg, struct cfg_warnings *ret_war
     struct stat st;
     int rc = 0;
 
+    *ret_warnings = (struct cfg_warnings){NULL, 0, NULL, 0};
     if (fd < 0) {
         return err_set(reterr, E_IO, "unable to open configuration file %s: %s", path, strerror(errno));
     }
@@ -508,6 +527,10 @@ void cfg_warnings_fini(struct cfg_warnings *warnings)
     for (size_t i = 0; i < warnings->n; i++) {
         free(warnings->items[i]);
     }
+    for (size_t i = 0; i < warnings->n_errors; i++) {
+        free(warnings->errors[i]);
+    }
     free(warnings->items);
-    *warnings = (struct cfg_warnings){NULL, 0};
+    free(warnings->errors);
+    *warnings = (struct cfg_warnings){NULL, 0, NULL, 0};
 }

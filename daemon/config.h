@@ -82,13 +82,19 @@ struct cfg {
 struct cfg_warnings {
     char **items;
     size_t n;
+    char **errors; /* all that is wrong; the first one is the reason of a refusal, too */
+    size_t n_errors;
 };
 
-/* Parses text (named `source` in messages) and applies the environment (getenv). E_INVALID with the key's name. */
+/* Parses text (named `source` in messages) and applies the environment (getenv). E_INVALID with the key's name; what is
+ * wrong is found in one go: ret_warnings has all of it. The caller frees ret_warnings in any case. */
 int cfg_parse(const char *text, size_t len, const char *source, struct cfg *ret_cfg, struct cfg_warnings *ret_warnings,
               struct err *reterr);
-/* What cfg_parse does last: settings held against each other, files that must be readable. */
-int cfg_validate(const struct cfg *cfg, const char *source, struct err *reterr);
+/* What cfg_parse does last: settings held against each other, files that must be readable. Adds to the errors. */
+void cfg_validate(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings);
+/* Before a start, on the host and as the user that will run it: what a start would find, and what it would not (a
+ * certificate that others will refuse). Adds to the errors and warnings. */
+void cfg_check_start(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings);
 /* cfg_parse of a file; E_IO when it cannot be read. */
 int cfg_load(const char *path, struct cfg *ret_cfg, struct cfg_warnings *ret_warnings, struct err *reterr);
 void cfg_fini(struct cfg *cfg);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "store/base/check.h"
@@ -81,68 +82,67 @@ enum store_mode cfg_default_mode(const struct cfg *cfg)
     return mode;
 }
 
-static int check_peers(const struct cfg *cfg, const char *source, struct err *reterr)
+static void check_peers(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
 {
     if (cfg->member_id == 0) {
-        return err_set(reterr, E_INVALID,
-                       "%s: cluster.member_id is missing; the section cluster names this member and its peers (see "
-                       "hecate.json.example)",
-                       source);
+        cfg_wrong(warnings,
+                  "%s: cluster.member_id is missing; the section cluster names this member and its peers (see "
+                  "hecate.json.example)",
+                  source);
+        return;
     }
     if (cfg->n_peers < 2) {
-        return err_set(
-            reterr, E_INVALID,
-            "%s: cluster.initial_peers must list all members, at least two and best three, this one included", source);
+        cfg_wrong(warnings,
+                  "%s: cluster.initial_peers must list all members, at least two and best three, this one included",
+                  source);
+        return;
     }
     for (size_t i = 0; i < cfg->n_peers; i++) {
         char host[256];
         uint16_t port;
 
+        if (cfg->peers[i].id == 0 || cfg->peers[i].api == NULL || cfg->peers[i].peer == NULL) {
+            return; /* was told where it was read */
+        }
         if (!cfg_split_address(cfg->peers[i].api, host, sizeof(host), &port)) {
-            return err_set(reterr, E_INVALID, "%s: cluster.initial_peers[%zu].api is \"%s\", expected \"host:port\"",
-                           source, i, cfg->peers[i].api);
+            cfg_wrong(warnings, "%s: cluster.initial_peers[%zu].api is \"%s\", expected \"host:port\"", source, i,
+                      cfg->peers[i].api);
         }
         if (!cfg_split_address(cfg->peers[i].peer, host, sizeof(host), &port)) {
-            return err_set(reterr, E_INVALID, "%s: cluster.initial_peers[%zu].peer is \"%s\", expected \"host:port\"",
-                           source, i, cfg->peers[i].peer);
-        }
-        if (cfg->plain && !is_loopback(host)) {
-            return err_set(
-                reterr, E_INVALID,
-                "%s: cluster.plain is true, but cluster.initial_peers[%zu].peer (%s) is no loopback address; "
-                "set cluster.tls instead (scripts/pki makes certificates)",
-                source, i, cfg->peers[i].peer);
+            cfg_wrong(warnings, "%s: cluster.initial_peers[%zu].peer is \"%s\", expected \"host:port\"", source, i,
+                      cfg->peers[i].peer);
+        } else if (cfg->plain && !is_loopback(host)) {
+            cfg_wrong(warnings,
+                      "%s: cluster.plain is true, but cluster.initial_peers[%zu].peer (%s) is no loopback address; "
+                      "set cluster.tls instead (scripts/pki makes certificates)",
+                      source, i, cfg->peers[i].peer);
         }
         for (size_t j = 0; j < i; j++) {
             if (cfg->peers[j].id == cfg->peers[i].id || strcmp(cfg->peers[j].peer, cfg->peers[i].peer) == 0) {
-                return err_set(reterr, E_INVALID,
-                               "%s: cluster.initial_peers[%zu] and [%zu] have the same id or address", source, j, i);
+                cfg_wrong(warnings, "%s: cluster.initial_peers[%zu] and [%zu] have the same id or address", source, j,
+                          i);
             }
         }
     }
     if (cfg_self(cfg) == NULL) {
-        return err_set(reterr, E_INVALID,
-                       "%s: cluster.initial_peers has no member with the id of cluster.member_id, %ld", source,
-                       (long)cfg->member_id);
+        cfg_wrong(warnings, "%s: cluster.initial_peers has no member with the id of cluster.member_id, %ld", source,
+                  (long)cfg->member_id);
     }
-    return 0;
 }
 
-static int check_timeouts(const struct cfg *cfg, const char *source, struct err *reterr)
+static void check_timeouts(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
 {
     if (cfg->lease_ms * 2 > cfg->election_timeout_ms) {
-        return err_set(reterr, E_INVALID,
-                       "%s: cluster.lease_ms (%ld) must be at most half of election_timeout_ms (%ld)", source,
-                       (long)cfg->lease_ms, (long)cfg->election_timeout_ms);
+        cfg_wrong(warnings, "%s: cluster.lease_ms (%ld) must be at most half of election_timeout_ms (%ld)", source,
+                  (long)cfg->lease_ms, (long)cfg->election_timeout_ms);
     }
     if (cfg->heartbeat_ms * 2 > cfg->lease_ms) {
-        return err_set(reterr, E_INVALID, "%s: cluster.heartbeat_ms (%ld) must be at most half of lease_ms (%ld)",
-                       source, (long)cfg->heartbeat_ms, (long)cfg->lease_ms);
+        cfg_wrong(warnings, "%s: cluster.heartbeat_ms (%ld) must be at most half of lease_ms (%ld)", source,
+                  (long)cfg->heartbeat_ms, (long)cfg->lease_ms);
     }
-    return 0;
 }
 
-static int check_files(const struct cfg *cfg, const char *source, struct err *reterr)
+static void check_files(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
 {
     const struct {
         bool wanted;
@@ -162,14 +162,11 @@ static int check_files(const struct cfg *cfg, const char *source, struct err *re
             continue;
         }
         if (*files[i].path == '\0') {
-            return err_set(reterr, E_INVALID, "%s: %s is missing, expected the path of a file", source, files[i].key);
-        }
-        if (access(files[i].path, R_OK) != 0) {
-            return err_set(reterr, E_INVALID, "%s: %s: cannot read %s: %s", source, files[i].key, files[i].path,
-                           strerror(errno));
+            cfg_wrong(warnings, "%s: %s is missing, expected the path of a file", source, files[i].key);
+        } else if (access(files[i].path, R_OK) != 0) {
+            cfg_wrong(warnings, "%s: %s: cannot read %s: %s", source, files[i].key, files[i].path, strerror(errno));
         }
     }
-    return 0;
 }
 
 /* Digits alone: it is put into commands and texts as it is written. */
@@ -180,42 +177,43 @@ static bool is_port(const char *text)
     return text[strspn(text, "0123456789")] == '\0' && port > 0 && port <= 65535;
 }
 
-static int check_values(const struct cfg *cfg, const char *source, struct err *reterr)
+static void check_values(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
 {
     enum store_mode mode;
 
     if (!is_port(cfg->port)) {
-        return err_set(reterr, E_INVALID, "%s: port is \"%s\", expected a string with a number from 1 to 65535", source,
-                       cfg->port);
+        cfg_wrong(warnings, "%s: port is \"%s\", expected a string with a number from 1 to 65535", source, cfg->port);
     }
     if (!is_port(cfg->ssh_port)) {
-        return err_set(reterr, E_INVALID,
-                       "%s: glusterfs.sshexec.port is \"%s\", expected a string with a number from 1 to 65535", source,
-                       cfg->ssh_port);
+        cfg_wrong(warnings, "%s: glusterfs.sshexec.port is \"%s\", expected a string with a number from 1 to 65535",
+                  source, cfg->ssh_port);
     }
-    if (strcmp(cfg->executor, "ssh") != 0 && strcmp(cfg->executor, "mock") != 0) {
-        return err_set(reterr, E_INVALID, "%s: glusterfs.executor is \"%s\", expected \"ssh\" or \"mock\"", source,
-                       cfg->executor);
+    if (strcasecmp(cfg->executor, "kubernetes") == 0) {
+        cfg_wrong(warnings,
+                  "%s: glusterfs.executor is \"kubernetes\", which is not supported, expected \"ssh\": let sshd run "
+                  "where glusterd does (on the hosts, or in the pods of glusterd, which use the hosts' network, on a "
+                  "port of its own), and set glusterfs.sshexec (keyfile, user, port); node names and addresses stay",
+                  source);
+    } else if (strcmp(cfg->executor, "ssh") != 0 && strcmp(cfg->executor, "mock") != 0) {
+        cfg_wrong(warnings, "%s: glusterfs.executor is \"%s\", expected \"ssh\" or \"mock\"", source, cfg->executor);
     }
     if (!store_mode_parse(cfg->default_state, &mode)) {
-        return err_set(reterr, E_INVALID,
-                       "%s: default_state is \"%s\", expected \"normal\", \"read-only\" or \"local-client\"", source,
-                       cfg->default_state);
+        cfg_wrong(warnings, "%s: default_state is \"%s\", expected \"normal\", \"read-only\" or \"local-client\"",
+                  source, cfg->default_state);
     }
     if (strcmp(cfg->log_format, "text") != 0 && strcmp(cfg->log_format, "json") != 0) {
-        return err_set(reterr, E_INVALID, "%s: glusterfs.log_format is \"%s\", expected \"text\" or \"json\"", source,
-                       cfg->log_format);
+        cfg_wrong(warnings, "%s: glusterfs.log_format is \"%s\", expected \"text\" or \"json\"", source,
+                  cfg->log_format);
     }
     if (*cfg->oldest_client != '\0' && store_client_op_version(cfg->oldest_client) == 0) {
-        return err_set(reterr, E_INVALID,
-                       "%s: glusterfs.oldest_client is \"%s\", expected a version of GlusterFS from 3.7 on, such as "
-                       "\"3.8\" or \"4.1\"",
-                       source, cfg->oldest_client);
+        cfg_wrong(warnings,
+                  "%s: glusterfs.oldest_client is \"%s\", expected a version of GlusterFS from 3.7 on, such as "
+                  "\"3.8\" or \"4.1\"",
+                  source, cfg->oldest_client);
     }
     if (cfg->brick_min_gib > cfg->brick_max_gib) {
-        return err_set(reterr, E_INVALID, "%s: glusterfs.brick_min_size_gb is larger than brick_max_size_gb", source);
+        cfg_wrong(warnings, "%s: glusterfs.brick_min_size_gb is larger than brick_max_size_gb", source);
     }
-    return 0;
 }
 
 void cfg_exec(const struct cfg *cfg, struct exec_config *ret_config)
@@ -231,7 +229,7 @@ void cfg_exec(const struct cfg *cfg, struct exec_config *ret_config)
 }
 
 /* What becomes words of commands on the storage nodes. */
-static int check_words(const struct cfg *cfg, const char *source, struct err *reterr)
+static void check_words(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
 {
     const struct {
         const char *key, *text;
@@ -239,20 +237,20 @@ static int check_words(const struct cfg *cfg, const char *source, struct err *re
                    {"post_request_volume_options", cfg->post_options},
                    {"block_hosting_volume_options", cfg->block_options}};
     struct exec_config config;
+    struct err err = ERR_INIT;
 
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
         CLEANUP(store_strs_fini) struct store_strs list = {NULL, 0};
 
         store_options_split(&list, options[i].text);
-        if (store_options_check(&list, reterr) != 0) {
-            return err_wrap(reterr, "%s: glusterfs.%s", source, options[i].key);
+        if (store_options_check(&list, &err) != 0) {
+            cfg_wrong(warnings, "%s: glusterfs.%s: %s", source, options[i].key, err.message);
         }
     }
     cfg_exec(cfg, &config);
-    if (exec_config_check(&config, reterr) != 0) {
-        return err_wrap(reterr, "%s: glusterfs.sshexec", source);
+    if (exec_config_check(&config, &err) != 0) {
+        cfg_wrong(warnings, "%s: glusterfs.sshexec: %s", source, err.message);
     }
-    return 0;
 }
 
 void cfg_skip_values(struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
@@ -284,21 +282,11 @@ void cfg_skip_values(struct cfg *cfg, const char *source, struct cfg_warnings *w
     }
 }
 
-int cfg_validate(const struct cfg *cfg, const char *source, struct err *reterr)
+void cfg_validate(const struct cfg *cfg, const char *source, struct cfg_warnings *warnings)
 {
-    int rc = check_values(cfg, source, reterr);
-
-    if (rc == 0) {
-        rc = check_words(cfg, source, reterr);
-    }
-    if (rc == 0) {
-        rc = check_peers(cfg, source, reterr);
-    }
-    if (rc == 0) {
-        rc = check_timeouts(cfg, source, reterr);
-    }
-    if (rc == 0) {
-        rc = check_files(cfg, source, reterr);
-    }
-    return rc;
+    check_values(cfg, source, warnings);
+    check_words(cfg, source, warnings);
+    check_peers(cfg, source, warnings);
+    check_timeouts(cfg, source, warnings);
+    check_files(cfg, source, warnings);
 }

@@ -6,10 +6,12 @@
 
 #include "daemon/config.h"
 
-/* cluster.initial_peers and cluster.virtual_ips. 0, or E_INVALID with the place and what is wrong there. */
-int cfg_parse_peers(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr);
-int cfg_parse_virtual_ips(struct cfg *cfg, const json_t *list, const char *source, struct err *reterr);
+/* cluster.initial_peers and cluster.virtual_ips. Errors tell the place and what is wrong there. */
+void cfg_parse_peers(struct cfg *cfg, const json_t *list, const char *source, struct cfg_warnings *warnings);
+void cfg_parse_virtual_ips(struct cfg *cfg, const json_t *list, const char *source, struct cfg_warnings *warnings);
 
+/* Notes what is wrong, as an error of E_INVALID. */
+void cfg_wrong(struct cfg_warnings *warnings, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cfg_warn(struct cfg_warnings *warnings, char *text); /* takes the text */
 /* Warns of values with which Heketi goes on as if they were not there; numbers become their defaults, words are taken
  * so by those who read them. */

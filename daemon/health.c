@@ -100,8 +100,11 @@ static void see_trouble(void *user, const struct op_step_view *step)
     }
     waits->seen[trouble] = true;
     if (waits->n[trouble]++ == 0) {
+        char error[512];
+
+        text_line(error, sizeof(error), step->last_error);
         text_print(waits->first[trouble], sizeof(waits->first[trouble]), "%s of %s on %s: %s", step->step,
-                   id_text(waits->op->id).text, step->host, step->last_error);
+                   id_text(waits->op->id).text, step->host, error);
     }
 }
 

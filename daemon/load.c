@@ -13,6 +13,7 @@
 #include "store/base/check.h"
 #include "store/base/log.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 #include "store/base/turn.h"
 #include "store/level.h"
 #include "store/load.h"
@@ -260,6 +261,42 @@ void load_level_raised(struct member *member)
     }
 }
 
+bool load_waits_here(const struct member *member)
+{
+    CLEANUP(free_ptr) char *path = stage_path(member->cfg);
+
+    return store_is_empty(member->store) && access(path, F_OK) == 0;
+}
+
+/* The members that have a staged database while all are empty, this one included; of others those that are connected:
+ * what one told that is gone must not keep the rest from serving. Returns how many. */
+static size_t waits_where(const struct member *member, const struct cons_status *status, char *ret_names, size_t size)
+{
+    CLEANUP(buf_fini) struct buf names = BUF_INIT;
+    size_t n = 0;
+
+    for (size_t i = 0; i < status->n_members; i++) {
+        uint64_t id = status->members[i].id;
+        const struct replica *replica = replicas_get(member->replicas, id);
+        bool told = replica != NULL && replica->staged && status->members[i].connected;
+
+        if (id == (uint64_t)member->cfg->member_id ? load_waits_here(member) : told) {
+            buf_printf(&names, "%s%lu", n++ > 0 ? ", " : "", (unsigned long)id);
+        }
+    }
+    text_put(ret_names, size, buf_str(&names));
+    return n;
+}
+
+static bool waits_elsewhere(const struct member *member)
+{
+    struct cons_status status;
+    char names[256];
+
+    cons_get_status(member->cons, &status);
+    return waits_where(member, &status, names, sizeof(names)) > 0;
+}
+
 const char *load_blocks(struct member *member)
 {
     if (member->load != NULL || !id_is_none(store_settings(member->store)->load)) {
@@ -277,21 +314,47 @@ const char *load_blocks(struct member *member)
                    "changed";
         }
     }
+    if (store_is_empty(member->store) && waits_elsewhere(member)) {
+        return "a staged database waits on another member, see the warnings of GET /cluster/status; nothing was "
+               "changed";
+    }
     return NULL;
 }
 
-void load_warn(const struct member *member, health_cb cb, void *user)
+/* Who starts a new cluster with a database on a part of its members gets it or not, depending on who leads. */
+static bool warn_missing(const struct member *member, const struct cons_status *status, health_cb cb, void *user)
+{
+    CLEANUP(free_ptr) char *text = NULL, *remedy = NULL;
+    char names[256];
+    size_t n = waits_where(member, status, names, sizeof(names));
+
+    if (n == 0 || n >= status->n_members || !store_is_empty(member->store)) {
+        return false;
+    }
+    text = mem_printf("a database was staged on member %s only, of %zu members, and is not loaded: until it is, all "
+                      "requests are refused",
+                      names, status->n_members);
+    remedy = mem_printf("let one that has it lead, who loads it for all: 'hecate leader transfer ID' with ID of %s; if "
+                        "it is not wanted, remove load.snapshot from the data directory there",
+                        names);
+    cb(user, "staged-in-part", text, remedy);
+    return true;
+}
+
+bool load_warn(const struct member *member, const struct cons_status *status, health_cb cb, void *user)
 {
     CLEANUP(free_ptr) char *path = stage_path(member->cfg);
     CLEANUP(free_ptr) char *text = NULL, *remedy = NULL;
+    bool loading = member->load != NULL || !id_is_none(store_settings(member->store)->load);
+    bool critical = !loading && warn_missing(member, status, cb, user);
 
     if (access(path, F_OK) != 0) {
-        return;
+        return critical;
     }
     remedy = mem_printf("remove %s if it is not wanted; to load it, stop all members, empty their data directories and "
                         "stage it again (hecated --restore)",
                         path);
-    if (member->load != NULL || !id_is_none(store_settings(member->store)->load)) {
+    if (loading) {
         cb(user, "database-loading", "the staged database is being loaded; other requests are refused meanwhile",
            "it goes on by itself");
     } else if (member->staged && store_level(member->store) < STORE_LEVEL_RESTORED) {
@@ -304,10 +367,12 @@ void load_warn(const struct member *member, health_cb cb, void *user)
     } else if (*member->staged_trouble != '\0') {
         text = mem_printf("a staged database could not be loaded: %s", member->staged_trouble);
         cb(user, "staged-not-loaded", text, remedy);
+        critical = critical || store_is_empty(member->store);
     } else if (!store_is_empty(member->store)) {
         text = mem_printf("a staged database waits in %s, and is not loaded: the database is not empty", path);
         cb(user, "staged-not-loaded", text, remedy);
     }
+    return critical;
 }
 
 void load_abandon(struct member *member)

@@ -17,8 +17,11 @@ void load_serving(struct member *member);
 void load_level_raised(struct member *member);
 /* NULL, or why the database is not to be shown or changed yet: it is being loaded, or ought to be. */
 const char *load_blocks(struct member *member);
-/* Calls cb for what is staged here and not loaded. */
-void load_warn(const struct member *member, health_cb cb, void *user);
+/* A database was staged here, and ours is empty. */
+bool load_waits_here(const struct member *member);
+/* Calls cb for what is staged and not loaded, here or on another member. Returns whether that is critical: an empty
+ * database that ought not to be. */
+bool load_warn(const struct member *member, const struct cons_status *status, health_cb cb, void *user);
 /* A last part was applied: what is staged here is done with, whichever member loaded it. */
 void load_applied(struct member *member, const struct store_cmd *cmd);
 /* The member ends: a thread that still reads finds nobody. */

@@ -1,7 +1,9 @@
 /* hecated: one member of a Hecate cluster. Arguments, configuration, signals; the rest is in member.c. */
 #include <argp.h>
 #include <errno.h>
+#include <grp.h>
 #include <malloc.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -199,7 +202,7 @@ static int run(const struct cfg *cfg)
     }
     log_start_writer(); /* after the keeper was forked */
     CHECK(uv_loop_init(&daemon.loop) == 0);
-    if (mark_open(cfg->data_dir, &err) != 0) {
+    if (stage_check(cfg, &err) != 0 || mark_open(cfg->data_dir, &err) != 0) {
         log_stop_writer();
         fprintf(stderr, "ERROR: %s\n", err.message);
         return 1;
@@ -268,6 +271,73 @@ static void return_large_buffers(void)
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES); /* 0 of an allocator that does not know it, as the sanitizers' */
 }
 
+/* All of it, so that a file with several mistakes is mended at once. */
+static void print_wrong(struct cfg_warnings *warnings, const struct err *err)
+{
+    if (warnings->n_errors == 0) {
+        fprintf(stderr, "ERROR: Unable to parse configuration: %s\n", err->message);
+    }
+    for (size_t i = 0; i < warnings->n_errors; i++) {
+        fprintf(stderr, "ERROR: Unable to parse configuration: %s\n", warnings->errors[i]);
+    }
+    for (size_t i = 0; i < warnings->n; i++) {
+        fprintf(stderr, "WARNING: %s\n", warnings->items[i]);
+    }
+    cfg_warnings_fini(warnings);
+}
+
+/* Root can read everything: the answer is for the user that will run hecated, who owns the data directory, or else is
+ * the one that the unit names. Returns its name, "" when it is the one who asks. */
+static const char *become_user(const struct cfg *cfg)
+{
+    static char texts[4096]; /* the names in it */
+    static struct passwd entry;
+    struct passwd *user = NULL;
+    struct stat st;
+
+    if (geteuid() != 0) {
+        return "";
+    }
+    if (stat(cfg->data_dir, &st) == 0) {
+        (void)getpwuid_r(st.st_uid, &entry, texts, sizeof(texts), &user); /* NULL: there is none */
+    } else {
+        (void)getpwnam_r("hecate", &entry, texts, sizeof(texts), &user);
+    }
+    if (user == NULL || user->pw_uid == 0 || initgroups(user->pw_name, user->pw_gid) != 0 ||
+        setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0) {
+        return "";
+    }
+    return user->pw_name;
+}
+
+/* --check-config: what the file says was right. */
+static int check_start(const struct cfg *cfg, const char *source)
+{
+    struct cfg_warnings found = {NULL, 0, NULL, 0};
+    const char *user = become_user(cfg);
+    int rc;
+
+    if (*user != '\0') {
+        printf("%s: checked as user %s\n", source, user);
+        cfg_validate(cfg, source, &found); /* what it can read */
+    }
+    if (found.n_errors == 0) {
+        cfg_check_start(cfg, source, &found);
+    }
+    rc = found.n_errors == 0 ? 0 : 1;
+    if (rc == 0) {
+        printf("%s: ok\n", source);
+    }
+    for (size_t i = 0; i < found.n_errors; i++) {
+        fprintf(stderr, "ERROR: %s\n", found.errors[i]);
+    }
+    for (size_t i = 0; i < found.n; i++) {
+        fprintf(stderr, "WARNING: %s\n", found.items[i]);
+    }
+    cfg_warnings_fini(&found);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -282,18 +352,24 @@ int main(int argc, char **argv)
         return 1;
     }
     return_large_buffers();
+    log_set_priorities(log_is_journal());
     signal(SIGPIPE, SIG_IGN); /* peers, clients and storage nodes may close at any time */
     if (arguments.config == NULL) {
         arguments.config = access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : HEKETI_CONFIG;
     }
     if (cfg_load(arguments.config, &cfg, &warnings, &err) != 0) {
-        fprintf(stderr, "ERROR: Unable to parse configuration: %s\n", err.message);
+        print_wrong(&warnings, &err);
         return 1;
     }
     log_set_level(cfg_log_level(&cfg));
     log_set_format(strcmp(cfg.log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
     for (size_t i = 0; i < warnings.n; i++) {
         LOG(LOG_WARNING, "config", warnings.items[i]);
+    }
+    if (strcmp(cfg.executor, "mock") == 0) {
+        LOG(LOG_WARNING, "config",
+            "glusterfs.executor is \"mock\": storage nodes are pretended, and volumes are nowhere; for real ones set "
+            "\"ssh\" and glusterfs.sshexec");
     }
     raise_open_files();
     cfg.auth = !arguments.disable_auth;
@@ -306,8 +382,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "ERROR: Missing JWT information in config file (jwt.admin.key and jwt.user.key)\n");
         rc = 1;
     } else if (arguments.check_config) {
-        printf("%s: ok\n", arguments.config);
-        rc = 0;
+        rc = check_start(&cfg, arguments.config);
     } else {
         if (!cfg.auth) {
             printf("WARNING: Hecate started with --disable-auth\n");

@@ -56,13 +56,15 @@ bool node_advice(const struct op_node_view *view, const char *host, const struct
 {
     const char *format = advices[view->cause].remedy;
     const char *mark = format != NULL ? strstr(format, "%s") : NULL;
+    char error[512];
 
     if (!view->avoided) {
         return false;
     }
     ret_advice->code = advices[view->cause].code;
-    text_print(ret_advice->text, sizeof(ret_advice->text), "storage node %.255s %s: %.511s", host,
-               advices[view->cause].what, view->last_error);
+    text_line(error, sizeof(error), view->last_error);
+    text_print(ret_advice->text, sizeof(ret_advice->text), "storage node %.255s %s: %s", host,
+               advices[view->cause].what, error);
     if (format == NULL) {
         host_key_remedy(ret_advice->remedy, sizeof(ret_advice->remedy), host, cfg);
     } else if (mark == NULL) {

@@ -234,11 +234,11 @@ static json_t *list_done(const struct replicas *replicas)
 void replicas_encode(const struct replicas_word *word, struct buf *buf)
 {
     json_t *document = json_pack(
-        "{s:s, s:I, s:s, s:I, s:o, s:b, s:I, s:s, s:[II], s:[II]}", "version", word->version, "applied_index",
+        "{s:s, s:I, s:s, s:I, s:o, s:b, s:I, s:s, s:[II], s:[II], s:b}", "version", word->version, "applied_index",
         (json_int_t)word->applied_index, "digest", digest_text(&word->digest).text, "wish", (json_int_t)word->wish,
         "wishes_done", list_done(word->wishes_done), "holds", word->holds, "expires", (json_int_t)word->expires_s,
         "key", word->key != NULL ? word->key : "", "levels", (json_int_t)word->level_min, (json_int_t)word->level_max,
-        "disk_mib", (json_int_t)word->disk_free_mib, (json_int_t)word->disk_total_mib);
+        "disk_mib", (json_int_t)word->disk_free_mib, (json_int_t)word->disk_total_mib, "staged", word->staged);
     char *text;
 
     CHECK(document != NULL);
@@ -341,6 +341,7 @@ bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *da
         replica->wish = wish_of(json_object_get(document, "wish"));
         set_others_done(replica, json_object_get(document, "wishes_done"));
         replica->holds = json_is_true(json_object_get(document, "holds"));
+        replica->staged = json_is_true(json_object_get(document, "staged"));
         replica->fresh = true;
         replica->level_min = (uint32_t)number_at(document, "levels", 0, UINT32_MAX);
         replica->level_max = (uint32_t)number_at(document, "levels", 1, UINT32_MAX);

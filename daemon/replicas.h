@@ -34,6 +34,7 @@ struct replica {
     char key[REPLICAS_KEY_MAX + 1];         /* the digest of that one's public key; "": none, or none was told */
     uint32_t level_min, level_max;          /* feature levels that it understands */
     uint64_t disk_free_mib, disk_total_mib; /* where its data is; total 0: it did not tell */
+    bool staged;                            /* a database waits there to be loaded, and its own is empty */
     bool fresh;                             /* told since replicas_grow_old */
 };
 
@@ -71,6 +72,7 @@ struct replicas_word {
     const char *key; /* NULL or "": none */
     uint32_t level_min, level_max;
     uint64_t disk_free_mib, disk_total_mib;
+    bool staged; /* as in struct replica */
 };
 void replicas_encode(const struct replicas_word *word, struct buf *buf);
 bool replicas_told(struct replicas *replicas, uint64_t member_id, const void *data, size_t len);

@@ -20,17 +20,45 @@ char *stage_path(const struct cfg *cfg)
     return mem_printf("%s/load.snapshot", cfg->data_dir);
 }
 
-int stage_read(const char *path, struct buf *ret_bytes, struct err *reterr)
+static int stage_open(const char *path, int *ret_fd, struct err *reterr)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
-    int rc = 0;
 
     if (fd < 0) {
         return err_set(reterr, E_IO, "cannot open %s: %s", path, strerror(errno));
     }
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > STAGE_MAX) {
-        rc = err_set(reterr, E_INVALID, "%s must be a regular file of at most 1 GiB", path);
+        (void)close(fd); /* only read from */
+        return err_set(reterr, E_INVALID, "%s must be a regular file of at most 1 GiB", path);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int stage_check(const struct cfg *cfg, struct err *reterr)
+{
+    CLEANUP(free_ptr) char *path = stage_path(cfg);
+    struct stat st;
+    int fd, rc;
+
+    if (lstat(path, &st) != 0 && errno == ENOENT) {
+        return 0;
+    }
+    rc = stage_open(path, &fd, reterr);
+    if (rc != 0) {
+        return err_wrap(reterr, "a staged database cannot be loaded (let the user of hecated own it, or remove it)");
+    }
+    (void)close(fd); /* only read from */
+    return 0;
+}
+
+int stage_read(const char *path, struct buf *ret_bytes, struct err *reterr)
+{
+    int fd = -1, rc = stage_open(path, &fd, reterr);
+
+    if (rc != 0) {
+        return rc;
     }
     while (rc == 0) {
         ssize_t n;
@@ -100,12 +128,23 @@ static int sync_folder(const char *folder)
     return rc;
 }
 
+/* The owner of the folder is who runs hecated; root, who stages, often is not. */
+static int give_to_owner(int fd, const char *folder)
+{
+    struct stat st;
+
+    if (geteuid() != 0) {
+        return 0; /* it is ours, and stays so */
+    }
+    return stat(folder, &st) == 0 ? fchown(fd, st.st_uid, st.st_gid) : -1;
+}
+
 static int write_stage(const struct cfg *cfg, const struct buf *bytes, struct err *reterr)
 {
     CLEANUP(free_ptr) char *path = stage_path(cfg);
     CLEANUP(free_ptr) char *temporary = mem_printf("%s.new", path);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write_all(fd, bytes) == 0;
+    bool ok = fd >= 0 && give_to_owner(fd, cfg->data_dir) == 0 && write_all(fd, bytes) == 0;
 
     if (fd >= 0 && close(fd) != 0) {
         ok = false;

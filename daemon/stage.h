@@ -10,6 +10,10 @@
 int stage_restore(const struct cfg *cfg, const char *file);
 int stage_import(const struct cfg *cfg, const char *file);
 
+/* Whether what is staged, if anything, can be read by this process: a member that cannot would serve an empty database
+ * instead. E_IO, E_INVALID. */
+int stage_check(const struct cfg *cfg, struct err *reterr);
+
 char *stage_path(const struct cfg *cfg); /* malloc'ed */
 /* E_IO, E_INVALID (too large). */
 int stage_read(const char *path, struct buf *ret_bytes, struct err *reterr);

@@ -467,12 +467,12 @@ json_t *status_document(void *user)
     } else {
         nodes.list = nodes_known(member->store);
     }
-    load_warn(member, warn, warnings);
     audit_warn(member, warn_node, warnings);
     warn_expiry((uint64_t)member->cfg->member_id, cons_tls_expires_s(member->cons), warnings);
     certificates_warn(member, warn, warnings);
     keys_warn(member, &status, warn, warnings);
     critical = health_warn(member, &status, warn, warnings);
+    critical = load_warn(member, &status, warn, warnings) || critical;
     critical = warn_replicas(member, &status, warnings) || critical;
     if (status.leader_id == 0) {
         critical = true;
@@ -486,10 +486,10 @@ json_t *status_document(void *user)
     health = critical ? "critical" : json_array_size(warnings) > 0 ? "warning" : "ok";
     leader = members_find(&status, status.leader_id);
     document = json_pack(
-        "{s:s, s:s, s:o, s:I, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:s, s:o, s:I, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "cluster_id", status.formed ? id_text(status.cluster_id).text : "", "health", health, "warnings", warnings,
         "member_id", (json_int_t)member->cfg->member_id, "name", json_text(member->cfg->cluster_name), "version",
-        HECATE_VERSION, "leader",
+        HECATE_VERSION, "executor", member->cfg->executor, "leader",
         leader != NULL ? json_pack("{s:I, s:o}", "id", (json_int_t)leader->id, "api", json_text(leader->note))
                        : json_null(),
         "term", (json_int_t)status.term, "commit_index", (json_int_t)status.commit_index, "applied_index",

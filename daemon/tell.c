@@ -1,5 +1,6 @@
 /* Telling the other members what this one is, and noticing that one of them has another database. */
 #include "daemon/health.h"
+#include "daemon/load.h"
 #include "daemon/member_priv.h"
 #include "store/base/check.h"
 #include "store/base/log.h"
@@ -32,7 +33,8 @@ void member_tell(struct member *member)
                                      .expires_s = cons_tls_expires_s(member->cons),
                                      .key = own_key(member, &status),
                                      .level_min = STORE_LEVEL_MIN,
-                                     .level_max = STORE_LEVEL_MAX};
+                                     .level_max = STORE_LEVEL_MAX,
+                                     .staged = load_waits_here(member)};
 
         (void)health_disk(member, &word.disk_free_mib, &word.disk_total_mib);
         replicas_encode(&word, &buf);

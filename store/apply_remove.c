@@ -8,6 +8,7 @@
 
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/level.h"
 #include "store/store_priv.h"
 
 #define DEVICE_NO_PLACE "Unable to delete device [%s] as no device was found to replace it: "
@@ -123,17 +124,29 @@ void part_begins(struct store *store, const struct store_cmd *cmd)
     }
 }
 
-/* What the parent says of a part that found no other place; other errors are passed on as they are. */
-static char *parent_reason(const struct store_operation *parent, const struct store_operation *part, const char *error)
+/* The first line is this; from STORE_LEVEL_REASONS on, others may follow. */
+static bool says_no_replacement(const struct store *store, const char *error)
+{
+    size_t len = strlen(TEXT_NO_REPLACEMENT);
+
+    return strncmp(error, TEXT_NO_REPLACEMENT, len) == 0 &&
+           (error[len] == '\0' || (error[len] == '\n' && store_level(store) >= STORE_LEVEL_REASONS));
+}
+
+/* What the parent says of a part that found no other place, and its lines after the first; other errors are passed on
+ * as they are. */
+static char *parent_reason(const struct store *store, const struct store_operation *parent,
+                           const struct store_operation *part, const char *error)
 {
     CLEANUP(free_ptr) char *no_device = mem_printf(DEVICE_NO_PLACE, id_text(part->target).text);
+    const char *lines = store_level(store) >= STORE_LEVEL_REASONS ? strchr(error, '\n') : NULL;
 
-    if (parent->type == STORE_OP_REMOVE_DEVICE && strcmp(error, TEXT_NO_REPLACEMENT) == 0) {
+    if (parent->type == STORE_OP_REMOVE_DEVICE && says_no_replacement(store, error)) {
         return mem_printf(DEVICE_NO_PLACE "%s", id_text(parent->target).text, error);
     }
     if (parent->type == STORE_OP_NODE_REMOVE && strncmp(error, no_device, strlen(no_device)) == 0) {
-        return mem_printf("Unable to remove node [%s] as no device was found to replace device [%s]",
-                          id_text(parent->target).text, id_text(part->target).text);
+        return mem_printf("Unable to remove node [%s] as no device was found to replace device [%s]%s",
+                          id_text(parent->target).text, id_text(part->target).text, lines != NULL ? lines : "");
     }
     return mem_strndup(error, STORE_TEXT_MAX);
 }
@@ -154,7 +167,7 @@ void part_ended(struct store *store, const struct store_operation *part, bool fa
         next.n_renewals--;
     }
     if (failed) {
-        reason = parent_reason(&parent->rec, part, error);
+        reason = parent_reason(store, &parent->rec, part, error);
         next.reason = reason;
     }
     update_op(store, parent, &next);

@@ -13,6 +13,7 @@
  *      OP_BEGIN is refused by the number of those operations only that take a place (limit.c)
  *      REPEAT is refused when its job has STORE_JOB_KEYS_MAX keys, or all have STORE_KEYS_MAX (level 1: by planners)
  *      EXPIRE_JOBS counts keys as well as jobs
+ *      OP_END of a part: lines after that there is no replacement are handed on to its parent
  *      TOLD, TAKE_OVER, and volumes that are untold
  *      node and device replace
  *      OP_END of a node's delete by force ends a part of what waits for the node, when that is much, and not itself
@@ -33,6 +34,7 @@
 #define STORE_LEVEL_HEKETI_DB 2
 #define STORE_LEVEL_RESTORED 2
 #define STORE_LEVEL_REPLACE 2
+#define STORE_LEVEL_REASONS 2
 
 struct store;
 struct store_cmd;

@@ -239,9 +239,56 @@ static uint64_t fitting_gib(const struct attempt *attempt)
 
 #define GIB_TEXT(kib) ((double)(kib) / (double)STORE_KIB_PER_GIB)
 
-static void explain_device(const struct attempt *attempt, size_t at, const struct plan_set *set)
+/* Places as many of these sets as can be; what is left then is what keeps the next one out. */
+static uint32_t place_some(struct attempt *attempt, const struct plan_set *set, uint32_t sets)
 {
-    const struct plan_space *space = attempt->start;
+    CLEANUP(free_ptr) struct plan_pick *picks = mem_calloc((size_t)sets * set->width, sizeof(*picks));
+    size_t bytes = attempt->start->n * sizeof(*attempt->now.devices);
+    uint32_t low = 0, high = sets;
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (plan_feasible(attempt->start, set, middle)) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    memcpy(attempt->now.devices, attempt->start->devices, bytes);
+    if (low > 0 && !plan_place_any(&attempt->now, &ID_NONE, set, low, picks)) {
+        memcpy(attempt->now.devices, attempt->start->devices, bytes);
+        low = 0; /* no work is left for it */
+    }
+    return low;
+}
+
+/* Nodes, or zones where these must differ, that have room for a brick. */
+static uint32_t groups_with_room(const struct plan_space *space, const struct plan_set *set)
+{
+    struct plan_need need;
+    uint32_t n = 0;
+
+    for (size_t first = 0, end; first < space->n; first = end) {
+        bool room = false;
+
+        end = plan_group_end(space, first);
+        for (size_t i = first; i < end && !room; i++) {
+            const struct plan_device *device = &space->devices[i];
+
+            room = device->accepted &&
+                   ((device->role.data && plan_fits(space, i, set->size_kib, &need)) ||
+                    (set->arbiter_kib > 0 && device->role.arbiter && plan_fits(space, i, set->arbiter_kib, &need)));
+        }
+        n += room;
+    }
+    return n;
+}
+
+/* placed: the sets that are in this space already, in words. */
+static void explain_device(const struct attempt *attempt, size_t at, const struct plan_set *set, const char *placed)
+{
+    const struct plan_space *space = &attempt->now;
     const struct device_entry *device = space->devices[at].entry;
     struct plan_role role = space->devices[at].role;
     struct plan_need need, data_need;
@@ -262,9 +309,10 @@ static void explain_device(const struct attempt *attempt, size_t at, const struc
     } else if (arbiter && !role.arbiter) {
         why = "has room, but takes no arbiter (tag arbiter)";
     }
-    plan_explain(attempt->env, device->node->rec.cluster, device->node->rec.id, device->rec.id,
-                 "%s (zone %u, %.2f GiB free, a brick needs %.2f)", why, device->node->rec.zone,
-                 GIB_TEXT(device_free_kib(device)), GIB_TEXT(data_need.pool_kib + data_need.meta_kib));
+    plan_explain_place(attempt->env, device->node, device->rec.id, why,
+                       " (zone %u, %.2f GiB free%s, a brick needs %.2f)", device->node->rec.zone,
+                       GIB_TEXT(space->devices[at].free_kib), placed,
+                       GIB_TEXT(data_need.pool_kib + data_need.meta_kib));
 }
 
 /* What would fit, and what was not looked at. Words that follow a number of GiB begin with a blank. */
@@ -285,14 +333,42 @@ static void explain_fit(const struct attempt *attempt, struct buf *text)
     }
 }
 
-/* Of the largest number of sets that the limits allow: its bricks are the smallest ones. */
-static void explain_failure(const struct attempt *attempt, struct id cluster)
+/* No number of sets is allowed: by which settings. */
+static void explain_limits(const struct attempt *attempt, struct id cluster)
 {
     const struct store_plan_env *env = attempt->env;
+    uint32_t sets = sets_max(attempt);
+    unsigned long long min_gib = env->brick_min_kib / STORE_KIB_PER_GIB;
+    unsigned long long max_gib = env->brick_max_kib / STORE_KIB_PER_GIB;
+
+    if (sets == 0) {
+        plan_explain(env, cluster,
+                     "the volume has %zu bricks, a set of %u more would be beyond glusterfs.max_bricks_per_volume (%u)",
+                     attempt->volume->n_bricks, volume_set_width(attempt->volume), env->bricks_per_volume_max);
+    } else if (attempt->total_kib / sets / attempt->data > env->brick_max_kib) {
+        plan_explain(env, cluster,
+                     "%u sets of bricks of %llu GiB would be too small for it, and neither larger bricks "
+                     "(glusterfs.brick_max_size_gb) nor more than %u bricks (glusterfs.max_bricks_per_volume; the "
+                     "volume has %zu) are allowed",
+                     sets, max_gib, env->bricks_per_volume_max, attempt->volume->n_bricks);
+    } else {
+        plan_explain(env, cluster,
+                     "no number of sets gives bricks of %llu to %llu GiB (glusterfs.brick_min_size_gb, "
+                     "glusterfs.brick_max_size_gb)",
+                     min_gib, max_gib);
+    }
+}
+
+/* Of the largest number of sets that the limits allow: its bricks are the smallest ones. */
+static void explain_failure(struct attempt *attempt, struct id cluster)
+{
+    const struct store_plan_env *env = attempt->env;
+    const char *kind = attempt->start->zone_strict ? "zones" : "nodes";
     CLEANUP(buf_fini) struct buf fit = BUF_INIT;
+    uint32_t sets = 0, placed, n_room;
     uint64_t size_kib = 0;
     struct plan_set set;
-    uint32_t sets = 0;
+    char after[64] = "";
 
     if (env->reasons == NULL) {
         return;
@@ -304,20 +380,24 @@ static void explain_failure(const struct attempt *attempt, struct id cluster)
         size_kib = size > 0 ? size : size_kib;
     }
     if (sets == 0) {
-        plan_explain(env, cluster, ID_NONE, ID_NONE,
-                     "no split keeps the limits (bricks of %llu to %llu GiB, %u bricks in a volume)",
-                     (unsigned long long)(env->brick_min_kib / STORE_KIB_PER_GIB),
-                     (unsigned long long)(env->brick_max_kib / STORE_KIB_PER_GIB), env->bricks_per_volume_max);
+        explain_limits(attempt, cluster);
         return;
     }
     set = set_of(attempt, size_kib);
+    placed = place_some(attempt, &set, sets);
+    n_room = groups_with_room(&attempt->now, &set);
     explain_fit(attempt, &fit);
-    plan_explain(env, cluster, ID_NONE, ID_NONE,
-                 "tried up to %u sets of %u bricks on different %s%s, the smallest of %.2f GiB; %s", sets, set.width,
-                 attempt->start->zone_strict ? "zones" : "nodes", attempt->arbiter ? ", one an arbiter" : "",
-                 GIB_TEXT(size_kib), buf_str(&fit));
+    if (n_room < set.width) {
+        buf_printf(&fit, "; %u of %u sets find a place, for the next one %u %s with room are needed, there are %u",
+                   placed, sets, set.width, kind, n_room);
+    }
+    plan_explain(env, cluster, "tried up to %u sets of %u bricks on different %s%s, the smallest of %.2f GiB; %s", sets,
+                 set.width, kind, attempt->arbiter ? ", one an arbiter" : "", GIB_TEXT(size_kib), buf_str(&fit));
+    if (placed > 0) {
+        (void)snprintf(after, sizeof(after), " after %u of %u sets", placed, sets);
+    }
     for (size_t i = 0; i < attempt->start->n; i++) {
-        explain_device(attempt, i, &set);
+        explain_device(attempt, i, &set, after);
     }
 }
 

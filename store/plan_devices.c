@@ -7,27 +7,46 @@
 #include "store/base/mem.h"
 #include "store/plan_priv.h"
 
-#define REASON_LINES_MAX 64
+#define REASON_CAUSES_MAX 32
+#define REASON_EXAMPLES 3 /* of each */
 
 /* ---- reasons ---- */
 
-void plan_explain(const struct store_plan_env *env, struct id cluster, struct id node, struct id device,
-                  const char *fmt, ...)
+static void add(const struct store_plan_env *env, struct store_reason place, const char *cause, const char *fmt,
+                va_list args)
 {
     struct store_reasons *list = env->reasons;
-    va_list args;
-    char *text = NULL;
+    CLEANUP(free_ptr) char *figures = NULL;
 
     if (list == NULL) {
         return;
     }
-    va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0) {
-        text = mem_strdup("");
+    if (vasprintf(&figures, fmt, args) < 0) {
+        figures = mem_strdup("");
     }
-    va_end(args);
+    place.text = mem_printf("%s%s", cause, figures);
+    place.cause_len = strlen(cause);
     list->items = mem_realloc_array(list->items, list->n + 1, sizeof(*list->items));
-    list->items[list->n++] = (struct store_reason){cluster, node, device, text};
+    list->items[list->n++] = place;
+}
+
+void plan_explain(const struct store_plan_env *env, struct id cluster, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    add(env, (struct store_reason){cluster, ID_NONE, ID_NONE, NULL, 0}, "", fmt, args);
+    va_end(args);
+}
+
+void plan_explain_place(const struct store_plan_env *env, const struct node_entry *node, struct id device,
+                        const char *cause, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    add(env, (struct store_reason){node->rec.cluster, node->rec.id, device, NULL, 0}, cause, fmt, args);
+    va_end(args);
 }
 
 void store_reasons_fini(struct store_reasons *reasons)
@@ -55,13 +74,62 @@ static void print_reason(const struct store *store, const struct store_reason *r
     }
 }
 
+/* Places of one cluster with one cause; of the cluster itself each reason is its own. */
+static bool is_alike(const struct store_reason *a, const struct store_reason *b)
+{
+    return id_equal(a->cluster, b->cluster) && !id_is_none(a->node) && !id_is_none(b->node) &&
+           id_is_none(a->device) == id_is_none(b->device) && a->cause_len == b->cause_len &&
+           memcmp(a->text, b->text, a->cause_len) == 0;
+}
+
+/* A cluster's own reasons come before those of its places, and the clusters as they were tried. */
+static bool comes_before(const struct store_reason *a, const struct store_reason *b)
+{
+    return id_equal(a->cluster, b->cluster) && id_is_none(a->node) && !id_is_none(b->node);
+}
+
+/* The lines of a cause, at its first place; done: of those that have been printed. */
+static void print_alike(const struct store *store, const struct store_reasons *reasons, size_t first, bool *done,
+                        struct buf *buf)
+{
+    const struct store_reason *cause = &reasons->items[first];
+    size_t n = 0;
+
+    for (size_t i = first; i < reasons->n; i++) {
+        if (i == first || (!done[i] && is_alike(cause, &reasons->items[i]))) {
+            done[i] = true;
+            if (n++ < REASON_EXAMPLES) {
+                print_reason(store, &reasons->items[i], buf);
+            }
+        }
+    }
+    if (n > REASON_EXAMPLES) {
+        buf_printf(buf, "\n  and %zu more: each %.*s", n - REASON_EXAMPLES, (int)cause->cause_len, cause->text);
+    }
+}
+
 void store_reasons_print(const struct store *store, const struct store_reasons *reasons, struct buf *buf)
 {
-    for (size_t i = 0; i < reasons->n && i < REASON_LINES_MAX; i++) {
-        print_reason(store, &reasons->items[i], buf);
+    CLEANUP(free_ptr) bool *done = mem_calloc(reasons->n + 1, sizeof(*done));
+    size_t n_causes = 0, left = 0;
+
+    for (size_t i = 0; i < reasons->n && n_causes < REASON_CAUSES_MAX; i++) {
+        for (size_t j = i + 1; j < reasons->n && !done[i] && !id_is_none(reasons->items[i].node); j++) {
+            if (!done[j] && comes_before(&reasons->items[j], &reasons->items[i])) {
+                print_alike(store, reasons, j, done, buf);
+                n_causes++;
+            }
+        }
+        if (!done[i]) {
+            print_alike(store, reasons, i, done, buf);
+            n_causes++;
+        }
     }
-    if (reasons->n > REASON_LINES_MAX) {
-        buf_printf(buf, "\n  and %zu more", reasons->n - REASON_LINES_MAX);
+    for (size_t i = 0; i < reasons->n; i++) {
+        left += !done[i];
+    }
+    if (left > 0) {
+        buf_printf(buf, "\n  and %zu more", left);
     }
 }
 
@@ -123,13 +191,13 @@ static void add_node(struct plan_space *space, size_t *size, const struct store_
     struct device_entry *device;
 
     if (why != NULL) {
-        plan_explain(env, node->rec.cluster, node->rec.id, ID_NONE, "%s", why);
+        plan_explain_place(env, node, ID_NONE, why, "%s", "");
         return;
     }
     TREE_EACH (device, node_device_tree, &node->devices, in_node) {
         why = device_refused(device);
         if (why != NULL) {
-            plan_explain(env, node->rec.cluster, node->rec.id, device->rec.id, "%s", why);
+            plan_explain_place(env, node, device->rec.id, why, "%s", "");
             continue;
         }
         if (space->n == *size) {

@@ -106,9 +106,12 @@ size_t plan_group_end(const struct plan_space *space, size_t first);
 /* How many bricks of this size the device could still take. */
 uint64_t plan_slots(const struct plan_space *space, size_t device, uint64_t size_kib);
 
-/* Adds a reason to env->reasons, if somebody wants them. */
-void plan_explain(const struct store_plan_env *env, struct id cluster, struct id node, struct id device,
-                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Adds a reason to env->reasons, if somebody wants them: of the cluster. */
+void plan_explain(const struct store_plan_env *env, struct id cluster, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Of a node (device ID_NONE) or device: the cause, a constant, and the figures of this place (printf). */
+void plan_explain_place(const struct store_plan_env *env, const struct node_entry *node, struct id device,
+                        const char *cause, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* ---- sets ---- */
 

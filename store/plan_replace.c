@@ -21,7 +21,7 @@ static bool set_allows(const struct plan_space *space, const struct brick_entry 
             return false;
         }
     }
-    return device != old->device;
+    return true;
 }
 
 /* In a volume with arbiters a device may be meant for data or for arbiters alone. */
@@ -35,6 +35,53 @@ static bool role_allows(const struct plan_space *space, const struct brick_entry
     return brick_of(old)->type == STORE_BRICK_ARBITER ? role.arbiter : role.data;
 }
 
+/* Why not there? NULL: it may be there. */
+static const char *place_refused(const struct plan_space *space, const struct brick_entry *old, size_t at,
+                                 struct plan_need *ret_need)
+{
+    const struct device_entry *device = space->devices[at].entry;
+
+    (void)plan_fits(space, at, brick_of(old)->size_kib, ret_need);
+    if (device == old->device) {
+        return "has the brick now";
+    }
+    if (!set_allows(space, old, device)) {
+        return space->zone_strict ? "is in the zone of another brick of its set"
+                                  : "is on a node with another brick of its set";
+    }
+    if (!role_allows(space, old, at)) {
+        return brick_of(old)->type == STORE_BRICK_ARBITER ? "takes no arbiter (tag arbiter)"
+                                                          : "takes nothing but arbiters (tag arbiter)";
+    }
+    if (!space->devices[at].accepted) {
+        return "does not match the tag rule";
+    }
+    return plan_fits(space, at, brick_of(old)->size_kib, ret_need) ? NULL : "is too full for it";
+}
+
+static void explain(const struct plan_space *space, const struct store_plan_env *env, const struct brick_entry *old)
+{
+    const struct store_volume *volume = &old->volume->rec;
+
+    plan_explain(env, volume->cluster,
+                 "brick %s of volume %s (%s) goes only to a device with room %s without one of the %u other bricks of "
+                 "its set: add one, or make room",
+                 id_text(brick_of(old)->id).text, id_text(volume->id).text, volume->name,
+                 space->zone_strict ? "in a zone" : "on a node", volume_set_width(volume) - 1);
+    for (size_t i = 0; i < space->n; i++) {
+        const struct device_entry *device = space->devices[i].entry;
+        struct plan_need need;
+        const char *why = place_refused(space, old, i, &need);
+
+        if (why != NULL) {
+            plan_explain_place(env, device->node, device->rec.id, why,
+                               " (zone %u, %.2f GiB free, the brick needs %.2f)", device->node->rec.zone,
+                               (double)space->devices[i].free_kib / (double)STORE_KIB_PER_GIB,
+                               (double)(need.pool_kib + need.meta_kib) / (double)STORE_KIB_PER_GIB);
+        }
+    }
+}
+
 static bool find_place(struct plan_space *space, const struct brick_entry *old, const struct id *rotation,
                        struct plan_pick *ret_pick)
 {
@@ -45,10 +92,7 @@ static bool find_place(struct plan_space *space, const struct brick_entry *old, 
     size_t n = 0;
 
     for (size_t i = 0; i < space->n; i++) {
-        const struct device_entry *device = space->devices[i].entry;
-
-        if (set_allows(space, old, device) && role_allows(space, old, i) && space->devices[i].accepted &&
-            plan_fits(space, i, brick->size_kib, &need)) {
+        if (place_refused(space, old, i, &need) == NULL) {
             members[n++] = i;
         }
     }
@@ -111,6 +155,8 @@ enum store_code plan_replacement(const struct store *store, const struct op_entr
     }
     if (found) {
         fill(cmd, old, &space, id, &pick);
+    } else {
+        explain(&space, env, old);
     }
     free(space.devices);
     plan_tag_rule_fini(&rule);

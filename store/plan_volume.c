@@ -11,6 +11,7 @@
 #include "store/words.h"
 
 #define PREFIX "Failed to allocate new volume: "
+#define OF_CONFIGURATION " by glusterfs.oldest_client; oldestclient of a request counts instead of it"
 
 void plan_candidates_fini(struct plan_candidates *list)
 {
@@ -254,6 +255,11 @@ enum store_code plan_new_volume(const struct store *store, const struct plan_can
         return code;
     }
     code = plan_client_options(&volume->options, client, result);
+    if (code != STORE_OK && wish->oldest_client[0] == '\0') {
+        size_t len = strlen(result->text);
+
+        (void)snprintf(result->text + len, sizeof(result->text) - len, "%s", OF_CONFIGURATION);
+    }
     return code == STORE_OK ? place_volume(store, list, env, prefix, volume, result) : code;
 }
 

@@ -163,7 +163,8 @@ int64_t store_newest_ms(const struct store *store);
 struct store_reason { /* why a volume found no place here */
     struct id cluster;
     struct id node, device; /* ID_NONE: of the whole cluster, the whole node */
-    char *text;             /* what follows the name of the place */
+    char *text;             /* what follows the name of the place: the cause, then the figures of this place */
+    size_t cause_len;       /* of the cause */
 };
 
 struct store_reasons {
@@ -171,7 +172,8 @@ struct store_reasons {
     size_t n;
 };
 void store_reasons_fini(struct store_reasons *reasons);
-/* Lines for people, each after an LF: they follow a text. A long list is cut. */
+/* Lines for people, each after an LF: they follow a text. By cluster, and there by cause: of each the first few places,
+ * then how many more there are. A long list is cut. */
 void store_reasons_print(const struct store *store, const struct store_reasons *reasons, struct buf *buf);
 
 struct store_plan_env {
@@ -196,7 +198,7 @@ struct store_plan_env {
     uint32_t block_size_gib;                /* of such a one */
     const struct id *exclude_nodes;         /* replan: nodes that failed this operation */
     size_t n_exclude_nodes;
-    struct store_reasons *reasons; /* not NULL: filled when a volume finds no place */
+    struct store_reasons *reasons; /* not NULL: filled when a volume, or a brick's replacement, finds no place */
 };
 void store_plan_env_init(struct store_plan_env *env);
 /* The op-version that a GlusterFS client of this version ("3.8", "4.1", "10") surely knows; 0: it is no version, or one

@@ -167,6 +167,10 @@ int store_option_check(const char *option, struct err *reterr)
     }
     if (space == NULL) {
         rc = store_word_check(option, reterr);
+        if (rc == 0 && strchr(option, '=') != NULL) { /* Gluster would say how it is to be called, and no more */
+            rc = err_set(reterr, E_INVALID, "\"%.*s\" has no value: between key and value stands a blank, no \"=\"",
+                         shown_len(option, strlen(option)), option);
+        }
         return rc != 0 ? rc : check_volume_file(option, "", reterr);
     }
     key = mem_strndup(option, (size_t)(space - option));

@@ -270,6 +270,9 @@ void exec_config_init(struct exec_config *config); /* Heketi's defaults */
 /* What becomes part of commands on the nodes: E_INVALID names the setting that cannot, as hecate.json has it. */
 int exec_config_check(const struct exec_config *config, struct err *reterr);
 
+/* Can this private key be used? E_INVALID says what is wrong with the file. */
+int exec_key_check(const char *file, struct err *reterr);
+
 struct executor *exec_ssh_new(uv_loop_t *loop, const struct exec_config *config, struct err *reterr);
 struct executor *exec_mock_new(uv_loop_t *loop, const struct exec_config *config, struct err *reterr);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/executor/executor.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -177,4 +178,15 @@ int ssh_key_authenticate(struct ssh_key *key, LIBSSH2_SESSION *session, const ch
     put_number(&blob, key->rsa, OSSL_PKEY_PARAM_RSA_E);
     put_number(&blob, key->rsa, OSSL_PKEY_PARAM_RSA_N);
     return libssh2_userauth_publickey(session, user, (const unsigned char *)blob.data, blob.len, sign, &abstract);
+}
+
+int exec_key_check(const char *file, struct err *reterr)
+{
+    struct ssh_key *key = NULL;
+    int rc = ssh_key_load(file, &key, reterr);
+
+    if (rc == 0) {
+        ssh_key_free(key);
+    }
+    return rc;
 }

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
+#include "store/base/text.h"
 
 static void set_text(struct store_cmd *cmd, const char *text)
 {
@@ -53,13 +55,24 @@ static void fill_end(const struct engine *engine, const struct engine_action *ac
     }
 }
 
-static bool fill_replan(const struct engine *engine, const struct store *store, struct store_plan_env *env,
+static bool fill_replan(struct engine *engine, const struct store *store, struct store_plan_env *env,
                         struct store_cmd *cmd, struct store_result *result)
 {
+    CLEANUP(store_reasons_fini) struct store_reasons reasons = {NULL, 0};
+    CLEANUP(buf_fini) struct buf text = BUF_INIT;
+
     env->exclude_nodes = engine->failed_nodes;
     env->n_exclude_nodes = engine->n_failed_nodes;
+    env->reasons = &reasons;
     memset(result, 0, sizeof(*result));
-    return store_plan_again(store, engine->op_id, env, cmd, result) == STORE_OK;
+    if (store_plan_again(store, engine->op_id, env, cmd, result) == STORE_OK) {
+        return true;
+    }
+    buf_append_str(&text, result->text);
+    store_reasons_print(store, &reasons, &text);
+    text_put(result->text, sizeof(result->text), buf_str(&text));
+    engine_no_place(engine, result->text);
+    return false;
 }
 
 bool op_command(struct engine *engine, const struct store *store, const struct engine_action *action,

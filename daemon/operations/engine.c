@@ -73,6 +73,7 @@ void engine_fini(struct engine *engine)
     drop_steps(engine);
     free(engine->failed_nodes);
     free(engine->refusal);
+    free(engine->no_place);
     store_strs_fini(&engine->device.paths);
     forget_block(engine);
     memset(engine, 0, sizeof(*engine));
@@ -270,7 +271,7 @@ static void act_evict(struct engine *engine, const struct store *store, struct e
         action->kind = ENGINE_REPLAN;
     } else {
         action->kind = ENGINE_UNDO;
-        (void)snprintf(action->text, sizeof(action->text), "%s", NO_REPLACEMENT);
+        text_put(action->text, sizeof(action->text), engine->no_place != NULL ? engine->no_place : NO_REPLACEMENT);
     }
 }
 

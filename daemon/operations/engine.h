@@ -154,6 +154,7 @@ struct engine {
     bool asks;                   /* an expand: two nodes are asked whether it has, before other bricks are planned */
     struct exec_volume_info had; /* what the first one said, of these or of a restored create; without its texts */
     uint32_t stale_plans;
+    char *no_place;          /* why planning again was refused; NULL not known */
     char *refusal;           /* the store's, of a good end; NULL none */
     uint64_t hold_ms;        /* nothing is decided before */
     uint32_t turns;          /* how often it went forward again out of its undo; kept over that */
@@ -211,6 +212,8 @@ void engine_proposed(struct engine *engine, const struct store *store, enum engi
 /* There is no command to propose, instead of engine_proposed. REPLAN: no other place; goes on with the old one, then
  * undoes. PART: something else holds it; another try later. */
 void engine_not_proposed(struct engine *engine, enum engine_action_kind kind, uint64_t now_ms);
+/* Before that, of REPLAN: why there is no other place. */
+void engine_no_place(struct engine *engine, const char *text);
 /* A node answers again: what waits for it is due now. True if something is. */
 bool engine_node_up(struct engine *engine, struct id node, uint64_t now_ms);
 /* Where Gluster has put the bricks of a clone, each as its own node has it, for OP_LEARN: their ids, LVs and paths. 0,

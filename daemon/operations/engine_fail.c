@@ -28,6 +28,12 @@ bool engine_may_replan(const struct engine *engine, const struct engine_step *st
             step->kind == EXEC_BRICK_SYNC || step->own);
 }
 
+void engine_no_place(struct engine *engine, const char *text)
+{
+    free(engine->no_place);
+    engine->no_place = mem_strdup(text);
+}
+
 /* ---- who says no ---- */
 
 bool engine_has_refused(const struct engine_step *step, struct id node)

@@ -4,7 +4,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 
 static _Atomic int current_level = LOG_INFO;
 static _Atomic int current_format = LOG_FORMAT_TEXT;
+static _Atomic bool priorities;
 
 static const char *const level_names[] = {"none", "critical", "error", "warning", "info", "debug"};
 
@@ -43,6 +46,21 @@ bool log_level_parse(const char *name, enum log_level *ret_level)
         }
     }
     return false;
+}
+
+void log_set_priorities(bool on)
+{
+    priorities = on;
+}
+
+bool log_is_journal(void)
+{
+    const char *text = getenv("JOURNAL_STREAM"); /* device and inode: a child may have another standard error */
+    unsigned long device, inode;
+    struct stat st;
+
+    return text != NULL && sscanf(text, "%lu:%lu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+           st.st_dev == device && st.st_ino == inode;
 }
 
 void log_set_format(enum log_format format)
@@ -126,8 +144,13 @@ static void append_time(struct buf *buf)
 static void format(struct buf *line, enum log_level level, const char *component, const char *message,
                    const struct log_field *fields, size_t n_fields)
 {
+    static const int syslog_levels[] = {
+        [LOG_CRITICAL] = 2, [LOG_ERROR] = 3, [LOG_WARNING] = 4, [LOG_INFO] = 6, [LOG_DEBUG] = 7};
     bool json = current_format == LOG_FORMAT_JSON;
 
+    if (priorities) {
+        buf_printf(line, "<%d>", syslog_levels[level]);
+    }
     if (json) {
         buf_append_str(line, "{\"time\":\"");
         append_time(line);

@@ -34,6 +34,10 @@ enum log_level log_get_level(void);
 const char *log_level_name(enum log_level level); /* "none", "critical", ... */
 bool log_level_parse(const char *name, enum log_level *ret_level);
 void log_set_format(enum log_format format);
+/* Each line begins with its level as the system's journal reads and removes it: "<4>" is a warning. */
+void log_set_priorities(bool on);
+/* Is standard error a stream to the journal? */
+bool log_is_journal(void);
 /* From now on a thread writes, and nobody who logs waits for who reads standard error: lines that it does not take are
  * dropped and counted (log_out.h). Forks come before. */
 void log_start_writer(void);

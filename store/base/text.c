@@ -1,5 +1,6 @@
 #include "store/base/text.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,37 @@ char *text_clean(const char *text, size_t max)
 void text_put(char *to, size_t size, const char *text)
 {
     put(to, size - 1, text, strnlen(text, size + CHARACTER_MAX)); /* so much that the last character is whole */
+}
+
+/* A byte in the middle of a character of a clean text. */
+static bool goes_on(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+void text_line(char *to, size_t size, const char *text)
+{
+    static const char gap[] = " ... ";
+    CLEANUP(free_ptr) char *clean = text_clean(text, SIZE_MAX);
+    size_t len = strlen(clean), head = (size - sizeof(gap)) / 2, tail = size - sizeof(gap) - head;
+
+    while (len > 0 && (clean[len - 1] == '\n' || clean[len - 1] == ' ')) {
+        clean[--len] = '\0';
+    }
+    for (char *line = clean; (line = strchr(line, '\n')) != NULL;) {
+        *line = ' ';
+    }
+    if (len < size) {
+        memcpy(to, clean, len + 1);
+        return;
+    }
+    while (goes_on(clean[head])) {
+        head--;
+    }
+    while (goes_on(clean[len - tail])) {
+        tail--;
+    }
+    (void)snprintf(to, size, "%.*s%s%s", (int)head, clean, gap, clean + len - tail);
 }
 
 void text_vprint(char *to, size_t size, const char *fmt, va_list args)

@@ -24,6 +24,9 @@ void text_append(struct buf *buf, const void *data, size_t len);
 char *text_clean(const char *text, size_t max);
 /* The same into an array, of which the last byte is for the NUL; size > 0. */
 void text_put(char *to, size_t size, const char *text);
+/* As text_put, on one line, and where it is too long without its middle: a report begins with what was tried and ends
+ * with why it failed. size > 64. */
+void text_line(char *to, size_t size, const char *text);
 /* Like snprintf, with a clean result. */
 void text_print(char *to, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void text_vprint(char *to, size_t size, const char *fmt, va_list args) __attribute__((format(printf, 3, 0)));

@@ -349,6 +349,24 @@ int64_t tls_context_expires_s(SSL_CTX *ctx)
     return first;
 }
 
+int tls_context_judge(SSL_CTX *ctx, struct err *reterr)
+{
+    X509_STORE_CTX *judge = X509_STORE_CTX_new();
+    STACK_OF(X509) *chain = NULL;
+    int rc = 0;
+
+    CHECK(judge != NULL);
+    (void)SSL_CTX_get0_chain_certs(ctx, &chain);
+    if (X509_STORE_CTX_init(judge, SSL_CTX_get_cert_store(ctx), SSL_CTX_get0_certificate(ctx), chain) != 1 ||
+        X509_verify_cert(judge) != 1) {
+        rc = err_set(reterr, E_INVALID, "others will refuse its certificate: %s",
+                     X509_verify_cert_error_string(X509_STORE_CTX_get_error(judge)));
+    }
+    X509_STORE_CTX_free(judge);
+    ERR_clear_error();
+    return rc;
+}
+
 void tls_forget_errors(void)
 {
     ERR_clear_error();

@@ -78,6 +78,8 @@ struct tls_files {
  * Reads the files. NULL: *reterr says which file cannot be used and why, and begins with `prefix`. A key that asks for
  * a passphrase is refused. */
 SSL_CTX *tls_context_new(const struct tls_files *files, enum tls_use use, const char *prefix, struct err *reterr);
+/* Would others that trust its authorities take its certificate now? E_INVALID: why not. */
+int tls_context_judge(SSL_CTX *ctx, struct err *reterr);
 /* When the first of its certificate and its authorities ends, in seconds of the epoch. */
 int64_t tls_context_expires_s(SSL_CTX *ctx);
 /* For code that uses OpenSSL for something else (keys, digests): leaves the queue empty. */

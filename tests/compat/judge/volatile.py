@@ -7,8 +7,8 @@ import re
 
 from .renaming import Mismatch
 
-# A refused create goes on, after the reference's lines, with our reasons.
-REASONS = (r"\n(cluster [0-9a-f]{32}: |  (node|device) [0-9a-f]{32} |  and [0-9]+ more)[^\n]*", "")
+# A refusal goes on, after the reference's lines, with our reasons.
+REASONS = (r"\n(cluster [0-9a-f]{32}: |  (node|device) [0-9a-f]{32} |  host [^ \n]+: |  and [0-9]+ more)[^\n]*", "")
 GLUSTER_RUN = re.compile(r"^((/var)?/run/gluster)/.*")
 # Lists that are ascending by id; what an answer lists in another order is not in here.
 ASCENDING = {"clusters", "nodes", "volumes", "blockvolumes", "blockvolume", "devices", "bricks", "Devices",

@@ -181,8 +181,10 @@ static void test_missing_members(void **state)
 static void test_status(void **state)
 {
     CLEANUP(free_ptr) char *have = layout_text(STATUS, out_status);
+    CLEANUP(free_ptr) char *mock = layout_text("{\"executor\":\"mock\"}", out_status);
 
     (void)state;
+    assert_non_null(strstr(mock, "\nNodes:   pretended (glusterfs.executor is \"mock\"); volumes are nowhere\n"));
     assert_string_equal(
         have,
         "Cluster: 3b1f0c9a7d5e42688e4f1a2b3c4d5e6f\n"

@@ -28,13 +28,75 @@ static int parse(const char *text, struct cfg *cfg, struct cfg_warnings *warning
 static void expect_error(const char *text, const char *part)
 {
     struct cfg_warnings warnings;
+    bool found = false;
     struct cfg cfg;
     struct err err;
 
     assert_int_equal(parse(text, &cfg, &warnings, &err), E_INVALID);
-    if (strstr(err.message, part) == NULL) {
+    assert_string_equal(err.message, warnings.errors[0]);
+    for (size_t i = 0; i < warnings.n_errors && !found; i++) {
+        found = strstr(warnings.errors[i], part) != NULL;
+    }
+    if (!found) {
         fail_msg("message \"%s\" does not contain \"%s\"", err.message, part);
     }
+    cfg_warnings_fini(&warnings);
+}
+
+/* What is wrong is found in one go, whatever part of the file it is in. */
+static void test_everything_at_once(void **state)
+{
+    static const char *const parts[] = {"enable_tls must be true or false",
+                                        "brick_min_size_gb is -1",
+                                        "xfs_sw must be a whole number",
+                                        "cluster.nmae is not a known key",
+                                        "cluster.initial_peers[1].peer is \"h2\", expected \"host:port\"",
+                                        "cluster.tls.ca is missing",
+                                        "cluster.tls.key is missing",
+                                        "glusterfs.executor is \"magic\"",
+                                        "port is \"x\"",
+                                        "cluster.lease_ms (290)"};
+    static const char text[] =
+        "{\"port\":\"x\",\"enable_tls\":\"yes\",\"glusterfs\":{\"executor\":\"magic\",\"brick_min_size_gb\":-1,"
+        "\"sshexec\":{\"xfs_sw\":\"ten\"}},\"cluster\":{\"nmae\":\"x\",\"member_id\":1,\"lease_ms\":290,"
+        "\"initial_peers\":[{\"id\":1,\"peer\":\"h1:1\",\"api\":\"h1:2\"},{\"id\":2,\"peer\":\"h2\",\"api\":\"h2:2\"}"
+        "]}}";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        expect_error(text, parts[i]);
+    }
+    expect_error("{" MOCK ",\"cluster\":{\"member_id\":1,\"plain\":true,\"initial_peers\":[{\"id\":1},7]}}",
+                 "cluster.initial_peers[0] needs id, peer and api");
+    expect_error("{" MOCK ",\"cluster\":{\"member_id\":1,\"plain\":true,\"initial_peers\":[{\"id\":1},7]}}",
+                 "cluster.initial_peers[1] must be an object");
+}
+
+/* Heketi's own sample file, with its words in the places of values. */
+static void test_texts_of_the_sample_file(void **state)
+{
+    static const char text[] =
+        "{\"glusterfs\":{\"executor\":\"mock\",\"sshexec\":{\"port\":\"Optional: ssh port.  Default is 22\","
+        "\"fstab\":\"Optional: Specify fstab file on node.  Default is /etc/fstab\",\"pv_data_alignment\":\"Optional: "
+        "Specify PV data alignment size.\",\"xfs_sw\":\"Optional: Specify number of data disks.\","
+        "\"gluster_cli_timeout\":\"Optional: Timeout\"}}," CLUSTER "}";
+    struct cfg_warnings warnings;
+    struct cfg cfg;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(parse(text, &cfg, &warnings, &err), 0);
+    assert_string_equal(cfg.ssh_port, "22");
+    assert_string_equal(cfg.ssh_fstab, "/etc/fstab");
+    assert_string_equal(cfg.ssh_pv_data_alignment, "256K");
+    assert_int_equal(cfg.ssh_xfs_sw, 0);
+    assert_int_equal(cfg.ssh_gluster_timeout_s, 600);
+    assert_int_equal(warnings.n, 5);
+    assert_non_null(strstr(warnings.items[1], "glusterfs.sshexec.fstab is \"Optional: Specify fstab"));
+    cfg_warnings_fini(&warnings);
+    cfg_fini(&cfg);
+    expect_error("{" MOCK ",\"cluster\":{\"member_id\":\"Optional: a number\"}}",
+                 "cluster.member_id must be a whole number"); /* our part has no such texts */
 }
 
 static void test_heketi_file(void **state)
@@ -158,7 +220,7 @@ static void test_errors_name_the_key(void **state)
     expect_error("{\"port\":\"80\\u0000\"," MOCK "," CLUSTER "}", "test.json");
     expect_error("{\"enable_tls\":\"yes\"}", "enable_tls must be true or false");
     expect_error("{\"glusterfs\":{\"executor\":\"magic\"}," CLUSTER "}", "glusterfs.executor is \"magic\"");
-    expect_error("{\"glusterfs\":{\"sshexec\":{\"xfs_sw\":\"Optional: Specify\"}}}",
+    expect_error("{\"glusterfs\":{\"sshexec\":{\"xfs_sw\":\"many\"}}}",
                  "glusterfs.sshexec.xfs_sw must be a whole number");
     expect_error("{\"glusterfs\":{\"brick_min_size_gb\":-1}}", "glusterfs.brick_min_size_gb is -1");
     expect_error("{" MOCK ",\"cluster\":{\"heartbeat_ms\":0}}", "cluster.heartbeat_ms is 0");
@@ -411,6 +473,7 @@ static void test_files(void **state)
     (void)state;
     assert_int_equal(cfg_load("/nonexistent/hecate.json", &cfg, &warnings, &err), E_IO);
     assert_non_null(strstr(err.message, "/nonexistent/hecate.json"));
+    assert_int_equal(warnings.n + warnings.n_errors, 0);
     assert_int_equal(cfg_load("/dev/zero", &cfg, &warnings, &err), E_INVALID);
     assert_non_null(strstr(err.message, "regular file"));
 }
@@ -431,6 +494,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heketi_file),
+        cmocka_unit_test(test_everything_at_once),
+        cmocka_unit_test(test_texts_of_the_sample_file),
         cmocka_unit_test(test_block_volumes),
         cmocka_unit_test(test_environment_of_a_switch),
         cmocka_unit_test(test_rebalance_on_expansion),

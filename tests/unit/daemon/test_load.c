@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -220,6 +221,12 @@ static bool warns_of(struct member *member, const char *code, const char *text)
     return found;
 }
 
+static bool knows_of_none(struct fixture *fixture, void *user)
+{
+    (void)fixture;
+    return backend_blocked(user) == NULL;
+}
+
 /* What cannot be loaded is told; until it is removed, nobody takes the empty database for what was restored. */
 static void test_a_staged_file_that_cannot_be_read(void **state)
 {
@@ -251,8 +258,76 @@ static void test_a_staged_file_that_cannot_be_read(void **state)
 
         (void)unlink(path);
     }
-    assert_null(backend_blocked(leader));
+    fixture_until(&fixture, "that nobody has one any more", knows_of_none, leader);
     assert_false(warns_of(leader, "staged-not-loaded", ""));
+    fixture_fini(&fixture);
+}
+
+static bool knows_of_it(struct fixture *fixture, void *user)
+{
+    return !knows_of_none(fixture, user);
+}
+
+/* Whoever leads: the others' word is enough for the leader not to show an empty database. */
+static void test_staged_on_one_member_only(void **state)
+{
+    static struct fixture fixture;
+    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
+    CLEANUP(free_ptr) char *path = NULL, *text = NULL;
+    json_t *document;
+    size_t leader;
+
+    (void)state;
+    fixture_init(&fixture);
+    start_all(&fixture);
+    leader = (size_t)(fixture_leader(&fixture)->cfg->member_id - 1);
+    assert_null(backend_blocked(fixture.members[leader]));
+    path = stage_path(&fixture.cfgs[(leader + 1) % FIXTURE_MEMBERS]);
+    buf_append_str(&bytes, "x");
+    write_file(path, &bytes);
+    fixture_until(&fixture, "a blocked leader", knows_of_it, fixture.members[leader]);
+    assert_non_null(strstr(backend_blocked(fixture.members[leader]), "waits on another member"));
+    text = mem_printf("staged on member %zu only", (leader + 1) % FIXTURE_MEMBERS + 1);
+    assert_true(warns_of(fixture.members[leader], "staged-in-part", text));
+    document = status_document(fixture.members[leader]);
+    assert_string_equal(json_string_value(json_object_get(document, "health")), "critical");
+    json_decref(document);
+    (void)unlink(path);
+    fixture_fini(&fixture);
+}
+
+/* Root stages, another user runs hecated. */
+static void test_owner_of_a_staged_file(void **state)
+{
+    static struct fixture fixture;
+    CLEANUP(buf_fini) struct buf bytes = BUF_INIT;
+    CLEANUP(free_ptr) char *dump = NULL, *path = NULL;
+    const struct cfg *cfg = &fixture.cfgs[0];
+    struct err err = ERR_INIT;
+    struct stat st;
+
+    (void)state;
+    fixture_init(&fixture);
+    dump = mem_printf("%s/dump.json", fixture.folder);
+    path = stage_path(cfg);
+    buf_append_str(&bytes, good);
+    write_file(dump, &bytes);
+    assert_int_equal(stage_check(cfg, &err), 0); /* nothing is staged */
+    assert_int_equal(mkdir(cfg->data_dir, 0700), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(cfg->data_dir, 65534, 65533), 0);
+    }
+    assert_int_equal(stage_import(cfg, dump), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_uid, geteuid() == 0 ? 65534 : geteuid());
+    assert_int_equal(st.st_gid, geteuid() == 0 ? 65533 : getegid());
+    assert_int_equal(stage_check(cfg, &err), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(path, path), 0); /* root, too, cannot read it */
+    assert_int_equal(stage_check(cfg, &err), E_IO);
+    assert_non_null(strstr(err.message, "a staged database cannot be loaded"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(dump), 0);
     fixture_fini(&fixture);
 }
 
@@ -358,6 +433,8 @@ int main(void)
         cmocka_unit_test(test_restore_before_the_first_start),
         cmocka_unit_test(test_an_unfinished_load_is_taken_back),
         cmocka_unit_test(test_a_staged_file_that_cannot_be_read),
+        cmocka_unit_test(test_staged_on_one_member_only),
+        cmocka_unit_test(test_owner_of_a_staged_file),
         cmocka_unit_test(test_a_staged_file_beside_a_database),
         cmocka_unit_test(test_the_loop_does_not_wait_for_a_large_file_to_go),
     };

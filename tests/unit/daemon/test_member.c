@@ -227,19 +227,24 @@ static void test_stale_plan_is_made_anew(void **state)
     assert_int_equal(accepted, 2);
 }
 
-static struct answer add_node(struct member *leader, const char *host)
+static struct answer add_node_to(struct member *leader, struct id cluster, const char *host)
 {
     struct store_request request;
     struct answer answer;
 
     store_request_init(&request, STORE_REQ_NODE_ADD);
-    request.cluster = fixture.cluster;
+    request.cluster = cluster;
     request.zone = 1;
     store_strs_add(&request.manage, host);
     store_strs_add(&request.storage, host);
     answer = fixture_submit(&fixture, leader, &request);
     store_request_fini(&request);
     return answer;
+}
+
+static struct answer add_node(struct member *leader, const char *host)
+{
+    return add_node_to(leader, fixture.cluster, host);
 }
 
 static void order(struct member *member, const char *json)
@@ -252,6 +257,7 @@ static void order(struct member *member, const char *json)
 static void test_node_add_asks_for_glusterd(void **state)
 {
     struct member *leader = fixture_leader(&fixture);
+    struct store_request request;
     struct answer answer;
 
     (void)state;
@@ -265,7 +271,22 @@ static void test_node_add_asks_for_glusterd(void **state)
     order(leader, "[{\"step\":\"glusterd-check\",\"fail\":\"inactive\"}]");
     answer = add_node(leader, "192.0.2.10");
     assert_int_equal(answer.kind, API_REFUSED);
-    assert_string_equal(answer.text, "None of the nodes in cluster has glusterd running");
+    /* Heketi's line, then what each of those who were asked has said. */
+    assert_true(strncmp(answer.text, "None of the nodes in cluster has glusterd running\n  host 192.0.2.",
+                        strlen("None of the nodes in cluster has glusterd running\n  host 192.0.2.")) == 0);
+    assert_non_null(strstr(answer.text, "\n  host 192.0.2.9: "));
+    assert_non_null(strstr(answer.text, "inactive"));
+    order(leader, "[{\"step\":\"glusterd-check\",\"fail\":\"its key\\nis not known\"}]");
+    store_request_init(&request, STORE_REQ_CLUSTER_CREATE);
+    answer = fixture_submit(&fixture, leader, &request);
+    assert_int_equal(answer.kind, API_DONE);
+    request.type = STORE_REQ_CLUSTER_DELETE;
+    request.target = answer.id;
+    answer = add_node_to(leader, request.target, "192.0.2.10");
+    assert_int_equal(answer.kind, API_REFUSED);
+    assert_string_equal(answer.text, "New Node doesn't have glusterd running\n  host 192.0.2.10: its key is not known");
+    assert_int_equal(fixture_submit(&fixture, leader, &request).kind, API_DONE);
+    store_request_fini(&request);
     order(leader, "");
 }
 

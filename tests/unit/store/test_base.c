@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +185,40 @@ static void log_json(void)
     log_set_format(LOG_FORMAT_TEXT);
 }
 
+static void log_levels(void)
+{
+    struct stat st;
+    char stream[64];
+
+    assert_false(log_is_journal());
+    assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+    (void)snprintf(stream, sizeof(stream), "%lu:%lu", (unsigned long)st.st_dev, (unsigned long)st.st_ino);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    assert_true(log_is_journal());
+    (void)snprintf(stream, sizeof(stream), "%lu:%lu", (unsigned long)st.st_dev, (unsigned long)st.st_ino + 1);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    assert_false(log_is_journal()); /* of the parent's */
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+    log_set_priorities(true);
+    LOG(LOG_WARNING, "store", "first");
+    log_set_format(LOG_FORMAT_JSON);
+    LOG(LOG_CRITICAL, "store", "second");
+    log_set_format(LOG_FORMAT_TEXT);
+    log_set_priorities(false);
+    LOG(LOG_INFO, "store", "third");
+}
+
+/* The journal knows a warning by what a line begins with. */
+static void test_log_priorities(void **state)
+{
+    CLEANUP(free_ptr) char *text = captured(log_levels);
+
+    (void)state;
+    assert_memory_equal(text, "<4>2", 4);
+    assert_non_null(strstr(text, "first\n<2>{\"time\""));
+    assert_non_null(strstr(text, "}\n2")); /* of the year */
+}
+
 static void test_log(void **state)
 {
     char *text = captured(log_text);
@@ -276,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_mem),
         cmocka_unit_test(test_crc32c),
         cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_priorities),
         cmocka_unit_test(test_log_reader_stuck),
         cmocka_unit_test(test_check),
     };

@@ -76,6 +76,15 @@ static void test_refused(void **state)
     assert_string_equal(checked("3.8", "features.ctime on"), KEEPS_OUT("features.ctime on", "40100", "3.8", "30800"));
     assert_string_equal(checked("3.8", "performance.rda-cache-limit 10MB"),
                         KEEPS_OUT("performance.rda-cache-limit 10MB", "30901", "3.8", "30800"));
+    /* No switches: glusterd counts them whatever their value is. */
+    assert_string_equal(checked("3.12", "disperse.stripe-cache 0"),
+                        KEEPS_OUT("disperse.stripe-cache 0", "40000", "3.12", "31200"));
+    assert_string_equal(checked("3.8", "client.tcp-user-timeout 0"),
+                        KEEPS_OUT("client.tcp-user-timeout 0", "31002", "3.8", "30800"));
+    assert_string_equal(checked("4.0", "shard-lru-limit 0"), KEEPS_OUT("shard-lru-limit 0", "50000", "4.0", "40000"));
+    /* 3.8 mounts such a volume, and every lookup fails. */
+    assert_string_equal(checked("3.8", "performance.parallel-readdir on"),
+                        KEEPS_OUT("performance.parallel-readdir on", "31000", "3.8", "30800"));
     assert_string_equal(checked("3.8", "group samba"), KEEPS_OUT("group samba", "31100", "3.8", "30800"));
     assert_string_equal(checked("3.7", "group gluster-block"),
                         KEEPS_OUT("group gluster-block", "30712", "3.7", "30700"));
@@ -87,6 +96,8 @@ static void test_refused(void **state)
 static void test_accepted(void **state)
 {
     static const char *const options[] = {"performance.nl-cache off",
+                                          "performance.nl-cache 0",
+                                          "performance.parallel-readdir off",
                                           "performance.nl-cache DISABLE",
                                           "nl-cache no",
                                           "features.ctime off",
@@ -155,7 +166,11 @@ static void test_create(void **state)
     assert_int_equal(create("", "", "performance.nl-cache on"), STORE_BAD_REQUEST);
     world.env.post_options = "features.ctime on"; /* configured options are not excepted */
     assert_int_equal(create("", "", NULL), STORE_BAD_REQUEST);
-    assert_string_equal(world.result.text, KEEPS_OUT("features.ctime on", "40100", "3.7", "30700"));
+    /* Who has not said it hears who did, and what counts instead. */
+    assert_string_equal(world.result.text,
+                        KEEPS_OUT("features.ctime on", "40100", "3.7", "30700") " by glusterfs.oldest_client; "
+                                                                                "oldestclient of a request counts "
+                                                                                "instead of it");
     world.env.post_options = "";
     /* the version is a parameter like others */
     assert_int_equal(create("x", "3.8", NULL), STORE_OK);

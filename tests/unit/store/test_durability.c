@@ -385,7 +385,8 @@ static void test_reasons(void **state)
                         "has room, but too few others have (zone 7, 100.00 GiB free, a brick needs 1.01)");
     assert_string_equal(
         reason_of(ID_NONE, ID_NONE),
-        "tried up to 1 sets of 3 bricks on different nodes, the smallest of 1.00 GiB; not even 1 GiB would fit");
+        "tried up to 1 sets of 3 bricks on different nodes, the smallest of 1.00 GiB; not even 1 GiB would fit; 0 "
+        "of 1 sets find a place, for the next one 3 nodes with room are needed, there are 1");
     store_reasons_fini(&reasons);
 }
 
@@ -403,19 +404,39 @@ static void test_reasons_of_size(void **state)
     assert_null(create(150, 3, strict));
     assert_string_equal(
         reason_of(ID_NONE, ID_NONE),
-        "tried up to 2 sets of 3 bricks on different zones, the smallest of 75.00 GiB; 99 GiB would fit");
+        "tried up to 2 sets of 3 bricks on different zones, the smallest of 75.00 GiB; 99 GiB would fit; 1 of 2 sets "
+        "find a place, for the next one 3 zones with room are needed, there are 0");
     assert_string_equal(reason_of(nodes[0], devices[0]),
-                        "has room, but too few other zones have (zone 1, 100.00 GiB free, a brick needs 75.38)");
+                        "is too full for it (zone 1, 24.62 GiB free after 1 of 2 sets, a brick needs 75.38)");
     store_reasons_print(world.store, &reasons, &lines);
     (void)snprintf(head, sizeof(head), "\ncluster %s: tried up to", id_text(reasons.items[0].cluster).text);
     assert_memory_equal(buf_str(&lines), head, strlen(head));
     (void)snprintf(head, sizeof(head), "\n  device %s (/dev/sdb on ", id_text(devices[0]).text);
     assert_non_null(strstr(buf_str(&lines), head));
     store_reasons_fini(&reasons);
+    (void)world_state(&world, STORE_REQ_NODE_STATE, nodes[2], STORE_STATE_OFFLINE);
+    assert_null(create(50, 3, strict));
+    assert_string_equal(reason_of(nodes[0], devices[0]),
+                        "has room, but too few other zones have (zone 1, 100.00 GiB free, a brick needs 25.12)");
+    store_reasons_fini(&reasons);
+    (void)world_state(&world, STORE_REQ_NODE_STATE, nodes[2], STORE_STATE_ONLINE);
     world.env.brick_max_kib = 10 * GIB;
     assert_null(create(150, 3, NULL));
     assert_string_equal(reason_of(ID_NONE, ID_NONE),
-                        "no split keeps the limits (bricks of 1 to 10 GiB, 6 bricks in a volume)");
+                        "2 sets of bricks of 10 GiB would be too small for it, and neither larger bricks "
+                        "(glusterfs.brick_max_size_gb) nor more than 6 bricks (glusterfs.max_bricks_per_volume; the "
+                        "volume has 0) are allowed");
+    store_reasons_fini(&reasons);
+    world.env.bricks_per_volume_max = 2;
+    assert_null(create(10, 3, NULL));
+    assert_string_equal(reason_of(ID_NONE, ID_NONE),
+                        "the volume has 0 bricks, a set of 3 more would be beyond glusterfs.max_bricks_per_volume (2)");
+    store_reasons_fini(&reasons);
+    world.env.bricks_per_volume_max = 6;
+    world.env.brick_min_kib = 9 * GIB;
+    assert_null(create(15, 3, NULL));
+    assert_string_equal(reason_of(ID_NONE, ID_NONE), "no number of sets gives bricks of 9 to 10 GiB "
+                                                     "(glusterfs.brick_min_size_gb, glusterfs.brick_max_size_gb)");
     store_reasons_fini(&reasons);
     buf_fini(&lines);
 }
@@ -454,6 +475,17 @@ static void test_reasons_of_arbiter(void **state)
     store_reasons_fini(&reasons);
 }
 
+static size_t lines_with(const char *text, const char *begin)
+{
+    size_t n = 0;
+
+    while ((text = strstr(text, begin)) != NULL) {
+        text++;
+        n++;
+    }
+    return n;
+}
+
 static void test_reasons_are_cut(void **state)
 {
     struct id node = world_node(&world, world_cluster(&world), 1, "n1");
@@ -466,10 +498,13 @@ static void test_reasons_are_cut(void **state)
         (void)world_device(&world, node, name, 10 * GIB);
     }
     world.env.reasons = &reasons;
+    (void)world_device(&world, node, "/dev/small", GIB / 2);
     assert_null(create(1, 3, NULL));
-    assert_int_equal(reasons.n, 71); /* all are there for a program */
+    assert_int_equal(reasons.n, 72); /* all are there for a program */
     store_reasons_print(world.store, &reasons, &lines);
-    assert_non_null(strstr(buf_str(&lines), "\n  and 7 more"));
+    /* For people a few of each cause, and how many more there are. */
+    assert_non_null(strstr(buf_str(&lines), "\n  and 67 more: each has room, but too few others have"));
+    assert_int_equal(lines_with(buf_str(&lines), "\n  device "), 3 + 1);
     store_reasons_fini(&reasons);
     buf_fini(&lines);
 }

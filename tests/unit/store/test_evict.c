@@ -425,6 +425,84 @@ static void test_remove_device(void **state)
     assert_int_equal(world_target(&world, STORE_REQ_DEVICE_DELETE, device), STORE_OK);
 }
 
+/* Each place says for itself why it will not do. */
+static void test_reasons_of_no_place(void **state)
+{
+    struct store_reasons reasons = {NULL, 0};
+    const struct store_brick *brick;
+    struct id op, small;
+    size_t found = 0;
+
+    (void)state;
+    volume_on(3);
+    op = evict(old);
+    brick = store_brick(world.store, old);
+    small = world_device(&world, node_of(brick), "/dev/sdc", GIB / 2);
+    world.env.reasons = &reasons;
+    assert_int_equal(place(op), STORE_NO_ALLOCATION);
+    world.env.reasons = NULL;
+    assert_int_equal(reasons.n, 5);
+    assert_true(id_is_none(reasons.items[0].node));
+    assert_non_null(strstr(reasons.items[0].text, id_text(old).text));
+    assert_non_null(strstr(reasons.items[0].text, "on a node without one of the 2 other bricks of its set"));
+    for (size_t i = 1; i < reasons.n; i++) {
+        const struct store_reason *reason = &reasons.items[i];
+        const char *wanted = id_equal(reason->device, brick->device) ? "has the brick now (zone"
+                             : id_equal(reason->device, small)       ? "is too full for it (zone"
+                                                               : "is on a node with another brick of its set (zone";
+
+        assert_memory_equal(reason->text, wanted, strlen(wanted));
+        found += id_equal(reason->device, brick->device) ? 1U : 0U;
+        found += id_equal(reason->device, small) ? 10U : 0U;
+    }
+    assert_int_equal(found, 11);
+    store_reasons_fini(&reasons);
+}
+
+/* From level 2 on lines after Heketi's are handed on to the parents; members of level 1 knew of none. */
+static void remove_node_for_reasons(uint32_t level, const char *lines)
+{
+    CLEANUP(free_ptr) char *error = mem_printf(NO_REPLACEMENT "%s", lines), *text = NULL;
+    struct id node, device, op, removal, evicted;
+
+    volume_on(3);
+    if (level > 1) {
+        world_level(&world, level);
+    }
+    device = store_brick(world.store, old)->device;
+    node = node_of(store_brick(world.store, old));
+    states(STORE_REQ_NODE_STATE, node);
+    op = world.result.op_id;
+    assert_int_equal(part(op, &removal), STORE_OK);
+    assert_int_equal(part(removal, &evicted), STORE_OK);
+    assert_int_equal(command(STORE_CMD_OP_UNDO, evicted), STORE_OK);
+    assert_int_equal(world_end(&world, evicted, error), STORE_OK);
+    if (level == 1 && *lines != '\0') {
+        assert_string_equal(operation(removal)->reason, error);
+        return;
+    }
+    text = mem_printf("Unable to delete device [%s] as no device was found to replace it: %s", id_text(device).text,
+                      error);
+    assert_string_equal(operation(removal)->reason, text);
+    assert_int_equal(world_end(&world, removal, ""), STORE_OK);
+    free(text);
+    text = mem_printf("Unable to remove node [%s] as no device was found to replace device [%s]%s", id_text(node).text,
+                      id_text(device).text, lines);
+    assert_string_equal(operation(op)->reason, text);
+}
+
+static void test_reasons_are_handed_on(void **state)
+{
+    (void)state;
+    remove_node_for_reasons(2, "\n  node 1 is offline");
+}
+
+static void test_reasons_at_level_1(void **state)
+{
+    (void)state;
+    remove_node_for_reasons(1, "\n  node 1 is offline");
+}
+
 static void test_remove_device_without_place(void **state)
 {
     struct id device, op, evicted;
@@ -551,6 +629,9 @@ int main(void)
         TEST(test_undo),
         TEST(test_undo_too_late),
         TEST(test_remove_device),
+        TEST(test_reasons_of_no_place),
+        TEST(test_reasons_are_handed_on),
+        TEST(test_reasons_at_level_1),
         TEST(test_remove_device_without_place),
         TEST(test_remove_node),
         TEST(test_parts_belong),

@@ -193,7 +193,8 @@ static void test_work_is_bounded(void **state)
     make_large();
     few = explain(20000, STORE_REPLICATE, 3, none);
     assert_string_equal(few, "tried up to 10 sets of 3 bricks on different nodes, the smallest of 2000.00 GiB; "
-                             "4950 GiB would fit");
+                             "4950 GiB would fit; 0 of 10 sets find a place, for the next one 3 nodes with room are "
+                             "needed, there are 0");
     world.env.bricks_per_volume_max = STORE_BRICKS_MAX;
     many = explain(524288, STORE_NONE, 0, none);
     assert_non_null(strstr(many, " GiB would fit, maybe more"));

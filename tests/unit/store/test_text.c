@@ -144,6 +144,33 @@ static void test_messages(void **state)
     }
 }
 
+/* What was tried and why it failed are both there, whatever stands between them. */
+static void test_line(void **state)
+{
+    CLEANUP(buf_fini) struct buf many = BUF_INIT;
+    char line[65];
+
+    (void)state;
+    text_line(line, sizeof(line), "umount:\ntarget is \xfc busy \n\n");
+    assert_string_equal(line, "umount: target is " FFFD " busy");
+    text_line(line, sizeof(line), "");
+    assert_string_equal(line, "");
+    buf_append_str(&many, "umount ");
+    for (int i = 0; i < 1000; i++) {
+        for (int j = 0; j < 4; j++) { /* characters of three bytes, cut at all places */
+            CLEANUP(buf_fini) struct buf text = BUF_INIT;
+
+            buf_printf(&text, "%.*s%s: target is busy%.*s", j, "xxx", buf_str(&many), j, "...");
+            text_line(line, sizeof(line), buf_str(&text));
+            assert_true(text_is_clean(line) && strstr(line, FFFD) == NULL);
+            assert_non_null(strstr(line, "umount "));
+            assert_non_null(strstr(line, ": target is busy"));
+            assert_true(text.len < sizeof(line) ? strcmp(line, buf_str(&text)) == 0 : strstr(line, " ... ") != NULL);
+        }
+        buf_append_str(&many, "\xe2\x82\xac");
+    }
+}
+
 static char *end_with(const char *text, const char *parked)
 {
     CLEANUP(buf_fini) struct buf buf = BUF_INIT;
@@ -190,8 +217,8 @@ static void test_commands(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),    cmocka_unit_test(test_cut),      cmocka_unit_test(test_random),
-        cmocka_unit_test(test_messages), cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_cases),    cmocka_unit_test(test_cut),  cmocka_unit_test(test_random),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_line), cmocka_unit_test(test_commands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

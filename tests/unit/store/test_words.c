@@ -56,6 +56,8 @@ static void test_options(void **state)
     for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) {
         fit(fine[i]);
     }
+    fit("user.a b=c");
+    unfit("client.ssl=on", "\"client.ssl=on\" has no value: between key and value stands a blank, no \"=\"");
     unfit("user.a --log-file=/etc/profile.d/x.sh", "the word \"--log-file=/etc/profile.d/x.sh\" begins with \"--\"");
     unfit("--remote-host=x", "the word \"--remote-host=x\" begins with \"--\"");
     unfit("user.a x --xml y", "the word \"--xml\" begins with \"--\"");
