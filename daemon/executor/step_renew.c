@@ -12,7 +12,14 @@
  *
  * The mark tells DEVICE_RENEW that the system is new: a volume group that is there has survived it. The identity is
  * written last, so that a try that was cut short is found unfinished. */
-static const char renew[] =
+/* The unit of glusterd allows a few starts in an hour: what was started before, by whomever, must not count. */
+#define START                                                   \
+    "start() {\n"                                               \
+    "    systemctl reset-failed glusterd 2>/dev/null || true\n" \
+    "    systemctl \"$1\" glusterd >&2 || exit 1\n"             \
+    "}\n"
+
+static const char renew[] = START
     "known=/var/lib/glusterd\n"
     "info=$known/glusterd.info\n"
     "mine() { sed -n 's/^UUID=//p' $info 2>/dev/null; }\n"
@@ -36,7 +43,7 @@ static const char renew[] =
     "volumes=$(ask \"$host\" volume | sed 's,<volume>,\\n,g' | sed -n 's,^\\([^<]*\\)</volume>.*,\\1,p')\n"
     "if [ \"$(mine)\" != \"$old\" ]; then\n"
     "    if [ ! -e $info ]; then\n"
-    "        systemctl start glusterd >&2 || exit 1\n"
+    "        start start\n"
     "        tries=0\n"
     "        until [ -e $info ] || [ $tries -ge 60 ]; do tries=$((tries + 1)); sleep 0.5; done\n"
     "    fi\n"
@@ -73,7 +80,7 @@ static const char renew[] =
     "    { printf 'UUID=%s\\n' \"$old\"; grep -v '^UUID=' $info; } >$info.hecate\n"
     "    sync $info.hecate && mv $info.hecate $info && sync -f $known || exit 1\n"
     "fi\n"
-    "systemctl is-active --quiet glusterd || systemctl start glusterd >&2 || exit 1\n"
+    "systemctl is-active --quiet glusterd || start start\n"
     "tries=0\n"
     "while :; do\n"
     "    missing=\n"
@@ -136,15 +143,15 @@ static void reset_committed(struct step_talk *talk, const struct step_reply *rep
 {
     if (strstr(reply->out, "When destination brick is new") != NULL && talk->tries++ == 0) {
         buf_append_str(begin(talk, reset_marked),
-                       "systemctl restart glusterd >&2 || exit 1\n"
-                       "tries=0\n"
-                       "until timeout -k 5 60 gluster --mode=script pool list 2>/dev/null | grep -v localhost |\n"
-                       "    grep -q 'Connected *$'; do\n"
-                       "    tries=$((tries + 1))\n"
-                       "    [ $tries -lt 120 ] || { say 'glusterd finds no other node'; exit 75; }\n"
-                       "    sleep 0.5\n"
-                       "done\n"
-                       "echo new\n");
+                       START "start restart\n"
+                             "tries=0\n"
+                             "until timeout -k 5 60 gluster --mode=script pool list 2>/dev/null | grep -v localhost |\n"
+                             "    grep -q 'Connected *$'; do\n"
+                             "    tries=$((tries + 1))\n"
+                             "    [ $tries -lt 120 ] || { say 'glusterd finds no other node'; exit 75; }\n"
+                             "    sleep 0.5\n"
+                             "done\n"
+                             "echo new\n");
     } else if (gluster_heard(talk, reply, 0)) {
         reset_ended(talk);
     }

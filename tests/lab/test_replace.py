@@ -31,6 +31,7 @@ systemctl stop glusterd; pkill -9 glusterfsd; pkill -9 glusterfs
 for place in $(awk '/heketi.mounts/ {print $2}' /proc/self/mounts); do umount $place || umount -l $place; done
 sed -i '/heketi/d' /etc/fstab
 rm -rf /var/lib/heketi /var/lib/glusterd/glusterd.info /var/lib/glusterd/peers/* /var/lib/glusterd/vols/*
+systemctl reset-failed glusterd
 systemctl start glusterd
 """
 NO_DISKS = r"""

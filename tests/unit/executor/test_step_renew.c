@@ -114,7 +114,7 @@ static void test_glusterd_is_older(void **state)
         expect(&talk, "'volume' 'info' 'v'", INFO(NAME), 0);
         expect(&talk, START, DONE, 0);
         expect(&talk, COMMIT, NEW, 1);
-        expect(&talk, "systemctl restart glusterd", "new\n", 0);
+        expect(&talk, "start restart\n", "new\n", 0);
         expect(&talk, "'volume' 'info' 'v'", INFO(NAME), 0);
         expect(&talk, START, DONE, 0);
         expect(&talk, COMMIT, again == 0 ? DONE : NEW, again);
