@@ -301,7 +301,7 @@ static const struct cli_flag clone_flags[] = {
 };
 
 static const struct cli_flag delete_flags[] = {
-    {"heketi-database", 0, CLI_BOOL, false, NULL, NULL, "also if it is Heketi's own, heketidbstorage"},
+    {"heketi-database", 0, CLI_BOOL, false, NULL, NULL, "if it is Heketi's own, heketidbstorage"},
 };
 
 static const struct cli_command commands[] = {

@@ -87,7 +87,8 @@ _hecate_words() {
         ;;
     'volume expand') choices=$(_hecate_ids volumes) own='--expand-size --volume' ;;
     'volume clone') choices=$(_hecate_ids volumes) own='--name' ;;
-    'volume info' | 'volume delete' | 'volume endpoint patch' | 'volume set-block-hosting-restriction '*)
+    'volume delete') choices=$(_hecate_ids volumes) own='--heketi-database' ;;
+    'volume info' | 'volume endpoint patch' | 'volume set-block-hosting-restriction '*)
         choices=$(_hecate_ids volumes)
         ;;
     esac

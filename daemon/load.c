@@ -1,7 +1,6 @@
 #include "daemon/load.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -382,37 +381,60 @@ void load_abandon(struct member *member)
     }
 }
 
-/* Its blocks are given back when it is closed, by a thread: it may be large, and then takes tens of milliseconds. */
-static void closed(uv_fs_t *closing)
+/* ---- what is staged here when a database has been loaded ---- */
+
+struct staged {
+    uv_work_t work;
+    char *path;
+    struct id loaded;
+    bool same;
+    struct err err;
+};
+
+/* In the thread: it may be large. Another database than the one that was loaded is somebody's only copy perhaps. */
+static void drop_staged(uv_work_t *work)
 {
-    uv_fs_req_cleanup(closing);
-    free(closing);
+    struct staged *staged = work->data;
+    struct buf bytes = BUF_INIT;
+
+    if (stage_read(staged->path, &bytes, &staged->err) == 0) {
+        staged->same = id_equal(store_load_id(bytes.data, bytes.len), staged->loaded);
+        if (staged->same && unlink(staged->path) != 0) {
+            (void)err_set(&staged->err, E_IO, "%s: %s", staged->path, strerror(errno));
+        }
+    }
+    buf_fini(&bytes);
 }
 
-static void close_later(uv_loop_t *loop, int fd)
+static void staged_dropped(uv_work_t *work, int status)
 {
-    uv_fs_t *closing = mem_calloc(1, sizeof(*closing));
+    struct staged *staged = work->data;
 
-    CHECK(uv_fs_close(loop, closing, fd, closed) == 0);
+    (void)status; /* never cancelled */
+    if (staged->err.code != 0) {
+        LOG(LOG_WARNING, "load", "the staged database cannot be removed", LF_STR("file", staged->path),
+            LF_STR("reason", staged->err.message));
+    } else if (staged->same) {
+        LOG(LOG_INFO, "load", "the staged database has been loaded", LF_STR("file", staged->path));
+    } else {
+        LOG(LOG_WARNING, "load", "another database than the one that is staged here has been loaded; the file is kept",
+            LF_STR("file", staged->path));
+    }
+    free(staged->path);
+    free(staged);
 }
 
 void load_applied(struct member *member, const struct store_cmd *cmd)
 {
-    CLEANUP(free_ptr) char *path = NULL;
-    int fd;
+    CLEANUP(free_ptr) char *path = stage_path(member->cfg);
+    struct staged *staged;
 
-    if (!cmd->load.last) {
+    if (!cmd->load.last || access(path, F_OK) != 0) {
         return;
     }
-    path = stage_path(member->cfg);
-    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC); /* keeps its blocks */
-    if (unlink(path) == 0) {
-        LOG(LOG_INFO, "load", "the staged database has been loaded", LF_STR("file", path));
-    } else if (errno != ENOENT) {
-        LOG(LOG_WARNING, "load", "the staged database cannot be removed", LF_STR("file", path),
-            LF_STR("reason", strerror(errno)));
-    }
-    if (fd >= 0) {
-        close_later(member->loop, fd);
-    }
+    staged = mem_calloc(1, sizeof(*staged));
+    staged->work.data = staged;
+    staged->path = TAKE_PTR(path);
+    staged->loaded = cmd->op_id;
+    CHECK(uv_queue_work(member->loop, &staged->work, drop_staged, staged_dropped) == 0);
 }

@@ -22,7 +22,7 @@ bool load_waits_here(const struct member *member);
 /* Calls cb for what is staged and not loaded, here or on another member. Returns whether that is critical: an empty
  * database that ought not to be. */
 bool load_warn(const struct member *member, const struct cons_status *status, health_cb cb, void *user);
-/* A last part was applied: what is staged here is done with, whichever member loaded it. */
+/* A last part was applied, whichever member loaded it: if that is what is staged here, the file is removed soon. */
 void load_applied(struct member *member, const struct store_cmd *cmd);
 /* The member ends: a thread that still reads finds nobody. */
 void load_abandon(struct member *member);

@@ -375,6 +375,9 @@ enum store_code check_volume_delete(const struct store *store, const struct stor
     if (strcmp(volume->rec.name, PROTECTED_NAME) == 0 && !cmd->force) {
         return refuse(result, STORE_CONFLICT, "Cannot delete volume containing the Heketi database");
     }
+    if (cmd->force && strcmp(volume->rec.name, PROTECTED_NAME) != 0) {
+        return refuse(result, STORE_CONFLICT, "Volume %s is not " PROTECTED_NAME, volume->rec.name);
+    }
     if (!RB_EMPTY(&volume->blocks)) {
         return refuse(result, STORE_CONFLICT, "Cannot delete a block hosting volume containing block volumes");
     }

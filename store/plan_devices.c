@@ -270,7 +270,8 @@ uint64_t plan_slots(const struct plan_space *space, size_t device, uint64_t size
     struct plan_need need;
     uint64_t spare;
 
-    if (!d->accepted || !plan_fits(space, device, size_kib, &need)) {
+    /* A brick of no size is nobody's wish; a damaged operation may ask for one. */
+    if (!d->accepted || size_kib == 0 || !plan_fits(space, device, size_kib, &need)) {
         return 0;
     }
     spare = need.meta_kib > d->spare_kib ? need.meta_kib : d->spare_kib;

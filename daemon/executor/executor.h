@@ -195,6 +195,7 @@ struct exec_result {
     bool permanent;     /* E_REMOTE: repeating is pointless (e.g. the device holds other data) */
     bool apart;         /* E_BUSY: a node of the pool is not connected (yet) to another one */
     bool marked;        /* E_BUSY: Gluster takes a brick for one of a volume, as a try that failed may have left it */
+    bool moved;         /* E_BUSY: it was not begun; another node is asked instead */
     bool unfinished;    /* E_OK, but what the step asks about goes on: ask again later. message says how far it is */
     /* The rest is freed by the executor after the callback. */
     struct exec_device_info device;

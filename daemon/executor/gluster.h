@@ -69,6 +69,8 @@ int64_t gluster_arbiters(const struct exec_step *step);
 const char *gluster_kind_differs(const struct exec_step *step, const struct gluster_volume *found);
 /* Where the volume has the brick; behind its last one: nowhere. */
 size_t gluster_place(const struct gluster_volume *found, const struct exec_brick *brick);
+/* How many of the step's bricks it has. Fast, however many a node names. */
+size_t gluster_count_bricks(const struct exec_step *step, const struct gluster_volume *found);
 /* Has it these bricks, one after another, from there on? */
 bool gluster_in_order(const struct gluster_volume *found, size_t at, const struct exec_brick *bricks, size_t n);
 

@@ -51,6 +51,32 @@ size_t gluster_place(const struct gluster_volume *found, const struct exec_brick
     return found->n_bricks;
 }
 
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+size_t gluster_count_bricks(const struct exec_step *step, const struct gluster_volume *found)
+{
+    CLEANUP(store_strs_fini) struct store_strs names = {NULL, 0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < step->n_bricks; i++) {
+        CLEANUP(free_ptr) char *name = step_brick_name(&step->bricks[i]);
+
+        store_strs_add(&names, name);
+    }
+    if (names.n > 0) {
+        qsort(names.items, names.n, sizeof(*names.items), compare);
+    }
+    for (size_t i = 0; i < found->n_bricks && names.n > 0; i++) {
+        const char *name = found->bricks[i].name;
+
+        n += bsearch(&name, names.items, names.n, sizeof(*names.items), compare) != NULL;
+    }
+    return n;
+}
+
 bool gluster_in_order(const struct gluster_volume *found, size_t at, const struct exec_brick *bricks, size_t n)
 {
     bool same = at <= found->n_bricks && n <= found->n_bricks - at;

@@ -81,16 +81,6 @@ static const char *difference(const struct exec_step *step, const struct gluster
     return is_whole(step) && step->source == NULL ? options_differ(step, found) : NULL;
 }
 
-static bool has_any(const struct exec_step *step, const struct gluster_volume *found)
-{
-    for (size_t i = 0; i < step->n_bricks; i++) {
-        if (gluster_place(found, &step->bricks[i]) < found->n_bricks) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void looked(struct step_talk *talk, const struct step_reply *reply)
 {
     const char *name = talk->step->volume->name, *what;
@@ -98,18 +88,18 @@ static void looked(struct step_talk *talk, const struct step_reply *reply)
     enum gluster_meaning meaning = gluster_heard_volume(talk, reply, &volumes);
 
     if (meaning == GLUSTER_ABSENT) {
-        step_fail(talk, E_BUSY, false, "volume %s is not there on this node", name);
+        step_fail(talk, E_BUSY, false, "%s says that volume %s is not there", talk->step->host, name);
     }
     if (meaning != GLUSTER_DONE) {
         return;
     }
     what = difference(talk->step, &volumes.items[0]);
-    if (!is_whole(talk->step) && !has_any(talk->step, &volumes.items[0])) {
-        step_fail(talk, E_BUSY, false, "volume %s has none of its new bricks on this node", name);
+    if (!is_whole(talk->step) && gluster_count_bricks(talk->step, &volumes.items[0]) == 0) {
+        step_fail(talk, E_BUSY, false, "%s says that volume %s has none of its new bricks", talk->step->host, name);
     } else if (what != NULL) {
         step_fail(talk, E_REMOTE, true, "%s knows volume %s with %s than was asked for", talk->step->host, name, what);
     } else if (volumes.items[0].status != GLUSTER_STARTED) {
-        step_fail(talk, E_BUSY, false, "volume %s is not started on this node", name);
+        step_fail(talk, E_BUSY, false, "%s says that volume %s is not started", talk->step->host, name);
     } else {
         step_done(talk);
     }

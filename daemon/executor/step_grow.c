@@ -10,21 +10,6 @@ static void ask_info(struct step_talk *talk, step_heard_fn heard, unsigned flags
     gluster_ask(talk, heard, flags, GLUSTER_WORDS("volume", "info", talk->step->volume->name));
 }
 
-/* How many of the step's bricks has the volume? */
-static size_t count_bricks(const struct exec_step *step, const struct gluster_volume *volume)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < step->n_bricks; i++) {
-        CLEANUP(free_ptr) char *name = step_brick_name(&step->bricks[i]);
-
-        for (size_t j = 0; j < volume->n_bricks; j++) {
-            n += strcmp(name, volume->bricks[j].name) == 0;
-        }
-    }
-    return n;
-}
-
 /* ---- look ---- */
 
 static void look_looked(struct step_talk *talk, const struct step_reply *reply)
@@ -35,7 +20,7 @@ static void look_looked(struct step_talk *talk, const struct step_reply *reply)
     if (meaning == GLUSTER_ABSENT) {
         step_done(talk);
     } else if (meaning == GLUSTER_DONE) {
-        size_t n = count_bricks(talk->step, &volumes.items[0]);
+        size_t n = gluster_count_bricks(talk->step, &volumes.items[0]);
 
         talk->result.volume.there = true;
         talk->result.volume.present = n == talk->step->n_bricks;
@@ -90,7 +75,7 @@ static void expand_looked_again(struct step_talk *talk, const struct step_reply 
         }
         return;
     }
-    n = count_bricks(talk->step, &volumes.items[0]);
+    n = gluster_count_bricks(talk->step, &volumes.items[0]);
     gluster_volumes_fini(&volumes);
     if (n == talk->step->n_bricks) {
         step_done(talk);
@@ -150,7 +135,7 @@ static void expand_looked(struct step_talk *talk, const struct step_reply *reply
     if (meaning != GLUSTER_DONE) {
         return;
     }
-    n = count_bricks(talk->step, &volumes.items[0]);
+    n = gluster_count_bricks(talk->step, &volumes.items[0]);
     if (n == talk->step->n_bricks) {
         ask_info(talk, expand_looked_again, GLUSTER_SYNC);
     } else if (n != 0) {

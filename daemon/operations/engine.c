@@ -452,9 +452,10 @@ void engine_result(struct engine *engine, size_t at, const struct exec_result *r
         return;
     }
     engine_step_failed(engine, step, result, now_ms);
+    step->denier = ID_NONE; /* who was asked instead did no better */
     if (result->code == E_BUSY && step->kind == EXEC_BRICK_DESTROY) {
         engine_brick_busy(engine, step);
-    } else if (result->code == E_BUSY) {
+    } else if (result->code == E_BUSY && !result->moved) {
         engine_do_again(engine, step);
     }
 }

@@ -93,7 +93,9 @@ struct engine_step {
      * who has said that. */
     struct id *refusers;
     size_t n_refusers;
-    uint32_t silent;          /* tries since the first no at nodes that did not answer */
+    uint32_t silent; /* tries since the first no at nodes that did not answer */
+    /* VOLUME_CHECK, and what it looks at: who has denied last that it is done. Others are asked before it. */
+    struct id denier;
     size_t others, others_up; /* that have not said no, besides `node`, when it was chosen; not known to be down */
     struct id *hosts;         /* BLOCK_CREATE: nodes that are to export, chosen again at each try */
     size_t n_hosts;

@@ -298,7 +298,7 @@ static bool contradicts(const struct engine_step *denied, enum exec_step_kind ki
     }
 }
 
-void engine_do_again(struct engine *engine, const struct engine_step *denied)
+void engine_do_again(struct engine *engine, struct engine_step *denied)
 {
     struct engine_step *last = NULL;
 
@@ -311,6 +311,9 @@ void engine_do_again(struct engine *engine, const struct engine_step *denied)
     }
     if (last == NULL) {
         return;
+    }
+    if (denied->kind == EXEC_VOLUME_CHECK) { /* else the two could take turns so that only one node is ever asked */
+        denied->denier = last->denier = denied->node;
     }
     ask_again(last, denied->retry_ms);
     for (size_t i = 0; i < engine->n_steps; i++) { /* what it was before that counts no more */

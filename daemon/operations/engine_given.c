@@ -3,7 +3,8 @@
 
 void engine_note_given(struct engine *engine, const struct engine_step *step, const struct exec_result *result)
 {
-    bool refused = result->code == E_REMOTE || (result->code == E_BUSY && (result->apart || result->marked));
+    bool refused =
+        result->code == E_REMOTE || (result->code == E_BUSY && (result->apart || result->marked || result->moved));
 
     if (step->kind != EXEC_VOLUME_EXPAND && step->kind != EXEC_BRICK_REPLACE) {
         return;

@@ -49,6 +49,7 @@ struct candidate {
 struct candidates {
     struct candidate *items;
     size_t n;
+    bool heard_hung; /* so did one that is not listed, since it was heard before */
 };
 
 static void candidates_fini(struct candidates *list)
@@ -86,11 +87,12 @@ static void add_candidate(const struct engine *engine, const struct engine_step 
     bool online = node->state == STORE_STATE_ONLINE && id_is_none(node->pending);
     enum fitness fit = engine_is_down(engine, node->id) ? DOWN : online ? FITTEST : FIT;
     bool refused = engine_has_refused(step, node->id);
+    bool later = is_later(step, refused) || id_equal(step->denier, node->id);
 
     list->items = mem_realloc_array(list->items, list->n + 1, sizeof(*list->items));
     list->items[list->n++] = (struct candidate){.node = node,
                                                 .fit = fit,
-                                                .fit_now = fit > LATER && is_later(step, refused) ? LATER : fit,
+                                                .fit_now = fit > LATER && later ? LATER : fit,
                                                 .refused = refused,
                                                 .hung = engine_is_hung(engine, node->id)};
 }
@@ -125,7 +127,7 @@ static void count_others(const struct candidates *list, struct id chosen, struct
  * does nothing: then this one comes later at each second try. Where one hung and one did not, nobody knows more. */
 static void put_off_hung(struct candidates *list, const struct engine_step *step)
 {
-    size_t n_hung = 0, n_well = 0;
+    size_t n_hung = list->heard_hung, n_well = 0;
     bool swap;
 
     for (size_t i = 0; i < list->n; i++) {
@@ -190,6 +192,7 @@ struct id engine_pool_node(const struct engine *engine, const struct store *stor
 {
     CLEANUP(candidates_fini) struct candidates list = {.n = 0};
 
+    list.heard_hung = engine_is_hung(engine, except);
     add_pool(engine, store, step, cluster, except, begin_index, &list, ret_wait);
     return choose(&list, turn_of(engine, step), step);
 }
@@ -286,6 +289,7 @@ static struct id spread_node(const struct engine *engine, const struct store *st
     struct id except = engine_heard(engine, step);
     size_t n_bricks_nodes;
 
+    list.heard_hung = engine_is_hung(engine, except);
     add_bricks_nodes(engine, store, step, volume, except, &list);
     n_bricks_nodes = list.n;
     if (n_bricks_nodes > 0) {
@@ -305,6 +309,7 @@ static struct id volume_node(const struct engine *engine, const struct store *st
     bool turned = engine->turns > 0 && engine->phase != STORE_OP_COMMITTED;
     struct id except = engine_heard(engine, step);
 
+    list.heard_hung = engine_is_hung(engine, except);
     if (!turned) {
         add_bricks_nodes(engine, store, step, volume, except, &list);
     }

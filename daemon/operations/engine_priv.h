@@ -92,7 +92,7 @@ void engine_step_failed(struct engine *engine, struct engine_step *step, const s
                         uint64_t now_ms);
 /* The node of a step contradicts whoever said that an earlier one is done, with "busy": it has waited several times
  * for a brick to start, or knows another block volume. Another node is asked to do the earlier one. */
-void engine_do_again(struct engine *engine, const struct engine_step *denied);
+void engine_do_again(struct engine *engine, struct engine_step *denied);
 /* Gluster takes bricks for those of a volume, which the node of the refused step does not have. They are made anew,
  * each unless its own node has it in a volume, when no brick's node has the volume. False: that was done often enough.
  */

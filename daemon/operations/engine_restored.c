@@ -59,6 +59,7 @@ void engine_restored_looked(struct engine *engine, struct engine_step *look, con
 
             if (first != look && engine_is_restored_look(engine, first)) {
                 first->state = ENGINE_WAITING;
+                first->again++; /* of another node */
                 first->retry_ms = look->retry_ms;
             }
         }

@@ -114,16 +114,16 @@ static void judge_doubted(struct op_driver *driver)
     }
 }
 
-/* Its pool's gluster commands go to no other node now. */
+/* Its pool's gluster commands could go to no other node now. Late ones count: who answers at once that it is busy may
+ * be what they are late for. */
 static bool is_alone(const struct task *task)
 {
     const struct store *store = driver_store(task->driver);
     const struct store_node *node = store_node(store, task->node), *other = NULL;
-    bool late = late_is(task->driver, task->node); /* nor do they to this one, unless all are */
 
     while (node != NULL && (other = store_cluster_node_next(store, node->cluster, other)) != NULL) {
         if (other != node && other->state == STORE_STATE_ONLINE && id_is_none(other->pending) &&
-            !nodes_doubtful(task->driver, other->id) && (late || !late_is(task->driver, other->id))) {
+            !nodes_doubtful(task->driver, other->id)) {
             return false;
         }
     }
@@ -157,14 +157,16 @@ static bool has_hung(const struct task *task, const struct exec_result *result)
 
 static void note_end(struct op_driver *driver, const struct task *task, const struct exec_result *result)
 {
+    uint64_t took_ms = driver_clock_ms(driver) - task->started_ms;
+
     if (task->slow) {
         late_note_slow(driver, task->node, false);
     }
     nodes_note(driver, task->node, result);
     if (has_hung(task, result)) {
         late_note_hung(driver, task->node);
-    } else if (engine_is_pool_step(task->kind) && !exec_is_unreachable(result->code)) {
-        late_note_took(driver, task->node, driver_clock_ms(driver) - task->started_ms);
+    } else if (engine_is_pool_step(task->kind) && (!exec_is_unreachable(result->code) || took_ms >= DRIVER_TARDY_MS)) {
+        late_note_took(driver, task->node, took_ms); /* a connection that breaks at once says nothing */
     }
 }
 
@@ -314,7 +316,7 @@ static void enqueue(struct task *task)
 
 void task_moves(struct task *task, const char *reason)
 {
-    struct exec_result moves = {.code = E_BUSY};
+    struct exec_result moves = {.code = E_BUSY, .moved = true};
 
     CHECK(task->state == TASK_FENCING || task->state == TASK_QUEUED);
     text_put(moves.message, sizeof(moves.message), reason);

@@ -91,14 +91,14 @@ static const struct trace traces[] = {
      .exchanges = {{INFO("rep"), "?" KIND("3", "0", "0", "0", MADE_ID)}}, .code = E_REMOTE, .permanent = true,
      .message = KNOWN("rep", "another value of an option that protects it")},
     {"checked: not there", EXEC_VOLUME_CHECK, "rep", .exchanges = {{INFO("rep"), "volume-info-absent.xml"}},
-     .code = E_BUSY, .message = "volume rep is not there on this node"},
+     .code = E_BUSY, .message = "198.18.0.12 says that volume rep is not there"},
     {"checked: not started", EXEC_VOLUME_CHECK, "rep", .exchanges = {{INFO("rep"), "info-created.xml"}}, .code = E_BUSY,
-     .message = "volume rep is not started on this node"},
+     .message = "198.18.0.12 says that volume rep is not started"},
     {"checked: expanded", EXEC_VOLUME_CHECK, "rep", .snapshot_limit = 1,
      .exchanges = {{INFO("rep"), "info-expanded.xml"}}, .message = ""},
     {"checked: not expanded", EXEC_VOLUME_CHECK, "rep", .snapshot_limit = 1,
      .exchanges = {{INFO("rep"), "info-created.xml"}}, .code = E_BUSY,
-     .message = "volume rep has none of its new bricks on this node"},
+     .message = "198.18.0.12 says that volume rep has none of its new bricks"},
 };
 
 int main(void)

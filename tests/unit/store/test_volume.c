@@ -410,11 +410,12 @@ static void test_protected_volume(void **state)
 static void test_protected_volume_forced(void **state)
 {
     struct store_request request;
-    struct id volume;
+    struct id volume, other;
 
     (void)state;
     (void)world_topology(&world, 3, 100 * GIB, NULL, NULL);
     volume = world_volume(&world, 1, 3, "heketidbstorage");
+    other = world_volume(&world, 1, 3, "other");
     for (int i = 0; i < 2; i++) {
         store_request_init(&request, STORE_REQ_VOLUME_DELETE);
         request.target = volume;
@@ -428,6 +429,11 @@ static void test_protected_volume_forced(void **state)
     assert_int_equal(world.result.code, STORE_OK);
     assert_int_equal(world_end(&world, world.result.op_id, NULL), STORE_OK);
     assert_null(store_volume(world.store, volume));
+    store_request_init(&request, STORE_REQ_VOLUME_DELETE);
+    request.target = other;
+    request.force = true;
+    (void)world_request(&world, &request);
+    EXPECT(STORE_CONFLICT, "Volume other is not heketidbstorage");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
