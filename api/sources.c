@@ -16,7 +16,8 @@
 #include "api/server_priv.h"
 #include "store/base/mem.h"
 
-#define KNOWN_MAX 256 /* sources */
+#define KNOWN_MAX 256          /* sources */
+#define KNOWN_OF_NETWORK_MAX 4 /* of one network of IPv6, before it is known as one */
 
 void api_sources_init(struct api_server *server)
 {
@@ -84,6 +85,20 @@ static struct api_source *add(struct api_server *server, const struct in6_addr *
     return source;
 }
 
+/* Of IPv6, and not this host's own: whose host may have any other address of its network as well. */
+static bool is_of_network(const struct in6_addr *address)
+{
+    return !IN6_IS_ADDR_V4MAPPED(address) && !is_local(address);
+}
+
+static struct in6_addr network_of(const struct in6_addr *address)
+{
+    struct in6_addr network = *address;
+
+    memset(network.s6_addr + 8, 0, 8);
+    return network;
+}
+
 /* A host has all addresses of its network of IPv6, and so that is one source. But who is known there, or a member, is
  * one by himself: others in his network cannot take his turns. */
 struct api_source *api_source_of(struct api_server *server, const struct sockaddr_storage *from)
@@ -91,14 +106,14 @@ struct api_source *api_source_of(struct api_server *server, const struct sockadd
     struct in6_addr address = api_source_address(from);
     struct api_source *source = find(server, &address, true);
     bool member = is_member(server, from);
-    bool whole = member || IN6_IS_ADDR_V4MAPPED(&address) || is_local(&address);
+    bool whole = member || !is_of_network(&address);
 
     if (source != NULL) {
         source->member = source->n_comers > 0 ? source->member : member; /* not while it stands in a line */
         return source;
     }
     if (!whole) {
-        memset(address.s6_addr + 8, 0, 8);
+        address = network_of(&address);
         source = find(server, &address, false);
     }
     if (source == NULL) {
@@ -129,15 +144,44 @@ static void forget(struct api_server *server, struct api_source *source)
     api_source_unused(server, source);
 }
 
+static bool has_enough_known(struct api_server *server, const struct in6_addr *address)
+{
+    const struct in6_addr network = network_of(address);
+    const struct api_source *source;
+    size_t n = 0;
+
+    TAILQ_FOREACH (source, &server->known, known_link) {
+        struct in6_addr other = network_of(&source->address);
+
+        n += source->whole && !source->member && IN6_ARE_ADDR_EQUAL(&other, &network);
+    }
+    return n >= KNOWN_OF_NETWORK_MAX;
+}
+
+/* Who has a key may show it from all addresses of his network: a few are sources by themselves, and the network is
+ * known for all others. */
+static struct api_source *known_as(struct api_server *server, const struct api_conn *conn)
+{
+    struct api_source *source = conn->source->whole ? conn->source : find(server, &conn->address, true);
+    struct in6_addr address = conn->address;
+    bool whole = true;
+
+    if (source != NULL && (source->known || source->member || !is_of_network(&address))) {
+        return source;
+    }
+    if (has_enough_known(server, &address)) {
+        address = network_of(&address);
+        whole = false;
+        source = find(server, &address, false);
+    }
+    return source != NULL ? source : add(server, &address, whole);
+}
+
 void api_source_has_token(struct api_conn *conn)
 {
     struct api_server *server = conn->server;
-    struct api_source *source = conn->source;
+    struct api_source *source = known_as(server, conn);
 
-    if (!source->whole) {
-        source = find(server, &conn->address, true);
-        source = source != NULL ? source : add(server, &conn->address, true);
-    }
     if (source->known) {
         TAILQ_REMOVE(&server->known, source, known_link);
     } else {

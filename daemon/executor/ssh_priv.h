@@ -1,5 +1,5 @@
 /* Inside the ssh executor: ssh.c (calls and hosts), ssh_session.c (one connection), ssh_turn.c (how much of it at a
- * time), ssh_hostkey.c. */
+ * time), ssh_send.c (what waits for room), ssh_hostkey.c. */
 #ifndef HECATE_DAEMON_EXECUTOR_SSH_PRIV_H
 #define HECATE_DAEMON_EXECUTOR_SSH_PRIV_H
 
@@ -22,6 +22,7 @@
 #define SSH_LIBRARY_MAX ((size_t)16 << 20)     /* by the library, for one session: packets, its keys */
 #define SSH_HOST_HELD_MAX (4 * SSH_OUTPUT_MAX) /* of all sessions of a host */
 #define SSH_HELD_MAX (32 * SSH_OUTPUT_MAX)     /* of all hosts */
+#define SSH_UNSENT_MAX ((size_t)131072)        /* to one session: a few packets */
 #define SSH_TURN_BYTES ((size_t)262144)        /* taken off all sockets in one turn of the loop: 1 to 2 ms */
 #define SSH_SHARE_BYTES ((size_t)65536)        /* of one of them */
 #define SSH_READ_BYTES ((size_t)8192)          /* at a time: packets may be short, and many */
@@ -61,7 +62,8 @@ struct ssh_session {
     bool raising, raised; /* the fence's command runs before the call's own; did so for this remote call */
     bool kept;            /* has done a call before */
     bool more, stands;    /* there may be more than this turn's share; is in line for the next turn */
-    bool flooded;         /* the host sent too much */
+    bool flooded, deaf;   /* the host sent too much, or takes nothing (and is flooded as well) */
+    struct buf unsent;    /* what the socket has no room for */
     size_t library_bytes; /* that the library has taken */
     size_t share_bytes;   /* left of its share of this turn */
     size_t error_bytes;   /* of standard error, for this remote call */
@@ -150,6 +152,10 @@ ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **
 bool ssh_session_keep(struct ssh_session *session, struct buf *buf, const char *data, size_t len);
 void ssh_session_drop(struct ssh_session *session);                                      /* what it kept */
 void ssh_session_flood_text(const struct ssh_session *session, char *text, size_t size); /* what was too much */
+/* ssh_send.c */
+ssize_t ssh_send(libssh2_socket_t fd, const void *data, size_t len, int flags, void **abstract); /* for the library */
+/* Sends what was kept, as far as there is room. false: the socket failed. */
+bool ssh_session_flush(struct ssh_session *session);
 /* ssh_hostkey.c */
 void ssh_hostkey_prefer(struct ssh_session *session); /* before the handshake: what known_hosts has */
 int ssh_hostkey_check(struct ssh_session *session, char *ret_text, size_t size); /* 0, or E_AUTH with a text */

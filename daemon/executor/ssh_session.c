@@ -48,6 +48,7 @@ static void handle_closed(uv_handle_t *handle)
     if (session->fd >= 0) {
         (void)close(session->fd); /* a socket */
     }
+    buf_fini(&session->unsent);
     free(session);
     ssh_host_dispatch(host);
     ssh_maybe_closed(host->ssh);
@@ -139,13 +140,23 @@ static void set_deadline(struct ssh_session *session, uint64_t ms)
 
 /* ---- waiting for the socket ---- */
 
+static void poll_cb(uv_poll_t *poll, int status, int events);
+
+static void want(struct ssh_session *session)
+{
+    if (session->stands) { /* it goes on in the next turn, whatever the socket says */
+        (void)uv_poll_stop(&session->poll);
+        return;
+    }
+    CHECK(uv_poll_start(&session->poll, UV_READABLE | (session->unsent.len > 0 ? UV_WRITABLE : 0), poll_cb) == 0);
+}
+
 static void poll_cb(uv_poll_t *poll, int status, int events)
 {
     TURN("ssh");
     struct ssh_session *session = poll->data;
 
-    (void)events;
-    if (status < 0) {
+    if (status < 0 || !ssh_session_flush(session)) {
         if (session->state < SSH_EXEC) {
             lost(session, E_CONNECT, "the connection was lost");
         } else {
@@ -153,25 +164,15 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
         }
         return;
     }
+    if ((events & UV_READABLE) == 0) { /* only what was kept could go on */
+        want(session);
+        return;
+    }
     if (session->state == SSH_IDLE) { /* nothing is expected: it closes, or says what nobody would ever take */
         ssh_session_abort(session, E_CANCELLED, EXEC_CAUSE_NONE, "it was idle, and the host said something");
         return;
     }
     ssh_session_pump(session);
-}
-
-static void want(struct ssh_session *session)
-{
-    int events = UV_READABLE;
-
-    if (session->stands) { /* it goes on in the next turn, whatever the socket says */
-        (void)uv_poll_stop(&session->poll);
-        return;
-    }
-    if ((libssh2_session_block_directions(session->ssh2) & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0) {
-        events |= UV_WRITABLE;
-    }
-    CHECK(uv_poll_start(&session->poll, events, poll_cb) == 0);
 }
 
 /* ---- the states; each returns true when the next one may be tried at once ---- */
@@ -495,6 +496,7 @@ static void connected(uv_connect_t *request, int status)
     session->ssh2 = libssh2_session_init_ex(ssh_alloc, ssh_free, ssh_realloc, session);
     CHECK(session->ssh2 != NULL);
     (void)libssh2_session_callback_set(session->ssh2, LIBSSH2_CALLBACK_RECV, (void *)(uintptr_t)ssh_recv);
+    (void)libssh2_session_callback_set(session->ssh2, LIBSSH2_CALLBACK_SEND, (void *)(uintptr_t)ssh_send);
     /* Without group exchange, where the host says how long we compute. */
     (void)libssh2_session_method_pref(session->ssh2, LIBSSH2_METHOD_KEX, KEX_METHODS);
     libssh2_session_set_blocking(session->ssh2, 0);

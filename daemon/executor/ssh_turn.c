@@ -174,7 +174,9 @@ void ssh_session_flood_text(const struct ssh_session *session, char *text, size_
 {
     const char *host = session->host->name;
 
-    if (session->exchanges > SSH_EXCHANGES_MAX) {
+    if (session->deaf) {
+        text_print(text, size, "host %s: it takes nothing of what is sent to it; the connection was ended", host);
+    } else if (session->exchanges > SSH_EXCHANGES_MAX) {
         text_print(text, size, "host %s: it changed the keys more than %d times; the connection was ended", host,
                    SSH_EXCHANGES_MAX);
     } else {

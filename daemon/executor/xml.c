@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <expat.h>
-#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/executor/grow.h"
+#include "daemon/executor/xml_memory.h"
 #include "store/base/buf.h"
 #include "store/base/check.h"
 #include "store/base/mem.h"
@@ -15,6 +15,7 @@
 #define NESTED_MAX 4 /* lists in lists, with the answer itself */
 #define NO_OWNER SIZE_MAX
 #define XML_INSIDE_MAX (4 * XML_BYTES_MAX) /* it copies what it is given at once */
+#define XML_TAKINGS_MAX ((size_t)1024)
 #define XML_STREAM_INSIDE_MAX ((size_t)1 << 20)
 
 struct open_item {
@@ -40,8 +41,9 @@ struct reader {
     size_t list_max;               /* of each list */
     size_t elements, elements_max; /* with attributes */
     size_t events, events_max;     /* that are no elements */
+    size_t markup, markup_max;     /* bytes of what is no text */
     size_t kept, kept_max;         /* bytes of items and texts */
-    size_t inside, inside_max;     /* bytes that expat has taken for itself */
+    struct xml_memory memory;
     int rc;
     struct err err;
 };
@@ -291,6 +293,30 @@ static void read_attributes(struct reader *reader, const char **attributes)
     }
 }
 
+static bool has_fit_names(struct reader *reader, const char *name, const char **attributes)
+{
+    size_t len = strlen(name);
+
+    for (; *attributes != NULL && len <= XML_NAME_MAX; attributes += 2) {
+        len = strlen(*attributes);
+    }
+    if (len > XML_NAME_MAX) {
+        FAIL(reader, "a name is longer than %zu bytes", XML_NAME_MAX);
+    }
+    return len <= XML_NAME_MAX;
+}
+
+/* What is no text takes several times as long. */
+static bool count_markup(struct reader *reader)
+{
+    reader->markup += (size_t)XML_GetCurrentByteCount(reader->parser);
+    if (reader->markup > reader->markup_max) {
+        FAIL(reader, "there are more than %zu bytes of tags, comments and instructions", reader->markup_max);
+        return false;
+    }
+    return true;
+}
+
 static void on_start(void *user, const char *name, const char **attributes)
 {
     struct reader *reader = user;
@@ -306,6 +332,9 @@ static void on_start(void *user, const char *name, const char **attributes)
     }
     if (reader->elements > reader->elements_max) {
         FAIL(reader, "there are more than %zu elements and attributes", reader->elements_max);
+        return;
+    }
+    if (!count_markup(reader) || !has_fit_names(reader, name, attributes)) {
         return;
     }
     reader->marks[reader->depth++] = reader->path.len;
@@ -370,12 +399,17 @@ static void on_end(void *user, const char *name)
 static void on_comment(void *user, const char *text)
 {
     (void)text;
-    (void)count_event(user);
+    (void)(count_event(user) && count_markup(user));
 }
 
 static void on_instruction(void *user, const char *target, const char *text)
 {
     (void)target, (void)text;
+    (void)(count_event(user) && count_markup(user));
+}
+
+static void on_section(void *user) /* it may have no text */
+{
     (void)count_event(user);
 }
 
@@ -386,57 +420,6 @@ static void on_doctype(void *user, const char *name, const char *system_id, cons
     (void)name, (void)system_id, (void)public_id, (void)internal;
     FAIL(reader, "a document type has no place there");
 }
-
-/* ---- what expat takes for itself ---- */
-
-/* It keeps every name that it has ever met, and all of a token that has not ended (a comment, a tag) at whose beginning
- * it begins again with each piece: both are bounded by what it may take. Its functions are not told for whom they are:
- * it is who reads in this thread. */
-static _Thread_local struct reader *inside_of;
-
-static bool may_take(size_t bytes)
-{
-    return inside_of == NULL || bytes + inside_of->inside <= inside_of->inside_max;
-}
-
-static void *taken(void *memory)
-{
-    if (inside_of != NULL) {
-        inside_of->inside += malloc_usable_size(memory);
-    }
-    return memory;
-}
-
-static void given_back(void *memory)
-{
-    size_t bytes = malloc_usable_size(memory);
-
-    if (inside_of != NULL) {
-        inside_of->inside -= bytes < inside_of->inside ? bytes : inside_of->inside;
-    }
-}
-
-static void *expat_malloc(size_t size)
-{
-    return may_take(size) ? taken(mem_alloc(size)) : NULL;
-}
-
-static void *expat_realloc(void *memory, size_t size)
-{
-    if (!may_take(size)) {
-        return NULL;
-    }
-    given_back(memory);
-    return taken(mem_realloc_array(memory, size, 1));
-}
-
-static void expat_free(void *memory)
-{
-    given_back(memory);
-    free(memory);
-}
-
-static const XML_Memory_Handling_Suite expat_memory = {expat_malloc, expat_realloc, expat_free};
 
 /* ---- reading ---- */
 
@@ -450,15 +433,16 @@ static void reader_init(struct reader *reader, const struct xml_rule *rules, siz
         reader->lengths[i] = strlen(rules[i].path);
         reader->owners[i] = owner_of(rules, n_rules, i);
     }
-    inside_of = reader;
-    reader->parser = XML_ParserCreate_MM(NULL, &expat_memory, NULL);
-    inside_of = NULL;
+    xml_memory_use(&reader->memory);
+    reader->parser = XML_ParserCreate_MM(NULL, &xml_memory_functions, NULL);
+    xml_memory_use(NULL);
     CHECK(reader->parser != NULL);
     XML_SetUserData(reader->parser, reader);
     XML_SetElementHandler(reader->parser, on_start, on_end);
     XML_SetCharacterDataHandler(reader->parser, on_text);
     XML_SetCommentHandler(reader->parser, on_comment);
     XML_SetProcessingInstructionHandler(reader->parser, on_instruction);
+    XML_SetStartCdataSectionHandler(reader->parser, on_section);
     XML_SetStartDoctypeDeclHandler(reader->parser, on_doctype);
     open_item(reader, NO_OWNER, answer);
 }
@@ -469,12 +453,12 @@ static void parse(struct reader *reader, const char *text, size_t len, bool last
     if (reader->rc != 0) {
         return;
     }
-    inside_of = reader;
+    xml_memory_use(&reader->memory);
     if (XML_Parse(reader->parser, text, (int)len, last ? XML_TRUE : XML_FALSE) != XML_STATUS_OK) {
         FAIL(reader, "no XML: %s in line %lu", XML_ErrorString(XML_GetErrorCode(reader->parser)),
              (unsigned long)XML_GetCurrentLineNumber(reader->parser));
     }
-    inside_of = NULL;
+    xml_memory_use(NULL);
 }
 
 /* The last items are closed; the reader is empty, but for what it has to say. */
@@ -510,8 +494,10 @@ int xml_read(const struct xml_rule *rules, size_t n_rules, const char *text, siz
                             .list_max = XML_ITEMS_MAX,
                             .elements_max = XML_ELEMENTS_MAX,
                             .events_max = XML_EVENTS_MAX,
+                            .markup_max = XML_MARKUP_MAX,
+                            .memory.times_max = XML_TAKINGS_MAX,
                             .kept_max = SIZE_MAX,
-                            .inside_max = XML_INSIDE_MAX};
+                            .memory.bytes_max = XML_INSIDE_MAX};
     int rc;
 
     if (len > XML_BYTES_MAX) {
@@ -541,9 +527,10 @@ struct xml_stream *xml_stream_new(const struct xml_rule *rules, size_t n_rules, 
     struct xml_stream *stream = mem_calloc(1, sizeof(*stream));
 
     stream->reader.items_max = stream->reader.elements_max = stream->reader.events_max = SIZE_MAX;
+    stream->reader.markup_max = stream->reader.memory.times_max = SIZE_MAX;
     stream->reader.list_max = XML_STREAM_LIST_MAX;
     stream->reader.kept_max = kept_max;
-    stream->reader.inside_max = XML_STREAM_INSIDE_MAX;
+    stream->reader.memory.bytes_max = XML_STREAM_INSIDE_MAX;
     reader_init(&stream->reader, rules, n_rules, answer, size);
     return stream;
 }

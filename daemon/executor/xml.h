@@ -12,13 +12,16 @@
 
 #include "store/base/err.h"
 
-#define XML_BYTES_MAX ((size_t)4 << 20) /* read at once: some 15 ms */
+/* Read at once, and what takes long in it; with all of these at most some 17 ms. */
+#define XML_BYTES_MAX ((size_t)4 << 20)
 #define XML_DEPTH_MAX 24
 #define XML_TEXT_MAX ((size_t)16384)
 #define XML_ITEMS_MAX ((size_t)10000)         /* the same: some 5 ms */
 #define XML_STREAM_LIST_MAX ((size_t)262144)  /* items of a list; of one in an item 16384 */
 #define XML_ELEMENTS_MAX ((size_t)32768)      /* of whatever name, with their attributes: some 15 ms */
 #define XML_EVENTS_MAX (4 * XML_ELEMENTS_MAX) /* pieces of text, comments, instructions: some 3 ms */
+#define XML_MARKUP_MAX ((size_t)1 << 20)      /* bytes of tags, comments, instructions: some 8 ms */
+#define XML_NAME_MAX ((size_t)64)             /* bytes of the name of an element or attribute */
 #define XML_TAG_MAX ((size_t)65536)           /* bytes from the end of a tag to that of the next one */
 #define XML_RULES_MAX 64
 

@@ -20,6 +20,7 @@
 #define CONNECTIONS 16 /* 14 of them for others than members */
 #define PLACES 14
 #define KNOWN_MAX 256
+#define KNOWN_OF_NETWORK_MAX 4
 #define TURNS 20
 #define FOR_EVER_MS UINT64_C(1000000000)
 
@@ -155,22 +156,49 @@ static void test_a_network_is_one_source_but_for_who_is_known(void **state)
     api_source_unused(server, network);
 }
 
+/* Who has a key and all addresses of a network has few turns of his own there, and the network has one more. */
+static void test_few_are_known_in_a_network(void **state)
+{
+    struct api_server *server = server_of(*state);
+    struct api_source *network;
+    size_t n_own = 0;
+
+    has_token(server, "2001:db8:1::1"); /* elsewhere */
+    for (int i = 1; i <= 3 * KNOWN_OF_NETWORK_MAX; i++) {
+        CLEANUP(free_ptr) char *text = mem_printf("2001:db8::%x", i);
+
+        has_token(server, text);
+        assert_true(api_source_comes_first(source_of(server, text)));
+    }
+    network = source_of(server, "2001:db8::ffff");
+    for (int i = 1; i <= 3 * KNOWN_OF_NETWORK_MAX; i++) {
+        CLEANUP(free_ptr) char *text = mem_printf("2001:db8::%x", i);
+
+        n_own += source_of(server, text) != network;
+    }
+    assert_int_equal(n_own, KNOWN_OF_NETWORK_MAX);
+    assert_int_equal(server->n_known, KNOWN_OF_NETWORK_MAX + 2); /* the network, and the one elsewhere */
+    assert_ptr_not_equal(source_of(server, "2001:db8:1::1"), network);
+    has_token(server, "2001:db8::1"); /* known already: it stays so */
+    assert_int_equal(server->n_known, KNOWN_OF_NETWORK_MAX + 2);
+}
+
 /* Whoever has a key cannot make us remember without end: the one that was seen longest ago is forgotten. */
 static void test_few_are_remembered(void **state)
 {
     struct api_server *server = server_of(*state);
 
     for (int i = 0; i < 2 * KNOWN_MAX; i++) {
-        CLEANUP(free_ptr) char *text = mem_printf("2001:db8::%x", i + 1);
+        CLEANUP(free_ptr) char *text = mem_printf("2001:db8:2:%x::1", i + 1);
 
         has_token(server, text);
         has_token(server, "2001:db8:1::1"); /* again and again */
     }
     assert_int_equal(server->n_known, KNOWN_MAX);
     assert_true(api_source_comes_first(source_of(server, "2001:db8:1::1")));
-    assert_true(api_source_comes_first(source_of(server, "2001:db8::200")));
-    assert_false(api_source_comes_first(source_of(server, "2001:db8::1")));
-    api_source_unused(server, source_of(server, "2001:db8::1"));
+    assert_true(api_source_comes_first(source_of(server, "2001:db8:2:200::1")));
+    assert_false(api_source_comes_first(source_of(server, "2001:db8:2:1::1")));
+    api_source_unused(server, source_of(server, "2001:db8:2:1::1"));
 }
 
 int main(void)
@@ -178,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_known_ones_come_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_network_is_one_source_but_for_who_is_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_few_are_known_in_a_network, setup, teardown),
         cmocka_unit_test_setup_teardown(test_few_are_remembered, setup, teardown),
     };
 

@@ -293,8 +293,8 @@ static void test_lists_of_streams_are_bounded(void **state)
  * is short. */
 static void test_many_events(void **state)
 {
-    static const char *const events[] = {"\n>", "<!---->", "<?x?>"};
-    static const unsigned counts[] = {2, 1, 1};
+    static const char *const events[] = {"\n>", "<!---->", "<?x?>", "<![CDATA[]]>"};
+    static const unsigned counts[] = {2, 1, 1, 1};
     struct err err = ERR_INIT;
     struct answer answer;
 
@@ -315,6 +315,86 @@ static void test_many_events(void **state)
     }
 }
 
+/* Names are short and few, and most of a large answer is text: each name takes as long as many bytes of that. */
+static void test_many_names(void **state)
+{
+    static const struct {
+        const char *begin, *end;
+    } units[] = {{"<x", "/>"}, {"<x y", "='1'/>"}};
+    struct err err = ERR_INIT;
+    struct answer answer;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(units) / sizeof(*units); i++) {
+        CLEANUP(buf_fini) struct buf text = BUF_INIT;
+        const bool too_many = i % 2 == 1;
+
+        buf_append_str(&text, "<a><code>1</code>");
+        for (size_t j = 0; j < (too_many ? 1200 : 800); j++) {
+            buf_printf(&text, "%s%zx%s", units[i / 2].begin, j, units[i / 2].end);
+        }
+        buf_append_str(&text, "</a>");
+        assert_int_equal(read_text(text.data, text.len, &answer, &err), too_many ? E_PROTOCOL : 0);
+        if (too_many) {
+            assert_string_equal(err.message, "no XML: out of memory in line 1");
+        }
+        xml_free(rules, N, &answer, sizeof(answer));
+    }
+}
+
+static void test_long_names(void **state)
+{
+    static const struct {
+        const char *begin, *end;
+    } units[] = {{"<", "/>"}, {"<x y='' ", "=''/>"}};
+    struct err err = ERR_INIT;
+    struct answer answer;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(units) / sizeof(*units); i++) {
+        CLEANUP(buf_fini) struct buf name = BUF_INIT, text = BUF_INIT;
+        const bool too_long = i % 2 == 1;
+
+        repeat(&name, "n", XML_NAME_MAX + (too_long ? 1 : 0));
+        buf_append_str(&text, "<a><code>1</code>");
+        buf_printf(&text, "%s%s%s", units[i / 2].begin, buf_str(&name), units[i / 2].end);
+        buf_append_str(&text, "</a>");
+        assert_int_equal(read_text(text.data, text.len, &answer, &err), too_long ? E_PROTOCOL : 0);
+        if (too_long) {
+            assert_string_equal(err.message, "a name is longer than 64 bytes");
+        }
+        xml_free(rules, N, &answer, sizeof(answer));
+    }
+}
+
+static void test_much_markup(void **state)
+{
+    static const struct {
+        const char *begin, *end;
+    } kinds[] = {{"<x y='", "'/>"}, {"<x ", "/>"}, {"<!--", "-->"}, {"<?x ", "?>"}};
+    struct err err = ERR_INIT;
+    struct answer answer;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(kinds) / sizeof(*kinds); i++) {
+        CLEANUP(buf_fini) struct buf unit = BUF_INIT, text = BUF_INIT;
+        const bool too_much = i % 2 == 1;
+        size_t spaces = 1024 - strlen(kinds[i / 2].begin) - strlen(kinds[i / 2].end);
+
+        buf_append_str(&unit, kinds[i / 2].begin);
+        repeat(&unit, " ", spaces);
+        buf_append_str(&unit, kinds[i / 2].end);
+        buf_append_str(&text, "<a><code>1</code>");
+        repeat(&text, buf_str(&unit), XML_MARKUP_MAX / unit.len - (too_much ? 0 : 1));
+        buf_append_str(&text, "</a>");
+        assert_int_equal(read_text(text.data, text.len, &answer, &err), too_much ? E_PROTOCOL : 0);
+        if (too_much) {
+            assert_string_equal(err.message, "there are more than 1048576 bytes of tags, comments and instructions");
+        }
+        xml_free(rules, N, &answer, sizeof(answer));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +407,9 @@ int main(void)
         cmocka_unit_test(test_first_of_two_counts),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_many_events),
+        cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_much_markup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
