@@ -41,6 +41,7 @@ void api_forward_free(struct api_forward *forward)
     } else {
         curl_multi_remove_handle(forward->forwarder->multi, forward->easy);
     }
+    api_forward_leave(forward);
     curl_easy_cleanup(forward->easy);
     curl_slist_free_all(forward->sent);
     buf_fini(&forward->body);
@@ -436,6 +437,7 @@ void api_forward_start(struct api_request *request, const struct api_leader *lea
     forward->leader = *leader;
     forward->easy = easy;
     forward->length = -1;
+    TAILQ_INIT(&forward->watches);
     TAILQ_INSERT_TAIL(&forwarder->forwards, forward, link);
     request->forward = forward;
     set_target(forward, request);

@@ -2,7 +2,7 @@
  *
  * What libcurl does when a socket is ready may be a step of a handshake. So the sockets that are ready, the forwards
  * that are to begin and those that have ended each wait in a line, and a few of them have their turn in a turn of the
- * loop. */
+ * loop. Of the sockets it is the sources' turn, whatever each of them has waiting. */
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +13,6 @@
 #include "store/base/turn.h"
 
 #define TURN_NS 3000000
-
-struct api_forward_watch { /* one socket of libcurl */
-    uv_poll_t poll;
-    struct api_forwarder *forwarder;
-    curl_socket_t fd;
-    int wanted; /* events */
-    int flags;  /* what it is ready for, as libcurl says it */
-    bool ready;
-    TAILQ_ENTRY(api_forward_watch) link; /* while it is */
-};
 
 static void act(struct api_forwarder *forwarder, curl_socket_t fd, int events)
 {
@@ -35,11 +25,19 @@ static void act(struct api_forwarder *forwarder, curl_socket_t fd, int events)
 
 /* ---- a turn: each does one thing, if there is one to do ---- */
 
+/* NULL: libcurl's own, with which it ends a connection. */
+static struct api_forward *forward_of(CURL *easy)
+{
+    struct api_forward *forward = NULL;
+
+    CHECK(curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&forward) == CURLE_OK);
+    return forward;
+}
+
 static bool end_one(struct api_forwarder *forwarder)
 {
     int left;
     const CURLMsg *message = curl_multi_info_read(forwarder->multi, &left);
-    struct api_forward *forward = NULL;
 
     if (message == NULL) {
         return false;
@@ -47,17 +45,41 @@ static bool end_one(struct api_forwarder *forwarder)
     if (message->msg == CURLMSG_DONE) {
         CURLcode code = message->data.result;
 
-        CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&forward) == CURLE_OK);
-        api_forward_done(forward, code);
+        api_forward_done(forward_of(message->easy_handle), code);
     }
     return true;
 }
 
 static void poll_fired(uv_poll_t *poll, int status, int events);
 
+static struct api_source *source_of(const struct api_forward_watch *watch)
+{
+    return watch->forward != NULL && watch->forward->request != NULL ? watch->forward->request->conn->source : NULL;
+}
+
+struct api_forward_watch *api_forward_ready(struct api_forwarder *forwarder)
+{
+    struct api_forward_watch *watch, *next = NULL;
+    uint64_t served, least = UINT64_MAX;
+
+    TAILQ_FOREACH (watch, &forwarder->ready, link) {
+        struct api_source *source = source_of(watch);
+
+        served = source != NULL ? source->served : 0; /* nobody's: it is only tidied up */
+        if (served < least) {
+            least = served;
+            next = watch;
+        }
+    }
+    if (next != NULL && source_of(next) != NULL) {
+        source_of(next)->served = ++forwarder->served;
+    }
+    return next;
+}
+
 static bool serve_one(struct api_forwarder *forwarder)
 {
-    struct api_forward_watch *watch = TAILQ_FIRST(&forwarder->ready);
+    struct api_forward_watch *watch = api_forward_ready(forwarder);
 
     if (watch == NULL) {
         return false;
@@ -214,14 +236,34 @@ static void own_closed(uv_handle_t *handle)
     handle_closed(handle->data);
 }
 
+static void belongs_to(struct api_forward_watch *watch, struct api_forward *forward)
+{
+    if (watch->forward != NULL) {
+        TAILQ_REMOVE(&watch->forward->watches, watch, own_link);
+    }
+    watch->forward = forward;
+    if (forward != NULL) {
+        TAILQ_INSERT_TAIL(&forward->watches, watch, own_link);
+    }
+}
+
+void api_forward_leave(struct api_forward *forward)
+{
+    struct api_forward_watch *watch;
+
+    while ((watch = TAILQ_FIRST(&forward->watches)) != NULL) {
+        belongs_to(watch, NULL);
+    }
+}
+
 static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
     struct api_forwarder *forwarder = user;
     struct api_forward_watch *watch = socket_user;
 
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (watch != NULL) {
+            belongs_to(watch, NULL);
             if (watch->ready) {
                 TAILQ_REMOVE(&forwarder->ready, watch, link);
             }
@@ -240,6 +282,7 @@ static int socket_cb(CURL *easy, curl_socket_t fd, int what, void *user, void *s
         forwarder->handles++;
         curl_multi_assign(forwarder->multi, fd, watch);
     }
+    belongs_to(watch, forward_of(easy));
     watch->wanted = (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
     if (!watch->ready) {
         CHECK(uv_poll_start(&watch->poll, watch->wanted, poll_fired) == 0);

@@ -25,6 +25,7 @@ struct api_forward {
     TAILQ_ENTRY(api_forward) link;
     bool waits; /* to be begun: */
     TAILQ_ENTRY(api_forward) wait_link;
+    TAILQ_HEAD(api_forward_watches, api_forward_watch) watches; /* its sockets */
     struct api_forward_header headers[API_FORWARD_HEADERS_MAX]; /* of the answer */
     size_t n_headers;
     int64_t length; /* Content-Length of the answer, -1 when there is none */
@@ -37,7 +38,17 @@ struct api_forward {
     char reason[CURL_ERROR_SIZE]; /* libcurl's own words */
 };
 
-struct api_forward_watch;
+struct api_forward_watch { /* one socket of libcurl */
+    uv_poll_t poll;
+    struct api_forwarder *forwarder;
+    struct api_forward *forward; /* whose it is; NULL: nobody's any more, or libcurl's own */
+    TAILQ_ENTRY(api_forward_watch) own_link;
+    curl_socket_t fd;
+    int wanted; /* events */
+    int flags;  /* what it is ready for, as libcurl says it */
+    bool ready;
+    TAILQ_ENTRY(api_forward_watch) link; /* while it is */
+};
 
 struct api_forwarder {
     struct api_server *server;
@@ -50,6 +61,7 @@ struct api_forwarder {
     TAILQ_HEAD(api_forward_list, api_forward) forwards;
     struct api_forward_list waiting;
     TAILQ_HEAD(api_forward_ready, api_forward_watch) ready; /* sockets */
+    uint64_t served;                                        /* how many of them have had a turn */
     void (*closed_cb)(void *user);
     void *closed_user;
 };
@@ -58,8 +70,12 @@ struct api_forwarder {
 void api_forward_free(struct api_forward *forward);
 /* libcurl begins with it when it has its turn. */
 void api_forward_wait(struct api_forward *forward);
+/* The socket that has the next turn: sources take turns, and of one the socket that has waited longest. NULL: none. */
+struct api_forward_watch *api_forward_ready(struct api_forwarder *forwarder);
 /* One has ended: another one may begin. */
 void api_forward_wake(struct api_forwarder *forwarder);
+/* It has no sockets any more. */
+void api_forward_leave(struct api_forward *forward);
 /* libcurl has finished it. */
 void api_forward_done(struct api_forward *forward, CURLcode code);
 

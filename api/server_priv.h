@@ -95,6 +95,7 @@ struct api_source {
     size_t n_conns;                               /* it lives as long as there are any */
     size_t n_members;                             /* of them in the places of members */
     size_t left_bytes;                            /* of all that are left of it (left.c) */
+    uint64_t served;                              /* when a socket to the leader was, last (forward_loop.c) */
     size_t n_forwards;                            /* while it is chosen who is passed on to the leader */
     size_t n_places;                              /* the others, while it is chosen who has to go (places.c) */
     struct api_comer_list comers;                 /* connections that have not begun (listener.c) */

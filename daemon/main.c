@@ -338,6 +338,13 @@ static int check_start(const struct cfg *cfg, const char *source)
     return rc;
 }
 
+static bool is_to_journal(void)
+{
+    struct stat st;
+
+    return fstat(STDERR_FILENO, &st) == 0 && log_is_journal(getenv("JOURNAL_STREAM"), st.st_dev, st.st_ino);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -352,7 +359,7 @@ int main(int argc, char **argv)
         return 1;
     }
     return_large_buffers();
-    log_set_priorities(log_is_journal());
+    log_set_priorities(is_to_journal());
     signal(SIGPIPE, SIG_IGN); /* peers, clients and storage nodes may close at any time */
     if (arguments.config == NULL) {
         arguments.config = access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : HEKETI_CONFIG;

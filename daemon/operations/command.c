@@ -55,17 +55,18 @@ static void fill_end(const struct engine *engine, const struct engine_action *ac
     }
 }
 
-static bool fill_replan(struct engine *engine, const struct store *store, struct store_plan_env *env,
+static bool fill_replan(struct engine *engine, const struct store *store, const struct store_plan_env *env,
                         struct store_cmd *cmd, struct store_result *result)
 {
+    struct store_plan_env own = *env;
     CLEANUP(store_reasons_fini) struct store_reasons reasons = {NULL, 0};
     CLEANUP(buf_fini) struct buf text = BUF_INIT;
 
-    env->exclude_nodes = engine->failed_nodes;
-    env->n_exclude_nodes = engine->n_failed_nodes;
-    env->reasons = &reasons;
+    own.exclude_nodes = engine->failed_nodes;
+    own.n_exclude_nodes = engine->n_failed_nodes;
+    own.reasons = &reasons;
     memset(result, 0, sizeof(*result));
-    if (store_plan_again(store, engine->op_id, env, cmd, result) == STORE_OK) {
+    if (store_plan_again(store, engine->op_id, &own, cmd, result) == STORE_OK) {
         return true;
     }
     buf_append_str(&text, result->text);

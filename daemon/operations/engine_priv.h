@@ -1,7 +1,7 @@
 /* Inside the engine: engine.c (what comes next, what happened), engine_build.c (the table of steps), engine_place.c
- * (where a step runs), engine_fail.c (when a failed step is tried again), engine_given.c (whether Gluster has bricks),
- * engine_restored.c (what came with a backup), engine_park.c (what it waits for),
- * engine_learn.c (where it has put a clone's bricks). */
+ * (where a step runs), engine_second.c (what a second node has to say), engine_fail.c (when a failed step is tried
+ * again), engine_given.c (whether Gluster has bricks), engine_restored.c (what came with a backup), engine_park.c (what
+ * it waits for), engine_learn.c (where it has put a clone's bricks). */
 #ifndef HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
 #define HECATE_DAEMON_OPERATIONS_ENGINE_PRIV_H
 

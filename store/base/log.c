@@ -4,9 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,14 +51,12 @@ void log_set_priorities(bool on)
     priorities = on;
 }
 
-bool log_is_journal(void)
+bool log_is_journal(const char *stream, uint64_t device, uint64_t inode)
 {
-    const char *text = getenv("JOURNAL_STREAM"); /* device and inode: a child may have another standard error */
-    unsigned long device, inode;
-    struct stat st;
+    unsigned long its_device, its_inode;
 
-    return text != NULL && sscanf(text, "%lu:%lu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
-           st.st_dev == device && st.st_ino == inode;
+    return stream != NULL && sscanf(stream, "%lu:%lu", &its_device, &its_inode) == 2 && its_device == device &&
+           its_inode == inode;
 }
 
 void log_set_format(enum log_format format)

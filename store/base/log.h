@@ -36,8 +36,9 @@ bool log_level_parse(const char *name, enum log_level *ret_level);
 void log_set_format(enum log_format format);
 /* Each line begins with its level as the system's journal reads and removes it: "<4>" is a warning. */
 void log_set_priorities(bool on);
-/* Is standard error a stream to the journal? */
-bool log_is_journal(void);
+/* Is standard error, of this device and inode, the stream to the journal that JOURNAL_STREAM names (NULL: none)? A
+ * child may have another one than its parent. */
+bool log_is_journal(const char *stream, uint64_t device, uint64_t inode);
 /* From now on a thread writes, and nobody who logs waits for who reads standard error: lines that it does not take are
  * dropped and counted (log_out.h). Forks come before. */
 void log_start_writer(void);
