@@ -7,6 +7,7 @@
 #include "store/base/check.h"
 #include "store/base/mem.h"
 #include "store/base/text.h"
+#include "store/level.h"
 
 static void set_text(struct store_cmd *cmd, const char *text)
 {
@@ -70,7 +71,10 @@ static bool fill_replan(struct engine *engine, const struct store *store, const 
         return true;
     }
     buf_append_str(&text, result->text);
-    store_reasons_print(store, &reasons, &text);
+    /* Before, the parent of a part knows the refusal by the whole text. */
+    if (id_is_none(engine->parent) || store_level(store) >= STORE_LEVEL_REASONS) {
+        store_reasons_print(store, &reasons, &text);
+    }
     text_put(result->text, sizeof(result->text), buf_str(&text));
     engine_no_place(engine, result->text);
     return false;
