@@ -148,8 +148,6 @@ void *ssh_realloc(void *memory, size_t count, void **abstract);
 void ssh_free(void *memory, void **abstract);
 void ssh_library_end(struct ssh_session *session); /* frees what the library holds, and what it forgot */
 ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **abstract); /* for the library */
-/* Its share of this turn, or all sessions' time in it, is used up: it goes on in the next one. */
-bool ssh_session_has_had_its_time(const struct ssh_session *session);
 /* Keeps output (buf is one of the session's). false: that is too much, and session->flooded, or it has ended. */
 bool ssh_session_keep(struct ssh_session *session, struct buf *buf, const char *data, size_t len);
 void ssh_session_drop(struct ssh_session *session);                                      /* what it kept */

@@ -434,9 +434,8 @@ static bool step(struct ssh_session *session)
 void ssh_session_pump(struct ssh_session *session)
 {
     ssh_session_begin(session);
-    do {
-        session->more = session->more || ssh_session_has_had_its_time(session); /* at first: of others */
-    } while (!session->more && step(session));
+    while (step(session)) {
+    }
     ssh_session_pause(session);
     if (session->state != SSH_CLOSING && session->state >= SSH_HANDSHAKE) {
         if (session->more) {

@@ -5,9 +5,6 @@
  * a byte makes. The session then stands in line for the next turn, and nobody
  * polls its socket meanwhile; first come, first served, so that a flood delays the others by its share only.
  *
- * The time is that of all sessions together, and answering counts, too: what a node says is read when it has all come,
- * which takes longer than receiving it. Who comes when it is used up stands in line.
- *
  * Nor may it change the keys again and again. What a host sends before its login, for one remote call, or holds here
  * with all its sessions is bounded: who sends more is ended. If all hosts together hold too much, the one that holds
  * most is told to come again later. */
@@ -102,7 +99,7 @@ static size_t call_max(const struct ssh_session *session)
     return session->call != NULL && step_in_pieces(&session->call->talk) ? SSH_PIECES_MAX : SSH_CALL_MAX;
 }
 
-bool ssh_session_has_had_its_time(const struct ssh_session *session)
+static bool has_had_its_time(const struct ssh_session *session)
 {
     uint64_t left_ns = session->host->ssh->turn_ns;
 
@@ -155,7 +152,7 @@ ssize_t ssh_recv(libssh2_socket_t fd, void *data, size_t len, int flags, void **
     if (session->flooded) {
         return -ECONNABORTED;
     }
-    if (share == 0 || ssh_session_has_had_its_time(session)) {
+    if (share == 0 || has_had_its_time(session)) {
         session->more = true;
         return -EAGAIN;
     }

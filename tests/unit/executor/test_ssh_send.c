@@ -1,5 +1,4 @@
-/* When a session goes on: while a host takes nothing it does not keep the loop busy, and what it says is heard; and not
- * when the turn's time is used up. */
+/* A host that takes nothing of what is sent to it: it does not keep the loop busy, and what it says is heard. */
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -196,34 +195,6 @@ static void test_host_takes_nothing(void **state)
     sshd_free(sshd);
 }
 
-/* Other sessions have used up the turn's time: this one does nothing in it, not even what it could do at once. */
-static void test_the_time_is_used_up(void **state)
-{
-    const struct exec_step step = {.kind = EXEC_GLUSTERD_CHECK, .host = "127.0.0.1"};
-    struct sshd *sshd = sshd_new();
-    struct sshd_client client;
-    struct ssh_session *session;
-    struct sshd_call call;
-
-    (void)state;
-    client_init(&client, sshd, "ed25519");
-    sshd_mode(sshd, "exit 0");
-    client_check(&client, &call);
-    call_expect(&call, E_OK, "");
-    session = ((const struct ssh *)client.executor)->hosts->sessions;
-    assert_non_null(session);
-    ((struct ssh *)client.executor)->turn_ns = 0;
-    client_run(&client, &step, &call);
-    ssh_host_dispatch(session->host);
-    assert_ptr_equal(session->call, call.call);
-    assert_int_equal(session->state, SSH_IDLE);
-    assert_true(session->stands);
-    client_wait(&client, &call);
-    call_expect(&call, E_OK, "");
-    client_fini(&client);
-    sshd_free(sshd);
-}
-
 /* ---- alone ---- */
 
 #define PIECE 32768U
@@ -280,7 +251,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_kept),
         cmocka_unit_test(test_host_takes_nothing),
-        cmocka_unit_test(test_the_time_is_used_up),
     };
 
     if (access("/usr/sbin/sshd", X_OK) != 0) {
