@@ -176,7 +176,7 @@ static const struct cli_flag add_flags[] = {
 static const struct cli_flag replace_flags[] = {
     {"name", 0, CLI_STRING, false, NULL, "PATH", "another raw device than before"},
     {"destroy-existing-data", 0, CLI_BOOL, false, NULL, NULL, "wipe what is on the disk, also the old bricks"},
-    {"lost-data", 0, CLI_BOOL, false, NULL, NULL, "make bricks anew, empty, of which there is no other copy"},
+    {"lost-data", 0, CLI_BOOL, false, NULL, NULL, "rebuild bricks that have no other copy as empty ones"},
 };
 
 static const struct cli_flag delete_flags[] = {
@@ -196,7 +196,7 @@ static const struct cli_command commands[] = {
     {"device", "disable", "ID", "place no new bricks on it; those it has stay", NULL, NULL, 0, run_disable, NULL},
     {"device", "remove", "ID", "move all bricks of a disabled device away", NULL, cli_heal_check_flags, 1, run_remove,
      NULL},
-    {"device", "replace", "ID", "make a lost device anew, on another disk, and heal its bricks", NULL, replace_flags, 3,
+    {"device", "replace", "ID", "rebuild a lost device on another disk and heal its bricks", NULL, replace_flags, 3,
      run_replace, NULL},
     {"device", "resync", "ID", "read the size of a device again", NULL, resync_flags, 1, run_resync, NULL},
     {"device", "settags", "ID NAME:VALUE...", "set tags", NULL, cli_set_tags_flags, 1, run_set_tags, NULL},

@@ -164,7 +164,7 @@ static const struct cli_flag replace_flags[] = {
     {"management-host-name", 0, CLI_STRING, false, NULL, "HOST", "another one than before, where commands are sent to"},
     {"device", 0, CLI_STRING, false, NULL, "ID=PATH,...", "devices that get another disk than before"},
     {"destroy-existing-data", 0, CLI_BOOL, false, NULL, NULL, "wipe what is on the disks, also the old bricks"},
-    {"lost-data", 0, CLI_BOOL, false, NULL, NULL, "make bricks anew, empty, of which there is no other copy"},
+    {"lost-data", 0, CLI_BOOL, false, NULL, NULL, "rebuild bricks that have no other copy as empty ones"},
 };
 
 static const struct cli_flag delete_flags[] = {
@@ -179,7 +179,7 @@ static const struct cli_command commands[] = {
     {"node", "enable", "ID", "place bricks on it again", NULL, NULL, 0, run_enable, NULL},
     {"node", "disable", "ID", "place no new bricks on it; those it has stay", NULL, NULL, 0, run_disable, NULL},
     {"node", "remove", "ID", "move all bricks of a disabled node away", NULL, NULL, 0, run_remove, NULL},
-    {"node", "replace", "ID", "make a lost node anew at its place, and heal its bricks", NULL, replace_flags, 4,
+    {"node", "replace", "ID", "rebuild a lost node in its place and heal its bricks", NULL, replace_flags, 4,
      run_replace, NULL},
     {"node", "settags", "ID NAME:VALUE...", "set tags", NULL, cli_set_tags_flags, 1, run_set_tags, NULL},
     {"node", "rmtags", "ID NAME...", "remove tags", NULL, cli_remove_tags_flags, 1, run_remove_tags,

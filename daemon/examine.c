@@ -55,7 +55,7 @@ bool examine_volume(struct examine *examine, size_t at, struct store_volume *ret
     return read;
 }
 
-/* What is on it is being made anew. */
+/* What is on it is being rebuilt. */
 static bool is_replaced(const struct store *store, const struct store_device *device)
 {
     const struct store_operation *op = store_operation(store, device->pending);

@@ -26,12 +26,12 @@ static const struct {
          "{a}",
          "{n} volume groups are not on node {h}: {e}",
          "look at the node's devices: are they there, does pvs show them? If they are lost, for each: "
-         "hecate device replace ID; if the node was installed anew: hecate node replace NODE"},
+         "hecate device replace ID; if the node was reinstalled: hecate node replace NODE"},
     [FINDING_MISSING_LV] = {"missing-lv", "logical volume {s} is not on node {h}",
                             "the brick is lost: look at the device (vgs, lvs -a {a}); replace the brick by evicting it",
                             "{n} logical volumes are not on node {h}: {e}",
                             "look at the devices (pvs, vgs, lvs -a {a}); if one is lost, remove it, which makes its "
-                            "bricks again elsewhere: hecate device remove DEVICE; or make it anew where it was: hecate "
+                            "bricks again elsewhere: hecate device remove DEVICE; or rebuild it where it was: hecate "
                             "device replace DEVICE"},
     [FINDING_MISSING_MOUNT] = {"missing-mount", "brick {s} is not mounted on node {h}",
                                "mount {s}; then gluster volume start VOLUME force",
@@ -58,11 +58,11 @@ static const struct {
     [FINDING_NODES_DISAGREE] =
         {"nodes-disagree", "the nodes of cluster {w} do not agree about volume {s}: {a}",
          "look at glusterd on the nodes that are named (gluster peer status, gluster volume "
-         "info {s}); delete nothing while they do not agree. A node that was installed anew: hecate "
+         "info {s}); delete nothing while they do not agree. A node that was reinstalled: hecate "
          "node replace NODE",
          "the nodes of cluster {w} do not agree about {n} volumes: {e}; of the first: {a}",
          "look at glusterd on the nodes that are named (gluster peer status, gluster volume "
-         "info NAME); delete nothing while they do not agree. A node that was installed anew: hecate "
+         "info NAME); delete nothing while they do not agree. A node that was reinstalled: hecate "
          "node replace NODE"},
     [FINDING_VOLUME_STOPPED] = {"volume-stopped", "volume {s} is not started", "gluster volume start {s}",
                                 "{n} volumes of cluster {w} are not started: {e}",
@@ -71,11 +71,10 @@ static const struct {
                                "compare gluster volume info {s} with hecate volume info {a}",
                                "Gluster lists other bricks of {n} volumes of cluster {w}, or another order: {e}",
                                "for each, compare gluster volume info NAME with hecate volume info ID"},
-    [FINDING_MISSING_PEER] =
-        {"missing-peer", "node {h} does not know its peer {s}",
-         "gluster peer probe {s}; or, if {h} was installed anew, hecate node replace {a}",
-         "node {h} does not know {n} of its peers: {e}",
-         "for each: gluster peer probe NAME; or, if {h} was installed anew, hecate node replace {a}"},
+    [FINDING_MISSING_PEER] = {"missing-peer", "node {h} does not know its peer {s}",
+                              "gluster peer probe {s}; or, if {h} was reinstalled, hecate node replace {a}",
+                              "node {h} does not know {n} of its peers: {e}",
+                              "for each: gluster peer probe NAME; or, if {h} was reinstalled, hecate node replace {a}"},
     [FINDING_PEER_DISCONNECTED] = {"peer-disconnected", "node {h} has no connection to its peer {s}",
                                    "look at glusterd on {s} and at the network between the two",
                                    "node {h} has no connection to {n} of its peers: {e}",

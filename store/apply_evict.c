@@ -74,7 +74,7 @@ void commit_brick_evict(struct store *store, uint64_t index, const struct store_
 static bool node_free(const struct brick_entry *old, const struct node_entry *node)
 {
     const struct volume_entry *volume = old->volume;
-    uint32_t width = volume_set_width(&volume->rec);
+    uint32_t width = store_volume_width(&volume->rec);
     size_t first = old->index - old->index % width;
 
     for (size_t i = first; i < first + width; i++) {

@@ -20,7 +20,7 @@ struct store_volume volume_with_bricks(const struct volume_entry *volume, struct
 {
     const struct store_volume *rec = &volume->rec;
     struct store_volume next = *rec;
-    uint32_t width = volume_set_width(rec);
+    uint32_t width = store_volume_width(rec);
     size_t at = 0;
 
     next.bricks = mem_calloc(rec->n_bricks + n, sizeof(*next.bricks));
@@ -92,7 +92,7 @@ enum store_code check_more_bricks(const struct store *store, const struct volume
                                   const struct store_volume *from, struct store_result *result)
 {
     struct store_volume added = volume->rec; /* as if it consisted of the new bricks alone */
-    uint32_t width = volume_set_width(&volume->rec);
+    uint32_t width = store_volume_width(&volume->rec);
     enum store_code code;
 
     added.bricks = from->bricks;

@@ -18,7 +18,7 @@ static const struct store_brick *find(const struct store_volume *volume, struct 
  * name each of them once. */
 static struct store_brick *in_order(const struct store_volume *volume, const struct store_volume *wanted)
 {
-    uint32_t width = volume_set_width(volume);
+    uint32_t width = store_volume_width(volume);
     struct store_brick *bricks;
 
     if (wanted->n_bricks != volume->n_bricks || width == 0) {

@@ -1,7 +1,7 @@
-/* A device or a node that is lost is made anew at its place: same ids, same brick names, content healed from the rest.
+/* A device or a node that is lost is rebuilt at its place: same ids, same brick names, content healed from the rest.
  *
  * A device's replacing holds the device, and no brick: volumes live on, and may be deleted meanwhile. Until its volume
- * group is made anew (OP_MOVED) it can be given up; from then on it only goes forward. A node's consists of those of
+ * group is rebuilt (OP_MOVED) it can be given up; from then on it only goes forward. A node's consists of those of
  * its devices, one after another; `renewals` is what is left of them. */
 #include <string.h>
 
@@ -36,7 +36,7 @@ static char *only_here(const struct device_entry *device)
     return names;
 }
 
-/* What is on the device has to be made anew at its place, and healed. */
+/* What is on the device has to be rebuilt at its place, and healed. */
 static enum store_code check_copies(const struct device_entry *device, bool lost, struct store_result *result)
 {
     CLEANUP(free_ptr) char *names = only_here(device);
@@ -52,8 +52,8 @@ static enum store_code check_copies(const struct device_entry *device, bool lost
     }
     if (names[0] != '\0' && !lost) {
         return refuse(result, STORE_CONFLICT,
-                      "Device %s has bricks of which there is no other copy: their files are lost with it, of volumes "
-                      "%s. To make these bricks anew, empty, ask with --lost-data",
+                      "Device %s has bricks that have no other copy: their files are lost with it, of volumes "
+                      "%s. To rebuild these bricks as empty ones, ask with --lost-data",
                       id_text(device->rec.id).text, names);
     }
     return STORE_OK;
@@ -220,7 +220,7 @@ void commit_node_replace(struct store *store, uint64_t index, const struct store
 enum store_code check_replace_end(const struct op_entry *op, bool failed, struct store_result *result)
 {
     if (op->rec.phase == STORE_OP_COMMITTED ? failed : !failed) {
-        return refuse(result, STORE_CONFLICT, failed ? "The device is a new one" : "The device has not been made anew");
+        return refuse(result, STORE_CONFLICT, failed ? "The device is a new one" : "The device has not been rebuilt");
     }
     return STORE_OK;
 }

@@ -10,19 +10,6 @@
 
 #define PROTECTED_NAME "heketidbstorage"
 
-uint32_t volume_set_width(const struct store_volume *volume)
-{
-    switch (volume->durability) {
-    case STORE_REPLICATE:
-        return volume->replica;
-    case STORE_DISPERSE:
-        return volume->disperse_data + volume->redundancy;
-    case STORE_NONE:
-        break;
-    }
-    return 1;
-}
-
 bool volume_has_pending(const struct store_volume *volume)
 {
     for (size_t i = 0; i < volume->n_bricks; i++) {
@@ -89,7 +76,7 @@ bool device_usable(const struct device_entry *device, struct id cluster)
 
 bool volume_arbiters_sane(const struct store_volume *volume)
 {
-    uint32_t width = volume_set_width(volume);
+    uint32_t width = store_volume_width(volume);
     bool replica_3 = volume->durability == STORE_REPLICATE && width == 3;
 
     for (size_t i = 0; i < volume->n_bricks; i++) {
@@ -111,7 +98,7 @@ bool brick_names_fit(const struct store_brick *brick)
 /* (set, position) runs 0.0, 0.1, ... without gaps; every brick has a size and a pool name. */
 static bool bricks_ordered(const struct store_volume *volume)
 {
-    uint32_t width = volume_set_width(volume);
+    uint32_t width = store_volume_width(volume);
 
     if (width == 0 || width > STORE_BRICKS_MAX || volume->n_bricks == 0 || volume->n_bricks > STORE_BRICKS_MAX ||
         volume->n_bricks % width != 0) {
@@ -130,7 +117,7 @@ static bool bricks_ordered(const struct store_volume *volume)
 
 bool volume_nodes_distinct(const struct store *store, const struct store_volume *volume)
 {
-    uint32_t width = volume_set_width(volume);
+    uint32_t width = store_volume_width(volume);
 
     for (size_t i = 0; i < volume->n_bricks; i++) {
         const struct node_entry *node = find_device(store, volume->bricks[i].device)->node;

@@ -233,7 +233,7 @@ static bool made_for_block(const struct store *store, const struct volume_entry 
 
 static int check_volume(const struct store *store, const struct volume_entry *volume, struct err *reterr)
 {
-    uint32_t width = volume_set_width(&volume->rec);
+    uint32_t width = store_volume_width(&volume->rec);
 
     if (find_cluster(store, volume->rec.cluster) != volume->cluster || volume->cluster == NULL ||
         find_name(volume->cluster, volume->rec.name) != volume) {

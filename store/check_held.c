@@ -31,7 +31,7 @@ static bool brick_fits_device(const struct store *store, const struct brick_entr
 /* The sets that an expand adds are whole, and not the first one: without them there is a volume left. */
 static bool sets_fit(const struct store *store, const struct store_volume *volume)
 {
-    uint32_t width = volume_set_width(volume);
+    uint32_t width = store_volume_width(volume);
 
     for (size_t i = 0; i < volume->n_bricks; i++) {
         bool added = pending_by(store, volume->bricks[i].pending, STORE_OP_EXPAND_VOLUME);

@@ -82,7 +82,7 @@ struct attempt {
 static struct plan_set set_of(const struct attempt *attempt, uint64_t size_kib)
 {
     return (struct plan_set){
-        .width = volume_set_width(attempt->volume),
+        .width = store_volume_width(attempt->volume),
         .size_kib = size_kib,
         .arbiter_kib = attempt->arbiter ? plan_arbiter_kib(attempt->volume, attempt->env, size_kib) : 0,
     };
@@ -146,7 +146,7 @@ static uint32_t sets_max(const struct attempt *attempt)
 
     limit = limit < STORE_BRICKS_MAX ? limit : STORE_BRICKS_MAX;
     limit -= attempt->volume->n_bricks < limit ? (uint32_t)attempt->volume->n_bricks : limit;
-    return limit / volume_set_width(attempt->volume);
+    return limit / store_volume_width(attempt->volume);
 }
 
 /* Heketi's split: 1, 2, 4, ... sets of equal bricks, each attempt placed by the ring. */
@@ -344,7 +344,7 @@ static void explain_limits(const struct attempt *attempt, struct id cluster)
     if (sets == 0) {
         plan_explain(env, cluster,
                      "the volume has %zu bricks, a set of %u more would be beyond glusterfs.max_bricks_per_volume (%u)",
-                     attempt->volume->n_bricks, volume_set_width(attempt->volume), env->bricks_per_volume_max);
+                     attempt->volume->n_bricks, store_volume_width(attempt->volume), env->bricks_per_volume_max);
     } else if (attempt->total_kib / sets / attempt->data > env->brick_max_kib) {
         plan_explain(env, cluster,
                      "%u sets of bricks of %llu GiB would be too small for it, and neither larger bricks "

@@ -21,7 +21,7 @@ enum plan_outcome plan_more_bricks(const struct store *store, const struct store
                                    struct store_volume *ret_added)
 {
     const char *rule_text = plan_option(&volume->rec.options, "user.heketi.device-tag-match");
-    uint32_t width = volume_set_width(&volume->rec);
+    uint32_t width = store_volume_width(&volume->rec);
     struct plan_work work;
     struct plan_tag_rule rule;
     struct plan_result placed;

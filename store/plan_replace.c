@@ -10,7 +10,7 @@
 static bool set_allows(const struct plan_space *space, const struct brick_entry *old, const struct device_entry *device)
 {
     const struct volume_entry *volume = old->volume;
-    uint32_t width = volume_set_width(&volume->rec);
+    uint32_t width = store_volume_width(&volume->rec);
     size_t first = old->index - old->index % width;
 
     for (size_t i = first; i < first + width; i++) {
@@ -67,7 +67,7 @@ static void explain(const struct plan_space *space, const struct store_plan_env 
                  "brick %s of volume %s (%s) goes only to a device with room %s without one of the %u other bricks of "
                  "its set: add one, or make room",
                  id_text(brick_of(old)->id).text, id_text(volume->id).text, volume->name,
-                 space->zone_strict ? "in a zone" : "on a node", volume_set_width(volume) - 1);
+                 space->zone_strict ? "in a zone" : "on a node", store_volume_width(volume) - 1);
     for (size_t i = 0; i < space->n; i++) {
         const struct device_entry *device = space->devices[i].entry;
         struct plan_need need;

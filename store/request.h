@@ -88,7 +88,7 @@ struct store_request {
     enum store_restriction restriction;      /* VOLUME_RESTRICT */
     struct store_renewal *renewals;          /* NODE_REPLACE: devices that get another disk */
     size_t n_renewals;
-    bool lost; /* *_REPLACE: also bricks of which there is no other copy */
+    bool lost; /* *_REPLACE: also bricks that have no other copy */
 };
 
 /* A zeroed request with empty strings instead of NULL; fini frees everything inside. */

@@ -565,8 +565,6 @@ bool device_fits(const struct device_entry *device, uint64_t need_kib, uint64_t 
 
 /* Is the volume, or one of its bricks, held by an operation? */
 bool volume_has_pending(const struct store_volume *volume);
-/* Bricks in one set of a volume of this durability. */
-uint32_t volume_set_width(const struct store_volume *volume);
 /* Arbiters: the third brick of three replicas, in every set or in none. */
 bool volume_arbiters_sane(const struct store_volume *volume);
 /* Are the names that a planner gives to a brick no longer than it makes them? Hundreds of long ones would end up in one

@@ -121,6 +121,19 @@ bool store_mode_parse(const char *name, enum store_mode *ret_mode)
     return false;
 }
 
+uint32_t store_volume_width(const struct store_volume *volume)
+{
+    switch (volume->durability) {
+    case STORE_REPLICATE:
+        return volume->replica;
+    case STORE_DISPERSE:
+        return volume->disperse_data + volume->redundancy;
+    case STORE_NONE:
+        break;
+    }
+    return 1;
+}
+
 bool store_volume_is_single(const struct store_volume *volume)
 {
     return volume->durability == STORE_NONE || (volume->durability == STORE_REPLICATE && volume->replica < 2);

@@ -150,7 +150,7 @@ enum store_op_type { /* numbers are stored and shown by Heketi's names; never re
                      STORE_OP_CLEAN_DEVICE = 108,
                      STORE_OP_DEVICE_RESYNC = 107, /* asks the node how large the device is; holds nothing */
                      /* The device is lost: a volume group under the same id is made on another disk, or on the same
-                      * one anew, and each brick at its place, which heals. */
+                      * one rebuilt, and each brick at its place, which heals. */
                      STORE_OP_DEVICE_REPLACE = 109,
                      /* The node came back without its system, or another machine has taken its place: its glusterd
                       * becomes the old peer again, and then its devices are replaced, one part (DEVICE_REPLACE) after
@@ -177,7 +177,7 @@ struct store_parked { /* a part that waits for an unreachable node */
     char *text; /* for people: what is left to do, and the last error */
 };
 
-struct store_renewal { /* a device that is to be made anew */
+struct store_renewal { /* a device that is to be rebuilt */
     struct id device;
     char *name; /* on which disk; "": the one that it had */
 };
@@ -212,7 +212,7 @@ struct store_operation { /* its id is the queue id */
     struct id answers;
     struct store_renewal *renewals; /* node replace: what is still to be done; device replace: its own one */
     size_t n_renewals;
-    bool lost; /* replace: bricks of which there is no other copy are made anew empty */
+    bool lost; /* replace: bricks that have no other copy are rebuilt as empty ones */
     /* Create, clone, FORWARD: it came with a backup. How it ended after the backup was made is not known: what it made
      * may have been given to somebody, and hold data. */
     bool restored;
@@ -270,6 +270,8 @@ void store_block_volume_copy(struct store_block_volume *to, const struct store_b
 void store_device_fini(struct store_device *device);
 void store_device_copy(struct store_device *to, const struct store_device *from);
 
+/* How many bricks of a volume form a set: they hold the same data, or parts of it. */
+uint32_t store_volume_width(const struct store_volume *volume);
 bool store_volume_is_single(const struct store_volume *volume); /* each file is on one brick only */
 
 const char *store_state_name(enum store_state state); /* "online" ... */

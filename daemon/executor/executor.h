@@ -49,13 +49,13 @@ enum exec_step_kind {
     EXEC_BLOCK_LOOK,        /* absent: done, result.block.present is false */
     EXEC_BLOCK_DELETE,      /* absent, or its hosting volume is: done. Not installed: refused for good */
     EXEC_DEVICE_LOOK = 70,  /* result.device: how large the group of the device is; changes nothing */
-    /* Of what is made anew at its place; safe to repeat for the same `renewal`. */
+    /* Of what is rebuilt at its place; safe to repeat for the same `renewal`. */
     EXEC_NODE_RENEW =
         80,            /* glusterd of `host` becomes the peer that the pool knows as `peer`: done, if it is that one */
     EXEC_DEVICE_LOST,  /* is the device's group gone, or empty? It is there, with content: a permanent refusal, unless
                           device->destroy_data, or only the node's system is new; changes nothing */
     EXEC_DEVICE_RENEW, /* the same; then an empty group, or the old one, where only the system is new. result.device */
-    EXEC_BRICK_RESET,  /* Gluster takes the brick that BRICK_CREATE has made `anew` for an empty one, to be healed */
+    EXEC_BRICK_RESET,  /* Gluster takes the brick that BRICK_CREATE has rebuilt for an empty one, to be healed */
 };
 
 struct exec_brick {
@@ -79,10 +79,10 @@ struct exec_step {
     struct id cluster;   /* INVENTORY: of the node */
     struct id managers;  /* the managers' own cluster: the node refuses one formed before the last (E_AUTH) */
     uint64_t term;       /* of the leader: the node refuses an older one (E_FENCED) */
-    bool repair;         /* FENCE: a damaged one is written anew. Only for a leader that has its lease after it heard of
+    bool repair;         /* FENCE: a damaged one is rewritten. Only for a leader that has its lease after it heard of
                             the damage: what a damaged fence has forgotten is then no newer term */
     bool replaced;       /* BRICK_SYNC: it has taken the place of another one in a dispersed volume */
-    bool anew;           /* BRICK_CREATE: at the place of one that is lost, of which Gluster knows */
+    bool rebuild;        /* BRICK_CREATE: at the place of one that is lost, of which Gluster knows */
     struct id renewal;   /* *_RENEW: what belongs together, so that it is done once */
     uint64_t needed_kib; /* DEVICE_RENEW: so much has to fit on it */
     const struct store_strs *silent; /* Gluster: storage names of nodes that fell silent lately, or NULL. A command for

@@ -120,7 +120,7 @@ int heal_check(const struct exec_step *step, const struct heal_brick *bricks, si
 {
     struct id old = step->old_brick.brick->id;
     size_t at = place_of_id(step, old);
-    uint32_t width = step_set_width(step->volume), required = peers_required(step->volume), online = 0;
+    uint32_t width = store_volume_width(step->volume), required = peers_required(step->volume), online = 0;
     CLEANUP(places_fini) struct places places = places_of(step);
     CLEANUP(free_ptr) struct told *set = told_of_set(&places, at, width, bricks, n);
 
@@ -160,7 +160,7 @@ static bool is_source(const struct exec_step *step, size_t place)
 int heal_done(const struct exec_step *step, const struct heal_brick *bricks, size_t n, struct exec_result *result)
 {
     size_t at = place_of_id(step, step->new_brick.brick->id);
-    uint32_t width = step_set_width(step->volume), sources = 0, required = sources_required(step->volume);
+    uint32_t width = store_volume_width(step->volume), sources = 0, required = sources_required(step->volume);
     CLEANUP(places_fini) struct places places = places_of(step);
     CLEANUP(free_ptr) struct told *set = told_of_set(&places, at, width, bricks, n);
     const struct exec_brick *unsaid = NULL, *away = NULL; /* who is there and says nothing; who is not there */

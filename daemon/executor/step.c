@@ -215,19 +215,6 @@ char *step_brick_name(const struct exec_brick *item)
     return mem_printf("%s:%s", item->storage_host, path);
 }
 
-uint32_t step_set_width(const struct store_volume *volume)
-{
-    switch (volume->durability) {
-    case STORE_REPLICATE:
-        return volume->replica;
-    case STORE_DISPERSE:
-        return volume->disperse_data + volume->redundancy;
-    case STORE_NONE:
-        break;
-    }
-    return 1;
-}
-
 void step_begin(struct step_talk *talk, const struct exec_config *config, const struct exec_step *step)
 {
     *talk = (struct step_talk){.config = config, .step = step, .script = BUF_INIT};

@@ -89,8 +89,6 @@ void step_heard_all(struct step_talk *talk, const struct step_reply *reply);
 
 /* As Gluster calls it, "host:/path": malloc'ed. */
 char *step_brick_name(const struct exec_brick *item);
-/* How many bricks of a volume form a set: they hold the same data, or parts of it. */
-uint32_t step_set_width(const struct store_volume *volume);
 
 /* ---- the kinds ---- */
 

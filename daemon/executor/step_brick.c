@@ -30,7 +30,7 @@ static const char functions[] =
     "used() { found \"*:$1:*\"; }\n"
     "made() { found \"$1:*:*hecate.made*\"; }\n";
 
-/* The tag tells that mkfs ended: a file system without it was cut short and is made anew, with nothing in it yet. A
+/* The tag tells that mkfs ended: a file system without it was cut short and is rebuilt, with nothing in it yet. A
  * brick at the place of a lost one has a mark beside it until Gluster knows that it is empty (step_renew.c). */
 static const char create[] =
     "set -e\n"
@@ -60,7 +60,7 @@ static const char create[] =
     "    mount -o \"$OPTIONS\" \"$DEV\" \"$MNT\" 7>&- 8>&- 9>&-\n"
     "fi\n"
     "fstab_add\n"
-    "if [ -n \"$ANEW\" ]; then\n"
+    "if [ -n \"$REBUILD\" ]; then\n"
     "    [ -e \"$BRICK\" ] || { : >\"$MNT/$NEW_MARK\"; sync -f \"$MNT\"; }\n"
     "elif [ -e \"$BRICK\" ]; then\n"
     "    # Left by an earlier try: clean it, unless Gluster has made it part of a volume.\n"
@@ -221,7 +221,7 @@ static struct buf *begin(struct step_talk *talk)
     step_set(talk, "OPTIONS", config->mount_options);
     step_set(talk, "CHUNK", config->lv_chunk_size);
     step_set(talk, "VOLUME", step->volume != NULL ? step->volume->name : "");
-    step_set(talk, "ANEW", step->anew ? "y" : "");
+    step_set(talk, "REBUILD", step->rebuild ? "y" : "");
     step_set(talk, "NEW_MARK", STEP_NEW_MARK);
     step_set(talk, "REPLACED", step->replaced ? "y" : "");
     buf_printf(buf, "SIZE=%lu DATA=%lu META=%lu GID=%ld\n", (unsigned long)brick->size_kib,

@@ -71,7 +71,7 @@ static const char *difference(const struct exec_step *step, const struct gluster
     if (what != NULL) {
         return what;
     }
-    if (!gluster_in_order(found, at, step->bricks, step->n_bricks) || at % step_set_width(step->volume) != 0 ||
+    if (!gluster_in_order(found, at, step->bricks, step->n_bricks) || at % store_volume_width(step->volume) != 0 ||
         (is_whole(step) && found->n_bricks != step->n_bricks)) {
         return "other bricks, or another order of them";
     }

@@ -167,7 +167,7 @@ static void reset_started(struct step_talk *talk, const struct step_reply *reply
     }
 }
 
-/* A brick of which there is no other copy: its volume gets an empty one. */
+/* A brick that has no other copy: its volume gets an empty one. */
 static void reset_forced(struct step_talk *talk, const struct step_reply *reply)
 {
     if (gluster_heard(talk, reply, 0)) {

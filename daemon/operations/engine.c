@@ -255,7 +255,7 @@ static void act_on_look(struct engine *engine, const struct store *store, uint64
 }
 
 /* A brick to move goes through three phases: looked at, then placed and made, then the volume's (COMMITTED). A device
- * that is replaced through two: its volume group made anew, then its bricks. */
+ * that is replaced through two: its volume group rebuilt, then its bricks. */
 static void act_evict(struct engine *engine, const struct store *store, struct engine_action *action)
 {
     const struct store_operation *op = store_operation(store, engine->op_id);

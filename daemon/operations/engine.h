@@ -14,7 +14,7 @@
  *      +-- delete refused before anything was done --> OP_END failed; otherwise deletes only move forward
  *
  * An expand looks first, and before it is undone, whether Gluster has the bricks: then it only moves forward (OP_REDO).
- * A device that is lost is made anew where its bricks were: what may be the last copy is destroyed (DEVICE_RENEW) after
+ * A device that is lost is rebuilt where its bricks were: what may be the last copy is destroyed (DEVICE_RENEW) after
  * the others have said that they have all; OP_MOVED, and it only goes forward.
  *
  * A clone commits where Gluster has put its bricks (OP_LEARN) before anything of them may be taken away again. Each

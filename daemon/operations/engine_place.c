@@ -350,7 +350,7 @@ static enum engine_place place_evict(const struct engine *engine, const struct s
     return id_is_none(step->node) ? engine_place_alone(engine, step, wait) : ENGINE_PLACED;
 }
 
-/* A brick that is made anew at its place. It may go meanwhile, with its volume; what another operation does with it is
+/* A brick that is rebuilt at its place. It may go meanwhile, with its volume; what another operation does with it is
  * waited for. */
 static enum engine_place place_renewed(const struct engine *engine, const struct store *store, struct engine_step *step)
 {

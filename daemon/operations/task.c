@@ -209,7 +209,7 @@ static bool brick_needs(const struct store *store, const struct store_operation 
         return false;
     }
     ret_needs[SCHEDULE_VG] = brick->device;
-    if (step->kind == EXEC_BRICK_RESET) { /* may start glusterd anew: not beside another one of the device */
+    if (step->kind == EXEC_BRICK_RESET) { /* may restart glusterd: not beside another one of the device */
         ret_needs[SCHEDULE_VOLUME] = brick->volume;
         ret_needs[SCHEDULE_POOL] = node->cluster;
     }

@@ -77,7 +77,7 @@ static bool set_brick(struct op_work *work, const struct store *store, const str
         set_bare_volume(work, volume);
         work->exec.replaced =
             (op->type == STORE_OP_EVICT_BRICK || replaces_device(op)) && volume->durability == STORE_DISPERSE;
-        work->exec.anew = replaces_device(op);
+        work->exec.rebuild = replaces_device(op);
     }
     return true;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Three nodes, each with a brick of everything: a disk, or a whole node, is lost and made anew at its place, without a fourth one.
+"""Three nodes, each with a brick of everything: a disk, or a whole node, is lost and rebuilt at its place, without a fourth one.
 
 Needs root; boots the lab (scripts/lab) unless it is up. HECATED names the daemon (default build/release/hecated).
 """
@@ -25,7 +25,7 @@ for place in $(awk '/heketi.mounts.vg_GROUP/ {print $2}' /proc/self/mounts); do 
 vgremove -qq -f vg_GROUP; pvremove -qq DISK; wipefs -qa DISK; sed -i '/vg_GROUP/d' /etc/fstab
 rm -rf /var/lib/heketi/mounts/vg_GROUP
 """
-# The system is installed anew, DISKS or not.
+# The system is reinstalled, DISKS or not.
 NEW_SYSTEM = r"""
 systemctl stop glusterd; pkill -9 glusterfsd; pkill -9 glusterfs
 for place in $(awk '/heketi.mounts/ {print $2}' /proc/self/mounts); do umount $place || umount -l $place; done
@@ -140,7 +140,7 @@ class ReplaceTest(LabTest):
         self.assert_whole()
 
     def test_2_disk(self):
-        """A disk fails; the bricks are made anew on the spare one, and a leader dies in between."""
+        """A disk fails; the bricks are rebuilt on the spare one, and a leader dies in between."""
         device = self.device()
         on_node(LOST, LOSE_DISK.replace("GROUP", device["id"]).replace("DISK", device["name"]), check=False)
         began = time.monotonic()

@@ -1,4 +1,4 @@
-/* What is made anew at its place: a brick that Gluster is to take for empty, as a conversation; words of the scripts.
+/* What is rebuilt at its place: a brick that Gluster is to take for empty, as a conversation; words of the scripts.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -105,6 +105,40 @@ struct id play_request(struct play *play, enum play_what what)
     return world->result.op_id;
 }
 
+static struct id ask(struct play *play, struct store_request *request)
+{
+    assert_int_equal(world_request(&play->world, request), STORE_OK);
+    return play->world.result.op_id;
+}
+
+struct id play_clone(struct play *play)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_VOLUME_CLONE);
+    request.target = world_volume(&play->world, 10, 3, "v");
+    return ask(play, &request);
+}
+
+struct id play_expand(struct play *play, uint32_t replica)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
+    request.target = world_volume(&play->world, 10, replica, "v");
+    request.volume.size_gib = 5;
+    return ask(play, &request);
+}
+
+struct id play_evict(struct play *play, uint32_t replica)
+{
+    struct store_request request;
+
+    store_request_init(&request, STORE_REQ_BRICK_EVICT);
+    request.target = store_volume(play->world.store, world_volume(&play->world, 10, replica, "v"))->bricks[0].id;
+    return ask(play, &request);
+}
+
 void play_begin(struct play *play, struct id op_id)
 {
     const struct engine_env env = {.user = play, .node_down = node_down};

@@ -68,6 +68,10 @@ void play_fini(struct play *play);
 void play_order(struct play *play, enum exec_step_kind kind, int node, int times, int code, bool permanent);
 /* Asks for an operation; its id. */
 struct id play_request(struct play *play, enum play_what what);
+/* Of a volume "v" of 10 GiB that is made for it: a clone; 5 GiB more; the first brick elsewhere. */
+struct id play_clone(struct play *play);
+struct id play_expand(struct play *play, uint32_t replica);
+struct id play_evict(struct play *play, uint32_t replica);
 /* Takes an operation up. */
 void play_begin(struct play *play, struct id op_id);
 /* Until it ends, waits for ever, or max_ms have passed; true: it ended. One step at a time. */

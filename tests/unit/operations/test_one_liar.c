@@ -11,16 +11,6 @@
 #include "store/store_priv.h"
 #include "tests/unit/operations/play.h"
 
-static struct id begin_clone(struct play *play)
-{
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_VOLUME_CLONE);
-    request.target = world_volume(&play->world, 10, 3, "v");
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
-}
-
 static struct id begin_create(struct play *play)
 {
     assert_int_equal(world_create(&play->world, 10, 3, "v"), STORE_OK);
@@ -42,23 +32,12 @@ static struct id begin_delete(struct play *play)
 
 static struct id begin_expand(struct play *play)
 {
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
-    request.target = world_volume(&play->world, 10, 3, "v");
-    request.volume.size_gib = 5;
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
+    return play_expand(play, 3);
 }
 
 static struct id begin_evict(struct play *play)
 {
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_BRICK_EVICT);
-    request.target = store_volume(play->world.store, world_volume(&play->world, 10, 2, "v"))->bricks[0].id;
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
+    return play_evict(play, 2);
 }
 
 struct lie {
@@ -78,9 +57,9 @@ static const struct {
 } ops[] = {
     {"create r3", begin_create, EXEC_VOLUME_CREATE, EXEC_VOLUME_CHECK},
     {"create r2", begin_create2, EXEC_VOLUME_CREATE, EXEC_VOLUME_CHECK},
-    {"clone check", begin_clone, EXEC_CLONE_START, EXEC_VOLUME_CHECK},
-    {"clone snap", begin_clone, EXEC_CLONE_START, EXEC_SNAPSHOT_DELETE},
-    {"clone clone", begin_clone, EXEC_VOLUME_CLONE, EXEC_CLONE_START},
+    {"clone check", play_clone, EXEC_CLONE_START, EXEC_VOLUME_CHECK},
+    {"clone snap", play_clone, EXEC_CLONE_START, EXEC_SNAPSHOT_DELETE},
+    {"clone clone", play_clone, EXEC_VOLUME_CLONE, EXEC_CLONE_START},
     {"expand", begin_expand, EXEC_VOLUME_EXPAND, EXEC_VOLUME_CHECK},
     {"delete", begin_delete, EXEC_VOLUME_DELETE, EXEC_VOLUME_DELETE},
     {"evict", begin_evict, EXEC_BRICK_REPLACE, EXEC_HEAL_CHECK},

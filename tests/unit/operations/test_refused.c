@@ -21,28 +21,12 @@ static struct id begin_delete(struct play *play)
 
 static struct id begin_expand(struct play *play)
 {
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
-    request.target = world_volume(&play->world, 10, 2, "v");
-    request.volume.size_gib = 5;
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
-}
-
-static struct id begin_evict_of(struct play *play, unsigned replica)
-{
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_BRICK_EVICT);
-    request.target = store_volume(play->world.store, world_volume(&play->world, 10, replica, "v"))->bricks[0].id;
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
+    return play_expand(play, 2);
 }
 
 static struct id begin_evict(struct play *play)
 {
-    return begin_evict_of(play, 3);
+    return play_evict(play, 3);
 }
 
 static struct id begin_create(struct play *play)
@@ -52,7 +36,7 @@ static struct id begin_create(struct play *play)
 
 static struct id begin_evict_of_two(struct play *play)
 {
-    return begin_evict_of(play, 2);
+    return play_evict(play, 2);
 }
 
 static struct id begin_node_add(struct play *play)
@@ -63,16 +47,6 @@ static struct id begin_node_add(struct play *play)
 static struct id begin_node_delete(struct play *play)
 {
     return play_request(play, PLAY_NODE_DELETE);
-}
-
-static struct id begin_clone(struct play *play)
-{
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_VOLUME_CLONE);
-    request.target = world_volume(&play->world, 10, 3, "v");
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
 }
 
 static struct id begin_block_create(struct play *play)
@@ -119,7 +93,7 @@ static bool is_clusters(const struct engine_step *step)
 static void test_refused_by_one(void **state)
 {
     static struct id (*const begins[])(struct play * play) = {
-        begin_create,   begin_delete,      begin_expand,       begin_evict,        begin_evict_of_two, begin_clone,
+        begin_create,   begin_delete,      begin_expand,       begin_evict,        begin_evict_of_two, play_clone,
         begin_node_add, begin_node_delete, begin_block_create, begin_block_expand, begin_block_delete};
 
     (void)state;
@@ -138,7 +112,7 @@ static void test_refused_by_one(void **state)
                     play.now_ms = action.wait_ms;
                 } else if (action.kind == ENGINE_RUN) {
                     const struct engine_step *step = &play.engine.steps[action.step];
-                    bool own = step->kind == EXEC_VOLUME_LOOK && begins[i] == begin_clone;
+                    bool own = step->kind == EXEC_VOLUME_LOOK && begins[i] == play_clone;
                     bool no = play_index(&play, step->node) == liar / 2 && is_clusters(step) && !own;
 
                     play_answer(&play, action.step, no ? E_REMOTE : 0, no && liar % 2 == 1);
@@ -224,7 +198,7 @@ static struct id begin_expand_undone(struct play *play)
 static struct id begin_clone_undone(struct play *play)
 {
     play_order(play, EXEC_CLONE_START, -1, 0, E_REMOTE, true);
-    return begin_clone(play);
+    return play_clone(play);
 }
 
 /* A node that does not let go of bricks that are nobody's any more holds up no operation: they are left to a clean-up,

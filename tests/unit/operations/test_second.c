@@ -25,40 +25,14 @@ static struct id begin_create(struct play *play)
     return play_request(play, PLAY_CREATE);
 }
 
-static struct id begin_clone(struct play *play)
-{
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_VOLUME_CLONE);
-    request.target = world_volume(&play->world, 10, 3, "v");
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
-}
-
 static struct id begin_expand(struct play *play)
 {
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_VOLUME_EXPAND);
-    request.target = world_volume(&play->world, 10, 2, "v");
-    request.volume.size_gib = 5;
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
-}
-
-static struct id begin_evict_of(struct play *play, unsigned replica)
-{
-    struct store_request request;
-
-    store_request_init(&request, STORE_REQ_BRICK_EVICT);
-    request.target = store_volume(play->world.store, world_volume(&play->world, 10, replica, "v"))->bricks[0].id;
-    assert_int_equal(world_request(&play->world, &request), STORE_OK);
-    return play->world.result.op_id;
+    return play_expand(play, 2);
 }
 
 static struct id begin_evict(struct play *play)
 {
-    return begin_evict_of(play, 3);
+    return play_evict(play, 3);
 }
 
 static struct id begin_hasty_evict(struct play *play)
@@ -287,7 +261,7 @@ static void test_started_by_another(void **state)
     } starts[] = {
         {EXEC_VOLUME_CREATE, begin_create},
         {EXEC_VOLUME_EXPAND, begin_expand},
-        {EXEC_CLONE_START, begin_clone},
+        {EXEC_CLONE_START, play_clone},
     };
 
     (void)state;
@@ -339,7 +313,7 @@ static int run_check(struct play *play, int liar)
 /* A create or clone by the liar is undone, whatever the liar says; what an honest node made is not. */
 static void test_made_otherwise(void **state)
 {
-    static struct id (*const begins[])(struct play *) = {begin_create, begin_clone};
+    static struct id (*const begins[])(struct play *) = {begin_create, play_clone};
 
     (void)state;
     for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
@@ -397,7 +371,7 @@ static void test_expanded_otherwise(void **state)
 /* It says that the volume is there, and it is not: another node is asked to make it, and it is looked at again. */
 static void test_not_made(void **state)
 {
-    static struct id (*const begins[])(struct play *) = {begin_create, begin_expand, begin_clone};
+    static struct id (*const begins[])(struct play *) = {begin_create, begin_expand, play_clone};
 
     (void)state;
     for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
@@ -440,7 +414,7 @@ static void test_snapshot_gone_by_two(void **state)
         int said[2] = {-1, -1};
 
         play_init(&play, 3);
-        play_begin(&play, begin_clone(&play));
+        play_begin(&play, play_clone(&play));
         while (!play.engine.done) {
             assert_true(play_next(&play, &action) || action.wait_ms != UINT64_MAX);
             if (action.kind == ENGINE_RUN) {
@@ -507,7 +481,7 @@ static void test_evicts_to_and_fro(void **state)
                 struct play play;
 
                 play_init(&play, n_nodes);
-                play_begin(&play, begin_evict_of(&play, replica));
+                play_begin(&play, play_evict(&play, replica));
                 n += run_turns(&play, i / 2, i % 2 == 1);
                 assert_true(play.engine.done);
                 play_fini(&play);
@@ -579,7 +553,7 @@ static void run_lying_clone(int liar, bool undone)
     struct id op_id, id;
 
     play_init(&play, 3);
-    op_id = begin_clone(&play);
+    op_id = play_clone(&play);
     id = store_operation(play.world.store, op_id)->target;
     play.liar = liar;
     play.lie = SOMEBODYS;
@@ -623,7 +597,7 @@ static void test_denying_a_clone(void **state)
         struct id op_id;
 
         play_init(&play, 3);
-        op_id = begin_clone(&play);
+        op_id = play_clone(&play);
         play.liar = liar;
         play.lie = "";
         play_begin(&play, op_id);
@@ -654,7 +628,7 @@ static void run_claimed_clone(int liar, int then)
     struct id op_id;
 
     play_init(&play, 3);
-    op_id = begin_clone(&play);
+    op_id = play_clone(&play);
     play.liar = liar;
     play.lie = PLAY_CLONE;
     play_order(&play, EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true);
@@ -713,7 +687,7 @@ static void test_waits_without_commands(void **state)
 
     (void)state;
     play_init(&play, 3);
-    op_id = begin_clone(&play);
+    op_id = play_clone(&play);
     play.lie = PLAY_CLONE;
     play_order(&play, EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true);
     play_begin(&play, op_id);
@@ -740,7 +714,7 @@ static void test_clone_of_a_silent_node(void **state)
 
     (void)state;
     play_init(&play, 3);
-    op_id = begin_clone(&play);
+    op_id = play_clone(&play);
     play.sneaks = true;
     play_order(&play, EXEC_VOLUME_CLONE, -1, 0, E_REMOTE, true);
     play_order(&play, EXEC_VOLUME_LOOK, 1, 0, E_CONNECT, false);

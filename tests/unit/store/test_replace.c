@@ -116,7 +116,7 @@ static void test_device(void **state)
                     : brick;
     }
     assert_int_equal(world_target(&world, STORE_REQ_BRICK_EVICT, brick), STORE_IN_USE);
-    /* It does not end well before the device is anew, and not badly afterwards. */
+    /* It does not end well before the device is rebuilt, and not badly afterwards. */
     assert_int_equal(command(STORE_CMD_OP_END, op_id, false), STORE_CONFLICT);
     assert_int_equal(command(STORE_CMD_OP_MOVED, op_id, false), STORE_OK);
     assert_int_equal(command(STORE_CMD_OP_MOVED, op_id, false), STORE_REPEATED);
